@@ -1,0 +1,1 @@
+"""Meta-learning for domain adaptation in JAX, aimed at face-forgery detection."""

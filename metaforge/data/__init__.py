@@ -1,0 +1,1 @@
+"""Samples and splits, faces and episodes: NumPy on the host, indexable and seeded."""

@@ -1,0 +1,134 @@
+"""One record for every source of images, and the filters that make domains and splits of them."""
+
+import dataclasses
+from typing import Self
+
+import numpy as np
+
+from metaforge.errors import InputError
+
+_COLUMNS = ("domain", "method", "video", "identity", "donor", "pair", "compression", "split")
+
+
+@dataclasses.dataclass(frozen=True)
+class Records:
+    """A table of images: column `c` of record `i` is `records.c[i]`.
+
+    Attributes:
+        image: uint8 RGB in [0, 255], shape `(records, height, width, 3)`.
+        label: int32, shape `(records,)`: `REAL` (0) or `FAKE` (1).
+        domain: the task that a record belongs to: a forgery method, with its acquisition if it has one.
+        method: how it was forged, or what its pair was forged with if it is real.
+        video: what it was cut from; two frames of one video never stand on both sides of an episode or a split.
+        identity: whose face it is (of a fake: the face it was pasted into).
+        donor: whose face was pasted, or "" if nobody else's.
+        pair: a fake and the real image it was made from share this name.
+        compression: the acquisition: "none", "jpeg", "downscale", "c23", ...
+        split: "train", "validation" or "test".
+        frame: int32, the frame's number in its video.
+    """
+
+    image: np.ndarray
+    label: np.ndarray
+    domain: np.ndarray
+    method: np.ndarray
+    video: np.ndarray
+    identity: np.ndarray
+    donor: np.ndarray
+    pair: np.ndarray
+    compression: np.ndarray
+    split: np.ndarray
+    frame: np.ndarray
+
+    def __len__(self) -> int:
+        """The number of records."""
+        return len(self.label)
+
+    def __post_init__(self):
+        """Refuses columns of different lengths."""
+        lengths = {field.name: len(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns of different lengths: {lengths}.")
+
+    @classmethod
+    def from_columns(cls, *, image, label, **columns) -> Self:
+        """Builds a table, with "" for every text column and 0 for every frame number that is left out.
+
+        Example:
+            >>> images = np.zeros((2, 8, 8, 3), np.uint8)
+            >>> len(Records.from_columns(image=images, label=[0, 1], domain=["swap", "swap"]))
+            2
+        """
+        count = len(label)
+        unknown = set(columns) - {*_COLUMNS, "frame"}
+        if unknown:
+            raise ValueError(f"unknown columns {sorted(unknown)}; known: {[*_COLUMNS, 'frame']}.")
+        text = {name: np.asarray(columns.get(name, [""] * count), dtype=str) for name in _COLUMNS}
+        frame = np.asarray(columns.get("frame", [0] * count), np.int32)
+        return cls(image=np.asarray(image), label=np.asarray(label, np.int32), frame=frame, **text)
+
+    def take(self, rows) -> Self:
+        """The records at `rows` (indices or a boolean mask), as a new table."""
+        return type(self)(**{f.name: getattr(self, f.name)[rows] for f in dataclasses.fields(self)})
+
+    def rows(self, **conditions) -> np.ndarray:
+        """Row numbers, int64, where every named column equals its value (or is one of a list, tuple or set).
+
+        Example:
+            >>> images = np.zeros((3, 8, 8, 3), np.uint8)
+            >>> records = Records.from_columns(image=images, label=[0, 1, 1], domain=["a", "a", "b"])
+            >>> records.rows(domain="a", label=1).tolist()
+            [1]
+        """
+        keep = np.ones(len(self), bool)
+        for name, value in conditions.items():
+            values = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
+            keep &= np.isin(getattr(self, name), values)
+        return np.flatnonzero(keep)
+
+    def where(self, **conditions) -> Self:
+        """The records that `rows(**conditions)` names, as a new table."""
+        return self.take(self.rows(**conditions))
+
+    def domains(self) -> list[str]:
+        """The names of the domains, sorted."""
+        return sorted(set(self.domain.tolist()))
+
+    def people(self) -> np.ndarray:
+        """Who is in each picture, shape `(records, 2)`: identity and donor; the identity twice if nobody gave."""
+        return np.stack([self.identity, np.where(self.donor == "", self.identity, self.donor)], axis=1)
+
+
+def concatenate(tables: list[Records]) -> Records:
+    """One table of several, in order. Their images must be of one size.
+
+    Raises:
+        InputError: if there is no table, or their image sizes differ.
+    """
+    if not tables:
+        raise InputError("records: nothing to concatenate. Give at least one table.")
+    sizes = {table.image.shape[1:] for table in tables}
+    if len(sizes) > 1:
+        raise InputError(f"records: images of different sizes {sorted(sizes)}. Resize them to one size first.")
+    fields = [field.name for field in dataclasses.fields(Records)]
+    return Records(**{name: np.concatenate([getattr(table, name) for table in tables]) for name in fields})
+
+
+def check_splits_are_disjoint(records: Records) -> None:
+    """Holds the rule that splits share no video and no person.
+
+    Raises:
+        InputError: naming one video or person that stands in two splits.
+    """
+    home: dict[tuple[str, str], str] = {}
+    people = records.people()
+    for row in range(len(records)):
+        keys = {("person", people[row, 0]), ("person", people[row, 1]), ("video", records.video[row])}
+        for kind, name in keys:
+            split = str(records.split[row])
+            if name and home.setdefault((kind, str(name)), split) != split:
+                other = home[kind, str(name)]
+                raise InputError(
+                    f"records: {kind} '{name}' is in the splits '{other}' and '{split}'. "
+                    "Split by person and video before forging."
+                )

@@ -1,0 +1,92 @@
+"""The vocabulary: what a batch, an episode, a model and a loss are, with their shapes.
+
+A learner knows a model only as a `LossFn`, an objective knows it only as `Outputs`; so every part can be tried on
+a quadratic. Labels are `REAL` = 0, `FAKE` = 1 and, for FakeRadar, `OUTLIER` = 2, everywhere.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+from jaxtyping import Array, Float
+
+REAL, FAKE, OUTLIER = 0, 1, 2
+"""The labels. A score is always the probability of `FAKE`."""
+
+Params = Any
+"""A pytree of arrays: what the inner and outer loops move."""
+
+Metrics = dict[str, Any]
+"""Named scalars that a loss reports beside its value."""
+
+PRNGKey = jax.Array
+"""A typed key, as `jax.random.key` makes it."""
+
+
+class Batch(NamedTuple):
+    """Labelled examples. The leading axes are free, and the same in `inputs` and `targets`.
+
+    Attributes:
+        inputs: a pytree of arrays, leading axis `examples`. Images are `(examples, height, width, 3)`,
+            uint8 in [0, 255] or floating point in [0, 1].
+        targets: labels, int32, shape `(examples,)`, or regression targets.
+        context: the inputs whose statistics may normalise these ones, or `None` for the batch's own. A learner
+            sets it to the support inputs when it scores a query batch; only a backbone with
+            `normalisation="support"` looks at it.
+    """
+
+    inputs: Any
+    targets: Any
+    context: Any = None
+
+
+class Episode(NamedTuple):
+    """One task's data: adapt on `support`, be judged on `query`. In a meta-batch the leading axis is tasks."""
+
+    support: Batch
+    query: Batch
+
+
+class Outputs(NamedTuple):
+    """What a backbone says of a batch: `logits`, shape `(examples, classes)`, and `embeddings`, what the head saw."""
+
+    logits: Float[Array, "examples classes"]
+    embeddings: Float[Array, "examples features"]
+
+
+@runtime_checkable
+class LossFn(Protocol):
+    """All that a learner knows of a model: parameters and a batch to a scalar and named metrics."""
+
+    def __call__(self, params: Params, batch: Batch, /) -> tuple[Float[Array, ""], Metrics]:
+        """The loss of `params` on `batch`, a float32 scalar, and metrics to log."""
+        ...
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """All that an objective knows of a model: its outputs and the batch to a scalar and named metrics."""
+
+    def __call__(self, outputs: Outputs, batch: Batch, /) -> tuple[Float[Array, ""], Metrics]:
+        """The value to minimise, a float32 scalar, and metrics to log."""
+        ...
+
+
+@runtime_checkable
+class ApplyFn(Protocol):
+    """The forward pass of a backbone."""
+
+    def __call__(self, params: Params, inputs: Any, /, *, context: Any = None) -> Outputs:
+        """Scores `inputs`; `context` is as in `Batch`."""
+        ...
+
+
+class Backbone(NamedTuple):
+    """A model as two pure functions: `init(key, inputs) -> params` and `apply(params, inputs, context=None)`."""
+
+    init: Callable[[PRNGKey, Any], Params]
+    apply: ApplyFn
+
+
+TaskWeighting = Callable[[Float[Array, " tasks"]], Float[Array, " tasks"]]
+"""Query losses, shape `(tasks,)`, to weights of the same shape. The outer loss is their weighted sum."""
