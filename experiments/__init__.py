@@ -1,0 +1,1 @@
+"""One question per file: a typed `Config`, `run(config, ...)`, `main(argv)`."""
