@@ -1,1 +1,29 @@
-"""Meta-learning for domain adaptation in JAX, aimed at face-forgery detection."""
+"""Meta-learning for domain adaptation in JAX/Flax, aimed at face-forgery detection.
+
+A meta-learner is to episodes what an optimizer is to gradients: `MetaLearner(init, update, adapt)`, three pure
+functions over pytrees. See `metaforge.types` for the vocabulary and `metaforge.inner` for the inner loop.
+"""
+
+from metaforge import backbones as backbones
+from metaforge import objectives as objectives
+from metaforge import weighting as weighting
+from metaforge.errors import InputError as InputError
+from metaforge.inner import AdaptInfo as AdaptInfo
+from metaforge.inner import adapt as adapt
+from metaforge.learners import LEARNERS as LEARNERS
+from metaforge.learners import MetaInfo as MetaInfo
+from metaforge.learners import MetaLearner as MetaLearner
+from metaforge.learners import MetaState as MetaState
+from metaforge.learners import daml as daml
+from metaforge.learners import erm as erm
+from metaforge.learners import fomaml as fomaml
+from metaforge.learners import maml as maml
+from metaforge.types import FAKE as FAKE
+from metaforge.types import OUTLIER as OUTLIER
+from metaforge.types import REAL as REAL
+from metaforge.types import Backbone as Backbone
+from metaforge.types import Batch as Batch
+from metaforge.types import Episode as Episode
+from metaforge.types import Outputs as Outputs
+
+__version__ = "0.1.0"

@@ -1,7 +1,6 @@
 """One record for every source of images, and the filters that make domains and splits of them."""
 
 import dataclasses
-from typing import Self
 
 import numpy as np
 
@@ -51,7 +50,7 @@ class Records:
             raise ValueError(f"columns of different lengths: {lengths}.")
 
     @classmethod
-    def from_columns(cls, *, image, label, **columns) -> Self:
+    def from_columns(cls, *, image, label, **columns) -> "Records":
         """Builds a table, with "" for every text column and 0 for every frame number that is left out.
 
         Example:
@@ -67,7 +66,7 @@ class Records:
         frame = np.asarray(columns.get("frame", [0] * count), np.int32)
         return cls(image=np.asarray(image), label=np.asarray(label, np.int32), frame=frame, **text)
 
-    def take(self, rows) -> Self:
+    def take(self, rows) -> "Records":
         """The records at `rows` (indices or a boolean mask), as a new table."""
         return type(self)(**{f.name: getattr(self, f.name)[rows] for f in dataclasses.fields(self)})
 
@@ -86,7 +85,7 @@ class Records:
             keep &= np.isin(getattr(self, name), values)
         return np.flatnonzero(keep)
 
-    def where(self, **conditions) -> Self:
+    def where(self, **conditions) -> "Records":
         """The records that `rows(**conditions)` names, as a new table."""
         return self.take(self.rows(**conditions))
 

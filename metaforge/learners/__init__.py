@@ -1,1 +1,12 @@
-"""."""
+"""Meta-learners: `MetaLearner(init, update, adapt)`, as `optax.GradientTransformation` is an optimizer."""
+
+from metaforge.learners._erm import erm as erm
+from metaforge.learners._maml import daml as daml
+from metaforge.learners._maml import fomaml as fomaml
+from metaforge.learners._maml import maml as maml
+from metaforge.learners.base import MetaInfo as MetaInfo
+from metaforge.learners.base import MetaLearner as MetaLearner
+from metaforge.learners.base import MetaState as MetaState
+
+LEARNERS = {"maml": maml, "fomaml": fomaml, "daml": daml, "erm": erm}
+"""The learners by name, as the commands know them."""

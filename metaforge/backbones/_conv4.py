@@ -1,0 +1,91 @@
+"""Conv4: the four-block convolutional network of MAML and DAML."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from metaforge.backbones._convolution import Convolution, max_pool, patches_conv
+from metaforge.backbones._flax import from_flax
+from metaforge.backbones._normalisation import Normalisation, Normalise, check_normalisation
+from metaforge.types import Backbone, Outputs
+
+
+class Conv4(nn.Module):
+    """Four blocks of 3x3 convolution, normalisation, ReLU and 2x2 max-pooling, then a linear head. See `conv4`."""
+
+    num_classes: int = 2
+    width: int = 64
+    normalisation: Normalisation = "support"
+    convolution: Convolution = "auto"
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, context: jax.Array | None = None) -> Outputs:
+        """Scores `inputs`, images `(examples, height, width, channels)`, uint8 or floating point in [0, 1]."""
+        if min(inputs.shape[1:3]) < 16:
+            raise ValueError(f"conv4 pools four times: images must be 16 pixels or more, got {inputs.shape[1:3]}.")
+        # Under "support" the support rows go first through every layer and lend their statistics to all rows.
+        borrow = context is not None and self.normalisation == "support"
+        images = jnp.concatenate([context, inputs]) if borrow else inputs
+        rows = context.shape[0] if borrow else images.shape[0]
+        convolve = _convolution(self.convolution)
+        hidden = _centred(images)
+        for _ in range(4):
+            # A bias before batch statistics would be subtracted again at once.
+            bias = self.normalisation in ("group", "none")
+            hidden = nn.Conv(self.width, (3, 3), use_bias=bias, conv_general_dilated=convolve)(hidden)
+            hidden = max_pool(nn.relu(Normalise(self.normalisation)(hidden, rows)))
+        embeddings = hidden.reshape(hidden.shape[0], -1)[images.shape[0] - inputs.shape[0] :]
+        return Outputs(nn.Dense(self.num_classes, name="head")(embeddings), embeddings)
+
+
+def conv4(
+    *,
+    num_classes: int = 2,
+    width: int = 64,
+    normalisation: Normalisation = "support",
+    convolution: Convolution = "auto",
+) -> Backbone:
+    """The paper's backbone: four blocks of 3x3 convolution, normalisation, ReLU, 2x2 max-pooling, and a linear head.
+
+    Images may have any size from 16 pixels up, 3 channels or another number, uint8 in [0, 255] or floating point in
+    [0, 1]; the head's size follows the images that `init` sees.
+
+    Args:
+        num_classes: how many logits; 2 for real and fake.
+        width: filters in every convolution: 64 as published, 32 in MAML's miniImageNet.
+        normalisation: whose statistics normalise an image: "episode" as published, "support", "group" or "none";
+            see `metaforge.backbones.Normalisation`.
+        convolution: "auto", "lax" or "patches": how it is computed; the numbers agree.
+
+    Returns:
+        A `Backbone` whose embeddings are the flattened features before the head.
+
+    Raises:
+        ValueError: for an unknown normalisation; when used, for images under 16 pixels.
+
+    Example:
+        >>> model = conv4(width=4)
+        >>> params = model.init(jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
+        >>> model.apply(params, jnp.zeros((5, 16, 16, 3))).logits.shape
+        (5, 2)
+
+    References:
+        Finn, Abbeel and Levine, *Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks*, ICML 2017,
+        section 5.2. Jin and Tan, *Difficulty-Aware Meta-Learning for Cross-Domain Face Forgery Detection*,
+        section 3.1.3.
+    """
+    check_normalisation(normalisation)
+    return from_flax(Conv4(num_classes, width, normalisation, convolution))
+
+
+def _convolution(kind: Convolution):
+    if kind == "auto":
+        kind = "patches" if jax.default_backend() == "cpu" else "lax"
+    return {"patches": patches_conv, "lax": jax.lax.conv_general_dilated}[kind]
+
+
+def _centred(images: jax.Array) -> jax.Array:
+    """Images as floating point in [-1, 1]."""
+    if jnp.issubdtype(images.dtype, jnp.integer):
+        images = images.astype(jnp.float32) / 255.0
+    return 2.0 * images - 1.0

@@ -1,0 +1,35 @@
+"""The bridge from a flax module to a `Backbone`."""
+
+import flax.linen as nn
+
+from metaforge.types import Backbone
+
+
+def from_flax(module: nn.Module) -> Backbone:
+    """Turns a flax module into a `Backbone` that the loops can move.
+
+    The module is called as `module(inputs, context)` and returns `Outputs`. Its only variables must be parameters:
+    what the inner loop cannot adapt has no place in it.
+
+    Raises:
+        ValueError: when `init` finds other variable collections, such as the running averages of `nn.BatchNorm`.
+
+    Example:
+        >>> from metaforge.backbones._mlp import MLP
+        >>> backbone = from_flax(MLP(hidden=(4,), outputs=2))
+    """
+
+    def init(key, inputs):
+        variables = dict(module.init(key, inputs, None))
+        params = variables.pop("params", {})
+        if variables:
+            raise ValueError(
+                f"{type(module).__name__} keeps {sorted(variables)} besides its parameters, which the inner loop "
+                "cannot adapt. Use `metaforge.backbones` normalisations or `nn.GroupNorm` in place of `nn.BatchNorm`."
+            )
+        return params
+
+    def apply(params, inputs, *, context=None):
+        return module.apply({"params": params}, inputs, context)
+
+    return Backbone(init, apply)

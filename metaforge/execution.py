@@ -1,0 +1,63 @@
+"""How a meta-batch runs: which program computes the gradient of every task.
+
+All strategies give the same numbers. They differ in speed by up to a factor of forty: under `vmap` every task has
+its own weights from the first inner step on, so each convolution becomes a grouped one, which CPUs run badly.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+
+from metaforge.types import Episode, Params
+
+Strategy = Literal["auto", "vmap", "scan", "unroll"]
+"""How to run tasks: all at once, one after the other in a loop, or one after the other in a straight program."""
+
+TaskFn = Callable[[Params, Episode], tuple[jax.Array, Any]]
+"""One task: parameters and its episode to the query loss and whatever is worth reporting."""
+
+
+def task_gradients(
+    task_fn: TaskFn, params: Params, episodes: Episode, *, tasks: Strategy = "auto"
+) -> tuple[tuple[jax.Array, Any], Params]:
+    r"""The query loss of every task and its gradient with respect to the shared parameters.
+
+    It takes the gradient of each task and leaves the sum to the caller, since the gradient of any weighted outer
+    loss $J(\mathcal{L}_1, \dots)$ is $\sum_i (\partial J / \partial \mathcal{L}_i) \nabla_\theta \mathcal{L}_i$.
+    Differentiating a batched loss instead makes XLA compute batch-grouped convolutions, its slowest kind.
+
+    Args:
+        task_fn: one task's loss.
+        params: the shared parameters.
+        episodes: a meta-batch: every leaf has a leading axis of tasks.
+        tasks: the strategy. "auto" is "scan" on a CPU and "vmap" elsewhere.
+
+    Returns:
+        `(losses, reports), gradients`, each leaf with a leading axis of tasks.
+
+    Raises:
+        ValueError: for an unknown strategy.
+
+    Example:
+        >>> from metaforge.types import Batch
+        >>> inputs = jnp.array([[1.0], [2.0]])
+        >>> episodes = Episode(Batch(inputs, inputs), Batch(inputs, inputs))
+        >>> loss = lambda params, episode: (params * episode.query.inputs.sum(), None)
+        >>> (losses, _), gradients = task_gradients(loss, jnp.array(3.0), episodes)
+        >>> print(losses, gradients)
+        [3. 6.] [1. 2.]
+    """
+    if tasks not in get_args(Strategy):
+        raise ValueError(f"unknown `tasks` strategy {tasks!r}; known: {', '.join(get_args(Strategy))}.")
+    if tasks == "auto":
+        tasks = "scan" if jax.default_backend() == "cpu" else "vmap"
+    value_and_grad = jax.value_and_grad(task_fn, has_aux=True)
+    if tasks == "vmap":
+        return jax.vmap(value_and_grad, in_axes=(None, 0))(params, episodes)
+    if tasks == "scan":
+        return jax.lax.map(lambda episode: value_and_grad(params, episode), episodes)
+    count = jax.tree.leaves(episodes)[0].shape[0]
+    each = [value_and_grad(params, jax.tree.map(lambda leaf, i=i: leaf[i], episodes)) for i in range(count)]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)

@@ -1,0 +1,131 @@
+"""MAML and its assemblies: FOMAML drops the second order, DAML weighs tasks by their difficulty."""
+
+from typing import Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from metaforge.execution import Strategy, task_gradients
+from metaforge.inner import Order
+from metaforge.inner import adapt as inner_adapt
+from metaforge.learners.base import MetaInfo, MetaLearner, add_up, init_with, outer_step, with_context
+from metaforge.types import LossFn, TaskWeighting
+from metaforge.weighting import difficulty_aware, uniform
+
+Reduction = Literal["sum", "mean"]
+"""How the outer loss runs over the tasks of a meta-batch."""
+
+
+def maml(
+    loss_fn: LossFn,
+    *,
+    inner_optimizer: optax.GradientTransformation,
+    outer_optimizer: optax.GradientTransformation,
+    inner_steps: int = 1,
+    order: Order = "second",
+    task_weighting: TaskWeighting | None = None,
+    reduction: Reduction = "sum",
+    tasks: Strategy = "auto",
+) -> MetaLearner:
+    r"""Learns parameters from which a few steps on a few examples go a long way.
+
+    One outer step on tasks $d_1, d_2, \dots$ adapts to each on its support set, $\theta'_i$ (see `metaforge.adapt`),
+    and follows the gradient of what the adapted parameters lose on the query sets:
+
+    $$\theta \leftarrow \theta - \beta \nabla_\theta \sum_i w_i\, \mathcal{L}_{D^q_i}(\theta'_i)$$
+
+    with $w_i = 1$ for MAML (eq. 4) and $w_i = \sigma(\mathcal{L}_i)$ for `daml` (eq. 5). The papers' outer optimizer
+    is Adam.
+
+    Args:
+        loss_fn: parameters and a batch to a scalar loss and metrics.
+        inner_optimizer: the inner rule, any optax transformation; `optax.sgd` in the papers.
+        outer_optimizer: the outer rule, any optax transformation.
+
+    Other Arguments:
+        inner_steps: steps of adaptation to each task.
+        order: "second" differentiates through the inner steps; "first" holds the inner gradients constant.
+        task_weighting: query losses to weights, `metaforge.weighting.uniform()` if left out.
+        reduction: "sum" over tasks, as published, which ties the outer learning rate to the number of tasks,
+            or "mean".
+        tasks: how to run the tasks of a meta-batch (see `metaforge.execution`); the numbers do not depend on it.
+
+    Returns:
+        A `MetaLearner`.
+
+    Raises:
+        ValueError: for an unknown `reduction`; when used, for an unknown `order` or `tasks`.
+
+    Example:
+        >>> from metaforge.types import Batch, Episode
+        >>> loss_fn = lambda params, batch: (0.5 * jnp.mean((params - batch.inputs) ** 2), {})
+        >>> learner = maml(loss_fn, inner_optimizer=optax.sgd(0.5), outer_optimizer=optax.sgd(0.1))
+        >>> images = jnp.array([[4.0], [2.0]])  # two tasks of one example each
+        >>> batch = Batch(images, images)
+        >>> state, info = learner.update(learner.init(jnp.array(0.0)), Episode(support=batch, query=batch))
+        >>> print(info.query_losses, state.params.round(3))
+        [2.  0.5] 0.15
+
+    References:
+        Finn, Abbeel and Levine, *Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks*, ICML 2017,
+        algorithm 2. Jin and Tan, *Difficulty-Aware Meta-Learning for Cross-Domain Face Forgery Detection*, eq. 4.
+    """
+    if reduction not in get_args(Reduction):
+        raise ValueError(f"unknown `reduction` {reduction!r}; known: {', '.join(get_args(Reduction))}.")
+    weigh = task_weighting or uniform()
+    reduce = {"sum": jnp.sum, "mean": jnp.mean}[reduction]
+
+    def adapt(params, support):
+        return inner_adapt(loss_fn, params, support, optimizer=inner_optimizer, num_steps=inner_steps, order=order)
+
+    def task_loss(params, episode):
+        adapted, info = adapt(params, episode.support)
+        loss, metrics = loss_fn(adapted, with_context(episode.query, episode.support))
+        return loss, (info.losses, metrics)
+
+    def outer_loss(query_losses):
+        weights = weigh(query_losses)
+        return reduce(weights * query_losses), weights
+
+    def update(state, episodes):
+        (losses, (support_losses, metrics)), gradients = task_gradients(task_loss, state.params, episodes, tasks=tasks)
+        (loss, weights), factors = jax.value_and_grad(outer_loss, has_aux=True)(losses)
+        gradient = add_up(factors, gradients)
+        info = MetaInfo(loss, losses, support_losses, weights, factors, optax.global_norm(gradient), metrics)
+        return outer_step(outer_optimizer, state, gradient), info
+
+    return MetaLearner(init_with(outer_optimizer), update, adapt)
+
+
+def fomaml(loss_fn: LossFn, **options) -> MetaLearner:
+    """First-order MAML: `maml` with `order="first"`, which needs no second derivative.
+
+    Takes the arguments of `maml`, but for `order`.
+
+    Example:
+        >>> learner = fomaml(lambda params, batch: (params**2, {}),
+        ...                  inner_optimizer=optax.sgd(0.1), outer_optimizer=optax.adam(1e-3))
+
+    References:
+        Finn, Abbeel and Levine, *Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks*, ICML 2017,
+        section 5.2.
+    """
+    return maml(loss_fn, order="first", **options)
+
+
+def daml(loss_fn: LossFn, *, detach: bool = False, normalize: bool = False, order: Order = "first", **options):
+    r"""Difficulty-aware MAML: first-order `maml` whose tasks count $\sigma(\mathcal{L}_i)$ times.
+
+    Takes the arguments of `maml`, but for `task_weighting`; `detach` and `normalize` are those of
+    `metaforge.weighting.difficulty_aware`, where the gradient factor is spelt out.
+
+    Example:
+        >>> learner = daml(lambda params, batch: (params**2, {}),
+        ...                inner_optimizer=optax.sgd(0.01), outer_optimizer=optax.adam(1e-3))
+
+    References:
+        Jin and Tan, *Difficulty-Aware Meta-Learning for Cross-Domain Face Forgery Detection*, algorithm 1, eq. 5.
+    """
+    weighting = difficulty_aware(detach=detach, normalize=normalize)
+    return maml(loss_fn, order=order, task_weighting=weighting, **options)

@@ -1,0 +1,114 @@
+"""What every meta-learner is: three pure functions, a state that the next step needs, an info that a person wants."""
+
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from metaforge.inner import AdaptInfo
+from metaforge.types import Batch, Episode, Params
+
+
+class MetaState(NamedTuple):
+    """What the next outer step needs.
+
+    Attributes:
+        params: the meta-parameters, a pytree.
+        opt_state: the outer optimizer's state.
+        step: outer steps taken so far, int32.
+    """
+
+    params: Params
+    opt_state: optax.OptState
+    step: Int[Array, ""]
+
+
+class MetaInfo(NamedTuple):
+    r"""What a person wants to see of an outer step.
+
+    Attributes:
+        loss: the outer loss that was minimised, weighted and reduced.
+        query_losses: each task's query loss after adaptation, $\mathcal{L}_{D^q_i}(\theta'_i)$.
+        support_losses: each task's support loss before each inner step.
+        weights: the task weights.
+        gradient_factors: how many times each task's gradient counted, $\partial J / \partial \mathcal{L}_i$.
+        grad_norm: the global norm of the outer gradient.
+        metrics: what the loss function reported of each task's query batch.
+    """
+
+    loss: Float[Array, ""]
+    query_losses: Float[Array, " tasks"]
+    support_losses: Float[Array, "tasks steps"]
+    weights: Float[Array, " tasks"]
+    gradient_factors: Float[Array, " tasks"]
+    grad_norm: Float[Array, ""]
+    metrics: Any
+
+
+@runtime_checkable
+class UpdateFn(Protocol):
+    """One outer step."""
+
+    def __call__(self, state: MetaState, episodes: Episode, /) -> tuple[MetaState, MetaInfo]:
+        """Moves the meta-parameters by one meta-batch; every leaf of `episodes` has a leading axis of tasks."""
+        ...
+
+
+@runtime_checkable
+class AdaptFn(Protocol):
+    """The inner loop as the learner was given it."""
+
+    def __call__(self, params: Params, support: Batch, /) -> tuple[Params, AdaptInfo]:
+        """Adapts to one task; `jax.vmap` it for more."""
+        ...
+
+
+@runtime_checkable
+class InitFn(Protocol):
+    """How a learner's state starts."""
+
+    def __call__(self, params: Params, /) -> MetaState:
+        """The state before the first outer step."""
+        ...
+
+
+class MetaLearner(NamedTuple):
+    """A meta-learner: pure functions, to be jitted by the caller.
+
+    Attributes:
+        init: `init(params) -> MetaState`.
+        update: `update(state, episodes) -> (MetaState, MetaInfo)`, one outer step on a meta-batch.
+        adapt: `adapt(params, support) -> (params, AdaptInfo)`, one task.
+    """
+
+    init: InitFn
+    update: UpdateFn
+    adapt: AdaptFn
+
+
+def init_with(optimizer: optax.GradientTransformation) -> InitFn:
+    """The `init` that all learners share: step 0 and a fresh outer optimizer."""
+
+    def init(params):
+        # A strong type: a weakly typed counter would make the second update compile again.
+        return MetaState(params, optimizer.init(params), jnp.zeros((), jnp.int32))
+
+    return init
+
+
+def outer_step(optimizer: optax.GradientTransformation, state: MetaState, grads: Params) -> MetaState:
+    """The state after the outer optimizer has followed `grads`."""
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    return MetaState(optax.apply_updates(state.params, updates), opt_state, state.step + 1)
+
+
+def with_context(query: Batch, support: Batch) -> Batch:
+    """The query batch, knowing the support inputs that may normalise it."""
+    return query._replace(context=support.inputs)
+
+
+def add_up(factors: Float[Array, " tasks"], gradients: Params) -> Params:
+    """The weighted sum of the tasks' gradients: every leaf loses its leading axis of tasks."""
+    return jax.tree.map(lambda leaf: jnp.tensordot(factors.astype(leaf.dtype), leaf, axes=1), gradients)

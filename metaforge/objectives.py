@@ -1,0 +1,74 @@
+"""What is minimised: objectives of a model's outputs, and the step from an objective to a loss function."""
+
+from typing import Literal
+
+import jax.numpy as jnp
+import optax
+
+from metaforge.types import ApplyFn, LossFn, Objective
+
+
+def loss_fn(apply: ApplyFn, objective: Objective) -> LossFn:
+    """Joins a model's forward pass and an objective into what a learner wants: parameters and a batch to a scalar.
+
+    Args:
+        apply: `backbone.apply`.
+        objective: what to make of its outputs.
+
+    Returns:
+        A `LossFn`.
+
+    Example:
+        >>> import jax
+        >>> from metaforge.backbones import mlp
+        >>> from metaforge.types import Batch
+        >>> model = mlp(hidden=(8,), outputs=2)
+        >>> params = model.init(jax.random.key(0), jnp.zeros((1, 3)))
+        >>> loss, metrics = loss_fn(model.apply, cross_entropy())(params, Batch(jnp.ones((4, 3)), jnp.zeros(4, int)))
+        >>> loss.shape, sorted(metrics)
+        ((), ['accuracy'])
+    """
+
+    def loss(params, batch):
+        return objective(apply(params, batch.inputs, context=batch.context), batch)
+
+    return loss
+
+
+def cross_entropy(*, reduction: Literal["mean", "sum"] = "mean") -> Objective:
+    r"""Softmax cross-entropy, $-\log p(y \mid x)$, over the examples of a batch; reports the accuracy too.
+
+    Args:
+        reduction: "mean" over examples. "sum" is the letter of DAML's eq. 3, which ties the inner learning rate,
+            not given there, to the number of shots.
+
+    Returns:
+        An `Objective` of logits `(examples, classes)` and integer targets `(examples,)`, in nats.
+
+    References:
+        Jin and Tan, *Difficulty-Aware Meta-Learning for Cross-Domain Face Forgery Detection*, eq. 3.
+    """
+    reduce = {"mean": jnp.mean, "sum": jnp.sum}[reduction]
+
+    def objective(outputs, batch):
+        losses = optax.losses.softmax_cross_entropy_with_integer_labels(outputs.logits, batch.targets)
+        accuracy = jnp.mean(jnp.argmax(outputs.logits, axis=-1) == batch.targets)
+        return reduce(losses), {"accuracy": accuracy}
+
+    return objective
+
+
+def squared_error() -> Objective:
+    r"""Mean squared error, $(f(x) - y)^2$, of outputs and targets `(examples, outputs)`.
+
+    Returns:
+        An `Objective`.
+
+    References:
+        Finn, Abbeel and Levine, *Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks*, ICML 2017, eq. 2.
+    """
+
+    def objective(outputs, batch):
+        return jnp.mean((outputs.logits - batch.targets) ** 2), {}
+
+    return objective
