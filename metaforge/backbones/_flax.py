@@ -1,10 +1,14 @@
 """The bridge from a flax module to a `Backbone`."""
 
+import functools
+
 import flax.linen as nn
 
 from metaforge.types import Backbone
 
 
+# Equal modules get the same two functions, and with them each other's compiled programs.
+@functools.lru_cache(maxsize=64)
 def from_flax(module: nn.Module) -> Backbone:
     """Turns a flax module into a `Backbone` that the loops can move.
 

@@ -1,0 +1,40 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. Both make .venv themselves.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint types setup clean help
+
+help:  ## Show this list.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /: /'
+
+demo: $(VENV)/.installed  ## Meta-train, hold one forgery method out, adapt to it: one table, runs/demo/.
+	$(BIN)/python -m experiments.demo --workdir=runs/demo
+
+test: $(VENV)/.installed-dev  ## Run the whole test suite.
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.installed-dev  ## Check style.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev  ## Check types.
+	$(BIN)/pyright
+
+setup: $(VENV)/.installed-dev  ## Make .venv with everything for development.
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit("metaforge needs Python 3.11 or newer; call: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+clean:  ## Remove the virtual environment and caches; runs stay.
+	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -1,0 +1,93 @@
+"""Meta-test: adapt to a domain by a few labelled images, by the rule that source validation chose."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import metaforge as mf
+from experiments import _setup
+from experiments.config import Config
+from metaforge.data.episodes import EpisodeSampler, gather, to_device
+from metaforge.data.records import Records
+from metaforge.evaluation.metrics import auc
+
+RATES = (0.1, 1.0, 10.0)
+"""Rates that are tried, in units of the inner rate; for Adam in units of 1e-3. The same for every learner."""
+STEPS = (1, 5, 10)
+"""Numbers of steps that are tried. Learners and baseline get the same grid, so the same tuning budget."""
+
+
+@functools.partial(jax.jit, static_argnames=("config", "steps"))
+def adapt_params(params, support: mf.Batch, rate, *, config: Config, steps: int):
+    """Parameters after `steps` of the meta-test rule at `rate` on a support set."""
+    rule = {"sgd": optax.sgd, "adam": optax.adam}[config.finetune_optimizer](rate)
+    return mf.adapt(_setup.loss_fn(config), params, support, optimizer=rule, num_steps=steps)[0]
+
+
+@functools.partial(jax.jit, static_argnames=("config", "steps"))
+def _episode_scores(params, images, labels, support, query, rate, *, config: Config, steps: int):
+    """Scores of each task's query set after adaptation, and their labels: `(tasks, queries)`."""
+
+    def one(episode):
+        adapted = adapt_params(params, episode.support, rate, config=config, steps=steps)
+        logits = _setup.model(config).apply(adapted, episode.query.inputs, context=episode.support.inputs).logits
+        return jax.nn.softmax(logits)[:, mf.FAKE]
+
+    episodes = gather(images, labels, support, query)
+    return jax.lax.map(one, episodes), episodes.query.targets
+
+
+def choose_rule(config: Config, params, pool: Records) -> dict:
+    """The rate and the number of steps with the highest mean AUC over source-validation episodes.
+
+    What the configuration fixes is not chosen. Ties go to the smaller step.
+
+    Returns:
+        `{"optimizer", "rate", "steps", "validation_auc", "tried"}`, JSON-able.
+    """
+    unit = config.inner_lr if config.finetune_optimizer == "sgd" else 1e-3
+    rates = (config.finetune_lr,) if config.finetune_lr else tuple(unit * rate for rate in RATES)
+    counts = (config.finetune_steps,) if config.finetune_steps else STEPS
+    sampler = validation_sampler(config, pool)
+    images, labels = to_device(pool)
+    tried = []
+    for steps in counts:
+        for rate in rates:
+            values = []
+            for index in range(config.eval_batches):
+                rows = sampler(index)
+                arrays = (jnp.asarray(rows.support), jnp.asarray(rows.query))
+                scores, targets = _episode_scores(
+                    params, images, labels, *arrays, rate, config=rule_key(config), steps=steps
+                )
+                values += [float(auc(t, s)) for t, s in zip(np.asarray(targets), np.asarray(scores), strict=True)]
+            tried.append({"rate": rate, "steps": steps, "auc": float(np.mean(values))})
+    best = max(tried, key=lambda row: (round(row["auc"], 6), -row["steps"], -row["rate"]))
+    return {
+        "optimizer": config.finetune_optimizer,
+        "rate": best["rate"],
+        "steps": best["steps"],
+        "validation_auc": best["auc"],
+        "tried": tried,
+    }
+
+
+def validation_sampler(config: Config, pool: Records) -> EpisodeSampler:
+    """The episodes of source validation: the same for every learner of a seed."""
+    return EpisodeSampler(
+        pool, seed=1_000_000 + config.seed, tasks=config.tasks, shots=config.shots, queries=config.queries
+    )
+
+
+def support_rows(labels: np.ndarray, *, shots: int, seed: int, draw: int) -> np.ndarray:
+    """Row numbers of one class-balanced support set, real ones first."""
+    rng = np.random.default_rng(np.random.SeedSequence([seed, draw]))
+    return np.concatenate([rng.choice(np.flatnonzero(labels == c), shots, replace=False) for c in (mf.REAL, mf.FAKE)])
+
+
+def rule_key(config: Config) -> Config:
+    """Only what changes the compiled program, so that runs that differ in the rest share it."""
+    return Config(width=config.width, normalisation=config.normalisation, finetune_optimizer=config.finetune_optimizer)

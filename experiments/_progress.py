@@ -1,0 +1,11 @@
+"""A progress bar with step rate and time left, on standard error."""
+
+import sys
+
+from tqdm import tqdm
+
+
+def progress(title: str, total: int, *, done: int = 0, unit: str = "step", quiet: bool = False) -> tqdm:
+    """A `tqdm` bar to be used in a `with` block; where there is no terminal it writes a line now and then."""
+    every = 0.2 if sys.stderr.isatty() else 20.0
+    return tqdm(total=total, initial=done, desc=title, unit=unit, mininterval=every, disable=quiet, dynamic_ncols=True)

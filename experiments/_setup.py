@@ -1,0 +1,141 @@
+"""From a `Config` to what a run needs: records, model, learner."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import metaforge as mf
+from experiments._progress import progress
+from experiments.config import Config
+from metaforge.data.faces import FaceSet, load_faces, split_people
+from metaforge.data.records import Records, concatenate
+from metaforge.errors import InputError
+from metaforge.forgeries import ACQUISITIONS, FORGERIES, synthesise
+
+CONTEXT_ROWS = 64
+"""Source images whose statistics normalise images of a domain from which nothing is known yet."""
+
+
+def methods(config: Config) -> tuple[list[str], list[str]]:
+    """The source and the held-out forgery methods."""
+    held = _names("holdout", config.holdout, FORGERIES)
+    source = (
+        [n for n in FORGERIES if n not in held]
+        if config.methods == "all"
+        else _names("methods", config.methods, FORGERIES)
+    )
+    both = sorted({*source} & {*held})
+    if both:
+        raise InputError(
+            f"--config.holdout: {', '.join(both)} also in --config.methods. A held-out method is never trained on."
+        )
+    if not source:
+        raise InputError("--config.methods: no source method is left. Hold out fewer.")
+    return source, held
+
+
+def records(config: Config, *, split: str, held_out: bool = False, quiet: bool = True) -> Records:
+    """The forged and real images of one split of people: of the source methods, or of the held-out ones."""
+    names = methods(config)[int(held_out)]
+    acquisitions = tuple(_names("acquisitions", config.acquisitions, ACQUISITIONS))
+    key = dataclasses.astuple(dataclasses.replace(_data_fields(config), methods=",".join(names), holdout=""))
+    return concatenate([_domain(key, name, acquisitions, split, quiet) for name in names])
+
+
+def faces(config: Config) -> FaceSet:
+    """The real faces, once per process."""
+    return _faces(config.faces, config.image_size, config.identity, config.landmarks)
+
+
+def model(config: Config, *, normalisation: str | None = None) -> mf.Backbone:
+    """The backbone of a run; `normalisation` overrides its own."""
+    return mf.backbones.conv4(width=config.width, normalisation=normalisation or config.normalisation)  # type: ignore[arg-type]
+
+
+def loss_fn(config: Config):
+    """Cross-entropy of the backbone's logits."""
+    return mf.objectives.loss_fn(model(config).apply, mf.objectives.cross_entropy())
+
+
+def init_params(config: Config):
+    """The initial parameters: the same for every learner of a seed."""
+    images = jnp.zeros((2, config.image_size, config.image_size, 3))
+    return jax.jit(model(config).init)(jax.random.key(config.seed), images)
+
+
+def learning_rate(config: Config) -> Callable | float:
+    """The outer rate: a constant, or divided on the paper's schedule."""
+    every = config.decay_epochs * config.epoch_iterations
+    return (
+        optax.exponential_decay(config.outer_lr, every, config.outer_decay, staircase=True)
+        if every
+        else config.outer_lr
+    )
+
+
+def learner(config: Config) -> mf.MetaLearner:
+    """The learner of a run, by name."""
+    options: dict = {
+        "inner_optimizer": optax.sgd(config.inner_lr),
+        "outer_optimizer": optax.adam(learning_rate(config)),
+        "inner_steps": config.inner_steps,
+    }
+    if config.learner != "erm":
+        options |= {"reduction": config.reduction, "tasks": config.strategy}
+    if config.learner in ("maml", "daml"):
+        options["order"] = config.order
+    if config.learner == "daml":
+        options |= {"detach": config.detach, "normalize": config.normalize}
+    return mf.LEARNERS[config.learner](loss_fn(config), **options)
+
+
+def source_context(config: Config, pool: Records) -> np.ndarray:
+    """A fixed, class-balanced draw of source images, uint8 `(CONTEXT_ROWS, size, size, 3)`."""
+    rng = np.random.default_rng(np.random.SeedSequence([config.seed, 64]))
+    rows = [rng.choice(pool.rows(label=label), CONTEXT_ROWS // 2, replace=True) for label in (mf.REAL, mf.FAKE)]
+    return pool.image[np.concatenate(rows)]
+
+
+def _names(field: str, text: str, known) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise InputError(f"--config.{field}: unknown '{name}'; known: {', '.join(known)}.")
+    return names
+
+
+_DATA = ("faces", "identity", "landmarks", "variants", "split_seed", "image_size")
+
+
+def _data_fields(config: Config) -> Config:
+    """The configuration with everything at its default that does not touch the images, to key the cache."""
+    return Config(**{name: getattr(config, name) for name in _DATA})
+
+
+@functools.lru_cache(maxsize=4)
+def _faces(source: str, size: int, identity: str, landmarks: str) -> FaceSet:
+    return load_faces(source, size=size, identity=identity, landmarks=landmarks)
+
+
+@functools.lru_cache(maxsize=64)
+def _domain(key: tuple, name: str, acquisitions: tuple[str, ...], split: str, quiet: bool) -> Records:
+    config = Config(*key)
+    people = split_people(faces(config).faces, seed=config.split_seed)
+    count = len(people[split]) * config.variants * len(acquisitions)
+    with progress(f"forging {name} ({split})", count, unit="pair", quiet=quiet) as bar:
+        return synthesise(
+            people[split],
+            methods=(name,),
+            acquisitions=acquisitions,
+            variants=config.variants,
+            seed=config.split_seed,
+            split=split,
+            # What a method learns of faces, it learns of training faces.
+            fit_faces=people["train"],
+            progress=bar.update,
+        )

@@ -1,0 +1,130 @@
+"""What adapting to a target domain is worth: the same support sets and test images for every method."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import metaforge as mf
+from experiments import _adaptation, _setup
+from experiments.config import Config
+from metaforge import runs
+from metaforge.errors import InputError
+from metaforge.screening import Detector, score
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A finished run: its configuration, parameters, adaptation rule, and the source images that normalise."""
+
+    config: Config
+    params: dict
+    rule: dict
+    context: np.ndarray
+
+    @property
+    def transductive(self) -> bool:
+        """Whether scores depend on the other images of the batch."""
+        return self.config.normalisation == "episode"
+
+
+def load_run(directory: str | Path) -> Trained:
+    """Reads a finished training run.
+
+    Raises:
+        InputError: when it is missing, unfinished, damaged, or of another backbone than its config says.
+    """
+    found = runs.read_config(directory) or {}
+    fields = {field.name for field in dataclasses.fields(Config)}
+    if set(found) != fields:
+        odd = sorted(set(found) ^ fields)
+        raise InputError(
+            f"run: '{directory}' is not a training run of this version (settings {', '.join(odd[:5])} differ)."
+        )
+    config = Config(**found)
+    report = Path(directory) / "report.json"
+    if not report.exists():
+        raise InputError(f"run: '{directory}' has not finished. Call experiments.train again with the same flags.")
+    template = jax.eval_shape(lambda: _setup.learner(config).init(_setup.init_params(config)))
+    state = runs.restore(directory, template)
+    with np.load(Path(directory) / "context.npz", allow_pickle=False) as archive:
+        context = archive["images"]
+    return Trained(config, state.params, json.loads(report.read_text())["adaptation"], context)
+
+
+def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.ndarray | None = None,
+             rate: float = 0.0, steps: int = 0) -> Detector:  # fmt: skip
+    """The run's detector: adapted on a support set, or, with none, as it was trained.
+
+    Args:
+        trained: the run.
+
+    Other Arguments:
+        support: uint8 images `(examples, size, size, 3)`.
+        labels: their labels, `(examples,)`.
+        rate: the rate of adaptation, 0 for the run's own choice.
+        steps: its steps, 0 for the run's own choice.
+    """
+    config, params, context = trained.config, trained.params, trained.context
+    about = {
+        "learner": config.learner,
+        "width": config.width,
+        "normalisation": config.normalisation,
+        "image_size": config.image_size,
+        "adaptation": "none",
+    }
+    if support is not None:
+        rate, steps = rate or trained.rule["rate"], steps or trained.rule["steps"]
+        batch = mf.Batch(jnp.asarray(support), jnp.asarray(labels, jnp.int32))
+        params = _adaptation.adapt_params(params, batch, rate, config=_adaptation.rule_key(config), steps=steps)
+        context = np.asarray(support)
+        about["adaptation"] = f"{steps} steps of {config.finetune_optimizer} at {rate:g}"
+    about["context_rows"] = len(context)
+    return Detector(params, context, about)
+
+
+def scores(trained: Trained, detector: Detector, images: np.ndarray) -> np.ndarray:
+    """A detector's scores of a test set, by the run's own normalisation: as one batch if that is transductive."""
+    context = None if trained.transductive else detector.context
+    return score(_setup.model(trained.config).apply, detector.params, images, context=context)
+
+
+def worth(
+    trained: Trained,
+    support: tuple[np.ndarray, np.ndarray],
+    test: np.ndarray,
+    *,
+    shots: int,
+    draws: int,
+    seed: int,
+    rate: float = 0.0,
+    steps: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of the test images without adaptation and after it, over repeated draws of the support set.
+
+    Args:
+        trained: the run.
+        support: images and labels to draw from; they share nobody with the test images.
+        test: uint8 images `(images, size, size, 3)`.
+
+    Other Arguments:
+        shots: support images per class.
+        draws: how many support sets.
+        seed: which support sets.
+        rate: the rate of adaptation, 0 for the run's own choice.
+        steps: its steps, 0 for the run's own choice.
+
+    Returns:
+        Two float32 arrays, shapes `(1, images)`, since it depends on no draw, and `(draws, images)`.
+    """
+    images, labels = support
+    before = scores(trained, detector(trained), test)
+    after = []
+    for draw in range(draws):
+        rows = _adaptation.support_rows(labels, shots=shots, seed=seed, draw=draw)
+        adapted = detector(trained, support=images[rows], labels=labels[rows], rate=rate, steps=steps)
+        after.append(scores(trained, adapted, test))
+    return before[None], np.stack(after)

@@ -1,0 +1,180 @@
+"""Adapts a trained detector to a new kind of forgery by a few labelled images, and says what that is worth.
+
+    python -m experiments.adapt --run=runs/daml --target=FOLDER --shots=10 --steps=20 --out=adapted
+
+FOLDER/real and FOLDER/fake hold images of any size and format; they should be face crops. Half of them (kept together
+by subfolder, or by file name) is set aside to test on; support sets are drawn from the other half, `--draws` times.
+The table compares the run with ERM on the same draws: not adapted, and adapted. The detector adapted on the first draw
+is saved to --out, with report.json and report.md beside it.
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import metaforge as mf
+from experiments import _adaptation, _target
+from metaforge.commands import launch, setting
+from metaforge.data.images import ImageFolder, read_folder
+from metaforge.errors import InputError
+from metaforge.evaluation.intervals import bootstrap, paired_difference
+from metaforge.runs import write_json
+from metaforge.screening import save_detector
+
+METRICS = ("auc", "accuracy", "eer", "ece")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to adapt, to what, how."""
+
+    run: str = setting(..., "A finished training run.")
+    target: str = setting(..., "Folder with real/ and fake/ of the new kind.")
+    out: str = setting(..., "Folder for the adapted detector; must not exist yet.")
+    shots: int = setting(10, "Labelled images per class to adapt on.")
+    steps: int = setting(0, "Steps of adaptation; 0 for the run's choice on source validation.")
+    rate: float = setting(0.0, "Its rate; 0 for the run's choice on source validation.")
+    draws: int = setting(20, "Support sets to repeat the measurement on.")
+    test_share: float = setting(0.5, "Share of the images set aside to test on.")
+    baseline: str = setting("", "An ERM run to compare with; default: RUN/erm.")
+    seed: int = setting(0, "Which images are set aside, and which are drawn.")
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Adapts, measures, saves; returns the report."""
+    if options.shots < 1 or options.draws < 1 or not 0 < options.test_share < 1:
+        raise InputError("--shots and --draws must be at least 1, and --test_share between 0 and 1.")
+    out = Path(options.out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"out: '{out}' exists already. Choose another --out; nothing was overwritten.")
+    trained = {"run": _target.load_run(options.run)}
+    baseline = options.baseline or str(Path(options.run) / "erm")
+    if options.baseline or Path(baseline).is_dir():
+        trained["erm"] = _target.load_run(baseline)
+    sizes = {run.config.image_size for run in trained.values()}
+    if len(sizes) > 1:
+        raise InputError(
+            f"baseline: '{baseline}' was trained at another image size. Train it at that of '{options.run}'."
+        )
+    images, labels, groups, skipped = read_target(options.target, size=sizes.pop())
+    pool, test = set_aside(labels, groups, shots=options.shots, share=options.test_share, seed=options.seed)
+    measured = {}
+    for key, one in trained.items():
+        name = one.config.learner if key == "run" else "erm"
+        before, after = _target.worth(
+            one, (images[pool], labels[pool]), images[test], shots=options.shots, draws=options.draws,
+            seed=options.seed, rate=options.rate, steps=options.steps,
+        )  # fmt: skip
+        measured[f"{name}, not adapted"], measured[f"{name}, adapted"] = before[None], after[None]
+    report = {"command": dataclasses.asdict(options), "normalisation": trained["run"].config.normalisation}
+    report |= _tables(labels[test], measured, groups[test], trained["run"].config.learner)
+    report |= {
+        "images": {"real": int((labels == mf.REAL).sum()), "fake": int((labels == mf.FAKE).sum()),
+                   "tested": len(test), "resampled": "file name groups, and draws of the support set"},
+        "skipped_files": [skip._asdict() for skip in skipped],
+    }  # fmt: skip
+    rows = pool[_adaptation.support_rows(labels[pool], shots=options.shots, seed=options.seed, draw=0)]
+    adapted = _target.detector(
+        trained["run"], support=images[rows], labels=labels[rows], rate=options.rate, steps=options.steps
+    )
+    save_detector(out, adapted._replace(about=adapted.about | {"run": str(options.run), "shots": options.shots}))
+    write_json(out / "report.json", report)
+    (out / "report.md").write_text(markdown(report))
+    return report
+
+
+def read_target(folder: str, *, size: int):
+    """Images, labels and groups of FOLDER/real and FOLDER/fake, and the files that could not be read.
+
+    Images in one subfolder, or with one file name (a fake and the real it was made from), form a group, which is never
+    parted between support and test.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise InputError(f"target: no folder '{folder}'. Give one that holds real/ and fake/.")
+    for name in ("real", "fake"):
+        if not (root / name).is_dir():
+            raise InputError(
+                f"target: '{folder}' has no subfolder '{name}'. It needs real/ and fake/ with images in both."
+            )
+    parts: list[ImageFolder] = [read_folder(root / name, size=size, what=f"target {name}") for name in ("real", "fake")]
+    labels = np.repeat([mf.REAL, mf.FAKE], [len(part.names) for part in parts])
+    groups = [n.split("/")[0] if "/" in n else n.rsplit(".", 1)[0] for part in parts for n in part.names]
+    skipped = [
+        skip._replace(path=f"{name}/{skip.path}")
+        for name, part in zip(("real", "fake"), parts, strict=True)
+        for skip in part.skipped
+    ]
+    return np.concatenate([part.images for part in parts]), labels, np.array(groups), skipped
+
+
+def set_aside(labels: np.ndarray, groups: np.ndarray, *, shots: int, share: float, seed: int):
+    """Row numbers of the pool that support sets are drawn from, and of the test set; no group is in both."""
+    names = np.unique(groups)
+    for attempt in range(100):
+        order = np.random.default_rng([seed, attempt]).permutation(names)
+        test = np.isin(groups, order[: max(1, round(share * len(names)))])
+        pool_counts, test_counts = np.bincount(labels[~test], minlength=2), np.bincount(labels[test], minlength=2)
+        if pool_counts.min() >= shots and test_counts.min() >= 2:
+            return np.flatnonzero(~test), np.flatnonzero(test)
+    real, fake = np.bincount(labels, minlength=2)
+    raise InputError(
+        f"target: {real} real and {fake} fake images in {len(names)} groups are too few for {shots} shots a class and "
+        f"a test set apart from them. Lower --shots or --test_share, or give more images."
+    )
+
+
+def _tables(labels, measured, groups, learner: str) -> dict[str, Any]:
+    found = bootstrap(labels, measured, groups, metric=METRICS, resample_seeds=False)
+    table = {method: {metric: interval._asdict() for metric, interval in row.items()} for method, row in found.items()}
+    best = f"{learner}, adapted"
+    gains = {
+        f"{best} minus {other}": paired_difference(
+            labels, measured[best], measured[other], groups, metric="auc", resample_seeds=False
+        )._asdict()
+        for other in measured
+        if other != best
+    }
+    return {"table": table, "auc_gain": gains}
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The report for people."""
+    show = lambda i: f"{i['value']:.3f} [{i['low']:.3f}, {i['high']:.3f}]"
+    lines = ["| method | AUC | accuracy | EER | calibration error |", "|---|---|---|---|---|"]
+    for method, row in report["table"].items():
+        lines.append(f"| {method} | " + " | ".join(show(row[metric]) for metric in METRICS) + " |")
+    lines += ["", "AUC gained, on the same images and draws:", ""]
+    lines += [
+        f"- {name}: {i['value']:+.3f} [{i['low']:+.3f}, {i['high']:+.3f}]" for name, i in report["auc_gain"].items()
+    ]
+    images, command = report["images"], report["command"]
+    lines += [
+        "",
+        f"{command['shots']} shots a class, {command['draws']} draws; {images['tested']} test images of "
+        + f"{images['real']} real and {images['fake']} fake; 95 % intervals over {images['resampled']}; "
+        + f'normalisation "{report["normalisation"]}".',
+    ]
+    if report["skipped_files"]:
+        lines += ["", f"{len(report['skipped_files'])} files could not be read:", ""]
+        lines += [f"- {skip['path']}: {skip['reason']}" for skip in report["skipped_files"]]
+    return "\n".join(lines) + "\n"
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+
+    def body(options: Options) -> None:
+        report = run(options)
+        print(markdown(report))
+        print(f"Saved the detector to {options.out}. To screen images with it:")
+        print(f"  python -m experiments.predict --model={options.out} --images=PATH")
+
+    return launch(argv, body, doc=__doc__ or "", options=Options())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

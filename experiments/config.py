@@ -1,0 +1,96 @@
+"""The settings of a training run: every hyper-parameter of the DAML paper, and which of them it leaves open."""
+
+import dataclasses
+
+from metaforge.commands import setting
+from metaforge.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What to train, on what, and how. Lists are comma-separated."""
+
+    learner: str = setting("daml", "What learns.", choices=("daml", "maml", "fomaml", "erm"))
+    seed: int = setting(0, "Initial parameters and the stream of episodes.")
+    baseline: bool = setting(True, "Whether to train ERM on the same images too, in WORKDIR/erm.")
+
+    faces: str = setting("lfw", "Real faces: 'lfw' (embedded) or a folder of photographs.")
+    identity: str = setting("", "Regular expression whose group finds the person in a file's path.")
+    landmarks: str = setting("", "An .npz of landmarks; default: landmarks*.npz in the folder, if any.")
+    methods: str = setting("all", "Source forgery methods, or 'all' but the held-out ones.")
+    holdout: str = setting("", "Methods never trained or selected on.")
+    acquisitions: str = setting("none", "Of none, jpeg, downscale: each makes a domain of every method.")
+    variants: int = setting(6, "Forged pairs of each face and domain.")
+    split_seed: int = setting(0, "How people are split into train, validation and test.")
+
+    image_size: int = setting(32, "Side of the face crops, in pixels, at least 16.", open_in_paper=True)
+    width: int = setting(32, "Filters in each convolution; 64 in the paper.")
+    normalisation: str = setting(
+        "support", "Whose statistics normalise an image.", choices=("support", "episode", "group", "none")
+    )
+
+    tasks: int = setting(4, "Domains in a meta-batch (paper: 4).")
+    shots: int = setting(5, "Support images per class.", open_in_paper=True)
+    queries: int = setting(10, "Query images per class.", open_in_paper=True)
+    fake_share: float = setting(0.5, "Share of fakes in a support set.", open_in_paper=True)
+    iterations: int = setting(600, "Outer steps; 3,000 in the paper.")
+    inner_lr: float = setting(0.1, "alpha of eq. 2, plain gradient descent.", open_in_paper=True)
+    inner_steps: int = setting(1, "Steps of adaptation while training (paper: 1).")
+    order: str = setting("first", "Order of the outer gradient (paper: first).", choices=("first", "second"))
+    outer_lr: float = setting(1e-3, "beta of eq. 4 and 5, Adam (paper: 1e-3).")
+    outer_decay: float = setting(0.1, "Factor on outer_lr every decay_epochs (paper: 0.1).")
+    decay_epochs: int = setting(150, "Epochs between decays (paper: 150); 0 for never.")
+    epoch_iterations: int = setting(10, "Outer steps that count as one epoch.", open_in_paper=True)
+    reduction: str = setting("sum", "How the outer loss runs over tasks (paper: sum).", choices=("sum", "mean"))
+    detach: bool = setting(False, "DAML: hold the weight constant in the gradient.", open_in_paper=True)
+    normalize: bool = setting(False, "DAML: divide the weights by their mean.")
+    strategy: str = setting("auto", "How tasks run (the numbers agree).", choices=("auto", "vmap", "scan", "unroll"))
+
+    finetune_optimizer: str = setting(
+        "sgd", "Rule of meta-test adaptation.", choices=("sgd", "adam"), open_in_paper=True
+    )
+    finetune_lr: float = setting(0.0, "Its rate (paper: 1e-4); 0 chooses on source validation.")
+    finetune_steps: int = setting(0, "Its steps; 0 chooses on source validation.", open_in_paper=True)
+
+    log_every: int = setting(20, "Outer steps to a row of the log.")
+    eval_every: int = setting(100, "Outer steps between validations.")
+    eval_batches: int = setting(4, "Meta-batches of source validation.")
+    checkpoint_every: int = setting(100, "Outer steps between checkpoints.")
+
+    def check(self) -> None:
+        """Raises `InputError` for what cannot work, naming the field."""
+        positive = ("variants", "width", "tasks", "shots", "queries", "iterations", "inner_lr", "outer_lr",
+                    "epoch_iterations", "log_every", "eval_every", "eval_batches", "checkpoint_every")  # fmt: skip
+        for name in positive:
+            if getattr(self, name) <= 0:
+                raise InputError(f"--config.{name}={getattr(self, name)}: give a number above 0.")
+        if self.image_size < 16:
+            raise InputError(f"--config.image_size={self.image_size}: conv4 needs 16 pixels or more.")
+        for name in ("eval_every", "checkpoint_every"):
+            if getattr(self, name) % self.log_every:
+                raise InputError(
+                    f"--config.{name}={getattr(self, name)}: give a multiple of log_every={self.log_every}."
+                )
+
+
+PAPER = Config(
+    image_size=84,
+    width=64,
+    normalisation="episode",
+    queries=15,
+    iterations=3000,
+    inner_lr=0.01,
+    finetune_optimizer="adam",
+    finetune_lr=1e-4,
+    finetune_steps=10,
+    log_every=10,
+    eval_every=150,
+    checkpoint_every=150,
+)
+"""The published setting: Conv4 with 64 filters and batch statistics, 3,000 iterations of 4 tasks, Adam at 1e-3 divided
+by 10 every 150 epochs, first order, one inner step, fine-tuning at 1e-4. The rest is open in the paper."""
+
+DEMO = Config(variants=6, holdout="swap", baseline=False, iterations=500, eval_every=100)
+"""What `make demo` trains, three learners times three seeds."""
+
+PRESETS = {"default": Config(), "paper": PAPER, "demo": DEMO}

@@ -1,0 +1,75 @@
+"""Screens images with a saved detector: a CSV of file and probability of being fake.
+
+    python -m experiments.predict --model=adapted --images=PATH > scores.csv
+
+PATH is an image or a folder; images should be face crops. `--model` is the --out folder of experiments.adapt, or a
+finished training run, which then is not adapted. Files that cannot be read are named on standard error.
+"""
+
+import csv
+import dataclasses
+import sys
+from pathlib import Path
+
+from experiments import _target
+from metaforge import runs
+from metaforge.commands import launch, setting
+from metaforge.data.images import read_folder, read_image, square
+from metaforge.errors import InputError
+from metaforge.screening import Detector, load_detector
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to screen with what."""
+
+    model: str = setting(..., "A saved detector, or a finished training run.")
+    images: str = setting(..., "An image, or a folder of images.")
+    out: str = setting("", "CSV file to write; standard output if left out.")
+
+
+def run(options: Options) -> tuple[list[tuple[str, float]], list]:
+    """Rows of (file, p_fake), and the files that could not be read."""
+    detector = load(options.model)
+    path = Path(options.images)
+    if path.is_file():
+        names, images, skipped = [path.name], square(read_image(path), size=detector.image_size)[None], []
+    else:
+        folder = read_folder(path, size=detector.image_size)
+        names, images, skipped = folder.names, folder.images, folder.skipped
+    return list(zip(names, map(float, detector(images)), strict=True)), skipped
+
+
+def load(model: str) -> Detector:
+    """A saved detector, or the unadapted detector of a training run."""
+    found = runs.read_config(model) or {}
+    return load_detector(model) if "detector" in found else _target.detector(_target.load_run(model))
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+
+    def body(options: Options) -> None:
+        if options.out and Path(options.out).exists():
+            raise InputError(f"out: '{options.out}' exists already. Choose another --out; nothing was overwritten.")
+        rows, skipped = run(options)
+        with open(options.out, "x", newline="") if options.out else _standard_output() as file:
+            writer = csv.writer(file)
+            writer.writerow(["file", "p_fake"])
+            writer.writerows((name, f"{p_fake:.6f}") for name, p_fake in rows)
+        for skip in skipped:
+            print(f"skipped {skip.path}: {skip.reason}", file=sys.stderr)
+
+    return launch(argv, body, doc=__doc__ or "", options=Options())
+
+
+class _standard_output:
+    def __enter__(self):
+        return sys.stdout
+
+    def __exit__(self, *_):
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,67 @@
+"""A contact sheet of the forgery domains: real, forged and mask, for a few faces of each.
+
+python -m experiments.show_domains --out=domains.png
+python -m experiments.show_domains --out=domains.png --config.faces=FOLDER --config.image_size=128
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from experiments import _setup
+from experiments.config import Config
+from metaforge.commands import launch, setting
+from metaforge.data.faces import split_people
+from metaforge.errors import InputError
+from metaforge.forgeries import forge_pairs
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to draw."""
+
+    out: str = setting(..., "The PNG to write.")
+    columns: int = setting(4, "Faces of each domain.")
+
+
+def run(options: Options, config: Config) -> Image.Image:
+    """Draws the sheet: a row a domain, for each face real, forged, mask."""
+    people = split_people(_setup.faces(config).faces, seed=config.split_seed)["train"]
+    names = [n for group in _setup.methods(config) for n in group]
+    acquisitions = tuple(config.acquisitions.split(","))
+    size, label, gap = max(config.image_size, 64), 130, 6
+    rows: dict[str, list] = {}
+    shown = people[: max(options.columns, 2)]
+    for pair in forge_pairs(shown, methods=names, acquisitions=acquisitions, variants=1, seed=0, fit_faces=people):
+        rows.setdefault(pair.domain, []).append(pair.forged)
+    width = label + options.columns * (3 * size + gap)
+    sheet = Image.new("RGB", (width, len(rows) * (size + gap)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for top, (domain, forged) in enumerate(rows.items()):
+        y = top * (size + gap)
+        draw.text((4, y + size // 2 - 6), domain, fill="black")
+        for column, one in enumerate(forged[: options.columns]):
+            mask = np.repeat(np.round(one.mask * 255).astype(np.uint8)[..., None], 3, axis=-1)
+            for place, image in enumerate((one.real, one.fake, mask)):
+                tile = Image.fromarray(image).resize((size, size), Image.Resampling.NEAREST)
+                sheet.paste(tile, (label + column * (3 * size + gap) + place * size, y))
+    return sheet
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+
+    def body(options: Options, config: Config) -> None:
+        if Path(options.out).exists():
+            raise InputError(f"out: '{options.out}' exists already. Choose another --out; nothing was overwritten.")
+        run(options, config).save(options.out)
+        print(f"Wrote {options.out}: a row a domain; for each face real, forged, mask.")
+
+    return launch(argv, body, doc=__doc__ or "", options=Options(), config=Config())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

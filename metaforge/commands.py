@@ -1,0 +1,131 @@
+"""From a typed dataclass to flags, and from an exception to one line and an exit code."""
+
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from absl import flags
+
+from metaforge.errors import InputError
+
+_DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+
+
+def setting(default: Any, help: str, *, choices: Sequence[str] = (), open_in_paper: bool = False) -> Any:
+    """A field of a `Config`: its default, what it does, its choices, and whether the paper leaves it open."""
+    if open_in_paper:
+        help += " Open in the paper."
+    return dataclasses.field(default=default, metadata={"help": help, "choices": tuple(choices)})
+
+
+def launch(
+    argv: Sequence[str],
+    body: Callable[..., Any],
+    *,
+    doc: str,
+    options: Any,
+    config: Any = None,
+    presets: dict[str, Any] | None = None,
+) -> int:
+    """Runs one command: parses its flags, calls `body(options)` or `body(options, config)`, returns the exit code.
+
+    Args:
+        argv: the command line, program first.
+        body: the command.
+        doc: what `--help` prints first.
+        options: a dataclass instance; each field is a flag `--field`. A default of `...` makes it required.
+        config: a dataclass instance; each field is a flag `--config.field`.
+        presets: configurations by name, chosen with `--preset`; flags are laid over the preset.
+
+    Returns:
+        0, or 2 after one line on standard error for what the caller got wrong, or 130 when interrupted.
+    """
+    program = argv[0].rsplit("/", 1)[-1]
+    try:
+        options, config = _parse(argv, doc, options, config, presets or {})
+        body(options) if config is None else body(options, config)
+        return 0
+    except _HelpShownError:
+        return 0
+    except (InputError, flags.Error) as error:
+        print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = f" '{error.filename}'" if error.filename else ""
+        print(f"{program}: cannot read or write{where}: {error.strerror or error}. "
+              "Check the path, its permissions and the free space.", file=sys.stderr)  # fmt: skip
+        return 2
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted; the same command goes on from the last checkpoint.", file=sys.stderr)
+        return 130
+
+
+class _HelpShownError(Exception):
+    pass
+
+
+def _parse(argv: Sequence[str], doc: str, options: Any, config: Any, presets: dict[str, Any]) -> tuple[Any, Any]:
+    values = flags.FlagValues()
+    if presets:
+        names = sorted(presets)
+        flags.DEFINE_enum("preset", names[0], names, "The settings to start from.", flag_values=values)
+        config = presets[_preset(argv, names, default=_default_preset(config, presets))]
+    for prefix, group in (("", options), ("config.", config)):
+        for field in dataclasses.fields(group) if group is not None else ():
+            _define(values, prefix + field.name, field, getattr(group, field.name))
+    flags.DEFINE_boolean("help", False, "Show this help.", short_name="h", flag_values=values)
+    try:
+        rest = values(list(argv))
+    except flags.UnrecognizedFlagError as error:
+        known = ", ".join(f"--{name}" for name in sorted(values) if len(name) > 1)
+        raise InputError(f"unknown flag --{error.flagname}; known: {known}.") from None
+    if values["help"].value:
+        _print_help(doc, values, options, config)
+        raise _HelpShownError
+    if len(rest) > 1:
+        raise InputError(f"unexpected argument '{rest[1]}'. Flags look like --name=value; --help lists them.")
+    chosen = {name: values[name].value for name in values}
+    for field in dataclasses.fields(options):
+        if chosen[field.name] is None:
+            raise InputError(f"--{field.name} is missing: {field.metadata['help']}")
+    of = lambda group, prefix: {f.name: chosen[prefix + f.name] for f in dataclasses.fields(group)}
+    options = dataclasses.replace(options, **of(options, ""))
+    return options, None if config is None else dataclasses.replace(config, **of(config, "config."))
+
+
+def _define(values: flags.FlagValues, name: str, field: dataclasses.Field, default: Any) -> None:
+    default, help = None if default is ... else default, field.metadata["help"]
+    if field.metadata["choices"]:
+        flags.DEFINE_enum(name, default, list(field.metadata["choices"]), help, flag_values=values)
+    else:
+        _DEFINE[field.type](name, default, help, flag_values=values)  # type: ignore[index]
+
+
+def _default_preset(config: Any, presets: dict[str, Any]) -> str:
+    return next(name for name, preset in presets.items() if preset == config)
+
+
+def _preset(argv: Sequence[str], names: list[str], *, default: str) -> str:
+    """The preset has to be known before the flags are defined, since it sets their defaults."""
+    for place, word in enumerate(argv[1:], 1):
+        flag, _, value = word.lstrip("-").partition("=")
+        if word.startswith("-") and flag == "preset":
+            name = value or (argv[place + 1] if place + 1 < len(argv) else "")
+            if name not in names:
+                raise InputError(f"unknown preset '{name}'; known: {', '.join(names)}.")
+            return name
+    return default
+
+
+def _print_help(doc: str, values: flags.FlagValues, options: Any, config: Any) -> None:
+    print(doc.strip(), "\n\nflags:")
+    names = [f.name for f in dataclasses.fields(options)]
+    names += ["preset"] if "preset" in values else []
+    names += [f"config.{f.name}" for f in dataclasses.fields(config)] if config is not None else []
+    for name in names:
+        flag = values[name]
+        choices = getattr(flag.parser, "enum_values", None)
+        known = f" One of: {', '.join(choices)}." if choices else ""
+        default = "required" if flag.value is None else flag.value
+        print(f"  --{name} ({default})\n      {flag.help}{known}")

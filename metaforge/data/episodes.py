@@ -1,0 +1,174 @@
+"""Episodes: a pure function of (records, seed, index), so that a run has nothing to save but its step."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, UInt8
+
+from metaforge.data.records import Records
+from metaforge.errors import InputError
+from metaforge.types import FAKE, REAL, Batch, Episode
+
+_ATTEMPTS = 50
+
+
+class EpisodeRows(NamedTuple):
+    """Which records make a meta-batch: row numbers, int32.
+
+    Attributes:
+        support: shape `(tasks, support examples)`.
+        query: shape `(tasks, query examples)`.
+        domains: the domain of each task.
+    """
+
+    support: np.ndarray
+    query: np.ndarray
+    domains: tuple[str, ...]
+
+
+class EpisodeSampler:
+    """Draws meta-batches: `sampler(index)` is the same on any machine, worker or device count.
+
+    A task is a domain. Within a task, support and query share no video and nobody: the people of the domain are first
+    dealt to two sides, and a fake is eligible for a side only if both its face and its donor are on it.
+
+    Args:
+        records: where to draw from; the split has been chosen already.
+
+    Other Arguments:
+        seed: the stream of episodes.
+        tasks: domains in a meta-batch, drawn without replacement if there are enough of them.
+        shots: support images per class. With another `fake_share` than a half, `2 * shots` images in all.
+        queries: query images per class.
+        fake_share: the share of fakes in the support set, in (0, 1); 0.5 is class-balanced.
+
+    Raises:
+        InputError: when a domain has one class only, or too few images or people; it names the domain.
+
+    Example:
+        >>> images = np.zeros((40, 4, 4, 3), np.uint8)
+        >>> who = [f"p{i // 2}" for i in range(40)]
+        >>> records = Records.from_columns(image=images, label=[0, 1] * 20, domain=["swap"] * 40, identity=who)
+        >>> rows = EpisodeSampler(records, seed=0, tasks=1, shots=2, queries=3)(0)
+        >>> rows.support.shape, rows.query.shape, rows.domains
+        ((1, 4), (1, 6), ('swap',))
+    """
+
+    def __init__(self, records: Records, *, seed: int, tasks: int, shots: int, queries: int, fake_share: float = 0.5):
+        """Deals the records into domains and finds who belongs together."""
+        if not 0 < fake_share < 1:
+            raise InputError(f"fake_share: {fake_share} leaves a class without images. Give a number between 0 and 1.")
+        fakes = int(np.clip(round(2 * shots * fake_share), 1, 2 * shots - 1)) if shots > 0 else 0
+        self._wanted = {REAL: (2 * shots - fakes, queries), FAKE: (fakes, queries)}
+        self._share = shots / max(shots + queries, 1)
+        self._seed, self._tasks = seed, tasks
+        groups = together(records)
+        self._domains = {name: _Domain(records, records.rows(domain=name), groups) for name in records.domains()}
+        if not self._domains:
+            raise InputError("episodes: there are no records to draw from. Check the split and the domains asked for.")
+        for name, domain in self._domains.items():
+            for label, word in ((REAL, "real"), (FAKE, "fake")):
+                have, need = int((domain.label == label).sum()), sum(self._wanted[label])
+                if have < need:
+                    raise InputError(
+                        f"episodes: domain '{name}' has {have} {word} images, but {shots} shots and {queries} queries "
+                        f"need {need}. Lower --config.shots or --config.queries, or give more images."
+                    )
+
+    def __call__(self, index: int) -> EpisodeRows:
+        """The meta-batch of number `index`."""
+        rng = np.random.default_rng(np.random.SeedSequence([self._seed, index]))
+        names = list(self._domains)
+        chosen = rng.choice(len(names), self._tasks, replace=self._tasks > len(names))
+        domains = tuple(names[i] for i in chosen)
+        sides = [self._draw(rng, self._domains[name], name) for name in domains]
+        return EpisodeRows(
+            np.stack([support for support, _ in sides]), np.stack([query for _, query in sides]), domains
+        )
+
+    def _draw(self, rng, domain: "_Domain", name: str) -> tuple[np.ndarray, np.ndarray]:
+        for _ in range(_ATTEMPTS):
+            side = np.zeros(domain.groups, bool)
+            # Between one person and all but one.
+            count = int(np.clip(round(self._share * domain.groups), 1, max(domain.groups - 1, 1)))
+            side[rng.permutation(domain.groups)[:count]] = True
+            face, donor = side[domain.face], side[domain.donor]
+            drawn = ([], [])
+            for label, (shots, queries) in self._wanted.items():
+                of_class = domain.label == label
+                for part, eligible, need in ((0, face & donor, shots), (1, ~face & ~donor, queries)):
+                    candidates = np.flatnonzero(of_class & eligible)
+                    if len(candidates) >= need:
+                        drawn[part].append(rng.choice(candidates, need, replace=False))
+            if len(drawn[0]) == len(drawn[1]) == 2:
+                return tuple(rng.permutation(domain.rows[np.concatenate(part)]).astype(np.int32) for part in drawn)  # type: ignore[return-value]
+        raise InputError(
+            f"episodes: domain '{name}' has too few people ({domain.groups}) for a support and a query set that share "
+            f"nobody. Lower --config.shots or --config.queries, or give more people."
+        )
+
+
+class _Domain:
+    """One domain's rows, with its people numbered from 0."""
+
+    def __init__(self, records: Records, rows: np.ndarray, groups: tuple[np.ndarray, np.ndarray]):
+        self.rows, self.label = rows, records.label[rows]
+        _, codes = np.unique(np.stack([groups[0][rows], groups[1][rows]]), return_inverse=True)
+        self.face, self.donor = codes.reshape(2, len(rows))
+        self.groups = int(codes.max()) + 1 if len(rows) else 0
+
+
+def together(records: Records) -> tuple[np.ndarray, np.ndarray]:
+    """Who may not be parted: the group of each record's face, and that of its donor.
+
+    People who appear in one video form one group. A record without an identity counts as a person of its own, or as
+    its video's.
+
+    Returns:
+        Two int64 arrays, shape `(records,)`.
+
+    Example:
+        >>> images = np.zeros((3, 4, 4, 3), np.uint8)
+        >>> records = Records.from_columns(image=images, label=[0, 0, 1], identity=["a", "b", "a"],
+        ...                                donor=["", "", "b"], video=["v", "v", "w"])
+        >>> face, donor = together(records)
+        >>> len(set(face.tolist())), bool((face == donor).all())
+        (1, True)
+    """
+    count = len(records)
+    own = np.array([f"video:{v}" if v else f"record:{i}" for i, v in enumerate(records.video)], dtype=object)
+    face = np.where(records.identity == "", own, np.char.add("person:", records.identity).astype(object))
+    donor = np.where(records.donor == "", face, np.char.add("person:", records.donor).astype(object))
+    names, codes = np.unique(np.concatenate([face, donor, own]).astype(str), return_inverse=True)
+    parent = np.arange(len(names))
+
+    def root(node: int) -> int:
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    for face_code, own_code in set(zip(codes[:count].tolist(), codes[2 * count :].tolist(), strict=True)):
+        parent[root(face_code)] = root(own_code)
+    roots = np.array([root(node) for node in range(len(names))])
+    return roots[codes[:count]], roots[codes[count : 2 * count]]
+
+
+def gather(
+    images: UInt8[Array, "records height width channels"],
+    labels: Int[Array, " records"],
+    support: Int[Array, "tasks shots"],
+    query: Int[Array, "tasks queries"],
+) -> Episode:
+    """The meta-batch at given rows of an image pool, to be called inside `jax.jit`.
+
+    The pool lives on the device, so a step sends only row numbers there: a few hundred bytes.
+    """
+    return Episode(Batch(images[support], labels[support]), Batch(images[query], labels[query]))
+
+
+def to_device(records: Records) -> tuple[jax.Array, jax.Array]:
+    """The image pool and its labels, on the default device."""
+    return jnp.asarray(records.image), jnp.asarray(records.label)

@@ -1,0 +1,169 @@
+"""Real faces, from the photographs that ship with scikit-image or from any folder, and their split by person."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from metaforge.data.images import Skipped, list_images, read_image, square
+from metaforge.errors import InputError
+from metaforge.forgeries.base import Face
+
+EMBEDDED = "lfw"
+"""The source that needs no data: 100 faces of Labeled Faces in the Wild, 25 x 25 pixels, grey, in scikit-image."""
+
+
+class FaceSet(NamedTuple):
+    """Real faces, cropped and of one size.
+
+    Attributes:
+        faces: the faces; images uint8 RGB `(size, size, 3)`.
+        skipped: files that could not be read, and why.
+    """
+
+    faces: list[Face]
+    skipped: list[Skipped]
+
+
+def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "") -> FaceSet:
+    """Loads real faces from the embedded set or from a folder of photographs.
+
+    Where a photograph has landmarks it is cropped to the square around them, with a margin; otherwise to its central
+    square, so photographs should then be face crops already.
+
+    Args:
+        source: "lfw" for the embedded set, or a folder, searched with its subfolders.
+        size: the side of the cropped faces, in pixels.
+
+    Other Arguments:
+        identity: a regular expression whose first group finds the person in a file's path below the folder
+            (`"^([^/]+)/"`: one subfolder a person). By default every file is a person of its own.
+        landmarks: an `.npz` file of one array `(points, 2)` a photograph, x and y in its pixels, under the key
+            `<folder>__<file stem>`. By default any `landmarks*.npz` in the folder.
+
+    Returns:
+        A `FaceSet`, in the order of the paths.
+
+    Raises:
+        InputError: when the folder is missing, holds no readable image, or the expression does not match.
+
+    Example:
+        >>> faces, skipped = load_faces("lfw", size=32)
+        >>> len(faces), faces[0].image.shape, faces[0].image.dtype
+        (100, (32, 32, 3), dtype('uint8'))
+
+    References:
+        Huang et al., *Labeled Faces in the Wild*, UMass Amherst technical report 07-49, 2007.
+    """
+    if source == EMBEDDED:
+        return FaceSet(_embedded(size), [])
+    root = Path(source)
+    paths = list_images(root)
+    points = _read_landmarks(root, landmarks)
+    faces, skipped = [], []
+    for path in paths:
+        name = path.relative_to(root).as_posix()
+        try:
+            image = read_image(path)
+        except InputError as error:
+            skipped.append(Skipped(name, str(error)))
+            continue
+        marks = points.get(name.rsplit(".", 1)[0].replace("/", "__"))
+        if marks is not None:
+            image, marks = _crop_to_landmarks(image, marks, size=size)
+        else:
+            image = square(image, size=size)
+        faces.append(Face(image, marks, name, _person(name, identity)))
+    if not faces:
+        raise InputError(
+            f"faces: none of the {len(skipped)} images in '{source}' can be read; the first: {skipped[0].reason} "
+            "Give a folder of intact photographs."
+        )
+    return FaceSet(faces, skipped)
+
+
+def split_people(
+    faces: list[Face], *, fractions: dict[str, float] | None = None, seed: int = 0
+) -> dict[str, list[Face]]:
+    """Splits faces so that no person stands in two splits.
+
+    Args:
+        faces: the faces.
+
+    Other Arguments:
+        fractions: how much of the people each split gets, summing to 1; by default train 0.6, validation 0.15, test 0.25.
+        seed: which split; the same seed gives the same split of the same people, whatever the order of the faces.
+
+    Returns:
+        Split name to faces.
+
+    Raises:
+        InputError: when there are fewer people than are needed for two in every split.
+
+    Example:
+        >>> faces, _ = load_faces("lfw", size=16)
+        >>> {split: len(members) for split, members in split_people(faces).items()}
+        {'train': 60, 'validation': 15, 'test': 25}
+    """
+    fractions = fractions or {"train": 0.6, "validation": 0.15, "test": 0.25}
+    people = sorted({face.identity for face in faces})
+    if len(people) < 2 * len(fractions):
+        raise InputError(
+            f"faces: {len(people)} people are too few for the splits {', '.join(fractions)}, which need two each. "
+            "Give more photographs, or check `identity`."
+        )
+    order = np.random.default_rng(seed).permutation(len(people))
+    # At least two people a split: a face swap needs a donor.
+    sizes = np.maximum(2, np.floor(np.array(list(fractions.values())) * len(people)).astype(int))
+    sizes[0] = len(people) - sizes[1:].sum()
+    bounds = np.cumsum([0, *sizes])
+    home = {people[row]: name for name, low, high in zip(fractions, bounds, bounds[1:], strict=False)
+            for row in order[low:high]}  # fmt: skip
+    return {name: [face for face in faces if home[face.identity] == name] for name in fractions}
+
+
+def _embedded(size: int) -> list[Face]:
+    from skimage.data import lfw_subset  # ships inside the wheel: no network
+
+    grey = np.round(lfw_subset()[:100] * 255).astype(np.uint8)
+    return [
+        Face(square(np.repeat(image[..., None], 3, axis=-1), size=size), None, f"lfw_{i:03d}", f"lfw_{i:03d}")
+        for i, image in enumerate(grey)
+    ]
+
+
+def _person(name: str, pattern: str) -> str:
+    if not pattern:
+        return name
+    try:
+        found = re.search(pattern, name)
+    except re.error as error:
+        raise InputError(f"identity: '{pattern}' is not a regular expression ({error}).") from None
+    if found is None or not found.groups():
+        raise InputError(
+            f"identity: '{pattern}' finds no group in '{name}'. It needs one pair of brackets that matches."
+        )
+    return found.group(1)
+
+
+def _read_landmarks(root: Path, given: str) -> dict[str, np.ndarray]:
+    files = [Path(given)] if given else sorted(root.glob("landmarks*.npz"))
+    if not files:
+        return {}
+    try:
+        with np.load(files[0], allow_pickle=False) as archive:
+            return {key: np.asarray(archive[key], np.float32) for key in archive.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"landmarks: cannot read '{files[0]}' ({error}). Give an .npz of plain arrays.") from None
+
+
+def _crop_to_landmarks(image: np.ndarray, marks: np.ndarray, *, size: int, margin: float = 0.15):
+    """The square around the landmarks, with a margin on each side, and the landmarks in its pixels."""
+    low, high = marks.min(axis=0), marks.max(axis=0)
+    side = round(float((high - low).max()) * (1 + 2 * margin))
+    corner = np.round((low + high) / 2 - side / 2).astype(int)
+    # Edge pixels continue where the square leaves the photograph.
+    rows = np.clip(np.arange(corner[1], corner[1] + side), 0, image.shape[0] - 1)
+    columns = np.clip(np.arange(corner[0], corner[0] + side), 0, image.shape[1] - 1)
+    return square(image[np.ix_(rows, columns)], size=size), ((marks - corner) * (size / side)).astype(np.float32)

@@ -1,0 +1,220 @@
+"""A run's directory: its configuration, its log and its checkpoints, from which a killed run goes on as if it had not.
+
+    config.json     what was asked for
+    log.jsonl       one flat JSON object a row: step, seconds, metrics
+    checkpoints/    Orbax; the last two
+    report.json     once finished
+
+Figures and tables are made from these files alone.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from metaforge.errors import InputError
+
+
+class Run:
+    """A run directory, opened for writing.
+
+    Args:
+        directory: where; made if missing.
+        config: JSON-able; a directory that holds another configuration is refused.
+
+    Raises:
+        InputError: when the directory holds another configuration, naming the fields that differ.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     run = Run(folder, {"seed": 0})
+        ...     run.log({"step": 1, "loss": 0.5})
+        ...     read_rows(folder)
+        [{'step': 1, 'loss': 0.5}]
+    """
+
+    def __init__(self, directory: str | os.PathLike, config: dict[str, Any]):
+        """Opens or makes the directory."""
+        self.directory = Path(directory)
+        if self.directory.exists() and not self.directory.is_dir():
+            raise InputError(f"workdir: '{directory}' is a file. Choose a folder, or a name that is free.")
+        found = read_config(directory, missing_ok=True)
+        config = json.loads(json.dumps(config))
+        if found is not None and found != config:
+            differing = [
+                f"{name}: {found.get(name, 'absent')!r} there, {config.get(name, 'absent')!r} asked"
+                for name in sorted({*found, *config})
+                if found.get(name) != config.get(name)
+            ]
+            raise InputError(
+                f"workdir: '{directory}' holds a run of another configuration ({'; '.join(differing)}). "
+                "Choose another --workdir, or ask for the same."
+            )
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.config = config
+        if found is None:
+            write_json(self.directory / "config.json", config)
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Appends a row; it is on its way to the disk when this returns."""
+        with open(self.directory / "log.jsonl", "a") as file:
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+
+    def rewind(self, step: int) -> None:
+        """Drops the rows after `step`, and one that a kill tore: they are about to be written again."""
+        path = self.directory / "log.jsonl"
+        if path.exists():
+            keep = [row for row in read_rows(self.directory) if row["step"] <= step]
+            _replace(path, "".join(json.dumps(row) + "\n" for row in keep))
+
+    def save(self, step: int, state: Any) -> None:
+        """Writes a checkpoint and waits until it is whole. Saving a step that is there already does nothing.
+
+        Raises:
+            InputError: when it cannot be written; earlier checkpoints stay as they are.
+        """
+        import orbax.checkpoint as ocp
+
+        with _manager(self.directory) as manager:
+            if step in manager.all_steps():
+                return
+            parts = {"state": ocp.args.StandardSave(state), "meta": ocp.args.JsonSave({"sha256": fingerprint(state)})}
+            try:
+                manager.save(step, args=ocp.args.Composite(**parts))
+                manager.wait_until_finished()
+            except Exception as error:
+                raise InputError(
+                    f"workdir: cannot write the checkpoint of step {step} to '{self.directory}' ({_line(error)}). "
+                    "Free some space or choose another --workdir; earlier checkpoints are whole."
+                ) from error
+
+    def resume(self, state: Any) -> tuple[int, Any]:
+        """The last checkpoint and its step, or `(0, state)` where there is none; rewinds the log to it.
+
+        Args:
+            state: a state of the wanted structure, shapes and dtypes.
+        """
+        step = latest_step(self.directory)
+        if step:
+            state = restore(self.directory, state)
+        self.rewind(step)
+        return step, state
+
+    def finish(self, report: dict[str, Any]) -> None:
+        """Writes `report.json`, by which others know that the run is whole."""
+        write_json(self.directory / "report.json", report)
+
+
+def latest_step(directory: str | os.PathLike) -> int:
+    """The step of the last whole checkpoint, 0 if there is none."""
+    folder = Path(directory) / "checkpoints"
+    # Orbax renames a checkpoint into place when it is whole, so a plain number is a whole one.
+    return max((int(p.name) for p in folder.glob("*") if p.name.isdigit()), default=0)
+
+
+def restore(directory: str | os.PathLike, state: Any) -> Any:
+    """The last checkpoint of a run.
+
+    Args:
+        directory: the run's.
+        state: a state of the wanted structure, shapes and dtypes.
+
+    Raises:
+        InputError: when there is none, when it is another model's, or when its bytes changed since it was written.
+    """
+    import orbax.checkpoint as ocp
+
+    step = latest_step(directory)
+    if not step:
+        raise InputError(f"run: no checkpoint in '{directory}'. Give the --workdir of a training run.")
+    with _manager(Path(directory)) as manager:
+        try:
+            parts = {
+                "state": ocp.args.StandardRestore(jax.tree.map(ocp.utils.to_shape_dtype_struct, state)),
+                "meta": ocp.args.JsonRestore(),
+            }
+            found = manager.restore(step, args=ocp.args.Composite(**parts))
+        except Exception as error:
+            raise InputError(
+                f"run: the checkpoint of step {step} in '{directory}' is damaged or of another backbone than its "
+                f"config.json says ({_line(error)}). Train again, or restore the folder as it was."
+            ) from error
+    if fingerprint(found["state"]) != found["meta"]["sha256"]:
+        raise InputError(
+            f"run: the checkpoint of step {step} in '{directory}' changed since it was written. Delete the folder "
+            f"'checkpoints/{step}' to go on from the one before."
+        )
+    return found["state"]
+
+
+def fingerprint(state: Any) -> str:
+    """SHA-256 over the leaves of a pytree: their paths, dtypes, shapes and bytes."""
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
+        array = np.asarray(leaf)
+        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def read_config(directory: str | os.PathLike, *, missing_ok: bool = False) -> dict[str, Any] | None:
+    """A run's configuration.
+
+    Raises:
+        InputError: when there is none (unless `missing_ok`) or it cannot be read.
+    """
+    path = Path(directory) / "config.json"
+    if missing_ok and not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"run: no config.json in '{directory}'. Give the --workdir of a training run.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"run: cannot read '{path}' ({error}). Restore it, or choose another run.") from None
+
+
+def read_rows(directory: str | os.PathLike) -> list[dict[str, Any]]:
+    """A run's log. A last row that a kill tore is left out."""
+    path = Path(directory) / "log.jsonl"
+    if not path.exists():
+        return []
+    lines = path.read_text().split("\n")
+    # What follows the last newline was not finished.
+    return [json.loads(line) for line in lines[:-1] if line]
+
+
+def write_json(path: str | os.PathLike, content: Any) -> None:
+    """Writes a JSON file whole or not at all."""
+    _replace(Path(path), json.dumps(content, indent=2) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    with open(temporary, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _manager(directory: Path):
+    import orbax.checkpoint as ocp
+
+    # Imported and opened late: it costs over a second, and reading a log needs none of it.
+    options = ocp.CheckpointManagerOptions(
+        max_to_keep=2, cleanup_tmp_directories=True, enable_async_checkpointing=False
+    )
+    return ocp.CheckpointManager((directory / "checkpoints").absolute(), options=options)
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 160 else text[:160] + "..."
