@@ -85,7 +85,7 @@ class Run:
         with _manager(self.directory) as manager:
             if step in manager.all_steps():
                 return
-            parts = {"state": ocp.args.StandardSave(state), "meta": ocp.args.JsonSave({"sha256": fingerprint(state)})}
+            parts = {"state": ocp.args.StandardSave(state), "meta": ocp.args.JsonSave(_about(state))}
             try:
                 manager.save(step, args=ocp.args.Composite(**parts))
                 manager.wait_until_finished()
@@ -134,24 +134,26 @@ def restore(directory: str | os.PathLike, state: Any) -> Any:
     step = latest_step(directory)
     if not step:
         raise InputError(f"run: no checkpoint in '{directory}'. Give the --workdir of a training run.")
+    damaged = f"run: the checkpoint of step {step} in '{directory}' is damaged; delete 'checkpoints/{step}' to go on " \
+              "from the one before"  # fmt: skip
     with _manager(Path(directory)) as manager:
         try:
-            parts = {
-                "state": ocp.args.StandardRestore(jax.tree.map(ocp.utils.to_shape_dtype_struct, state)),
-                "meta": ocp.args.JsonRestore(),
-            }
-            found = manager.restore(step, args=ocp.args.Composite(**parts))
+            about = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))["meta"]
         except Exception as error:
+            raise InputError(damaged + f" ({_line(error)}).") from error
+        if about["leaves"] != _about(state)["leaves"]:
             raise InputError(
-                f"run: the checkpoint of step {step} in '{directory}' is damaged or of another backbone than its "
-                f"config.json says ({_line(error)}). Train again, or restore the folder as it was."
-            ) from error
-    if fingerprint(found["state"]) != found["meta"]["sha256"]:
-        raise InputError(
-            f"run: the checkpoint of step {step} in '{directory}' changed since it was written. Delete the folder "
-            f"'checkpoints/{step}' to go on from the one before."
-        )
-    return found["state"]
+                f"run: the checkpoint of step {step} in '{directory}' is of another backbone or optimizer than asked "
+                "for. Use the config.json that it was trained with."
+            )
+        target = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
+        try:
+            found = manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(target)))["state"]
+        except Exception as error:
+            raise InputError(damaged + f" ({_line(error)}).") from error
+    if fingerprint(found) != about["sha256"]:
+        raise InputError(damaged + ": its bytes changed since it was written.")
+    return found
 
 
 def fingerprint(state: Any) -> str:
@@ -162,6 +164,14 @@ def fingerprint(state: Any) -> str:
         digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def _about(state: Any) -> dict[str, Any]:
+    """What a checkpoint says of itself: its leaves, and a fingerprint unless they are only shapes."""
+    flat = jax.tree_util.tree_flatten_with_path(state)[0]
+    leaves = {jax.tree_util.keystr(path): f"{np.dtype(leaf.dtype)} {tuple(leaf.shape)}" for path, leaf in flat}
+    abstract = any(isinstance(leaf, jax.ShapeDtypeStruct) for _, leaf in flat)
+    return {"leaves": leaves, "sha256": "" if abstract else fingerprint(state)}
 
 
 def read_config(directory: str | os.PathLike, *, missing_ok: bool = False) -> dict[str, Any] | None:

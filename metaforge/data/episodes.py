@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, UInt8
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from metaforge.data.records import Records
 from metaforge.errors import InputError
@@ -142,18 +144,9 @@ def together(records: Records) -> tuple[np.ndarray, np.ndarray]:
     face = np.where(records.identity == "", own, np.char.add("person:", records.identity).astype(object))
     donor = np.where(records.donor == "", face, np.char.add("person:", records.donor).astype(object))
     names, codes = np.unique(np.concatenate([face, donor, own]).astype(str), return_inverse=True)
-    parent = np.arange(len(names))
-
-    def root(node: int) -> int:
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    for face_code, own_code in set(zip(codes[:count].tolist(), codes[2 * count :].tolist(), strict=True)):
-        parent[root(face_code)] = root(own_code)
-    roots = np.array([root(node) for node in range(len(names))])
-    return roots[codes[:count]], roots[codes[count : 2 * count]]
+    links = (np.ones(count), (codes[:count], codes[2 * count :]))
+    _, group = connected_components(coo_array(links, shape=(len(names), len(names))), directed=False)
+    return group[codes[:count]].astype(np.int64), group[codes[count : 2 * count]].astype(np.int64)
 
 
 def gather(

@@ -92,7 +92,8 @@ def split_people(
         faces: the faces.
 
     Other Arguments:
-        fractions: how much of the people each split gets, summing to 1; by default train 0.6, validation 0.15, test 0.25.
+        fractions: how much of the people each split gets, summing to 1; by default train 0.6, validation 0.15 and
+            test 0.25.
         seed: which split; the same seed gives the same split of the same people, whatever the order of the faces.
 
     Returns:

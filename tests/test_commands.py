@@ -1,0 +1,102 @@
+"""Commands: a dataclass becomes flags, an error one line and exit code 2."""
+
+import dataclasses
+
+import pytest
+
+from metaforge.commands import launch, setting
+from metaforge.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    out: str = setting(..., "Where.")
+    count: int = setting(3, "How many.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    learner: str = setting("daml", "Who.", choices=("daml", "maml"))
+    rate: float = setting(0.1, "How fast.", open_in_paper=True)
+    deep: bool = setting(False, "How deep.")
+
+
+PRESETS = {"default": Config(), "paper": Config(rate=0.5)}
+
+
+def call(*words, body=None):
+    seen = []
+    code = launch(
+        ["prog", *words], body or (lambda *found: seen.extend(found)), doc="What.",
+        options=Options(), config=Config(), presets=PRESETS,
+    )  # fmt: skip
+    return code, seen
+
+
+def test_flags_reach_the_dataclasses_with_their_types():
+    code, (options, config) = call("--out=x", "--count=5", "--config.learner=maml", "--config.deep")
+    assert code == 0
+    assert options == Options(out="x", count=5)
+    assert config == Config(learner="maml", deep=True)
+
+
+def test_flags_are_laid_over_the_preset_wherever_it_stands():
+    for words in (["--preset=paper"], ["--preset", "paper"]):
+        _, (_, config) = call("--out=x", "--config.learner=maml", *words)
+        assert config == Config(learner="maml", rate=0.5)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "--out is missing: Where."),
+        (["--out=x", "--config.oops=1"], "unknown flag --config.oops; known: --config.deep, --config.learner"),
+        (["--out=x", "--config.learner=oops"], "daml|maml"),
+        (["--out=x", "--config.rate=fast"], "rate"),
+        (["--out=x", "--preset=oops"], "unknown preset 'oops'; known: default, paper"),
+        (["--out=x", "stray"], "unexpected argument 'stray'"),
+    ],
+)
+def test_what_the_caller_got_wrong_is_one_line_and_exit_code_2(words, said, capsys):
+    code, seen = call(*words)
+    error = capsys.readouterr().err
+    assert code == 2
+    assert not seen
+    assert said in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "expected"),
+    [
+        (InputError("faces: none.\nGive some."), "prog: faces: none. Give some.", 2),
+        (OSError(28, "No space left on device", "runs/x"), "'runs/x': No space left on device", 2),
+        (KeyboardInterrupt(), "goes on from the last checkpoint", 130),
+    ],
+)
+def test_errors_of_the_body_are_one_line(error, said, expected, capsys):
+    def body(*_):
+        raise error
+
+    code, _ = call("--out=x", body=body)
+    text = capsys.readouterr().err
+    assert code == expected
+    assert said in text
+    assert text.count("\n") == 1
+
+
+def test_a_programming_error_is_not_hidden():
+    def body(*_):
+        raise KeyError("bug")
+
+    with pytest.raises(KeyError):
+        call("--out=x", body=body)
+
+
+def test_help_lists_every_flag_with_default_choices_and_what_the_paper_leaves_open(capsys):
+    code, seen = call("--help")
+    text = capsys.readouterr().out
+    assert code == 0
+    assert not seen
+    for word in ("What.", "--out (required)", "--count (3)", "--preset", "One of: daml, maml.", "Open in the paper."):
+        assert word in text
