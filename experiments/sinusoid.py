@@ -46,8 +46,8 @@ from metaforge.runs import Run, read_rows, write_json
 SHOTS, STEPS = (5, 10), (0, 1, 5, 10)
 PAPER = {"maml": {1: 0.67, 5: 0.38, 10: 0.35}, "pretrain": {1: 2.41, 5: 2.23, 10: 2.19}}
 """Table 2: 5-shot MSE after so many steps."""
-TRAIN, VALIDATION, TEST = 0, 1, 2
-"""Streams of tasks; no two share a key."""
+TEST_SEED = 2**31
+"""Seed of validation and test tasks; no model has it."""
 MODEL = mlp(hidden=(40, 40), outputs=1)
 LOSS = loss_fn(MODEL.apply, squared_error())
 
@@ -66,8 +66,7 @@ class Config:
     order: str = setting("second", "Order of the outer gradient.", choices=("first", "second"))
     test_tasks: int = setting(600, "Test tasks; as many others choose pre-training's rate.")
     rates: str = setting("0.0005,0.001,0.002,0.005,0.01,0.02,0.05", "Rates tried for fine-tuning, comma-separated.")
-    chunk: int = setting(1000, "Outer steps to one call of the compiled program, and to a row of the log.")
-    checkpoint_every: int = setting(10, "Chunks between checkpoints.")
+    chunk: int = setting(1000, "Outer steps to one row of the log; a checkpoint is ten rows.")
 
     def check(self) -> None:
         """Raises `InputError` for what cannot work, naming the field."""
@@ -75,12 +74,15 @@ class Config:
             value = getattr(self, field.name)
             if not isinstance(value, str) and value <= 0:
                 raise InputError(f"--config.{field.name}={value}: give a number above 0.")
+        if not min(self.rate_grid()) > 0:
+            raise InputError(f"--config.rates='{self.rates}': give numbers above 0.")
+
+    def rate_grid(self) -> list[float]:
+        """`rates` as numbers."""
         try:
-            usable = min(map(float, self.rates.split(","))) > 0
+            return [float(rate) for rate in self.rates.split(",")]
         except ValueError:
-            usable = False
-        if not usable:
-            raise InputError(f"--config.rates='{self.rates}': give numbers above 0, such as 0.001,0.01.")
+            raise InputError(f"--config.rates='{self.rates}': give numbers, such as 0.001,0.01.") from None
 
 
 PRESETS = {"full": Config(), "quick": Config(seeds=2, iterations=5000, test_tasks=200)}
@@ -94,14 +96,9 @@ class Options:
 
 
 def sample_episodes(key: jax.Array, *, tasks: int, support: int, query: int, grid: bool = False) -> mf.Episode:
-    """Draws sinusoids and points on them: leaves `(tasks, points, 1)`, float32.
+    """Sinusoids and points on them, uniform on [-5, 5]: leaves `(tasks, points, 1)`, float32.
 
-    Args:
-        key: a typed key.
-        tasks: how many sinusoids.
-        support: support points of each, uniform on [-5, 5].
-        query: query points of each, likewise, or with `grid` evenly spaced from -5 to 5.
-        grid: see `query`.
+    With `grid` the query points are evenly spaced from -5 to 5 instead, both ends included.
     """
     for_amplitude, for_phase, for_points = jax.random.split(key, 3)
     amplitude = jax.random.uniform(for_amplitude, (tasks, 1, 1), minval=0.1, maxval=5.0)
@@ -111,7 +108,8 @@ def sample_episodes(key: jax.Array, *, tasks: int, support: int, query: int, gri
         even = jnp.broadcast_to(jnp.linspace(-5.0, 5.0, query)[None, :, None], (tasks, query, 1))
         inputs = inputs.at[:, support:].set(even)
     batch = mf.Batch(inputs, amplitude * jnp.sin(inputs - phase))
-    return mf.Episode(*(jax.tree.map(lambda leaf: leaf[:, part], batch) for part in np.s_[:support, support:]))
+    part = lambda where: jax.tree.map(lambda leaf: leaf[:, where], batch)
+    return mf.Episode(part(slice(support)), part(slice(support, None)))
 
 
 @jax.jit
@@ -130,7 +128,7 @@ def task_errors(params, episodes: mf.Episode, rate) -> Float[Array, "seeds tasks
     return jax.vmap(over_tasks, in_axes=(0, None))(params, episodes)
 
 
-def interval(errors: np.ndarray, *, resamples: int = 10_000, seed: int = 0) -> Interval:
+def interval(errors: np.ndarray, *, resamples: int = 2000, seed: int = 0) -> Interval:
     """The mean of `errors`, shape `(seeds, tasks)`, and its 95 % bootstrap interval over seeds and tasks.
 
     All seeds are judged on the same tasks, so one resample draws tasks once for all of its seeds. Three seeds say
@@ -144,84 +142,80 @@ def interval(errors: np.ndarray, *, resamples: int = 10_000, seed: int = 0) -> I
 
 def train(config: Config, name: str, directory: Run, *, quiet: bool = False):
     """Trains all seeds of "maml" or "pretrain" at once, or goes on; returns parameters with a leading axis of seeds."""
-    rules = {"inner_optimizer": optax.sgd(config.inner_lr), "outer_optimizer": optax.adam(config.outer_lr)}
-    learner = (
-        mf.maml(LOSS, order=config.order, tasks="vmap", **rules) if name == "maml" else mf.erm(LOSS, **rules)  # type: ignore[arg-type]
-    )
-    keys = jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), TRAIN))(jnp.arange(config.seeds))
+    how: dict[str, Any] = {"order": config.order, "tasks": "vmap"} if name == "maml" else {}
+    inner, outer = optax.sgd(config.inner_lr), optax.adam(config.outer_lr)
+    learner = {"maml": mf.maml, "pretrain": mf.erm}[name](LOSS, inner_optimizer=inner, outer_optimizer=outer, **how)
+    draw = functools.partial(sample_episodes, tasks=config.tasks, support=config.shots, query=config.queries)
+    for_params, for_tasks = jax.vmap(lambda seed: jax.random.split(jax.random.key(seed)))(jnp.arange(config.seeds)).T
 
-    # Vmapped seeds take half the time of one after the other: the network is too small to fill a core.
-    @functools.partial(jax.jit, static_argnames="length")
+    # Seeds are vmapped: the network is too small to fill a core, so three take less than twice the time of one.
+    @functools.partial(jax.jit, static_argnums=2)
     @functools.partial(jax.vmap, in_axes=(0, 0, None))
     def advance(state, key, length):
         def step(state, _):
             # The key depends on the step alone, so a run that was killed sees the tasks it would have seen.
-            sizes = {"tasks": config.tasks, "support": config.shots, "query": config.queries}
-            state, info = learner.update(state, sample_episodes(jax.random.fold_in(key, state.step), **sizes))
+            state, info = learner.update(state, draw(jax.random.fold_in(key, state.step)))
             return state, jnp.mean(info.query_losses)
 
         state, losses = jax.lax.scan(step, state, length=length)
         return state, jnp.mean(losses)
 
-    start = lambda key: learner.init(MODEL.init(jax.random.fold_in(key, -1), jnp.zeros((1, 1))))
-    step, state = directory.resume(jax.vmap(start)(keys))
+    start = lambda key: learner.init(MODEL.init(key, jnp.zeros((1, 1))))
+    step, state = directory.resume(jax.vmap(start)(for_params))
     with progress(f"{name}, {config.seeds} seeds", config.iterations, done=step, quiet=quiet) as bar:
         while step < config.iterations:
             began, length = time.perf_counter(), min(config.chunk, config.iterations - step)
-            state, losses = advance(state, keys, length)
-            losses, step = np.asarray(losses), step + length
-            if not np.isfinite(losses).all():
-                raise InputError(f"sinusoid: the loss of {name} is not finite before step {step}. Lower --config.inner_lr"
-                                 " or --config.outer_lr.")  # fmt: skip
-            seconds = round(time.perf_counter() - began, 3)
-            directory.log({"step": step, "seconds": seconds, "query_loss": float(losses.mean())})
-            if step % (config.chunk * config.checkpoint_every) == 0 or step == config.iterations:
+            state, losses = advance(state, for_tasks, length)
+            loss, step = float(np.mean(losses)), step + length
+            if not np.isfinite(loss):
+                raise InputError(f"sinusoid: the loss of {name} is not finite by step {step}. Lower --config.outer_lr.")
+            directory.log({"step": step, "seconds": round(time.perf_counter() - began, 3), "query_loss": loss})
+            if step % (10 * config.chunk) == 0 or step == config.iterations:
                 directory.save(step, state)
             bar.update(length)
-            bar.set_postfix_str(f"loss {losses.mean():.3f}")
+            bar.set_postfix_str(f"loss {loss:.3f}")
     return state.params
 
 
-def judge(config: Config, params: dict[str, Any]) -> dict[str, Any]:
-    """The table: MSE of both methods on the test tasks, and by how much MAML is below."""
-    key = lambda stream: jax.random.fold_in(jax.random.key(0), stream)
-    draw = lambda stream: sample_episodes(
-        key(stream), tasks=config.test_tasks, support=max(SHOTS), query=100, grid=True
-    )
-    validation, test = draw(VALIDATION), draw(TEST)
-    rates, rows, gains = [float(rate) for rate in config.rates.split(",")], [], []
+def judge(config: Config, params: dict[str, Any]) -> list[dict[str, Any]]:
+    """The table: for every number of shots and steps the MSE of both methods on the test tasks, and the difference."""
+    size: dict[str, Any] = {"tasks": config.test_tasks, "support": max(SHOTS), "query": 100, "grid": True}
+    validation, test = (sample_episodes(jax.random.fold_in(jax.random.key(TEST_SEED), i), **size) for i in range(2))
+    rates = {"maml": [config.inner_lr], "pretrain": config.rate_grid()}
+
+    def errors(name, episodes, shots):
+        few = episodes._replace(support=jax.tree.map(lambda leaf: leaf[:, :shots], episodes.support))
+        found = np.stack([task_errors(params[name], few, rate) for rate in rates[name]]).astype(np.float64)
+        return np.where(np.isnan(found), np.inf, found)  # a rate that is too high must not win
+
+    rows = []
     for shots in SHOTS:
-        few = lambda episodes, shots=shots: episodes._replace(
-            support=jax.tree.map(lambda leaf: leaf[:, :shots], episodes.support)
-        )
-        tried = np.stack([task_errors(params["pretrain"], few(validation), rate) for rate in rates]).mean(axis=(1, 2))
-        best = [rates[i] for i in np.argmin(np.where(np.isfinite(tried), tried, np.inf), axis=0)]
-        chosen = {"maml": [config.inner_lr] * len(STEPS), "pretrain": best}
-        errors = {}
-        for name in PAPER:
-            found = {rate: np.asarray(task_errors(params[name], few(test), rate)) for rate in {*chosen[name]}}
-            errors[name] = np.stack([found[rate][..., i] for i, rate in enumerate(chosen[name])], axis=-1)
+        # One index into the rates for every number of steps: chosen on validation, looked up on test.
+        best = {name: errors(name, validation, shots).mean(axis=(1, 2)).argmin(axis=0) for name in PAPER}
+        found = {name: errors(name, test, shots) for name in PAPER}
         for i, steps in enumerate(STEPS):
-            for name in PAPER:
-                row = {"method": name, "shots": shots, "steps": steps, "rate": chosen[name][i] if steps else None}
-                row |= interval(errors[name][..., i])._asdict() | {"seeds": errors[name][..., i].mean(axis=1).tolist()}
-                rows.append(row | {"paper": PAPER[name].get(steps) if shots == 5 else None})
-            gain = interval(errors["pretrain"][..., i] - errors["maml"][..., i])
-            gains.append({"shots": shots, "steps": steps} | gain._asdict())
-    return {"rows": rows, "pretrain_minus_maml": gains}
+            row: dict[str, Any] = {"shots": shots, "steps": steps}
+            each = {name: found[name][best[name][i], :, :, i] for name in PAPER}
+            for name, values in each.items():
+                row[name] = interval(values)._asdict() | {"seeds": values.mean(axis=1).tolist()}
+                row[name]["rate"] = rates[name][best[name][i]] if steps else None
+                row[name]["paper"] = PAPER[name].get(steps) if shots == 5 else None
+            rows.append(row | {"pretrain_minus_maml": interval(each["pretrain"] - each["maml"])._asdict()})
+    return rows
 
 
 def table(report: dict[str, Any]) -> str:
     """The report as a Markdown table."""
-    config, seconds = report["config"], report["seconds"]
-    lines = ["| shots | steps | method | MSE [95 %] | of each seed | rate | paper |", "|---|---|---|---|---|---|---|"]
+    names = ("shots", "steps", "MAML", "paper", "pre-training", "rate", "paper", "pre-training - MAML")
+    lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
     for row in report["rows"]:
-        seeds, value = " ".join(f"{seed:.2f}" for seed in row["seeds"]), Interval(row["value"], row["low"], row["high"])
-        rate, paper = row["rate"] or "-", row["paper"] or "-"
-        lines.append(f"| {row['shots']} | {row['steps']} | {row['method']} | {value} | {seeds} | {rate} | {paper} |")
-    lines.append(f"\n{config['iterations']} iterations, {config['seeds']} seeds, {config['test_tasks']} test tasks; trained in "
-                 + ", ".join(f"{value:.0f} s ({name})" for name, value in seconds.items()) + ".")  # fmt: skip
-    return "\n".join(lines)
+        maml, pretrain, more = (row[name] for name in ("maml", "pretrain", "pretrain_minus_maml"))
+        mse = [f"{Interval(part['value'], part['low'], part['high'])}" for part in (maml, pretrain, more)]
+        cells = (row["shots"], row["steps"], mse[0], maml["paper"], mse[1], pretrain["rate"], pretrain["paper"], mse[2])
+        lines.append("| " + " | ".join("-" if cell is None else str(cell) for cell in cells) + " |")
+    sizes = [f"{report['config'][name]} {name.replace('_', ' ')}" for name in ("iterations", "seeds", "test_tasks")]
+    took = [f"{name} {value:.0f} s" for name, value in report["seconds"].items()]
+    return "\n".join([*lines, "", f"MSE [95 %]; {', '.join(sizes)}; training took {', '.join(took)}."])
 
 
 def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:
@@ -233,7 +227,7 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
     runs = {name: Run(directory / name, dataclasses.asdict(config)) for name in PAPER}
     params = {name: train(config, name, part, quiet=quiet) for name, part in runs.items()}
     seconds = {name: sum(row["seconds"] for row in read_rows(directory / name)) for name in PAPER}
-    report = {"config": dataclasses.asdict(config), **judge(config, params), "seconds": seconds}
+    report = {"config": dataclasses.asdict(config), "rows": judge(config, params), "seconds": seconds}
     (directory / "report.md").write_text(table(report) + "\n")
     write_json(directory / "report.json", report)
     return report

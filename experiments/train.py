@@ -85,8 +85,10 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
             for index in range(step, min(step + config.log_every, config.iterations)):
                 asked = time.perf_counter()
                 rows = sampler(index)
+                # Drawing overlaps with the step before; only what it outlasts that step is waiting.
+                if not infos or infos[-1].loss.is_ready():
+                    waited += time.perf_counter() - asked
                 arrays = (jnp.asarray(rows.support), jnp.asarray(rows.query))
-                waited += time.perf_counter() - asked
                 state, info = update(state, images, labels, *arrays)
                 infos.append(info)
                 domains.append(rows.domains)
