@@ -163,7 +163,7 @@ def _validator(config: Config, pool: Records):
             found.append(evaluate(params, images, labels, jnp.asarray(rows.support), jnp.asarray(rows.query)))
         means = np.mean(np.concatenate(jax.device_get(found), axis=-1), axis=-1, dtype=np.float64)
         names = ("val_loss_unadapted", "val_accuracy_unadapted", "val_loss", "val_accuracy")
-        return dict(zip(names, map(float, means), strict=True))
+        return dict(zip(names, np.ravel(means).tolist(), strict=True))
 
     return validate
 

@@ -1,5 +1,7 @@
 """Conv4: the four-block convolutional network of MAML and DAML."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -24,9 +26,9 @@ class Conv4(nn.Module):
         if min(inputs.shape[1:3]) < 16:
             raise ValueError(f"conv4 pools four times: images must be 16 pixels or more, got {inputs.shape[1:3]}.")
         # Under "support" the support rows go first through every layer and lend their statistics to all rows.
-        borrow = context is not None and self.normalisation == "support"
-        images = jnp.concatenate([context, inputs]) if borrow else inputs
-        rows = context.shape[0] if borrow else images.shape[0]
+        images, rows = inputs, inputs.shape[0]
+        if context is not None and self.normalisation == "support":
+            images, rows = jnp.concatenate([context, inputs]), context.shape[0]
         convolve = _convolution(self.convolution)
         hidden = _centred(images)
         for _ in range(4):
@@ -75,6 +77,12 @@ def conv4(
         section 3.1.3.
     """
     check_normalisation(normalisation)
+    return _backbone(num_classes, width, normalisation, convolution)
+
+
+@functools.lru_cache(maxsize=64)
+def _backbone(num_classes: int, width: int, normalisation: Normalisation, convolution: Convolution) -> Backbone:
+    # Equal settings give the same functions, and with them each other's compiled programs.
     return from_flax(Conv4(num_classes, width, normalisation, convolution))
 
 

@@ -1,14 +1,12 @@
 """The bridge from a flax module to a `Backbone`."""
 
-import functools
+from typing import cast
 
 import flax.linen as nn
 
-from metaforge.types import Backbone
+from metaforge.types import Backbone, Outputs
 
 
-# Equal modules get the same two functions, and with them each other's compiled programs.
-@functools.lru_cache(maxsize=64)
 def from_flax(module: nn.Module) -> Backbone:
     """Turns a flax module into a `Backbone` that the loops can move.
 
@@ -34,6 +32,6 @@ def from_flax(module: nn.Module) -> Backbone:
         return params
 
     def apply(params, inputs, *, context=None):
-        return module.apply({"params": params}, inputs, context)
+        return cast(Outputs, module.apply({"params": params}, inputs, context))
 
     return Backbone(init, apply)

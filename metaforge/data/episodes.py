@@ -65,7 +65,7 @@ class EpisodeSampler:
         fakes = int(np.clip(round(2 * shots * fake_share), 1, 2 * shots - 1)) if shots > 0 else 0
         self._wanted = {REAL: (2 * shots - fakes, queries), FAKE: (fakes, queries)}
         self._share = shots / max(shots + queries, 1)
-        self._seed, self._tasks = seed, tasks
+        self._seed, self._tasks, self._records = seed, tasks, records
         groups = together(records)
         self._domains = {name: _Domain(records, records.rows(domain=name), groups) for name in records.domains()}
         if not self._domains:
@@ -89,6 +89,13 @@ class EpisodeSampler:
         return EpisodeRows(
             np.stack([support for support, _ in sides]), np.stack([query for _, query in sides]), domains
         )
+
+    def episode(self, index: int) -> Episode:
+        """The meta-batch of number `index` itself, its images copied to the device."""
+        rows = self(index)
+        image, label = self._records.image, self._records.label
+        support, query = (Batch(jnp.asarray(image[r]), jnp.asarray(label[r])) for r in (rows.support, rows.query))
+        return Episode(support, query)
 
     def _draw(self, rng, domain: "_Domain", name: str) -> tuple[np.ndarray, np.ndarray]:
         for _ in range(_ATTEMPTS):

@@ -1,0 +1,140 @@
+"""Adapting to a folder of images, and screening with what comes out."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import _setup, adapt, predict
+from metaforge.screening import load_detector
+from tests.experiments.conftest import TINY
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory):
+    """A folder of real/ and fake/ in several formats and sizes, with one broken file."""
+    folder = tmp_path_factory.mktemp("target")
+    records = _setup.records(TINY, split="test")
+    for label, name in ((0, "real"), (1, "fake")):
+        (folder / name).mkdir()
+        for count, row in enumerate(records.rows(label=label, domain="smooth")[:12]):
+            suffix, size = (("png", 16), ("jpg", 40), ("bmp", 25))[count % 3]
+            Image.fromarray(records.image[row]).resize((size, size)).save(folder / name / f"{count}.{suffix}")
+    (folder / "fake" / "broken.jpg").write_bytes(b"not an image")
+    return folder
+
+
+def call(trained, target, out, *flags):
+    return adapt.main(
+        ["adapt", f"--run={trained}", f"--target={target}", f"--out={out}", "--shots=2", "--draws=3", *flags]
+    )
+
+
+def test_adapt_reports_every_method_with_intervals_and_saves_a_detector(trained, target, tmp_path, capsys):
+    assert call(trained, target, tmp_path / "adapted", "--steps=2") == 0
+    report = json.loads((tmp_path / "adapted" / "report.json").read_text())
+    assert set(report["table"]) == {"daml, not adapted", "daml, adapted", "erm, not adapted", "erm, adapted"}
+    for row in report["table"].values():
+        assert set(row) == {"auc", "accuracy", "eer", "ece"}
+        assert all(0 <= i["low"] <= i["high"] <= 1 for i in row.values())
+    assert report["images"]["real"] == report["images"]["fake"] == 12
+    assert [skip["path"] for skip in report["skipped_files"]] == ["fake/broken.jpg"]
+    text = (tmp_path / "adapted" / "report.md").read_text()
+    assert "broken.jpg" in text
+    assert text in capsys.readouterr().out
+    detector = load_detector(tmp_path / "adapted")
+    assert detector.context.shape == (4, 16, 16, 3)
+    assert detector.about["adaptation"] == "2 steps of sgd at " + detector.about["adaptation"].split(" at ")[1]
+
+
+def test_predict_writes_a_score_for_every_readable_file_that_no_other_file_changes(trained, target, tmp_path, capsys):
+    call(trained, target, tmp_path / "adapted")
+    capsys.readouterr()
+    assert predict.main(["predict", f"--model={tmp_path / 'adapted'}", f"--images={target / 'fake'}"]) == 0
+    out, err = capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert len(rows) == 12
+    assert all(0 <= float(row["p_fake"]) <= 1 for row in rows)
+    assert "skipped broken.jpg" in err
+    one = target / "fake" / rows[3]["file"]
+    assert predict.main(["predict", f"--model={tmp_path / 'adapted'}", f"--images={one}"]) == 0
+    (alone,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert float(alone["p_fake"]) == pytest.approx(float(rows[3]["p_fake"]), abs=2e-6)
+
+
+def test_a_saved_detector_scores_as_it_did_when_it_was_saved(trained, target, tmp_path):
+    from experiments import _target
+    from metaforge.screening import save_detector
+
+    run = _target.load_run(trained)
+    images, labels, _, _ = adapt.read_target(str(target), size=16)
+    detector = _target.detector(run, support=images[[0, 1, 12, 13]], labels=labels[[0, 1, 12, 13]])
+    save_detector(tmp_path / "saved", detector)
+    np.testing.assert_array_equal(load_detector(tmp_path / "saved")(images), detector(images))
+    np.testing.assert_allclose(_target.scores(run, detector, images), detector(images), atol=1e-6)
+
+
+def test_a_training_run_can_screen_without_adaptation(trained, target, tmp_path):
+    code = predict.main(
+        ["predict", f"--model={trained}", f"--images={target / 'real'}", f"--out={tmp_path / 'scores.csv'}"]
+    )
+    assert code == 0
+    assert len((tmp_path / "scores.csv").read_text().splitlines()) == 13
+
+
+def test_support_and_test_images_share_no_group():
+    labels = np.array([0, 1] * 20)
+    groups = np.repeat([f"g{i}" for i in range(20)], 2)  # a fake and its real share a name
+    pool, test = adapt.set_aside(labels, groups, shots=3, share=0.5, seed=0)
+    assert not {*groups[pool]} & {*groups[test]}
+    assert sorted([*pool, *test]) == list(range(40))
+
+
+@pytest.mark.parametrize(
+    "kind", ["no folder", "no fake", "empty class", "all bad", "few", "exists", "no run", "unfinished"]
+)
+def test_bad_input_is_one_line_exit_code_2_and_nothing_is_written(kind, trained, target, tmp_path, capsys):
+    folder, run, out, flags = tmp_path / "t", trained, tmp_path / "out", []
+    image = Image.fromarray(np.zeros((16, 16, 3), np.uint8))
+    if kind != "no folder":
+        (folder / "real").mkdir(parents=True)
+        for n in range(4):
+            image.save(folder / "real" / f"{n}.png")
+    if kind in ("empty class", "all bad", "few"):
+        (folder / "fake").mkdir()
+    if kind == "all bad":
+        (folder / "fake" / "a.png").write_bytes(b"no")
+    if kind == "few":
+        image.save(folder / "fake" / "0.png")
+        flags = ["--shots=3"]
+    if kind == "exists":
+        folder = target
+        out.mkdir()
+        (out / "precious").write_text("mine")
+    if kind == "no run":
+        folder, run = target, tmp_path / "nowhere"
+    if kind == "unfinished":
+        folder, run = target, tmp_path / "half"
+        run.mkdir()
+        (run / "config.json").write_text((trained / "config.json").read_text())
+    before = sorted(tmp_path.rglob("*"))
+    assert call(run, folder, out, *flags) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    words = {"no folder": "no folder", "no fake": "no subfolder 'fake'", "empty class": "fake", "all bad": "fake",
+             "few": "too few", "exists": "exists already", "no run": "no config.json", "unfinished": "not finished"}  # fmt: skip
+    assert words[kind] in error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_checkpoint_for_another_backbone_is_one_line(trained, target, tmp_path, capsys):
+    import shutil
+
+    shutil.copytree(trained, tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config | {"width": 8}))
+    assert call(tmp_path / "run", target, tmp_path / "out") == 2
+    assert "another backbone" in capsys.readouterr().err

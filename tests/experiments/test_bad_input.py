@@ -1,0 +1,104 @@
+"""What a person may get wrong when training: one line, exit code 2, nothing lost."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import show_domains, train
+from metaforge import runs
+from metaforge.errors import InputError
+from tests.experiments.conftest import FLAGS, TINY
+
+
+def faces(folder, count, broken=0):
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for n in range(count):
+        Image.fromarray(rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)).save(folder / f"{n}.png")
+    for n in range(broken):
+        (folder / f"broken{n}.jpg").write_bytes(b"\xff\xd8\xff broken")
+    return folder
+
+
+def test_a_folder_of_faces_trains_and_names_the_files_it_skipped(tmp_path):
+    config = dataclasses.replace(TINY, faces=str(faces(tmp_path / "faces", 30, broken=1)), iterations=2, baseline=False)
+    report = train.run(config, tmp_path / "run", quiet=True)
+    assert [skip["path"] for skip in report["data"]["skipped_files"]] == ["broken0.jpg"]
+
+
+@pytest.mark.parametrize(("count", "broken", "word"), [(0, 0, "no image"), (0, 2, "none of the 2"), (3, 0, "too few")])
+def test_useless_folders_of_faces_are_one_line(tmp_path, capsys, count, broken, word):
+    folder = faces(tmp_path / "faces", count, broken)
+    assert train.main(["train", f"--workdir={tmp_path / 'run'}", *FLAGS, f"--config.faces={folder}"]) == 2
+    error = capsys.readouterr().err.splitlines()
+    assert len([line for line in error if line.startswith("train:")]) == 1
+    assert word in error[-1]
+
+
+def test_a_missing_folder_of_faces_and_a_bad_identity_are_one_line(tmp_path, capsys):
+    assert train.main(["train", f"--workdir={tmp_path / 'a'}", *FLAGS, f"--config.faces={tmp_path / 'no'}"]) == 2
+    assert str(tmp_path / "no") in capsys.readouterr().err
+    folder = faces(tmp_path / "faces", 4)
+    for pattern, word in (("(", "regular expression"), ("x", "finds no group")):
+        flags = [f"--config.faces={folder}", f"--config.identity={pattern}"]
+        assert train.main(["train", f"--workdir={tmp_path / 'b'}", *FLAGS, *flags]) == 2
+        assert word in capsys.readouterr().err
+
+
+def test_a_run_directory_of_another_configuration_is_left_alone(trained, capsys):
+    before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
+    assert train.main(["train", f"--workdir={trained}", *FLAGS, "--config.seed=5"]) == 2
+    assert "seed: 0 there, 5 asked" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == before
+
+
+def test_a_full_disk_is_one_line(tmp_path, capsys):
+    folder = tmp_path / "run"
+    runs.Run(folder, dataclasses.asdict(dataclasses.replace(TINY, baseline=False)))
+    (folder / "log.jsonl").symlink_to("/dev/full")
+    assert train.main(["train", f"--workdir={folder}", *FLAGS, "--config.baseline=false"]) == 2
+    assert "space" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_work_directory_that_cannot_be_made_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("precious")
+    assert train.main(["train", f"--workdir={tmp_path / 'file' / 'run'}", *FLAGS]) == 2
+    assert "cannot read or write" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_checkpoint_that_cannot_be_written_is_one_line_and_the_earlier_ones_stay(tmp_path, monkeypatch, capsys):
+    import orbax.checkpoint as ocp
+
+    save, calls = ocp.CheckpointManager.save, []
+
+    def full(self, step, *args, **kwargs):
+        calls.append(step)
+        if len(calls) > 1:
+            raise OSError(28, "No space left on device")
+        return save(self, step, *args, **kwargs)
+
+    monkeypatch.setattr(ocp.CheckpointManager, "save", full)
+    flags = ["train", f"--workdir={tmp_path / 'run'}", *FLAGS, "--config.baseline=false"]
+    assert train.main(flags) == 2
+    assert "cannot write the checkpoint" in capsys.readouterr().err.splitlines()[-1]
+    assert runs.latest_step(tmp_path / "run") == 4
+    monkeypatch.undo()
+    assert train.main(flags) == 0
+    assert runs.latest_step(tmp_path / "run") == TINY.iterations
+
+
+def test_the_contact_sheet_shows_every_domain_and_overwrites_nothing(tmp_path, capsys):
+    out = tmp_path / "sheet.png"
+    flags = ["--config.image_size=24", "--columns=2", f"--out={out}", "--config.acquisitions=none,jpeg"]
+    assert show_domains.main(["show_domains", *flags]) == 0
+    sheet = Image.open(out)
+    assert sheet.height == 16 * (64 + 6)  # eight methods, two acquisitions
+    before = out.read_bytes()
+    assert show_domains.main(["show_domains", *flags]) == 2
+    assert out.read_bytes() == before
+
+
+def test_an_input_error_is_a_value_error():
+    assert issubclass(InputError, ValueError)
