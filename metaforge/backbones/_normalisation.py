@@ -32,12 +32,12 @@ class EpisodicBatchNorm(nn.Module):
     ) -> Float[Array, "examples height width channels"]:
         """Normalises all examples by the statistics of the first `rows`."""
         channels = inputs.shape[-1]
-        scale = self.param("scale", nn.initializers.ones, (channels,))
-        bias = self.param("bias", nn.initializers.zeros, (channels,))
+        scale = self.param("scale", nn.initializers.ones, (channels,)).reshape(1, 1, 1, channels)
+        bias = self.param("bias", nn.initializers.zeros, (channels,)).reshape(1, 1, 1, channels)
         seen = inputs[:rows]
-        mean = jnp.mean(seen, axis=(0, 1, 2))
+        mean = jnp.mean(seen, axis=(0, 1, 2), keepdims=True)
         # Centred before squaring: E[x^2] - E[x]^2 loses float32's digits when the mean is large.
-        variance = jnp.mean(jnp.square(seen - mean), axis=(0, 1, 2))
+        variance = jnp.mean(jnp.square(seen - mean), axis=(0, 1, 2), keepdims=True)
         gain = scale / jnp.sqrt(variance + self.epsilon)
         return inputs * gain + (bias - mean * gain)
 

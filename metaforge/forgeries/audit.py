@@ -14,8 +14,8 @@ def periphery_auc(pairs: Iterable[Pair], *, dilation: int = 2, block: int = 8, f
     """How well pixels outside the dilated mask tell real from fake: the AUC of a classifier, 0.5 if they do not.
 
     Each image is described by its blocks, 8 x 8 pixels aligned as JPEG's are, that lie wholly outside the mask: the
-    mean and the standard deviation over blocks of their mean, contrast, Laplacian energy and high-frequency DCT energy. A
-    logistic regression is cross-validated with nobody in both training and test part. Background that a generator
+    mean and the standard deviation over blocks of their mean, contrast, Laplacian energy and high-frequency DCT energy.
+    A logistic regression is cross-validated with nobody in both training and test part. Background that a generator
     re-encodes, perturbs or smooths in the fake alone shows here.
 
     Args:

@@ -8,8 +8,9 @@ from experiments import train
 from experiments.config import Config
 
 TINY = Config(
-    faces="lfw", methods="warp,smooth,swap", holdout="", variants=2, image_size=16, width=4, tasks=2, shots=2, queries=3,
-    iterations=12, log_every=2, eval_every=4, eval_batches=1, checkpoint_every=4, baseline=True,
+    faces="lfw", methods="warp,smooth,swap", holdout="", variants=2, image_size=16, width=4,
+    tasks=2, shots=2, queries=3, iterations=12, log_every=2, eval_every=4, eval_batches=1,
+    checkpoint_every=4, baseline=True, finetune_lr=0.1, finetune_steps=2,
 )  # fmt: skip
 
 FLAGS = [f"--config.{f.name}={getattr(TINY, f.name)}" for f in dataclasses.fields(Config)

@@ -124,8 +124,16 @@ def test_bad_input_is_one_line_exit_code_2_and_nothing_is_written(kind, trained,
     assert call(run, folder, out, *flags) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    words = {"no folder": "no folder", "no fake": "no subfolder 'fake'", "empty class": "fake", "all bad": "fake",
-             "few": "too few", "exists": "exists already", "no run": "no config.json", "unfinished": "not finished"}  # fmt: skip
+    words = {
+        "no folder": "no folder",
+        "no fake": "no subfolder 'fake'",
+        "empty class": "fake",
+        "all bad": "fake",
+        "few": "too few",
+        "exists": "exists already",
+        "no run": "no config.json",
+        "unfinished": "not finished",
+    }
     assert words[kind] in error
     assert sorted(tmp_path.rglob("*")) == before
 

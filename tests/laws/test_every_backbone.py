@@ -1,0 +1,94 @@
+"""What holds for every backbone, whatever its normalisation. A new one is a new row of `CASES`."""
+
+from typing import get_args
+
+import chex
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import metaforge as mf
+from metaforge import backbones
+
+
+class Linear(nn.Module):
+    """A stranger's module."""
+
+    @nn.compact
+    def __call__(self, inputs, context=None):
+        return mf.Outputs(nn.Dense(2)(inputs), inputs)
+
+
+# The backbone and the shape of one input.
+CASES = {
+    f"conv4, {normalisation}": (backbones.conv4(width=4, normalisation=normalisation), (16, 16, 3))
+    for normalisation in get_args(backbones.Normalisation)
+} | {
+    "conv4, support, lax": (backbones.conv4(width=4, convolution="lax"), (16, 16, 3)),
+    "mlp": (backbones.mlp(hidden=(4,), outputs=2), (3,)),
+    "from_flax": (backbones.from_flax(Linear()), (3,)),
+}
+
+
+def test_every_backbone_has_a_row():
+    public = {name for name in vars(backbones) if name.islower() and name[0] != "_" and callable(vars(backbones)[name])}
+    assert public == {name.split(",")[0] for name in CASES}
+
+
+class Run:
+    """One backbone, compiled once for all laws: a second trace anywhere fails."""
+
+    def __init__(self, case):
+        self.model, self.shape = CASES[case]
+        self.init = jax.jit(self.model.init)
+        self.params = self.init(jax.random.key(0), self.inputs(2))
+        self.apply = jax.jit(chex.assert_max_traces(self._apply, n=1))
+
+    def _apply(self, params, inputs, context):
+        return self.model.apply(params, inputs, context=context)
+
+    def inputs(self, count, seed=0):
+        return jnp.asarray(np.random.default_rng(seed).uniform(size=(count, *self.shape)), jnp.float32)
+
+
+@pytest.fixture(scope="module", params=CASES)
+def run(request):
+    chex.clear_trace_counter()
+    return Run(request.param)
+
+
+def assert_equal(actual, expected):
+    jax.tree.map(np.testing.assert_array_equal, actual, expected)
+
+
+def test_init_is_a_function_of_the_key_and_of_shapes(run):
+    assert_equal(run.init(jax.random.key(0), run.inputs(2, seed=5)), run.params)
+    other = run.init(jax.random.key(1), run.inputs(2))
+    assert any(np.any(a != b) for a, b in zip(jax.tree.leaves(other), jax.tree.leaves(run.params), strict=True))
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(run.params))
+
+
+def test_apply_is_pure_and_compiles_once(run):
+    before = jax.tree.map(np.array, run.params)
+    first = run.apply(run.params, run.inputs(5), run.inputs(4, seed=1))
+    run.apply(run.params, run.inputs(5, seed=2), run.inputs(4, seed=3))
+    assert_equal(run.apply(run.params, run.inputs(5), run.inputs(4, seed=1)), first)
+    assert_equal(run.params, before)
+
+
+def test_logits_and_embeddings_have_a_row_for_every_input(run):
+    outputs = run.apply(run.params, run.inputs(5), run.inputs(4, seed=1))
+    assert outputs.logits.shape == (5, 2)
+    assert outputs.embeddings.shape[0] == 5
+    assert outputs.embeddings.ndim == 2
+    assert all(np.all(np.isfinite(leaf)) for leaf in outputs)
+
+
+def test_constant_inputs_too_have_finite_losses_and_gradients(run):
+    # All images alike: the variance is 0, the maxima are tied.
+    loss_fn = mf.objectives.loss_fn(run.model.apply, mf.objectives.cross_entropy())
+    batch = mf.Batch(jnp.full((4, *run.shape), 0.5), jnp.array([0, 1, 0, 1]))
+    (loss, _), gradient = jax.jit(jax.value_and_grad(loss_fn, has_aux=True))(run.params, batch)
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((loss, gradient)))

@@ -1,0 +1,146 @@
+"""What `import metaforge` costs, who may import whom, and that every public name introduces itself."""
+
+import ast
+import inspect
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+import metaforge as mf
+
+ROOT = Path(__file__).parent.parent
+VOCABULARY = {"types", "errors"}
+HOST = VOCABULARY | {"data", "forgeries", "captions"}
+MEASURES = {"losses", "outliers", "weighting", "inner", "backbones", "evaluation"}
+LOOPS = {"learners", "objectives", "execution"}
+
+# A part of metaforge, and the parts it may import besides itself.
+ARROWS = {
+    "types": {"errors"},
+    "errors": set(),
+    "weighting": VOCABULARY,
+    "inner": VOCABULARY,
+    "losses": VOCABULARY,
+    "outliers": VOCABULARY,
+    "backbones": VOCABULARY,
+    "evaluation": VOCABULARY,
+    "execution": VOCABULARY | {"weighting", "inner"},
+    "objectives": VOCABULARY | {"losses", "outliers"},
+    "learners": VOCABULARY | {"weighting", "inner", "execution"},
+    "data": HOST,
+    "forgeries": HOST,
+    "captions": HOST,
+    "commands": {"errors"},
+    "runs": VOCABULARY | MEASURES | LOOPS,
+    "screening": HOST | MEASURES | LOOPS | {"runs"},
+}
+
+
+def imported(path):
+    """The dotted names that a file imports, anywhere in it: `from metaforge import inner` is "metaforge.inner"."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively; the arrows are read from absolute names"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def imported_with_the_module(path):
+    """The packages that a file imports when it is itself imported, so not those inside functions."""
+    pending = list(ast.parse(path.read_text()).body)
+    for node in pending:
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield (node.module or "").split(".")[0]
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            pending.extend(ast.iter_child_nodes(node))
+
+
+SOURCES = sorted(path for path in (ROOT / "metaforge").rglob("*.py") if path != ROOT / "metaforge" / "__init__.py")
+NAMES = [str(path.relative_to(ROOT)) for path in SOURCES]
+
+
+def part_of(path):
+    return path.relative_to(ROOT / "metaforge").parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_imports_follow_the_arrows(path):
+    part = part_of(path)
+    assert part in ARROWS, f"metaforge.{part} is new: give it its place in ARROWS"
+    for name in imported(path):
+        top, *rest = name.split(".")
+        assert top not in {"experiments", "paper_figures", "datasets", "tests"}, f"{path} imports {name}"
+        if top == "metaforge":
+            assert {*rest[:1]} <= ARROWS[part] | {part}, f"metaforge.{part} may not import {name}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_only_backbones_import_flax(path):
+    if part_of(path) != "backbones":
+        assert not any(name.split(".")[0] == "flax" for name in imported(path))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_what_is_heavy_is_imported_inside_functions(path):
+    heavy = {"tensorflow", "tensorflow_datasets", "sklearn", "matplotlib"}
+    assert not heavy & set(imported_with_the_module(path))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "paper_figures").rglob("*.py")), ids=lambda path: path.name)
+def test_figures_read_runs_and_know_nothing_of_how_they_were_made(path):
+    for name in imported(path):
+        top, *rest = name.split(".")
+        assert top not in {"experiments", "datasets"}, f"{path} imports {name}"
+        assert top != "metaforge" or rest[:1] in (["runs"], ["errors"], ["commands"]), f"{path} imports {name}"
+
+
+def test_importing_metaforge_loads_nothing_heavy():
+    heavy = ("tensorflow", "tensorflow_datasets", "sklearn", "matplotlib", "skimage")
+    program = f"import sys, metaforge; print([name for name in {heavy} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.strip() == "[]"
+
+
+def public():
+    """The names that metaforge's `__init__.py` binds, and the public functions of the modules among them."""
+    for node in ast.parse((ROOT / "metaforge" / "__init__.py").read_text()).body:
+        for alias in node.names if isinstance(node, ast.ImportFrom) else ():
+            value = getattr(mf, alias.asname or alias.name)
+            yield f"metaforge.{alias.name}", value
+            if isinstance(value, types.ModuleType):
+                for name, member in vars(value).items():
+                    ours = getattr(member, "__module__", "").startswith(value.__name__)
+                    if ours and inspect.isfunction(member) and not name.startswith("_"):
+                        yield f"{value.__name__}.{name}", member
+
+
+PUBLIC = dict(public())
+
+
+def test_the_public_names_are_found():
+    assert {"metaforge.adapt", "metaforge.daml", "metaforge.weighting.uniform", "metaforge.backbones.conv4"} <= set(
+        PUBLIC
+    )
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_says_what_it_is(name):
+    value = PUBLIC[name]
+    if callable(value) or isinstance(value, types.ModuleType):
+        # A NamedTuple without a docstring has the one that Python makes up: "Name(field, field)".
+        doc = inspect.getdoc(value)
+        assert doc
+        assert not doc.startswith(f"{name.split('.')[-1]}(")
+
+
+@pytest.mark.parametrize("name", [name for name, value in PUBLIC.items() if inspect.isfunction(value)])
+def test_every_public_function_shows_an_example(name):
+    doc = inspect.getdoc(PUBLIC[name])
+    assert "Example:" in doc
+    assert ">>> " in doc

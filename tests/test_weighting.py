@@ -1,0 +1,73 @@
+"""DAML's weight against its formula, and against the gradient of `silu`, which is the same sum."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from metaforge.weighting import difficulty_aware, uniform
+
+LOSSES = np.array([0.0, 0.05, 0.3, np.log(2), 1.0, 2.4, 5.0, 20.0])
+
+
+def sigma(losses):
+    return 1 / (1 + np.exp(-losses))
+
+
+def factors(weighting, losses):
+    """How many times each task's gradient counts: the derivative of the weighted sum by each loss."""
+    return np.asarray(jax.grad(lambda losses: jnp.sum(weighting(losses) * losses))(jnp.asarray(losses)))
+
+
+def test_uniform_weights_and_factors_are_ones(x64):
+    np.testing.assert_array_equal(uniform()(jnp.asarray(LOSSES)), np.ones(8))
+    np.testing.assert_array_equal(factors(uniform(), LOSSES), np.ones(8))
+
+
+def test_the_weight_is_the_paper_s_sigmoid_of_the_loss(x64):
+    weights = difficulty_aware()(jnp.asarray(LOSSES))
+    np.testing.assert_allclose(weights, 1 / (1 + np.exp(-LOSSES)), rtol=1e-12)
+    assert weights[0] == 0.5
+    assert np.all((weights >= 0.5) & (weights < 1))
+
+
+def test_differentiated_as_printed_a_task_counts_sigma_plus_loss_times_its_slope(x64):
+    s = sigma(LOSSES)
+    np.testing.assert_allclose(factors(difficulty_aware(), LOSSES), s + LOSSES * s * (1 - s), rtol=1e-12)
+    silu = jax.vmap(jax.grad(jax.nn.silu))(jnp.asarray(LOSSES))
+    np.testing.assert_allclose(factors(difficulty_aware(), LOSSES), silu, rtol=1e-12)
+
+
+def test_the_factor_takes_the_values_that_the_docstring_names(x64):
+    grid = np.linspace(0, 10, 10_001)
+    values = factors(difficulty_aware(), grid)
+    assert values[0] == 0.5
+    assert factors(difficulty_aware(), [np.log(2)])[0] == pytest.approx(2 / 3 + 2 / 9 * np.log(2), rel=1e-12)
+    assert factors(difficulty_aware(), [np.log(2)])[0] == pytest.approx(0.82, abs=0.005)
+    assert values.max() == pytest.approx(1.0998, abs=5e-5)
+    assert grid[values.argmax()] == pytest.approx(2.4, abs=0.01)
+    assert values[-1] == pytest.approx(1, abs=1e-3)
+
+
+def test_detached_the_factor_is_the_weight(x64):
+    values = factors(difficulty_aware(detach=True), LOSSES)
+    np.testing.assert_allclose(values, sigma(LOSSES), rtol=1e-12)
+    assert np.all((values >= 0.5) & (values < 1))
+
+
+@pytest.mark.parametrize("detach", [False, True])
+def test_normalised_weights_have_mean_one_and_keep_their_ratios(detach, x64):
+    weights = difficulty_aware(detach=detach, normalize=True)(jnp.asarray(LOSSES))
+    np.testing.assert_allclose(np.mean(weights), 1, rtol=1e-12)
+    np.testing.assert_allclose(weights / weights[0], sigma(LOSSES) / 0.5, rtol=1e-12)
+
+
+def test_normalised_and_detached_the_factors_too_have_mean_one(x64):
+    values = factors(difficulty_aware(detach=True, normalize=True), LOSSES)
+    np.testing.assert_allclose(values, sigma(LOSSES) / sigma(LOSSES).mean(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("spread", [1.0, 4.0, 10.0])
+def test_normalising_never_teaches_an_easy_task_to_get_worse(spread, x64):
+    # A negative factor would be gradient ascent on that task.
+    assert np.all(factors(difficulty_aware(normalize=True), [0.0, spread]) > 0)
