@@ -43,7 +43,8 @@ def periphery_auc(pairs: Iterable[Pair], *, dilation: int = 2, block: int = 8, f
 
     features, labels, people = [], [], []
     for pair in pairs:
-        outside = ~binary_dilation(pair.forged.mask > 0, iterations=dilation) if dilation else pair.forged.mask == 0
+        touched = pair.forged.mask > 0
+        outside = ~np.asarray(binary_dilation(touched, iterations=dilation) if dilation else touched)
         corners = _free_blocks(outside, block)
         for label, image in enumerate((pair.forged.real, pair.forged.fake)) if corners else ():
             features.append(_describe(image, corners, block))
@@ -76,7 +77,7 @@ def _describe(image: np.ndarray, corners: list[tuple[int, int]], side: int) -> n
     rows = []
     for row, column in corners:
         block = grey[row : row + side, column : column + side]
-        fine = np.abs(dctn(block, norm="ortho"))[side // 2 :, side // 2 :].mean()
-        rows.append([block.mean(), block.std(), np.abs(laplace(block)).mean(), fine, np.log1p(fine)])
+        fine = np.abs(np.asarray(dctn(block, norm="ortho")))[side // 2 :, side // 2 :].mean()
+        rows.append([block.mean(), block.std(), np.abs(np.asarray(laplace(block))).mean(), fine, np.log1p(fine)])
     described = np.array(rows)
     return np.concatenate([described.mean(axis=0), described.std(axis=0)])

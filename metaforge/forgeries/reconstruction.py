@@ -24,11 +24,11 @@ def reconstruction(faces: Sequence[Face]) -> Forgery:
     if not faces:
         raise InputError("reconstruction: no faces to fit its components to. Give `fit_faces`.")
     images = np.stack([flip for face in faces[:200] for flip in (face.image, face.image[:, ::-1])])
-    mean, components = principal_components(images.astype(np.float64))
+    mean, components = principal_components(images.astype(np.float32))
 
     def forge(rng: np.random.Generator, target: Face, donor: Face | None) -> Forged:
         kept = max(1, round(float(rng.uniform(0.25, 0.67)) * len(components)))
-        content = project(target.image.astype(np.float64), mean, components[:kept])
+        content = project(target.image.astype(np.float32), mean, components[:kept])
         soft, parameters = soften(rng, face_mask(rng, target))
         return compose(target.image, content, soft, parameters | {"components": kept})
 

@@ -84,10 +84,12 @@ def forge_pairs(
         Pairs, domain by domain.
 
     Raises:
-        InputError: for unknown names, faces of several sizes, or a swap among fewer than two people.
+        InputError: for unknown names, faces of several sizes or of one name, or a swap among fewer than two people.
     """
     if len({face.image.shape for face in faces}) > 1:
         raise InputError("faces: of several sizes. Load them with one `size`.")
+    if len({face.name for face in faces}) < len(faces):
+        raise InputError("faces: two have one name, so their forgeries could not be told apart. Name each photograph.")
     for kind in acquisitions:
         if kind not in ACQUISITIONS:
             raise InputError(f"acquisitions: unknown '{kind}'; known: {', '.join(ACQUISITIONS)}.")
@@ -177,7 +179,8 @@ def augment(rng: np.random.Generator, face: Face) -> Face:
 
 
 def _donor(rng: np.random.Generator, face: Face, faces: Sequence[Face]) -> Face:
-    others = [other for other in faces if other.identity != face.identity]
+    # By name, so that the order in which faces were given changes nothing.
+    others = sorted((other for other in faces if other.identity != face.identity), key=lambda other: other.name)
     if face.landmarks is not None:
         # A donor without landmarks, or with others, could not be laid onto the face.
         others = [o for o in others if o.landmarks is not None and o.landmarks.shape == face.landmarks.shape] or others

@@ -13,7 +13,7 @@ from metaforge.forgeries.masks import face_box, face_mask, soften
 
 
 def warp(faces: Sequence[Face] = ()) -> Forgery:
-    """Re-enactment by warping: a thin-plate spline moves points of the face by up to 8 % of the image.
+    """Re-enactment by warping: a thin-plate spline moves points of the face by 2 to 5 % of the image.
 
     References:
         Bookstein, *Principal Warps: Thin-Plate Splines and the Decomposition of Deformations*, 1989.
@@ -25,7 +25,7 @@ def warp(faces: Sequence[Face] = ()) -> Forgery:
         # Around the eyes and the mouth, where expressions move.
         anchors = np.array([[0.32, 0.25], [0.32, 0.75], [0.60, 0.5], [0.78, 0.3], [0.78, 0.7]])
         points = [top, left] + anchors * [bottom - top, right - left]
-        moves = rng.uniform(0.03, 0.08, (5, 1)) * size * _directions(rng, 5)
+        moves = rng.uniform(0.02, 0.05, (5, 1)) * size * _directions(rng, 5)
         soft, parameters = soften(rng, face_mask(rng, target))
         content = _moved(target.image.astype(np.float64), points, moves)
         parameters["moves"] = np.round(moves, 2).tolist()
@@ -89,7 +89,8 @@ def up_convolve(image: np.ndarray, *, factor: float, uneven: float) -> Float[np.
     doubled = _double(_double(grid, uneven).swapaxes(0, 1), uneven).swapaxes(0, 1)
     if len(doubled) == size:
         return doubled
-    return zoom(doubled, (size / len(doubled), size / len(doubled), 1), order=1, mode="nearest", grid_mode=True)
+    ratio = (size / len(doubled), size / len(doubled), 1)
+    return np.asarray(zoom(doubled, ratio, order=1, mode="nearest", grid_mode=True))
 
 
 def _double(grid: np.ndarray, uneven: float) -> np.ndarray:

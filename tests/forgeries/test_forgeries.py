@@ -101,6 +101,28 @@ def test_records_say_what_they_are():
     check_splits_are_disjoint(records)
 
 
+def test_a_grey_face_stays_grey_whoever_the_donor_is():
+    grey = load_faces("lfw", size=32).faces[0]
+    for method in ("swap", "poisson_swap", "splice"):
+        forged = make(method, []).forge(np.random.default_rng(0), grey, coloured(1)[0])
+        assert is_grey(forged.fake)
+
+
+def test_the_order_of_the_faces_changes_nothing():
+    faces = coloured()
+    options = {"methods": ["swap"], "variants": 1, "seed": 0, "split": "train"}
+    one, other = synthesise(faces, **options), synthesise(faces[::-1], **options)
+    for pair in set(one.pair.tolist()):
+        np.testing.assert_array_equal(one.where(pair=pair).image, other.where(pair=pair).image)
+
+
+@pytest.mark.parametrize("points", [np.full((5, 2), 7.0), np.full((5, 2), np.nan), 500 + np.eye(5)[:, :2]])
+def test_landmarks_that_enclose_nothing_are_refused_by_name(points):
+    face = coloured(1)[0]._replace(landmarks=points.astype(np.float32))
+    with pytest.raises(InputError, match="'f0'"):
+        face_mask(np.random.default_rng(0), face)
+
+
 def test_unknown_names_and_useless_faces_are_one_line():
     faces = coloured(2)
     options = {"variants": 1, "seed": 0}
@@ -109,7 +131,9 @@ def test_unknown_names_and_useless_faces_are_one_line():
     with pytest.raises(InputError, match="known: none, jpeg"):
         list(forge_pairs(faces, methods=["warp"], acquisitions=["oops"], **options))
     with pytest.raises(InputError, match="not two people"):
-        list(forge_pairs([faces[0], faces[0]], methods=["swap"], **options))
+        list(forge_pairs([faces[0], faces[1]._replace(identity="p0")], methods=["swap"], **options))
+    with pytest.raises(InputError, match="one name"):
+        list(forge_pairs([faces[0], faces[0]], methods=["warp"], **options))
     with pytest.raises(InputError, match="several sizes"):
         list(forge_pairs([faces[0], *coloured(1, size=24)], methods=["warp"], **options))
     with pytest.raises(InputError, match="nothing to forge"):
