@@ -44,7 +44,7 @@ def periphery_auc(pairs: Iterable[Pair], *, dilation: int = 2, block: int = 8, f
     features, labels, people = [], [], []
     for pair in pairs:
         touched = pair.forged.mask > 0
-        outside = ~np.asarray(binary_dilation(touched, iterations=dilation) if dilation else touched)
+        outside = np.logical_not(binary_dilation(touched, iterations=dilation) if dilation else touched)
         corners = _free_blocks(outside, block)
         for label, image in enumerate((pair.forged.real, pair.forged.fake)) if corners else ():
             features.append(_describe(image, corners, block))
