@@ -45,10 +45,19 @@ def cross_entropy(*, reduction: Literal["mean", "sum"] = "mean") -> Objective:
     Returns:
         An `Objective` of logits `(examples, classes)` and integer targets `(examples,)`, in nats.
 
+    Example:
+        >>> outputs = Outputs(jnp.zeros((2, 2)), jnp.zeros((2, 1)))
+        >>> value, metrics = cross_entropy()(outputs, Batch(None, jnp.array([0, 1])))
+        >>> print(value.round(3), metrics["accuracy"])
+        0.693 0.5
+
     References:
         Jin and Tan, *Difficulty-Aware Meta-Learning for Cross-Domain Face Forgery Detection*, eq. 3.
     """
-    reduce = {"mean": jnp.mean, "sum": jnp.sum}[reduction]
+    reductions = {"mean": jnp.mean, "sum": jnp.sum}
+    if reduction not in reductions:
+        raise ValueError(f"unknown `reduction` {reduction!r}; known: {', '.join(reductions)}.")
+    reduce = reductions[reduction]
 
     def objective(outputs, batch):
         losses = optax.losses.softmax_cross_entropy_with_integer_labels(outputs.logits, batch.targets)
@@ -64,11 +73,19 @@ def squared_error() -> Objective:
     Returns:
         An `Objective`.
 
+    Example:
+        >>> outputs = Outputs(jnp.array([[1.0]]), jnp.zeros((1, 1)))
+        >>> value, _ = squared_error()(outputs, Batch(None, jnp.array([[3.0]])))
+        >>> print(value)
+        4.0
+
     References:
         Finn, Abbeel and Levine, *Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks*, ICML 2017, eq. 2.
     """
 
     def objective(outputs, batch):
+        if outputs.logits.shape != batch.targets.shape:
+            raise ValueError(f"squared_error: outputs {outputs.logits.shape} against targets {batch.targets.shape}.")
         return jnp.mean((outputs.logits - batch.targets) ** 2), {}
 
     return objective

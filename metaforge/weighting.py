@@ -33,8 +33,9 @@ def difficulty_aware(*, detach: bool = False, normalize: bool = False) -> TaskWe
 
     Args:
         detach: whether to hold the weights constant in the outer gradient. Eq. 5 differentiates through them.
-        normalize: whether to divide the weights by their mean over the meta-batch, so that difficulty changes
-            only how tasks compare and not how far the outer step goes. The paper does not.
+        normalize: whether to divide the weights by their mean over the meta-batch, so that difficulty changes how
+            tasks compare and hardly how far the outer step goes. The mean is a constant in the gradient: through it an
+            easy task beside hard ones would get a negative factor. The paper does not normalize.
 
     Returns:
         A `TaskWeighting`: query losses, shape `(tasks,)`, non-negative, to weights of the same shape.
@@ -53,7 +54,7 @@ def difficulty_aware(*, detach: bool = False, normalize: bool = False) -> TaskWe
     def weigh(losses):
         weights = jax.nn.sigmoid(losses)
         if normalize:
-            weights = weights / jnp.mean(weights)
+            weights = weights / jax.lax.stop_gradient(jnp.mean(weights))
         return jax.lax.stop_gradient(weights) if detach else weights
 
     return weigh

@@ -141,6 +141,6 @@ def test_every_public_name_says_what_it_is(name):
 
 @pytest.mark.parametrize("name", [name for name, value in PUBLIC.items() if inspect.isfunction(value)])
 def test_every_public_function_shows_an_example(name):
-    doc = inspect.getdoc(PUBLIC[name])
+    doc = inspect.getdoc(PUBLIC[name]) or ""
     assert "Example:" in doc
     assert ">>> " in doc

@@ -1,6 +1,7 @@
 """Conv4: the four-block convolutional network of MAML and DAML."""
 
 import functools
+from typing import get_args
 
 import flax.linen as nn
 import jax
@@ -26,11 +27,11 @@ class Conv4(nn.Module):
         if min(inputs.shape[1:3]) < 16:
             raise ValueError(f"conv4 pools four times: images must be 16 pixels or more, got {inputs.shape[1:3]}.")
         # Under "support" the support rows go first through every layer and lend their statistics to all rows.
-        images, rows = inputs, inputs.shape[0]
+        images, rows = _centred(inputs), inputs.shape[0]
         if context is not None and self.normalisation == "support":
-            images, rows = jnp.concatenate([context, inputs]), context.shape[0]
+            images, rows = jnp.concatenate([_centred(context), images]), context.shape[0]
         convolve = _convolution(self.convolution)
-        hidden = _centred(images)
+        hidden = images
         for _ in range(4):
             # A bias before batch statistics would be subtracted again at once.
             bias = self.normalisation in ("group", "none")
@@ -77,6 +78,8 @@ def conv4(
         section 3.1.3.
     """
     check_normalisation(normalisation)
+    if convolution not in get_args(Convolution):
+        raise ValueError(f"unknown `convolution` {convolution!r}; known: {', '.join(get_args(Convolution))}.")
     return _backbone(num_classes, width, normalisation, convolution)
 
 

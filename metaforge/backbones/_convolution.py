@@ -19,6 +19,7 @@ def patches_conv(
     rhs_dilation=None,
     dimension_numbers=None,
     feature_group_count: int = 1,
+    batch_group_count: int = 1,
     precision=None,
     **_,
 ) -> Float[Array, "examples out_height out_width features"]:
@@ -42,8 +43,13 @@ def patches_conv(
     for dilation in (lhs_dilation, rhs_dilation):
         if dilation is not None and tuple(dilation) != (1, 1):
             raise ValueError(f"patches_conv takes no dilation, got {dilation}.")
-    if feature_group_count != 1:
-        raise ValueError(f"patches_conv takes no groups, got {feature_group_count}.")
+    if feature_group_count != 1 or batch_group_count != 1:
+        raise ValueError(f"patches_conv takes no groups, got {feature_group_count} and {batch_group_count}.")
+    layout = jax.lax.conv_dimension_numbers(inputs.shape, kernel.shape, ("NHWC", "HWIO", "NHWC"))
+    if dimension_numbers is not None and layout != jax.lax.conv_dimension_numbers(
+        inputs.shape, kernel.shape, dimension_numbers
+    ):
+        raise ValueError(f"patches_conv takes NHWC images and HWIO kernels, got {dimension_numbers}.")
     (kh, kw, _, features), (sh, sw) = kernel.shape, window_strides
     if isinstance(padding, str):
         padding = jax.lax.padtype_to_pads(inputs.shape[1:3], (kh, kw), (sh, sw), padding)
@@ -73,4 +79,13 @@ def max_pool(
     """
     examples, height, width, channels = inputs.shape
     even = inputs[:, : height // 2 * 2, : width // 2 * 2]
-    return even.reshape(examples, height // 2, 2, width // 2, 2, channels).max(axis=(2, 4))
+    rows = even.reshape(examples, height // 2, 2, width // 2 * 2, channels)
+    rows = _larger(rows[:, :, 0], rows[:, :, 1])
+    pairs = rows.reshape(examples, height // 2, width // 2, 2, channels)
+    return _larger(pairs[:, :, :, 0], pairs[:, :, :, 1])
+
+
+def _larger(left, right):
+    # Not `maximum` nor `max`: their gradients ask which input equals the output, and XLA may compute that output again
+    # with other rounding (a fused multiply-add), so that no input equals it and the gradient is lost or 0/0.
+    return jnp.where(left >= right, left, right)

@@ -98,10 +98,12 @@ class EpisodeSampler:
         return Episode(support, query)
 
     def _draw(self, rng, domain: "_Domain", name: str) -> tuple[np.ndarray, np.ndarray]:
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             side = np.zeros(domain.groups, bool)
-            # Between one person and all but one.
-            count = int(np.clip(round(self._share * domain.groups), 1, max(domain.groups - 1, 1)))
+            # People are dealt as images are asked for. A swap needs both its people on one side, so where a small side
+            # holds too few of them, the sides grow more even from attempt to attempt.
+            share = self._share + (0.5 - self._share) * attempt / _ATTEMPTS
+            count = int(np.clip(round(share * domain.groups), 1, max(domain.groups - 1, 1)))
             side[rng.permutation(domain.groups)[:count]] = True
             face, donor = side[domain.face], side[domain.donor]
             drawn = ([], [])

@@ -52,7 +52,7 @@ def erm(
     def update(state, episodes):
         (loss, metrics), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params, _pool(episodes))
         one = jnp.ones((1,), loss.dtype)
-        metrics = jax.tree.map(lambda value: value[None], metrics)
+        metrics = jax.tree.map(lambda value: jnp.asarray(value)[None], metrics)
         info = MetaInfo(loss, loss[None], loss[None, None], one, one, optax.global_norm(grads), metrics)
         return outer_step(outer_optimizer, state, grads), info
 

@@ -92,7 +92,8 @@ def init_with(optimizer: optax.GradientTransformation) -> InitFn:
     """The `init` that all learners share: step 0 and a fresh outer optimizer."""
 
     def init(params):
-        # A strong type: a weakly typed counter would make the second update compile again.
+        # Strong types: weakly typed parameters or counters would make the second update compile again.
+        params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), params)
         return MetaState(params, optimizer.init(params), jnp.zeros((), jnp.int32))
 
     return init

@@ -46,7 +46,9 @@ class Detector(NamedTuple):
         return score(apply, self.params, images, context=self.context)
 
 
-def score(apply: ApplyFn, params: Params, images: np.ndarray, *, context: np.ndarray | None) -> np.ndarray:
+def score(
+    apply: ApplyFn, params: Params, images: np.ndarray | jax.Array, *, context: np.ndarray | jax.Array | None
+) -> np.ndarray:
     r"""The probability of being fake, $p(\text{fake} \mid x) = \text{softmax}(f(x))_1$, of any number of images.
 
     Args:

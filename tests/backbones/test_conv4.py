@@ -8,8 +8,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from jax.flatten_util import ravel_pytree
 
+import metaforge as mf
 from metaforge.backbones import Normalisation, conv4
 from metaforge.backbones._normalisation import EpisodicBatchNorm
 
@@ -97,6 +100,32 @@ def test_patches_and_xla_give_the_same_scores():
     run = jax.jit(lambda p: [model(c).apply(p, images, context=context) for c in ("lax", "patches")])
     lax, patches = run(params)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), lax, patches)
+
+
+@pytest.fixture
+def all_optimizations():
+    """What users compile with; the other tests leave most of it out."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+def test_the_meta_gradient_is_the_same_however_xla_fuses_the_maxima(all_optimizations):
+    # As slices of one vector the parameters make XLA fuse otherwise. A maximum that it computes again with other
+    # rounding equals none of its inputs, and a gradient that asks which input it equals is lost there.
+    model = conv4(width=4, convolution="patches")
+    loss_fn = mf.objectives.loss_fn(model.apply, mf.objectives.cross_entropy())
+    learner = mf.fomaml(loss_fn, inner_optimizer=optax.sgd(0.1), outer_optimizer=optax.sgd(1.0), tasks="unroll")
+    rng, labels = np.random.default_rng(0), jnp.array([[0, 1, 0, 1]])
+    batch = lambda: mf.Batch(jnp.asarray(rng.uniform(size=(1, 4, 16, 16, 3)), jnp.float32), labels)
+    episodes = mf.Episode(batch(), batch())
+    params = jax.jit(model.init)(jax.random.key(0), episodes.support.inputs[0])
+    flat, unravel = ravel_pytree(params)
+    step = lambda params, episodes: learner.update(learner.init(params), episodes)[0].params
+    from_tree = jax.jit(step)(params, episodes)
+    from_slices = jax.jit(lambda flat, episodes: step(unravel(flat), episodes))(flat, episodes)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4, equal_nan=False), from_tree, from_slices)
 
 
 CONVOLUTIONS = 3 * 3 * 3 * 64 + 3 * (3 * 3 * 64 * 64)

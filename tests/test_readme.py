@@ -1,0 +1,26 @@
+"""The README's block runs as printed, and is as short as it says."""
+
+import re
+from pathlib import Path
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def test_the_block_runs_and_prints_an_auc(capsys):
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(block.splitlines()) <= 25
+    exec(compile(block, "README.md", "exec"), {})
+    assert 0.0 <= float(capsys.readouterr().out) <= 1.0
+
+
+def test_every_file_that_the_readme_links_to_exists():
+    root = Path(__file__).parents[1]
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        if "://" not in target:
+            assert (root / target).exists(), target
+
+
+def test_every_command_that_the_readme_prints_has_its_module():
+    root = Path(__file__).parents[1]
+    for module in set(re.findall(r"python -m ((?:experiments|paper_figures)\.\w+)", README)):
+        assert (root / (module.replace(".", "/") + ".py")).exists(), module
