@@ -90,7 +90,7 @@ PAPER = Config(
 """The published setting: Conv4 with 64 filters and batch statistics, 3,000 iterations of 4 tasks, Adam at 1e-3 divided
 by 10 every 150 epochs, first order, one inner step, fine-tuning at 1e-4. The rest is open in the paper."""
 
-DEMO = Config(image_size=24, holdout="swap", baseline=False, iterations=400)
+DEMO = Config(image_size=24, variants=12, holdout="swap", baseline=False, iterations=500)
 """What `make demo` trains, three learners times three seeds; the embedded photographs have 25 pixels."""
 
 PRESETS = {"default": Config(), "paper": PAPER, "demo": DEMO}
