@@ -32,7 +32,7 @@ def draw(runs: str, out: str, learners: str = "maml,daml") -> None:
     """Reads runs and draws the figure."""
     curves = read_curves(runs, "val_accuracy")
     wanted = {name: curve for name, curve in curves.items() if name in learners.split(",")}
-    draw_curves(wanted or curves, ylabel="validation accuracy after adaptation", out=out)
+    draw_curves(wanted or curves, ylabel="validation accuracy, adapted", out=out)
 
 
 if __name__ == "__main__":

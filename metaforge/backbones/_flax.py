@@ -3,6 +3,8 @@
 from typing import cast
 
 import flax.linen as nn
+import jax
+import jax.numpy as jnp
 
 from metaforge.types import Backbone, Outputs
 
@@ -22,7 +24,7 @@ def from_flax(module: nn.Module) -> Backbone:
     """
 
     def init(key, inputs):
-        variables = dict(module.init(key, inputs, None))
+        variables = dict(module.init(key, _arrays(inputs), None))
         params = variables.pop("params", {})
         if variables:
             raise ValueError(
@@ -32,6 +34,11 @@ def from_flax(module: nn.Module) -> Backbone:
         return params
 
     def apply(params, inputs, *, context=None):
-        return cast(Outputs, module.apply({"params": params}, inputs, context))
+        return cast(Outputs, module.apply({"params": params}, _arrays(inputs), _arrays(context)))
 
     return Backbone(init, apply)
+
+
+def _arrays(tree):
+    """NumPy arrays are welcome."""
+    return jax.tree.map(jnp.asarray, tree)

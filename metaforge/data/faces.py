@@ -46,7 +46,8 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
         A `FaceSet`, in the order of the paths.
 
     Raises:
-        InputError: when the folder is missing, holds no readable image, or the expression does not match.
+        InputError: when the folder is missing or holds no readable image, the expression does not match, or a
+            photograph's landmarks are no landmarks.
 
     Example:
         >>> faces, skipped = load_faces("lfw", size=32)
@@ -71,6 +72,7 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
             continue
         marks = points.get(name.rsplit(".", 1)[0].replace("/", "__"))
         if marks is not None:
+            _check_landmarks(marks, name)
             image, marks = _crop_to_landmarks(image, marks, size=size)
         else:
             image = square(image, size=size)
@@ -159,12 +161,21 @@ def _read_landmarks(root: Path, given: str) -> dict[str, np.ndarray]:
         raise InputError(f"landmarks: cannot read '{files[0]}' ({error}). Give an .npz of plain arrays.") from None
 
 
+def _check_landmarks(marks: np.ndarray, name: str) -> None:
+    good = marks.ndim == 2 and marks.shape[1:] == (2,) and len(marks) >= 3 and bool(np.isfinite(marks).all())
+    if not good or float(np.ptp(marks, axis=0).min()) < 1:
+        raise InputError(
+            f"landmarks: those of '{name}' are not three or more points (x, y) that enclose something. "
+            "Correct them, or leave this photograph out of the file."
+        )
+
+
 def _crop_to_landmarks(image: np.ndarray, marks: np.ndarray, *, size: int, margin: float = 0.15):
     """The square around the landmarks, with a margin on each side, and the landmarks in its pixels."""
+    extent = np.array(image.shape[1::-1])
     low, high = marks.min(axis=0), marks.max(axis=0)
-    side = round(float((high - low).max()) * (1 + 2 * margin))
-    corner = np.round((low + high) / 2 - side / 2).astype(int)
-    # Edge pixels continue where the square leaves the photograph.
-    rows = np.clip(np.arange(corner[1], corner[1] + side), 0, image.shape[0] - 1)
-    columns = np.clip(np.arange(corner[0], corner[0] + side), 0, image.shape[1] - 1)
-    return square(image[np.ix_(rows, columns)], size=size), ((marks - corner) * (size / side)).astype(np.float32)
+    # No larger than the photograph and inside it: pixels that it does not have would have to be invented.
+    side = min(round(float((high - low).max()) * (1 + 2 * margin)), int(extent.min()))
+    corner = np.clip(np.round((low + high) / 2 - side / 2).astype(int), 0, extent - side)
+    crop = image[corner[1] : corner[1] + side, corner[0] : corner[0] + side]
+    return square(crop, size=size), ((marks - corner) * (size / side)).astype(np.float32)
