@@ -1,6 +1,7 @@
 """From a typed dataclass to flags, and from an exception to one line and an exit code."""
 
 import dataclasses
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -51,6 +52,10 @@ def launch(
     except (InputError, flags.Error) as error:
         print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Whoever read our output has read enough; nothing is left to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         where = f" '{error.filename}'" if error.filename else ""
         print(f"{program}: cannot read or write{where}: {error.strerror or error}. "
@@ -128,4 +133,6 @@ def _print_help(doc: str, values: flags.FlagValues, options: Any, config: Any) -
         choices = getattr(flag.parser, "enum_values", None)
         known = f" One of: {', '.join(choices)}." if choices else ""
         default = "required" if flag.value is None else flag.value
-        print(f"  --{name} ({default})\n      {flag.help}{known}")
+        # absl puts the choices of an enumeration in front of its help.
+        help = flag.help.split(">: ", 1)[-1] if choices else flag.help
+        print(f"  --{name} ({default})\n      {help}{known}")
