@@ -26,6 +26,7 @@ from metaforge.evaluation.intervals import Interval, bootstrap, paired_differenc
 from metaforge.forgeries import FORGERIES
 from metaforge.runs import write_json
 from paper_figures import loss_curves, validation_curves
+from paper_figures._curves import Options as Curves
 
 LEARNERS = ("maml", "daml", "erm")
 
@@ -98,8 +99,8 @@ def hold_out(target: str, folder: Path, options: Options, config: Config) -> dic
         for ours, theirs in _PAIRS
     }
     runs = str(folder / "*-seed*")
-    loss_curves.draw(runs, str(folder / "loss_curves.png"))
-    validation_curves.draw(runs, str(folder / "validation_curves.png"))
+    loss_curves.draw(Curves(runs=runs, out=str(folder / "loss_curves.png")))
+    validation_curves.draw(Curves(runs=runs, out=str(folder / "validation_curves.png")))
     return {
         "auc": {name: interval._asdict() for name, interval in found.items()},
         "differences": differences,

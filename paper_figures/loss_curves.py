@@ -5,34 +5,20 @@
 Drawn is the mean query loss after adaptation, unweighted, so that learners of different weightings compare.
 """
 
-import dataclasses
 import sys
 
-from metaforge.commands import launch, setting
-from paper_figures._read import draw_curves, read_curves
+from metaforge.commands import launch
+from paper_figures._curves import Options, draw_column
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What to draw."""
-
-    runs: str = setting(..., "Run directories, comma-separated; * stands for anything.")
-    out: str = setting(..., "The figure: .png or .pdf.")
-    learners: str = setting("maml,daml", "Which learners to draw, comma-separated.")
+def draw(options: Options) -> None:
+    """Reads runs and draws the figure."""
+    draw_column(options, "query_loss", ylabel="query loss while training (nats)")
 
 
 def main(argv: list[str]) -> int:
     """The command."""
-    return launch(
-        argv, lambda options: draw(options.runs, options.out, options.learners), doc=__doc__ or "", options=Options()
-    )
-
-
-def draw(runs: str, out: str, learners: str = "maml,daml") -> None:
-    """Reads runs and draws the figure."""
-    curves = read_curves(runs, "query_loss")
-    wanted = {name: curve for name, curve in curves.items() if name in learners.split(",")}
-    draw_curves(wanted or curves, ylabel="query loss while training (nats)", out=out)
+    return launch(argv, draw, doc=__doc__ or "", options=Options())
 
 
 if __name__ == "__main__":

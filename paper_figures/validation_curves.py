@@ -5,34 +5,20 @@
 Validation is on source domains, on people who are not trained on, after adaptation to the support set of each episode.
 """
 
-import dataclasses
 import sys
 
-from metaforge.commands import launch, setting
-from paper_figures._read import draw_curves, read_curves
+from metaforge.commands import launch
+from paper_figures._curves import Options, draw_column
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What to draw."""
-
-    runs: str = setting(..., "Run directories, comma-separated; * stands for anything.")
-    out: str = setting(..., "The figure: .png or .pdf.")
-    learners: str = setting("maml,daml", "Which learners to draw, comma-separated.")
+def draw(options: Options) -> None:
+    """Reads runs and draws the figure."""
+    draw_column(options, "val_accuracy", ylabel="validation accuracy, adapted")
 
 
 def main(argv: list[str]) -> int:
     """The command."""
-    return launch(
-        argv, lambda options: draw(options.runs, options.out, options.learners), doc=__doc__ or "", options=Options()
-    )
-
-
-def draw(runs: str, out: str, learners: str = "maml,daml") -> None:
-    """Reads runs and draws the figure."""
-    curves = read_curves(runs, "val_accuracy")
-    wanted = {name: curve for name, curve in curves.items() if name in learners.split(",")}
-    draw_curves(wanted or curves, ylabel="validation accuracy, adapted", out=out)
+    return launch(argv, draw, doc=__doc__ or "", options=Options())
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""Run directories to plain data, and curves to a figure."""
+"""Run directories to plain data, curves to a figure, and the command that both curve figures are."""
 
+import dataclasses
 import glob
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from metaforge.commands import setting
 from metaforge.errors import InputError
 from metaforge.runs import read_config, read_rows
 
@@ -14,6 +16,22 @@ COLOURS = {"maml": "#0072b2", "daml": "#d55e00", "erm": "#009e73", "fomaml": "#c
 
 Curves = dict[str, tuple[np.ndarray, np.ndarray]]
 """Learner to (steps, values), values of shape `(seeds, steps)`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to draw."""
+
+    runs: str = setting(..., "Run directories, comma-separated; * stands for anything.")
+    out: str = setting(..., "The figure: .png or .pdf.")
+    learners: str = setting("maml,daml", "Which learners to draw, comma-separated.")
+
+
+def draw_column(options: Options, column: str, *, ylabel: str) -> None:
+    """Draws one column of the logs for the learners asked for, or for all if none of those is there."""
+    curves = read_curves(options.runs, column)
+    wanted = {name: curve for name, curve in curves.items() if name in options.learners.split(",")}
+    draw_curves(wanted or curves, ylabel=ylabel, out=options.out)
 
 
 def read_curves(patterns: str, column: str) -> Curves:
