@@ -1,0 +1,70 @@
+"""The demo, at a tiny size: one table, its files, and going on where it was interrupted."""
+
+import json
+
+import pytest
+
+from experiments import demo, train
+
+FLAGS = [
+    *("--seeds=2", "--draws=2", "--target=smooth", "--config.methods=all", "--config.variants=1"),
+    *("--config.image_size=16", "--config.width=4", "--config.tasks=2", "--config.shots=1", "--config.queries=2"),
+    *("--config.iterations=4", "--config.log_every=2", "--config.eval_every=2", "--config.checkpoint_every=2"),
+    *("--config.eval_batches=1", "--config.finetune_lr=0.1", "--config.finetune_steps=1"),
+]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / "runs"
+    assert demo.main(["demo", f"--workdir={folder}", *FLAGS]) == 0
+    return folder
+
+
+def test_the_demo_writes_a_table_with_intervals_and_the_two_figures(finished):
+    report = json.loads((finished / "report.json").read_text())
+    (one,) = report["targets"].values()
+    assert set(one["auc"]) == {f"{n}, {k}" for n in ("maml", "daml", "erm") for k in ("not adapted", "adapted")}
+    assert all(0 <= i["low"] <= i["value"] <= i["high"] <= 1 for i in one["auc"].values())
+    text = (finished / "report.md").read_text()
+    assert "| learner | no adaptation | adapted | gain |" in text
+    assert "synthesised" in text
+    for name in ("loss_curves.png", "validation_curves.png"):
+        assert (finished / name).read_bytes().startswith(b"\x89PNG")
+    assert {p.name for p in finished.glob("*-seed*")} == {
+        f"{n}-seed{s}" for n in ("maml", "daml", "erm") for s in (0, 1)
+    }
+
+
+def test_no_run_was_trained_or_chosen_on_the_target(finished):
+    for folder in finished.glob("*-seed*"):
+        report = json.loads((folder / "report.json").read_text())
+        for images in report["data"]["images"].values():
+            assert images
+            assert "smooth" not in images
+        assert not any("smooth" in line for line in (folder / "log.jsonl").read_text().splitlines())
+
+
+def test_called_again_it_trains_nothing_and_says_the_same(finished, monkeypatch):
+    before = json.loads((finished / "report.json").read_text())
+    monkeypatch.setattr(train, "_train", lambda *_, **__: pytest.fail("trained again"))
+    assert demo.main(["demo", f"--workdir={finished}", *FLAGS]) == 0
+    assert json.loads((finished / "report.json").read_text())["targets"] == before["targets"]
+
+
+def test_it_ends_by_naming_its_files_and_three_commands(finished, capsys):
+    demo.main(["demo", f"--workdir={finished}", *FLAGS])
+    text = capsys.readouterr().out
+    assert f"{finished}/report.json" in text
+    assert text.split("Next:")[1].count("python -m experiments.") == 3
+
+
+def test_an_unknown_target_is_one_line(tmp_path, capsys):
+    assert demo.main(["demo", f"--workdir={tmp_path}", "--target=oops"]) == 2
+    assert "known: self_blend" in capsys.readouterr().err
+
+
+def test_learners_of_one_seed_see_the_same_episodes(finished):
+    configs = [json.loads((finished / f"{n}-seed1" / "config.json").read_text()) for n in ("maml", "erm")]
+    assert [c.pop("learner") for c in configs] == ["maml", "erm"]
+    assert configs[0] == configs[1]
