@@ -15,7 +15,7 @@ from experiments.config import Config
 from metaforge.data.faces import FaceSet, load_faces, split_people
 from metaforge.data.records import Records, concatenate
 from metaforge.errors import InputError
-from metaforge.forgeries import ACQUISITIONS, FORGERIES, synthesise
+from metaforge.forgeries import ACQUISITIONS, FORGERIES, Face, synthesise
 
 CONTEXT_ROWS = 64
 """Source images whose statistics normalise images of a domain from which nothing is known yet."""
@@ -43,13 +43,18 @@ def records(config: Config, *, split: str, held_out: bool = False, quiet: bool =
     """The forged and real images of one split of people: of the source methods, or of the held-out ones."""
     names = methods(config)[int(held_out)]
     acquisitions = tuple(_names("acquisitions", config.acquisitions, ACQUISITIONS))
-    key = dataclasses.astuple(dataclasses.replace(_data_fields(config), methods=",".join(names), holdout=""))
+    key = dataclasses.astuple(_data_fields(config))
     return concatenate([_domain(key, name, acquisitions, split, quiet) for name in names])
 
 
 def faces(config: Config) -> FaceSet:
     """The real faces, once per process."""
     return _faces(config.faces, config.image_size, config.identity, config.landmarks)
+
+
+def split(config: Config) -> dict[str, list[Face]]:
+    """The faces of each split; nobody is in two."""
+    return split_people(faces(config).faces, seed=config.split_seed)
 
 
 def model(config: Config, *, normalisation: str | None = None) -> mf.Backbone:
@@ -106,6 +111,8 @@ def _names(field: str, text: str, known) -> list[str]:
     for name in names:
         if name not in known:
             raise InputError(f"--config.{field}: unknown '{name}'; known: {', '.join(known)}.")
+    if len(set(names)) < len(names):
+        raise InputError(f"--config.{field}={text}: names one twice. Name each once.")
     return names
 
 
@@ -123,18 +130,18 @@ def _faces(source: str, size: int, identity: str, landmarks: str) -> FaceSet:
 
 
 @functools.lru_cache(maxsize=64)
-def _domain(key: tuple, name: str, acquisitions: tuple[str, ...], split: str, quiet: bool) -> Records:
+def _domain(key: tuple, name: str, acquisitions: tuple[str, ...], part: str, quiet: bool) -> Records:
     config = Config(*key)
-    people = split_people(faces(config).faces, seed=config.split_seed)
-    count = len(people[split]) * config.variants * len(acquisitions)
-    with progress(f"forging {name} ({split})", count, unit="pair", quiet=quiet) as bar:
+    people = split(config)
+    count = len(people[part]) * config.variants * len(acquisitions)
+    with progress(f"forging {name} ({part})", count, unit="pair", quiet=quiet) as bar:
         return synthesise(
-            people[split],
+            people[part],
             methods=(name,),
             acquisitions=acquisitions,
             variants=config.variants,
             seed=config.split_seed,
-            split=split,
+            split=part,
             # What a method learns of faces, it learns of training faces.
             fit_faces=people["train"],
             progress=bar.update,

@@ -1,7 +1,7 @@
 """What adapting to a target domain is worth: the same support sets and test images for every method."""
 
 import dataclasses
-import json
+import zipfile
 from pathlib import Path
 
 import jax
@@ -45,14 +45,20 @@ def load_run(directory: str | Path) -> Trained:
             f"run: '{directory}' is not a training run of this version (settings {', '.join(odd[:5])} differ)."
         )
     config = Config(**found)
+    config.check()
     report = Path(directory) / "report.json"
-    if not report.exists():
+    if not report.exists() or runs.latest_step(directory) != config.iterations:
         raise InputError(f"run: '{directory}' has not finished. Call experiments.train again with the same flags.")
     template = jax.eval_shape(lambda: _setup.learner(config).init(_setup.init_params(config)))
     state = runs.restore(directory, template)
-    with np.load(Path(directory) / "context.npz", allow_pickle=False) as archive:
-        context = archive["images"]
-    return Trained(config, state.params, json.loads(report.read_text())["adaptation"], context)
+    try:
+        with np.load(Path(directory) / "context.npz", allow_pickle=False) as archive:
+            context = archive["images"]
+        rule = runs.read_json(report)["adaptation"]
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"run: context.npz or report.json in '{directory}' is damaged ({error}). Delete report.json "
+                         "and call experiments.train again.") from None  # fmt: skip
+    return Trained(config, state.params, rule, context)
 
 
 def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.ndarray | None = None,
@@ -102,8 +108,12 @@ def worth(
     seed: int,
     rate: float = 0.0,
     steps: int = 0,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of the test images without adaptation and after it, over repeated draws of the support set.
+) -> dict[str, np.ndarray]:
+    """Scores of the test images in three states, over repeated draws of the support set.
+
+    "not adapted" uses nothing of the target. "support statistics" is normalised by the support set and takes no step,
+    so that what normalisation does is told apart from what learning does. "adapted" is normalised by it and takes the
+    steps.
 
     Args:
         trained: the run.
@@ -118,13 +128,14 @@ def worth(
         steps: its steps, 0 for the run's own choice.
 
     Returns:
-        Two float32 arrays, shapes `(1, images)`, since it depends on no draw, and `(draws, images)`.
+        State to float32 scores `(draws, images)`; without adaptation there is one draw.
     """
     images, labels = support
-    before = scores(trained, detector(trained), test)
-    after = []
+    plain = detector(trained)
+    found: dict[str, list] = {"not adapted": [scores(trained, plain, test)], "support statistics": [], "adapted": []}
     for draw in range(draws):
         rows = _adaptation.support_rows(labels, shots=shots, seed=seed, draw=draw)
         adapted = detector(trained, support=images[rows], labels=labels[rows], rate=rate, steps=steps)
-        after.append(scores(trained, adapted, test))
-    return before[None], np.stack(after)
+        found["support statistics"].append(scores(trained, plain._replace(context=images[rows]), test))
+        found["adapted"].append(scores(trained, adapted, test))
+    return {state: np.stack(values) for state, values in found.items()}

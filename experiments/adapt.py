@@ -9,6 +9,9 @@ is saved to --out, with report.json and report.md beside it.
 """
 
 import dataclasses
+import math
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,9 @@ def run(options: Options) -> dict[str, Any]:
     """Adapts, measures, saves; returns the report."""
     if options.shots < 1 or options.draws < 1 or not 0 < options.test_share < 1:
         raise InputError("--shots and --draws must be at least 1, and --test_share between 0 and 1.")
+    for name in ("steps", "rate", "seed"):
+        if not (getattr(options, name) >= 0 and math.isfinite(getattr(options, name))):
+            raise InputError(f"--{name}={getattr(options, name)}: give a finite number that is not negative.")
     out = Path(options.out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"out: '{out}' exists already. Choose another --out; nothing was overwritten.")
@@ -54,6 +60,8 @@ def run(options: Options) -> dict[str, Any]:
     baseline = options.baseline or str(Path(options.run) / "erm")
     if options.baseline or Path(baseline).is_dir():
         trained["erm"] = _target.load_run(baseline)
+        if trained["erm"].config.learner != "erm" or trained["run"].config.learner == "erm":
+            raise InputError(f"baseline: '{baseline}' must be an ERM run, and '{options.run}' another learner's.")
     sizes = {run.config.image_size for run in trained.values()}
     if len(sizes) > 1:
         raise InputError(
@@ -64,11 +72,11 @@ def run(options: Options) -> dict[str, Any]:
     measured = {}
     for key, one in trained.items():
         name = one.config.learner if key == "run" else "erm"
-        before, after = _target.worth(
+        states = _target.worth(
             one, (images[pool], labels[pool]), images[test], shots=options.shots, draws=options.draws,
             seed=options.seed, rate=options.rate, steps=options.steps,
         )  # fmt: skip
-        measured[f"{name}, not adapted"], measured[f"{name}, adapted"] = before[None], after[None]
+        measured |= {f"{name}, {state}": values[None] for state, values in states.items()}
     report = {"command": dataclasses.asdict(options), "normalisation": trained["run"].config.normalisation}
     report |= _tables(labels[test], measured, groups[test], trained["run"].config.learner)
     report |= {
@@ -80,9 +88,15 @@ def run(options: Options) -> dict[str, Any]:
     adapted = _target.detector(
         trained["run"], support=images[rows], labels=labels[rows], rate=options.rate, steps=options.steps
     )
-    save_detector(out, adapted._replace(about=adapted.about | {"run": str(options.run), "shots": options.shots}))
-    write_json(out / "report.json", report)
-    (out / "report.md").write_text(markdown(report))
+    # Whole or not at all: a folder that a kill left half would be in the way of the next call.
+    made = out.with_name(f"{out.name}.tmp-{os.getpid()}")
+    try:
+        save_detector(made, adapted._replace(about=adapted.about | {"run": str(options.run), "shots": options.shots}))
+        write_json(made / "report.json", report)
+        (made / "report.md").write_text(markdown(report), errors="surrogateescape")
+        made.replace(out)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
     return report
 
 
@@ -157,6 +171,14 @@ def markdown(report: dict[str, Any]) -> str:
         f"{command['shots']} shots a class, {command['draws']} draws; {images['tested']} test images of "
         + f"{images['real']} real and {images['fake']} fake; 95 % intervals over {images['resampled']}; "
         + f'normalisation "{report["normalisation"]}".',
+    ]
+    if report["normalisation"] == "episode":
+        lines += ["", "The test images were normalised as one batch, so their scores depend on each other; the saved "
+                  + "detector normalises by its support set instead, and scores each image by itself."]  # fmt: skip
+    lines += [
+        "",
+        "*support statistics* is normalised by the support set but takes no step. Resampling makes any detector look "
+        + "less calibrated, so the intervals of the calibration error lie somewhat high.",
     ]
     if report["skipped_files"]:
         lines += ["", f"{len(report['skipped_files'])} files could not be read:", ""]

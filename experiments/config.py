@@ -1,6 +1,7 @@
 """The settings of a training run: every hyper-parameter of the DAML paper, and which of them it leaves open."""
 
 import dataclasses
+import math
 
 from metaforge.commands import setting
 from metaforge.errors import InputError
@@ -59,9 +60,15 @@ class Config:
 
     def check(self) -> None:
         """Raises `InputError` for what cannot work, naming the field."""
-        positive = ("variants", "width", "tasks", "shots", "queries", "iterations", "inner_lr", "outer_lr",
-                    "epoch_iterations", "log_every", "eval_every", "eval_batches", "checkpoint_every")  # fmt: skip
-        for name in positive:
+        for field in dataclasses.fields(self):
+            value, choices = getattr(self, field.name), field.metadata["choices"]
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InputError(f"--config.{field.name}={value}: give a finite number.")
+            if isinstance(value, int | float) and value < 0:
+                raise InputError(f"--config.{field.name}={value}: give a number that is not negative.")
+            if choices and value not in choices:
+                raise InputError(f"--config.{field.name}={value}: known: {', '.join(choices)}.")
+        for name in _ABOVE_ZERO:
             if getattr(self, name) <= 0:
                 raise InputError(f"--config.{name}={getattr(self, name)}: give a number above 0.")
         if self.image_size < 16:
@@ -72,6 +79,11 @@ class Config:
                     f"--config.{name}={getattr(self, name)}: give a multiple of log_every={self.log_every}."
                 )
 
+
+_ABOVE_ZERO = [
+    "variants", "width", "tasks", "shots", "queries", "iterations", "inner_lr", "inner_steps", "outer_lr",
+               "outer_decay", "epoch_iterations", "log_every", "eval_every", "eval_batches", "checkpoint_every",
+]  # fmt: skip
 
 PAPER = Config(
     image_size=84,

@@ -24,11 +24,11 @@ from metaforge.commands import launch, setting
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval, bootstrap, paired_difference
 from metaforge.forgeries import FORGERIES
-from metaforge.runs import write_json
+from metaforge.runs import Run, write_json
 from paper_figures import loss_curves, validation_curves
-from paper_figures._curves import Options as Curves
 
 LEARNERS = ("maml", "daml", "erm")
+STATES = ("not adapted", "support statistics", "adapted")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,15 +50,20 @@ def run(options: Options, config: Config) -> dict[str, Any]:
     targets = list(FORGERIES) if options.target == "all" else [options.target]
     if not {*targets} <= {*FORGERIES}:
         raise InputError(f"--target: unknown '{options.target}'; known: {', '.join(FORGERIES)}, all.")
+    if (config.learner, config.seed, config.holdout) != (DEMO.learner, DEMO.seed, DEMO.holdout):
+        raise InputError("--config.learner, seed and holdout are the demo's own to set. Use --target and --seeds.")
     workdir, reports = Path(options.workdir), {}
+    asked = {"target": options.target, "seeds": options.seeds, "draws": options.draws}
+    Run(workdir, {"demo": asked, "config": dataclasses.asdict(config)})
     for target in targets:
         folder = workdir if len(targets) == 1 else workdir / target
         reports[target] = hold_out(target, folder, options, config)
         if len(targets) > 1:
             print(f"\nheld out: {target}\n\n{table(reports[target])}")
     report = {
-        "command": "python -m experiments.demo "
-        + f"--target={options.target} --seeds={options.seeds} --draws={options.draws}",
+        "command": " ".join(
+            ["python -m experiments.demo", *(f"--{n}={v}" for n, v in asked.items()), *_unusual(config)]
+        ),
         "config": dataclasses.asdict(config),
         "data": f"forgery domains synthesised from real faces ({config.faces})",
         "provenance": provenance(),
@@ -72,35 +77,32 @@ def run(options: Options, config: Config) -> dict[str, Any]:
 def hold_out(target: str, folder: Path, options: Options, config: Config) -> dict[str, Any]:
     """Every learner and seed, trained without the target and then adapted to it."""
     config = dataclasses.replace(config, holdout=target)
-    for seed in range(options.seeds):
-        for learner in LEARNERS:
-            one = dataclasses.replace(config, learner=learner, seed=seed)
-            train.run(one, folder / f"{learner}-seed{seed}", quiet=False)
+    runs = {(learner, seed): folder / f"{learner}-seed{seed}" for seed in range(options.seeds) for learner in LEARNERS}
+    for (learner, seed), workdir in runs.items():
+        train.run(dataclasses.replace(config, learner=learner, seed=seed), workdir)
     # Support sets come from people whom nobody trained on, test images from people whom nobody has seen at all.
     pool = _setup.records(config, split="validation", held_out=True)
     test = _setup.records(config, split="test", held_out=True)
     scores: dict[str, list] = {}
     rules: dict[str, list] = {}
-    with progress(f"adapting to {target}", options.seeds * len(LEARNERS), unit="model") as bar:
-        for seed in range(options.seeds):
-            for learner in LEARNERS:
-                trained = _target.load_run(folder / f"{learner}-seed{seed}")
-                before, after = _target.worth(
-                    trained, (pool.image, pool.label), test.image, shots=config.shots, draws=options.draws, seed=seed
-                )
-                scores.setdefault(f"{learner}, not adapted", []).append(before)
-                scores.setdefault(f"{learner}, adapted", []).append(after)
-                rules.setdefault(learner, []).append(trained.rule)
-                bar.update()
+    with progress(f"adapting to {target}", len(runs), unit="model") as bar:
+        for (learner, seed), workdir in runs.items():
+            trained = _target.load_run(workdir)
+            states = _target.worth(
+                trained, (pool.image, pool.label), test.image, shots=config.shots, draws=options.draws, seed=seed
+            )
+            for state, values in states.items():
+                scores.setdefault(f"{learner}, {state}", []).append(values)
+            rules.setdefault(learner, []).append(trained.rule)
+            bar.update()
     stacked = {name: np.stack(values) for name, values in scores.items()}
     found = bootstrap(test.label, stacked, test.identity, metric="auc")
     differences = {
         f"{ours} minus {theirs}": paired_difference(test.label, stacked[ours], stacked[theirs], test.identity)._asdict()
         for ours, theirs in _PAIRS
     }
-    runs = str(folder / "*-seed*")
-    loss_curves.draw(Curves(runs=runs, out=str(folder / "loss_curves.png")))
-    validation_curves.draw(Curves(runs=runs, out=str(folder / "validation_curves.png")))
+    loss_curves.draw_runs(list(runs.values()), folder / "loss_curves.png")
+    validation_curves.draw_runs(list(runs.values()), folder / "validation_curves.png")
     return {
         "auc": {name: interval._asdict() for name, interval in found.items()},
         "differences": differences,
@@ -117,11 +119,11 @@ _PAIRS += [("maml, adapted", "erm, adapted"), ("daml, adapted", "erm, adapted"),
 
 def table(report: dict[str, Any]) -> str:
     """Learner x {no adaptation, adapted}: AUC with its interval."""
-    lines = ["| learner | no adaptation | adapted | gain |", "|---|---|---|---|"]
+    lines = ["| learner | no adaptation | support statistics | adapted | gain |", "|---|---|---|---|---|"]
     for learner in LEARNERS:
-        before, after = (Interval(**report["auc"][f"{learner}, {kind}"]) for kind in ("not adapted", "adapted"))
+        states = [Interval(**report["auc"][f"{learner}, {state}"]) for state in STATES]
         gain = Interval(**report["differences"][f"{learner}, adapted minus {learner}, not adapted"])
-        lines.append(f"| {learner.upper()} | {before:.3f} | {after:.3f} | {gain:+.3f} |")
+        lines.append(f"| {learner.upper()} | " + " | ".join(f"{i:.3f}" for i in states) + f" | {gain:+.3f} |")
     return "\n".join(lines)
 
 
@@ -142,9 +144,11 @@ def markdown(report: dict[str, Any]) -> str:
             table(one),
             "",
             f"AUC, mean and 95 % interval over {len(one['adaptation']['erm'])} seeds, draws of the support set "
-            + f"({one['shots']} images a class, of people not trained on) and the {one['test_people']} people in "
-            + f"{one['test_images']} test images. Normalisation: {config['normalisation']}. "
-            + "Rate and steps of adaptation were chosen on source validation, from one grid for all learners:",
+            + f"({one['shots']} images a class, from photographs not trained on) and the {one['test_people']} "
+            + f"photographs behind {one['test_images']} test images. *No adaptation* is normalised by source images, "
+            + "*support statistics* by the support set without a step, *adapted* takes the steps; gain is from the "
+            + f"first to the last. Normalisation: {config['normalisation']}. Rate and steps were chosen on source "
+            + "validation, from one grid for all learners:",
             "",
         ]
         for learner, rules in one["adaptation"].items():
@@ -153,6 +157,12 @@ def markdown(report: dict[str, Any]) -> str:
         lines += ["", "On the same seeds, draws and people:", ""]
         lines += [f"- {name}: {Interval(**i):+.3f}" for name, i in one["differences"].items()]
     return "\n".join(lines) + "\n"
+
+
+def _unusual(config: Config) -> list[str]:
+    """The flags by which a configuration differs from the demo's."""
+    names = [field.name for field in dataclasses.fields(Config)]
+    return [f"--config.{n}={getattr(config, n)}" for n in names if getattr(config, n) != getattr(DEMO, n)]
 
 
 def provenance() -> dict[str, str]:

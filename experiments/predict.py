@@ -8,6 +8,8 @@ finished training run, which then is not adapted. Files that cannot be read are 
 
 import csv
 import dataclasses
+import io
+import os
 import sys
 from pathlib import Path
 
@@ -53,22 +55,22 @@ def main(argv: list[str]) -> int:
         if options.out and Path(options.out).exists():
             raise InputError(f"out: '{options.out}' exists already. Choose another --out; nothing was overwritten.")
         rows, skipped = run(options)
-        with open(options.out, "x", newline="") if options.out else _standard_output() as file:
-            writer = csv.writer(file)
-            writer.writerow(["file", "p_fake"])
-            writer.writerows((name, f"{p_fake:.6f}") for name, p_fake in rows)
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(["file", "p_fake"])
+        writer.writerows((name, f"{p_fake:.6f}") for name, p_fake in rows)
+        content = text.getvalue().encode(errors="surrogateescape")
+        if options.out:
+            made = Path(f"{options.out}.tmp-{os.getpid()}")
+            made.write_bytes(content)
+            made.replace(options.out)
+        else:
+            print(content.decode(errors="replace"), end="")
         for skip in skipped:
-            print(f"skipped {skip.path}: {skip.reason}", file=sys.stderr)
+            line = f"skipped {skip.path}: {skip.reason}"
+            print(line.encode(errors="replace").decode(), file=sys.stderr)
 
     return launch(argv, body, doc=__doc__ or "", options=Options())
-
-
-class _standard_output:
-    def __enter__(self):
-        return sys.stdout
-
-    def __exit__(self, *_):
-        sys.stdout.flush()
 
 
 if __name__ == "__main__":

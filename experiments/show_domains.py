@@ -29,6 +29,9 @@ class Options:
 
 def run(options: Options, config: Config) -> Image.Image:
     """Draws the sheet: a row a domain, for each face real, forged, mask."""
+    config.check()
+    if options.columns < 1:
+        raise InputError(f"--columns={options.columns}: give at least 1.")
     people = split_people(_setup.faces(config).faces, seed=config.split_seed)["train"]
     names = [n for group in _setup.methods(config) for n in group]
     acquisitions = tuple(config.acquisitions.split(","))
@@ -55,6 +58,8 @@ def main(argv: list[str]) -> int:
     """The command."""
 
     def body(options: Options, config: Config) -> None:
+        if Path(options.out).suffix != ".png":
+            raise InputError(f"out: '{options.out}' is no .png. Choose one.")
         if Path(options.out).exists():
             raise InputError(f"out: '{options.out}' exists already. Choose another --out; nothing was overwritten.")
         run(options, config).save(options.out)

@@ -8,7 +8,6 @@ Called again with the same flags it goes on from the last checkpoint. The defaul
 
 import dataclasses
 import functools
-import json
 import sys
 import time
 from pathlib import Path
@@ -26,7 +25,7 @@ from metaforge.commands import launch, setting
 from metaforge.data.episodes import EpisodeSampler, gather, to_device
 from metaforge.data.records import Records, check_splits_are_disjoint, concatenate
 from metaforge.errors import InputError
-from metaforge.runs import Run, read_rows
+from metaforge.runs import Run, fingerprint, latest_step, read_config, read_json, read_rows, write_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,14 +39,19 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
     """Trains, or goes on training, and returns the report; a finished run returns it at once."""
     config.check()
     _setup.methods(config)
+    if read_config(workdir, missing_ok=True) is None:
+        # Faces that cannot be used are said before anything is written.
+        _setup.split(config)
     directory = Run(workdir, dataclasses.asdict(config))
     if config.baseline and config.learner != "erm":
         baseline = dataclasses.replace(config, learner="erm", baseline=False)
         run(baseline, Path(workdir) / "erm", quiet=quiet)
-    if (directory.directory / "report.json").exists():
-        return json.loads((directory.directory / "report.json").read_text())
+    finished = directory.directory / "report.json"
+    if finished.exists() and latest_step(workdir) == config.iterations:
+        return read_json(finished)
     train, validation = (_setup.records(config, split=split, quiet=quiet) for split in ("train", "validation"))
     check_splits_are_disjoint(concatenate([train, validation]))
+    _refuse_other_images(directory, train, validation)
     state = _train(config, directory, train, validation, quiet=quiet)
     np.savez_compressed(directory.directory / "context.npz", images=_setup.source_context(config, train))
     report = {
@@ -58,6 +62,19 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
     }
     directory.finish(report)
     return report
+
+
+def _refuse_other_images(directory: Run, *pools: Records) -> None:
+    """A run that goes on must go on with the images that it began with."""
+    digest = fingerprint([(pool.image, pool.label, pool.domain) for pool in pools])
+    path = directory.directory / "data.json"
+    if not path.exists():
+        write_json(path, {"sha256": digest})
+    elif read_json(path).get("sha256") != digest:
+        raise InputError(
+            f"faces: not the images that the run in '{directory.directory}' began with. Restore them, or choose "
+            "another --workdir."
+        )
 
 
 def describe(config: Config, train: Records, validation: Records) -> dict[str, Any]:
@@ -76,6 +93,10 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
         fake_share=config.fake_share,
     )  # fmt: skip
     validate = _validator(config, validation)
+    # What cannot be drawn is said before hours are spent.
+    sampler(0)
+    for index in range(config.eval_batches):
+        _adaptation.validation_sampler(config, validation)(index)
     images, labels = to_device(train)
     update = _compiled(dataclasses.replace(config, seed=0))[0]
     step, state = directory.resume(_setup.learner(config).init(_setup.init_params(config)))

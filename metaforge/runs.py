@@ -181,14 +181,26 @@ def read_config(directory: str | os.PathLike, *, missing_ok: bool = False) -> di
         InputError: when there is none (unless `missing_ok`) or it cannot be read.
     """
     path = Path(directory) / "config.json"
-    if missing_ok and not path.exists():
-        return None
+    if not path.exists():
+        if missing_ok:
+            return None
+        raise InputError(f"run: no config.json in '{directory}'. Give the --workdir of a training run.")
+    return read_json(path)
+
+
+def read_json(path: str | os.PathLike) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        InputError: when it cannot be read or is no object.
+    """
     try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"run: no config.json in '{directory}'. Give the --workdir of a training run.") from None
+        found = json.loads(Path(path).read_text())
     except (OSError, ValueError) as error:
-        raise InputError(f"run: cannot read '{path}' ({error}). Restore it, or choose another run.") from None
+        raise InputError(f"run: cannot read '{path}' ({_line(error)}). Restore it, or choose another run.") from None
+    if not isinstance(found, dict):
+        raise InputError(f"run: '{path}' holds no JSON object. Restore it, or choose another run.")
+    return found
 
 
 def read_rows(directory: str | os.PathLike) -> list[dict[str, Any]]:
@@ -197,8 +209,11 @@ def read_rows(directory: str | os.PathLike) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     lines = path.read_text().split("\n")
-    # What follows the last newline was not finished.
-    return [json.loads(line) for line in lines[:-1] if line]
+    try:
+        # What follows the last newline was not finished.
+        return [json.loads(line) for line in lines[:-1] if line]
+    except ValueError as error:
+        raise InputError(f"run: '{path}' is damaged ({_line(error)}). Restore it, or choose another run.") from None
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:

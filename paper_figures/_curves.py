@@ -1,9 +1,9 @@
-"""Run directories to plain data, curves to a figure, and the command that both curve figures are."""
+"""Run directories to plain data, and curves to a figure."""
 
 import dataclasses
 import glob
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,43 +27,62 @@ class Options:
     learners: str = setting("maml,daml", "Which learners to draw, comma-separated.")
 
 
-def draw_column(options: Options, column: str, *, ylabel: str) -> None:
-    """Draws one column of the logs for the learners asked for, or for all if none of those is there."""
-    curves = read_curves(options.runs, column)
-    wanted = {name: curve for name, curve in curves.items() if name in options.learners.split(",")}
-    draw_curves(wanted or curves, ylabel=ylabel, out=options.out)
+def find_runs(patterns: str) -> list[Path]:
+    """Run directories by comma-separated patterns, each once.
+
+    Raises:
+        InputError: when there is none.
+    """
+    found = [Path(name) for pattern in patterns.split(",") for name in sorted(glob.glob(pattern.strip()))]
+    folders = {folder.resolve(): folder for folder in found if (folder / "config.json").exists()}
+    if not folders:
+        raise InputError(f"runs: no run matches '{patterns}'. Give folders that hold config.json and log.jsonl.")
+    return list(folders.values())
 
 
-def read_curves(patterns: str, column: str) -> Curves:
+def draw_column(runs: Sequence[Path], column: str, *, learners: str, ylabel: str, out: str | Path) -> None:
+    """Draws one column of the logs for the learners asked for.
+
+    Raises:
+        InputError: for a file that is neither PNG nor PDF, learners that are not there, or runs that do not compare.
+    """
+    if Path(out).suffix not in (".png", ".pdf"):
+        raise InputError(f"out: '{out}' is neither .png nor .pdf. Choose one of them.")
+    curves = read_curves(runs, column)
+    wanted = {name: curve for name, curve in curves.items() if name in learners.split(",")}
+    if not wanted:
+        raise InputError(f"learners: none of '{learners}' among the runs; there are {', '.join(sorted(curves))}.")
+    draw_curves(wanted, ylabel=ylabel, out=out)
+
+
+def read_curves(folders: Sequence[Path], column: str) -> Curves:
     """One column of the logs of runs, by learner; runs of one learner are its seeds.
 
     Args:
-        patterns: run directories, comma-separated; `*` stands for anything.
+        folders: run directories.
         column: the name of the column, as in log.jsonl.
 
     Raises:
-        InputError: when no run is found, a run lacks the column, or two seeds of a learner logged different steps.
+        InputError: when a run lacks the column, or two runs of a learner differ in more than their seed.
     """
-    folders = [
-        Path(f) for p in patterns.split(",") for f in sorted(glob.glob(p.strip())) if Path(f, "config.json").exists()
-    ]
-    if not folders:
-        raise InputError(
-            f"runs: no run directory matches '{patterns}'. Give folders that hold config.json and log.jsonl."
-        )
+    settings: dict[str, dict] = {}
     found: dict[str, list[list[tuple[int, float]]]] = {}
     for folder in folders:
-        config: dict[str, Any] = read_config(folder) or {}
+        config = read_config(folder) or {}
+        learner = config.get("learner", folder.name)
+        rest = {name: value for name, value in config.items() if name != "seed"}
+        if settings.setdefault(learner, rest) != rest:
+            raise InputError(f"runs: the runs of {learner} differ in more than their seed. Draw runs of one setting.")
         points = [(row["step"], row[column]) for row in read_rows(folder) if column in row]
         if not points:
             raise InputError(f"runs: log.jsonl in '{folder}' has no '{column}' yet. Let the run go on.")
-        found.setdefault(config.get("learner", folder.name), []).append(points)
+        found.setdefault(learner, []).append(points)
     curves = {}
     for learner, seeds in found.items():
-        steps = [tuple(step for step, _ in points) for points in seeds]
-        if len(set(steps)) > 1:
-            raise InputError(f"runs: the runs of {learner} logged different steps. Draw finished runs of one setting.")
-        curves[learner] = (np.array(steps[0]), np.array([[value for _, value in points] for points in seeds]))
+        steps = {tuple(step for step, _ in points) for points in seeds}
+        if len(steps) > 1:
+            raise InputError(f"runs: the runs of {learner} logged different steps. Let the unfinished ones go on.")
+        curves[learner] = (np.array(steps.pop()), np.array([[value for _, value in points] for points in seeds]))
     return curves
 
 
@@ -84,6 +103,6 @@ def draw_curves(curves: Curves, *, ylabel: str, out: str | Path) -> None:
     axes.grid(alpha=0.25, lw=0.5)
     axes.legend(frameon=False, fontsize=8)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
-    # No software version in the file: the same data give the same bytes.
-    figure.savefig(out, metadata={"Software": None} if str(out).endswith(".png") else None)
+    # No version and no date in the file: the same data give the same bytes.
+    figure.savefig(out, metadata={"Software": None} if str(out).endswith(".png") else {"CreationDate": None})
     plt.close(figure)

@@ -6,14 +6,21 @@ Drawn is the mean query loss after adaptation, unweighted, so that learners of d
 """
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from metaforge.commands import launch
-from paper_figures._curves import Options, draw_column
+from paper_figures._curves import Options, draw_column, find_runs
 
 
 def draw(options: Options) -> None:
-    """Reads runs and draws the figure."""
-    draw_column(options, "query_loss", ylabel="query loss while training (nats)")
+    """Draws the figure of the runs that the command names."""
+    draw_runs(find_runs(options.runs), options.out, learners=options.learners)
+
+
+def draw_runs(runs: Sequence[Path], out: str | Path, *, learners: str = "maml,daml") -> None:
+    """Draws the figure of some run directories."""
+    draw_column(runs, "query_loss", ylabel="query loss while training (nats)", learners=learners, out=out)
 
 
 def main(argv: list[str]) -> int:

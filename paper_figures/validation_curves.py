@@ -6,14 +6,21 @@ Validation is on source domains, on people who are not trained on, after adaptat
 """
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from metaforge.commands import launch
-from paper_figures._curves import Options, draw_column
+from paper_figures._curves import Options, draw_column, find_runs
 
 
 def draw(options: Options) -> None:
-    """Reads runs and draws the figure."""
-    draw_column(options, "val_accuracy", ylabel="validation accuracy, adapted")
+    """Draws the figure of the runs that the command names."""
+    draw_runs(find_runs(options.runs), options.out, learners=options.learners)
+
+
+def draw_runs(runs: Sequence[Path], out: str | Path, *, learners: str = "maml,daml") -> None:
+    """Draws the figure of some run directories."""
+    draw_column(runs, "val_accuracy", ylabel="validation accuracy, adapted", learners=learners, out=out)
 
 
 def main(argv: list[str]) -> int:

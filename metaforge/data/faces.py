@@ -1,6 +1,7 @@
 """Real faces, from the photographs that ship with scikit-image or from any folder, and their split by person."""
 
 import re
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,7 +61,9 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
     if source == EMBEDDED:
         return FaceSet(_embedded(size), [])
     root = Path(source)
-    paths = list_images(root)
+    paths = list_images(root, what="faces")
+    if not paths:
+        raise InputError(f"faces: no image in '{source}'. Give a folder that holds .png or .jpg files.")
     points = _read_landmarks(root, landmarks)
     faces, skipped = [], []
     for path in paths:
@@ -143,7 +146,7 @@ def _person(name: str, pattern: str) -> str:
         found = re.search(pattern, name)
     except re.error as error:
         raise InputError(f"identity: '{pattern}' is not a regular expression ({error}).") from None
-    if found is None or not found.groups():
+    if found is None or not found.groups() or not found.group(1):
         raise InputError(
             f"identity: '{pattern}' finds no group in '{name}'. It needs one pair of brackets that matches."
         )
@@ -155,9 +158,12 @@ def _read_landmarks(root: Path, given: str) -> dict[str, np.ndarray]:
     if not files:
         return {}
     try:
-        with np.load(files[0], allow_pickle=False) as archive:
+        archive = np.load(files[0], allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise TypeError("a single array")
+        with archive:
             return {key: np.asarray(archive[key], np.float32) for key in archive.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"landmarks: cannot read '{files[0]}' ({error}). Give an .npz of plain arrays.") from None
 
 

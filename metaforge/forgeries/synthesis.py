@@ -1,5 +1,6 @@
 """From real faces to records: every method, acquisition, face and variant has a seed of its own."""
 
+import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -101,7 +102,7 @@ def forge_pairs(
             domain = method if kind == "none" else f"{method}/{kind}"
             for face in faces:
                 for variant in range(variants):
-                    words = [seed, zlib.crc32(domain.encode()), zlib.crc32(face.name.encode()), variant]
+                    words = [seed, zlib.crc32(domain.encode()), zlib.crc32(os.fsencode(face.name)), variant]
                     rng = np.random.default_rng(np.random.SeedSequence(words))
                     donor = _donor(rng, face, faces) if forgery.needs_donor else None
                     forged = forgery.forge(rng, augment(rng, face), donor)

@@ -36,7 +36,11 @@ def call(trained, target, out, *flags):
 def test_adapt_reports_every_method_with_intervals_and_saves_a_detector(trained, target, tmp_path, capsys):
     assert call(trained, target, tmp_path / "adapted", "--steps=2") == 0
     report = json.loads((tmp_path / "adapted" / "report.json").read_text())
-    assert set(report["table"]) == {"daml, not adapted", "daml, adapted", "erm, not adapted", "erm, adapted"}
+    assert set(report["table"]) == {
+        f"{learner}, {state}"
+        for learner in ("daml", "erm")
+        for state in ("not adapted", "support statistics", "adapted")
+    }
     for row in report["table"].values():
         assert set(row) == {"auc", "accuracy", "eer", "ece"}
         assert all(0 <= i["low"] <= i["high"] <= 1 for i in row.values())

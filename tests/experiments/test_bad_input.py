@@ -1,14 +1,16 @@
 """What a person may get wrong when training: one line, exit code 2, nothing lost."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import show_domains, train
+from experiments import _setup, _target, predict, show_domains, train
 from metaforge import runs
 from metaforge.errors import InputError
+from paper_figures import loss_curves
 from tests.experiments.conftest import FLAGS, TINY
 
 
@@ -23,7 +25,7 @@ def faces(folder, count, broken=0):
 
 
 def test_a_folder_of_faces_trains_and_names_the_files_it_skipped(tmp_path):
-    config = dataclasses.replace(TINY, faces=str(faces(tmp_path / "faces", 30, broken=1)), iterations=2, baseline=False)
+    config = dataclasses.replace(TINY, faces=str(faces(tmp_path / "faces", 60, broken=1)), iterations=2, baseline=False)
     report = train.run(config, tmp_path / "run", quiet=True)
     assert [skip["path"] for skip in report["data"]["skipped_files"]] == ["broken0.jpg"]
 
@@ -54,12 +56,14 @@ def test_a_run_directory_of_another_configuration_is_left_alone(trained, capsys)
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == before
 
 
-def test_a_full_disk_is_one_line(tmp_path, capsys):
-    folder = tmp_path / "run"
-    runs.Run(folder, dataclasses.asdict(dataclasses.replace(TINY, baseline=False)))
-    (folder / "log.jsonl").symlink_to("/dev/full")
-    assert train.main(["train", f"--workdir={folder}", *FLAGS, "--config.baseline=false"]) == 2
-    assert "space" in capsys.readouterr().err.splitlines()[-1]
+def test_a_full_disk_is_one_line(tmp_path, capsys, monkeypatch):
+    def full(path, mode="r", **options):
+        # /dev/full takes the call and refuses the bytes, as a full disk does.
+        return open("/dev/full" if mode == "a" else path, mode, **options)
+
+    monkeypatch.setattr(runs, "open", full, raising=False)
+    assert train.main(["train", f"--workdir={tmp_path / 'run'}", *FLAGS, "--config.baseline=false"]) == 2
+    assert "No space left" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_work_directory_that_cannot_be_made_is_one_line(tmp_path, capsys):
@@ -93,8 +97,8 @@ def test_the_contact_sheet_shows_every_domain_and_overwrites_nothing(tmp_path, c
     out = tmp_path / "sheet.png"
     flags = ["--config.image_size=24", "--columns=2", f"--out={out}", "--config.acquisitions=none,jpeg"]
     assert show_domains.main(["show_domains", *flags]) == 0
-    sheet = Image.open(out)
-    assert sheet.height == 16 * (64 + 6)  # eight methods, two acquisitions
+    with Image.open(out) as sheet:
+        assert sheet.height == 16 * (64 + 6)  # eight methods, two acquisitions
     before = out.read_bytes()
     assert show_domains.main(["show_domains", *flags]) == 2
     assert out.read_bytes() == before
@@ -102,3 +106,53 @@ def test_the_contact_sheet_shows_every_domain_and_overwrites_nothing(tmp_path, c
 
 def test_an_input_error_is_a_value_error():
     assert issubclass(InputError, ValueError)
+
+
+@pytest.mark.parametrize(
+    "flag",
+    ["seed=-1", "split_seed=-1", "inner_steps=0", "finetune_steps=-1", "finetune_lr=-1", "outer_lr=nan",
+     "outer_decay=0", "methods=warp,warp", "acquisitions=oops"],
+)  # fmt: skip
+def test_values_that_make_no_sense_are_one_line_before_anything_is_written(tmp_path, capsys, flag):
+    assert train.main(["train", f"--workdir={tmp_path / 'run'}", *FLAGS, f"--config.{flag}"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert flag.split("=")[0] in error
+
+
+def test_a_run_does_not_go_on_with_other_images_than_it_began_with(tmp_path, monkeypatch):
+    config = dataclasses.replace(TINY, faces=str(faces(tmp_path / "faces", 60)), baseline=False)
+    monkeypatch.setattr(runs.Run, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        train.run(config, tmp_path / "run", quiet=True)
+    monkeypatch.undo()
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / "faces" / "0.png")
+    _setup._faces.cache_clear()
+    _setup._domain.cache_clear()
+    with pytest.raises(InputError, match="not the images"):
+        train.run(config, tmp_path / "run", quiet=True)
+
+
+@pytest.mark.parametrize("name", ["context.npz", "report.json", "config.json", "log.jsonl"])
+def test_a_damaged_file_of_a_run_is_one_line(trained, tmp_path, name, capsys):
+    shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "run" / name).write_text("[]\n[\n")
+    image = tmp_path / "a.png"
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(image)
+    if name == "log.jsonl":
+        code = loss_curves.main(["figure", f"--runs={tmp_path / 'run'}", f"--out={tmp_path / 'x.png'}"])
+    else:
+        code = predict.main(["predict", f"--model={tmp_path / 'run'}", f"--images={image}"])
+    assert code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert name in error
+
+
+def test_a_finished_run_whose_last_checkpoint_is_gone_is_not_taken_for_finished(trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / str(TINY.iterations))
+    with pytest.raises(InputError, match="has not finished"):
+        _target.load_run(tmp_path / "run")
+    train.run(TINY, tmp_path / "run", quiet=True)
+    assert runs.latest_step(tmp_path / "run") == TINY.iterations

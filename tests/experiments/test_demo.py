@@ -24,10 +24,10 @@ def finished(tmp_path_factory):
 def test_the_demo_writes_a_table_with_intervals_and_the_two_figures(finished):
     report = json.loads((finished / "report.json").read_text())
     (one,) = report["targets"].values()
-    assert set(one["auc"]) == {f"{n}, {k}" for n in ("maml", "daml", "erm") for k in ("not adapted", "adapted")}
+    assert set(one["auc"]) == {f"{n}, {k}" for n in ("maml", "daml", "erm") for k in demo.STATES}
     assert all(0 <= i["low"] <= i["value"] <= i["high"] <= 1 for i in one["auc"].values())
     text = (finished / "report.md").read_text()
-    assert "| learner | no adaptation | adapted | gain |" in text
+    assert "| learner | no adaptation | support statistics | adapted | gain |" in text
     assert "synthesised" in text
     for name in ("loss_curves.png", "validation_curves.png"):
         assert (finished / name).read_bytes().startswith(b"\x89PNG")

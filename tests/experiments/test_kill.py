@@ -69,10 +69,10 @@ def test_twenty_kills_change_nothing(tmp_path):
     assert sum(hits) >= 12, f"most kills must hit a living run: {hits}"
     rows, params = rows_of(tmp_path / "whole"), params_of(tmp_path / "whole")
     assert len(rows) == 80
-    loss_curves.draw(Options(runs=str(tmp_path / "whole"), out=str(tmp_path / "whole.png")))
+    loss_curves.draw(Options(runs=str(tmp_path / "whole"), out=str(tmp_path / "whole.png"), learners="daml"))
     for n in range(CHAINS):
         assert rows_of(tmp_path / f"killed{n}") == rows
         assert params_of(tmp_path / f"killed{n}") == params
         assert runs.latest_step(tmp_path / f"killed{n}") == 160
-        loss_curves.draw(Options(runs=str(tmp_path / f"killed{n}"), out=str(tmp_path / "killed.png")))
+        loss_curves.draw(Options(runs=str(tmp_path / f"killed{n}"), out=str(tmp_path / "killed.png"), learners="daml"))
         assert (tmp_path / "killed.png").read_bytes() == (tmp_path / "whole.png").read_bytes()

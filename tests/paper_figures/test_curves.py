@@ -8,7 +8,7 @@ from PIL import Image
 
 from metaforge.errors import InputError
 from paper_figures import loss_curves, validation_curves
-from paper_figures._curves import read_curves
+from paper_figures._curves import find_runs, read_curves
 
 
 def write(folder, learner, values, column="query_loss"):
@@ -22,7 +22,7 @@ def test_runs_of_one_learner_are_its_seeds(tmp_path):
     write(tmp_path / "a", "maml", [3.0, 2.0])
     write(tmp_path / "b", "maml", [5.0, 4.0])
     write(tmp_path / "c", "daml", [1.0, 0.5])
-    curves = read_curves(f"{tmp_path}/a, {tmp_path}/[bc]", "query_loss")
+    curves = read_curves(find_runs(f"{tmp_path}/a, {tmp_path}/[bc], {tmp_path}/a"), "query_loss")
     steps, values = curves["maml"]
     np.testing.assert_array_equal(steps, [10, 20])
     np.testing.assert_array_equal(values, [[3.0, 2.0], [5.0, 4.0]])
@@ -46,7 +46,7 @@ def test_missing_runs_columns_and_mixed_settings_are_one_line(tmp_path, capsys):
     assert "no run directory matches" in capsys.readouterr().err
     write(tmp_path / "a", "maml", [1.0])
     with pytest.raises(InputError, match="no 'val_accuracy' yet"):
-        read_curves(str(tmp_path / "a"), "val_accuracy")
+        read_curves([tmp_path / "a"], "val_accuracy")
     write(tmp_path / "b", "maml", [1.0, 2.0])
     with pytest.raises(InputError, match="different steps"):
-        read_curves(f"{tmp_path}/*", "query_loss")
+        read_curves(find_runs(f"{tmp_path}/*"), "query_loss")
