@@ -46,6 +46,7 @@ def cross_entropy(*, reduction: Literal["mean", "sum"] = "mean") -> Objective:
         An `Objective` of logits `(examples, classes)` and integer targets `(examples,)`, in nats.
 
     Example:
+        >>> from metaforge.types import Batch, Outputs
         >>> outputs = Outputs(jnp.zeros((2, 2)), jnp.zeros((2, 1)))
         >>> value, metrics = cross_entropy()(outputs, Batch(None, jnp.array([0, 1])))
         >>> print(value.round(3), metrics["accuracy"])
@@ -74,6 +75,7 @@ def squared_error() -> Objective:
         An `Objective`.
 
     Example:
+        >>> from metaforge.types import Batch, Outputs
         >>> outputs = Outputs(jnp.array([[1.0]]), jnp.zeros((1, 1)))
         >>> value, _ = squared_error()(outputs, Batch(None, jnp.array([[3.0]])))
         >>> print(value)

@@ -43,7 +43,7 @@ def test_a_figure_is_drawn_and_the_same_data_give_the_same_bytes(tmp_path, figur
 
 def test_missing_runs_columns_and_mixed_settings_are_one_line(tmp_path, capsys):
     assert loss_curves.main(["figure", f"--runs={tmp_path}/none*", f"--out={tmp_path}/x.png"]) == 2
-    assert "no run directory matches" in capsys.readouterr().err
+    assert "no run matches" in capsys.readouterr().err
     write(tmp_path / "a", "maml", [1.0])
     with pytest.raises(InputError, match="no 'val_accuracy' yet"):
         read_curves([tmp_path / "a"], "val_accuracy")
