@@ -12,7 +12,7 @@ demo: $(VENV)/.installed  ## Meta-train, hold one forgery method out, adapt to i
 	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 $(BIN)/python -m experiments.demo --workdir=runs/demo
 
 test: $(VENV)/.installed-dev  ## Run the whole test suite.
-	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 --dist loadfile
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev  ## Check style.
 	$(BIN)/ruff check .
