@@ -9,7 +9,7 @@ help:  ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /: /'
 
 demo: $(VENV)/.installed  ## Meta-train, hold one forgery method out, adapt to it: one table, runs/demo/.
-	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 $(BIN)/python -m experiments.demo --workdir=runs/demo
+	$(BIN)/python -m experiments.demo --workdir=runs/demo
 
 test: $(VENV)/.installed-dev  ## Run the whole test suite.
 	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -12,7 +12,6 @@ import dataclasses
 import math
 import os
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import numpy as np
 
 import metaforge as mf
 from experiments import _adaptation, _target
-from metaforge.commands import launch, setting
+from metaforge.commands import launch, python, setting, start
 from metaforge.data.images import ImageFolder, read_folder
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import bootstrap, paired_difference
@@ -48,8 +47,11 @@ class Options:
 
 def run(options: Options) -> dict[str, Any]:
     """Adapts, measures, saves; returns the report."""
-    if options.shots < 1 or options.draws < 1 or not 0 < options.test_share < 1:
-        raise InputError("--shots and --draws must be at least 1, and --test_share between 0 and 1.")
+    for name in ("shots", "draws"):
+        if getattr(options, name) < 1:
+            raise InputError(f"--{name}={getattr(options, name)}: give at least 1.")
+    if not 0 < options.test_share < 1:
+        raise InputError(f"--test_share={options.test_share}: give a number between 0 and 1.")
     for name in ("steps", "rate", "seed"):
         if not (getattr(options, name) >= 0 and math.isfinite(getattr(options, name))):
             raise InputError(f"--{name}={getattr(options, name)}: give a finite number that is not negative.")
@@ -168,8 +170,9 @@ def markdown(report: dict[str, Any]) -> str:
     images, command = report["images"], report["command"]
     lines += [
         "",
-        f"{command['shots']} shots a class, {command['draws']} draws; {images['tested']} test images of "
-        + f"{images['real']} real and {images['fake']} fake; 95 % intervals over {images['resampled']}; "
+        f"{command['shots']} shots a class, {command['draws']} draws; {images['tested']} test images, "
+        + f"set aside from {images['real']} real and {images['fake']} fake; accuracy at a threshold of 0.5; "
+        + f"95 % intervals over {images['resampled']}; "
         + f'normalisation "{report["normalisation"]}".',
     ]
     if report["normalisation"] == "episode":
@@ -181,7 +184,7 @@ def markdown(report: dict[str, Any]) -> str:
         + "less calibrated, so the intervals of the calibration error lie somewhat high.",
     ]
     if report["skipped_files"]:
-        lines += ["", f"{len(report['skipped_files'])} files could not be read:", ""]
+        lines += ["", f"Files that could not be read ({len(report['skipped_files'])}):", ""]
         lines += [f"- {skip['path']}: {skip['reason']}" for skip in report["skipped_files"]]
     return "\n".join(lines) + "\n"
 
@@ -192,11 +195,13 @@ def main(argv: list[str]) -> int:
     def body(options: Options) -> None:
         report = run(options)
         print(markdown(report))
+        if not any(name.startswith("erm") for name in report["table"]):
+            print("Not compared with ERM: the run has none beside it. Name one with --baseline=RUN.")
         print(f"Saved the detector to {options.out}. To screen images with it:")
-        print(f"  python -m experiments.predict --model={options.out} --images=PATH")
+        print(f"  {python()} -m experiments.predict --model={options.out} --images=PATH")
 
     return launch(argv, body, doc=__doc__ or "", options=Options())
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    start(main)

@@ -9,7 +9,6 @@ ratios hold while the machine's speed drifts. Compile time is apart.
 """
 
 import dataclasses
-import sys
 import time
 from typing import Any
 
@@ -19,7 +18,7 @@ import numpy as np
 import optax
 
 import metaforge as mf
-from metaforge.commands import launch, setting
+from metaforge.commands import launch, setting, start
 from metaforge.runs import write_json
 
 
@@ -111,4 +110,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    start(main, heavy=True)

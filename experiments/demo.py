@@ -10,7 +10,6 @@ interval, not adapted and adapted. `--target=all` holds every method out in turn
 import dataclasses
 import datetime
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import numpy as np
 from experiments import _setup, _target, train
 from experiments._progress import progress
 from experiments.config import DEMO, PRESETS, Config
-from metaforge.commands import launch, setting
+from metaforge.commands import launch, python, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval, bootstrap, paired_difference
 from metaforge.forgeries import FORGERIES
@@ -190,13 +189,15 @@ def main(argv: list[str]) -> int:
             f"Wrote {workdir}/report.json, {workdir}/report.md, {last}/loss_curves.png, {last}/validation_curves.png."
         )
         print("Next:")
-        print("  python -m experiments.show_domains --out=domains.png         # what the forgeries look like")
-        print(f"  python -m experiments.adapt --run={workdir}/daml-seed0 --baseline={workdir}/erm-seed0 \\")
+        print(f"  {python()} -m experiments.show_domains --out=domains.png         # what the forgeries look like")
+        print(f"  {python()} -m experiments.adapt --run={workdir}/daml-seed0 --baseline={workdir}/erm-seed0 \\")
         print("      --target=FOLDER --shots=5 --out=adapted                  # adapt to FOLDER/real and FOLDER/fake")
-        print("  python -m experiments.train --workdir=runs/mine --config.faces=FOLDER   # train on your own faces")
+        print(
+            f"  {python()} -m experiments.train --workdir=runs/mine --config.faces=FOLDER   # train on your own faces"
+        )
 
-    return launch(argv, body, doc=__doc__ or "", options=Options(), config=DEMO, presets=PRESETS)
+    return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=DEMO, presets=PRESETS)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    start(main, heavy=True)

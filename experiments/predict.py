@@ -15,7 +15,7 @@ from pathlib import Path
 
 from experiments import _target
 from metaforge import runs
-from metaforge.commands import launch, setting
+from metaforge.commands import launch, setting, start
 from metaforge.data.images import read_folder, read_image, square
 from metaforge.errors import InputError
 from metaforge.screening import Detector, load_detector
@@ -44,7 +44,11 @@ def run(options: Options) -> tuple[list[tuple[str, float]], list]:
 
 def load(model: str) -> Detector:
     """A saved detector, or the unadapted detector of a training run."""
-    found = runs.read_config(model) or {}
+    found = runs.read_config(model, missing_ok=True)
+    if found is None:
+        raise InputError(
+            f"--model: no config.json in '{model}'. Give the --out of experiments.adapt or a training run."
+        )
     return load_detector(model) if "detector" in found else _target.detector(_target.load_run(model))
 
 
@@ -74,4 +78,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    start(main)

@@ -5,7 +5,6 @@ python -m experiments.show_domains --out=domains.png --config.faces=FOLDER --con
 """
 
 import dataclasses
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from experiments import _setup
 from experiments.config import Config
-from metaforge.commands import launch, setting
+from metaforge.commands import launch, setting, start
 from metaforge.data.faces import split_people
 from metaforge.errors import InputError
 from metaforge.forgeries import forge_pairs
@@ -41,10 +40,14 @@ def run(options: Options, config: Config) -> Image.Image:
     for pair in forge_pairs(shown, methods=names, acquisitions=acquisitions, variants=1, seed=0, fit_faces=people):
         rows.setdefault(pair.domain, []).append(pair.forged)
     width = label + options.columns * (3 * size + gap)
-    sheet = Image.new("RGB", (width, len(rows) * (size + gap)), "white")
+    head = 16
+    sheet = Image.new("RGB", (width, head + len(rows) * (size + gap)), "white")
     draw = ImageDraw.Draw(sheet)
+    for place in range(3 * min(options.columns, len(shown))):
+        x = label + place // 3 * (3 * size + gap) + place % 3 * size
+        draw.text((x + 4, 2), ("real", "forged", "mask")[place % 3], fill="black")
     for top, (domain, forged) in enumerate(rows.items()):
-        y = top * (size + gap)
+        y = head + top * (size + gap)
         draw.text((4, y + size // 2 - 6), domain, fill="black")
         for column, one in enumerate(forged[: options.columns]):
             mask = np.repeat(np.round(one.mask * 255).astype(np.uint8)[..., None], 3, axis=-1)
@@ -69,4 +72,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    start(main)

@@ -27,7 +27,6 @@ Source: Finn, Abbeel and Levine, *Model-Agnostic Meta-Learning*, ICML 2017, sect
 import dataclasses
 import functools
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ from jaxtyping import Array, Float
 import metaforge as mf
 from experiments._progress import progress
 from metaforge.backbones import mlp
-from metaforge.commands import launch, setting
+from metaforge.commands import launch, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval
 from metaforge.objectives import loss_fn, squared_error
@@ -253,8 +252,8 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
 def main(argv: list[str]) -> int:
     """The command."""
     body = lambda options, config: print(table(run(config, options.workdir)))
-    return launch(argv, body, doc=__doc__ or "", options=Options(), config=Config(), presets=PRESETS)
+    return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=Config(), presets=PRESETS)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    start(main, heavy=True)

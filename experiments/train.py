@@ -8,7 +8,6 @@ Called again with the same flags it goes on from the last checkpoint. The defaul
 
 import dataclasses
 import functools
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import metaforge as mf
 from experiments import _adaptation, _setup
 from experiments._progress import progress
 from experiments.config import PRESETS, Config
-from metaforge.commands import launch, setting
+from metaforge.commands import launch, setting, start
 from metaforge.data.episodes import EpisodeSampler, gather, to_device
 from metaforge.data.records import Records, check_splits_are_disjoint, concatenate
 from metaforge.errors import InputError
@@ -214,8 +213,8 @@ def main(argv: list[str]) -> int:
         print(f"{options.workdir}: trained {config.iterations} steps; on source validation {rule['steps']} steps of "
               f"{rule['optimizer']} at {rule['rate']:g} adapt best (AUC {rule['validation_auc']:.3f}).")  # fmt: skip
 
-    return launch(argv, body, doc=__doc__ or "", options=Options(), config=Config(), presets=PRESETS)
+    return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=Config(), presets=PRESETS)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    start(main, heavy=True)

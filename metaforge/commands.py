@@ -1,10 +1,12 @@
 """From a typed dataclass to flags, and from an exception to one line and an exit code."""
 
 import dataclasses
+import difflib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from absl import flags
 
@@ -28,6 +30,7 @@ def launch(
     options: Any,
     config: Any = None,
     presets: dict[str, Any] | None = None,
+    resumes: bool = False,
 ) -> int:
     """Runs one command: parses its flags, calls `body(options)` or `body(options, config)`, returns the exit code.
 
@@ -38,6 +41,7 @@ def launch(
         options: a dataclass instance; each field is a flag `--field`. A default of `...` makes it required.
         config: a dataclass instance; each field is a flag `--config.field`.
         presets: configurations by name, chosen with `--preset`; flags are laid over the preset.
+        resumes: whether the command, interrupted and called again, goes on from a checkpoint.
 
     Returns:
         0, or 2 after one line on standard error for what the caller got wrong, or 130 when interrupted.
@@ -62,8 +66,43 @@ def launch(
               "Check the path, its permissions and the free space.", file=sys.stderr)  # fmt: skip
         return 2
     except KeyboardInterrupt:
-        print(f"{program}: interrupted; the same command goes on from the last checkpoint.", file=sys.stderr)
+        after = (
+            "called again, it goes on from its last checkpoint, if there is one"
+            if resumes
+            else "nothing was left half-written"
+        )
+        print(f"{program}: interrupted; {after}.", file=sys.stderr)
         return 130
+
+
+def start(main: Callable[[list[str]], int], *, heavy: bool = False) -> NoReturn:
+    """Runs a command as a program: what stands under `if __name__ == "__main__"`.
+
+    Args:
+        main: the command: the command line to an exit code.
+        heavy: whether it computes for long. On Linux the program then starts itself once more with huge pages for
+            `malloc` (glibc's tunable `glibc.malloc.hugetlb=1`): XLA's CPU backend allocates its large buffers anew in
+            every step, and their page faults cost a tenth to a half of the time (docs/performance.md). A
+            `GLIBC_TUNABLES` that is set already is left alone.
+    """
+    if heavy and sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ:
+        os.execve(sys.executable, sys.orig_argv, os.environ | {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"})
+    code = main(sys.argv)
+    if code == 130:
+        # At once: XLA may still be compiling in threads of its own, which do not survive Python's way of ending.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def python() -> str:
+    """How a person at this prompt calls this interpreter: the environment's own by its path, or plain `python`."""
+    environment, here = Path(sys.prefix), Path.cwd()
+    if sys.prefix == sys.base_prefix or os.environ.get("VIRTUAL_ENV") == sys.prefix:
+        return "python"
+    path = environment / "bin" / "python"
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 class _HelpShownError(Exception):
@@ -83,8 +122,14 @@ def _parse(argv: Sequence[str], doc: str, options: Any, config: Any, presets: di
     try:
         rest = values(list(argv))
     except flags.UnrecognizedFlagError as error:
-        known = ", ".join(f"--{name}" for name in sorted(values) if len(name) > 1)
-        raise InputError(f"unknown flag --{error.flagname}; known: {known}.") from None
+        names = sorted(name for name in values if len(name) > 1)
+        close = difflib.get_close_matches(error.flagname, names, n=1, cutoff=0.8)
+        meant = f" (did you mean --{close[0]}?)" if close else ""
+        known = ", ".join(f"--{name}" for name in names)
+        raise InputError(f"unknown flag --{error.flagname}{meant}; known: {known}.") from None
+    except flags.IllegalFlagValueError as error:
+        text = str(error).replace("invalid literal for int() with base 10:", "give a whole number, not")
+        raise InputError(text.replace("could not convert string to float:", "give a number, not")) from None
     if values["help"].value:
         _print_help(doc, values, options, config)
         raise _HelpShownError

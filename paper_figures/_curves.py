@@ -40,8 +40,8 @@ def find_runs(patterns: str) -> list[Path]:
     return list(folders.values())
 
 
-def draw_column(runs: Sequence[Path], column: str, *, learners: str, ylabel: str, out: str | Path) -> None:
-    """Draws one column of the logs for the learners asked for.
+def draw_column(runs: Sequence[Path], column: str, *, learners: str, ylabel: str, out: str | Path) -> str:
+    """Draws one column of the logs for the learners asked for; says which were drawn and which were not.
 
     Raises:
         InputError: for a file that is neither PNG nor PDF, learners that are not there, or runs that do not compare.
@@ -53,6 +53,9 @@ def draw_column(runs: Sequence[Path], column: str, *, learners: str, ylabel: str
     if not wanted:
         raise InputError(f"learners: none of '{learners}' among the runs; there are {', '.join(sorted(curves))}.")
     draw_curves(wanted, ylabel=ylabel, out=out)
+    rest = sorted({*curves} - {*wanted})
+    more = f"; not drawn: {', '.join(rest)} (see --learners)" if rest else ""
+    return f"Wrote {out}: {', '.join(sorted(wanted))}{more}."
 
 
 def read_curves(folders: Sequence[Path], column: str) -> Curves:
@@ -101,7 +104,7 @@ def draw_curves(curves: Curves, *, ylabel: str, out: str | Path) -> None:
     axes.set(xlabel="outer steps", ylabel=ylabel)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, lw=0.5)
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, title="mean; band: range over seeds", title_fontsize=7)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     # No version and no date in the file: the same data give the same bytes.
     figure.savefig(out, metadata={"Software": None} if str(out).endswith(".png") else {"CreationDate": None})

@@ -5,22 +5,21 @@
 Drawn is the mean query loss after adaptation, unweighted, so that learners of different weightings compare.
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from metaforge.commands import launch
+from metaforge.commands import launch, start
 from paper_figures._curves import Options, draw_column, find_runs
 
 
 def draw(options: Options) -> None:
     """Draws the figure of the runs that the command names."""
-    draw_runs(find_runs(options.runs), options.out, learners=options.learners)
+    print(draw_runs(find_runs(options.runs), options.out, learners=options.learners))
 
 
-def draw_runs(runs: Sequence[Path], out: str | Path, *, learners: str = "maml,daml") -> None:
-    """Draws the figure of some run directories."""
-    draw_column(runs, "query_loss", ylabel="query loss while training (nats)", learners=learners, out=out)
+def draw_runs(runs: Sequence[Path], out: str | Path, *, learners: str = "maml,daml") -> str:
+    """Draws the figure of some run directories; returns a line that says what was drawn."""
+    return draw_column(runs, "query_loss", ylabel="query loss while training (nats)", learners=learners, out=out)
 
 
 def main(argv: list[str]) -> int:
@@ -29,4 +28,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    start(main)

@@ -1,10 +1,12 @@
 """Commands: a dataclass becomes flags, an error one line and exit code 2."""
 
 import dataclasses
+import os
+import sys
 
 import pytest
 
-from metaforge.commands import launch, setting
+from metaforge.commands import launch, setting, start
 from metaforge.errors import InputError
 
 
@@ -71,7 +73,7 @@ def test_what_the_caller_got_wrong_is_one_line_and_exit_code_2(words, said, caps
     [
         (InputError("faces: none.\nGive some."), "prog: faces: none. Give some.", 2),
         (OSError(28, "No space left on device", "runs/x"), "'runs/x': No space left on device", 2),
-        (KeyboardInterrupt(), "goes on from the last checkpoint", 130),
+        (KeyboardInterrupt(), "interrupted; nothing was left half-written", 130),
     ],
 )
 def test_errors_of_the_body_are_one_line(error, said, expected, capsys):
@@ -100,3 +102,35 @@ def test_help_lists_every_flag_with_default_choices_and_what_the_paper_leaves_op
     assert not seen
     for word in ("What.", "--out (required)", "--count (3)", "--preset", "One of: daml, maml.", "Open in the paper."):
         assert word in text
+
+
+def test_a_mistyped_flag_is_told_its_likely_meaning(capsys):
+    assert call("--out=x", "--config.lerner=a")[0] == 2
+    assert "did you mean --config.learner?" in capsys.readouterr().err
+
+
+def test_a_heavy_program_starts_once_more_with_huge_pages_unless_tuned_already(monkeypatch):
+    class StartedAgain(Exception):
+        pass
+
+    def execve(_program, words, environment):
+        raise StartedAgain(words, environment["GLIBC_TUNABLES"])
+
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(os, "execve", execve)
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    with pytest.raises(StartedAgain) as started:
+        start(lambda _: 0, heavy=True)
+    assert started.value.args == (sys.orig_argv, "glibc.malloc.hugetlb=1")
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.check=0")
+    with pytest.raises(SystemExit) as ended:
+        start(lambda _: 2, heavy=True)
+    assert ended.value.code == 2
+
+
+def test_an_interrupted_program_ends_at_once(monkeypatch):
+    ended = []
+    monkeypatch.setattr(os, "_exit", lambda code: ended.append(code))
+    with pytest.raises(SystemExit):
+        start(lambda _: 130)
+    assert ended == [130]

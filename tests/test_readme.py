@@ -10,7 +10,8 @@ def test_the_block_runs_and_prints_an_auc(capsys):
     (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len(block.splitlines()) <= 25
     exec(compile(block, "README.md", "exec"), {})  # noqa: S102 - our own README
-    assert 0.0 <= float(capsys.readouterr().out) <= 1.0
+    # The README says "near 0.9"; the last digits are the machine's.
+    assert 0.8 <= float(capsys.readouterr().out) <= 1.0
 
 
 def test_every_file_that_the_readme_links_to_exists():

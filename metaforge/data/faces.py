@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metaforge.data.images import Skipped, list_images, read_image, square
+from metaforge.data.images import SUFFIXES, Skipped, list_images, read_image, square
 from metaforge.errors import InputError
 from metaforge.forgeries.base import Face
 
@@ -63,7 +63,9 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
     root = Path(source)
     paths = list_images(root, what="faces")
     if not paths:
-        raise InputError(f"faces: no image in '{source}'. Give a folder that holds .png or .jpg files.")
+        raise InputError(
+            f"faces: no image in '{source}'. Give a folder that holds some ({', '.join(sorted(SUFFIXES))})."
+        )
     points = _read_landmarks(root, landmarks)
     faces, skipped = [], []
     for path in paths:

@@ -98,7 +98,7 @@ def test_the_contact_sheet_shows_every_domain_and_overwrites_nothing(tmp_path, c
     flags = ["--config.image_size=24", "--columns=2", f"--out={out}", "--config.acquisitions=none,jpeg"]
     assert show_domains.main(["show_domains", *flags]) == 0
     with Image.open(out) as sheet:
-        assert sheet.height == 16 * (64 + 6)  # eight methods, two acquisitions
+        assert sheet.height == 16 + 16 * (64 + 6)  # a line of headings; eight methods, two acquisitions
     before = out.read_bytes()
     assert show_domains.main(["show_domains", *flags]) == 2
     assert out.read_bytes() == before
