@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from metaforge.backbones._convolution import Convolution, max_pool, patches_conv
 from metaforge.backbones._flax import from_flax
 from metaforge.backbones._normalisation import Normalisation, Normalise, check_normalisation
+from metaforge.backbones._winograd import winograd_conv
 from metaforge.types import Backbone, Outputs
 
 
@@ -58,7 +59,7 @@ def conv4(
         width: filters in every convolution: 64 as published, 32 in MAML's miniImageNet.
         normalisation: whose statistics normalise an image: "episode" as published, "support", "group" or "none";
             see `metaforge.backbones.Normalisation`.
-        convolution: "auto", "lax" or "patches": how it is computed; the numbers agree.
+        convolution: "auto", "lax", "patches" or "winograd": how it is computed; the numbers agree but for rounding.
 
     Returns:
         A `Backbone` whose embeddings are the flattened features before the head.
@@ -91,8 +92,8 @@ def _backbone(num_classes: int, width: int, normalisation: Normalisation, convol
 
 def _convolution(kind: Convolution):
     if kind == "auto":
-        kind = "patches" if jax.default_backend() == "cpu" else "lax"
-    return {"patches": patches_conv, "lax": jax.lax.conv_general_dilated}[kind]
+        kind = "winograd" if jax.default_backend() == "cpu" else "lax"
+    return {"patches": patches_conv, "winograd": winograd_conv, "lax": jax.lax.conv_general_dilated}[kind]
 
 
 def _centred(images: jax.Array) -> jax.Array:

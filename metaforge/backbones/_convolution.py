@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-Convolution = Literal["auto", "lax", "patches"]
-"""How to convolve: "lax" is XLA's own, "patches" a matrix product; "auto" takes patches on a CPU."""
+Convolution = Literal["auto", "lax", "patches", "winograd"]
+"""How to convolve: "lax" is XLA's own, "patches" one matrix product, "winograd" sixteen smaller ones; "auto" takes
+winograd on a CPU and lax elsewhere."""
 
 
 def patches_conv(
@@ -15,13 +16,8 @@ def patches_conv(
     kernel: Float[Array, "kh kw channels features"],
     window_strides=(1, 1),
     padding="SAME",
-    lhs_dilation=None,
-    rhs_dilation=None,
-    dimension_numbers=None,
-    feature_group_count: int = 1,
-    batch_group_count: int = 1,
     precision=None,
-    **_,
+    **options,
 ) -> Float[Array, "examples out_height out_width features"]:
     """A two-dimensional convolution of undilated, ungrouped NHWC images: patches side by side, one matrix product.
 
@@ -40,16 +36,7 @@ def patches_conv(
          [6. 9. 9. 6.]
          [4. 6. 6. 4.]]
     """
-    for dilation in (lhs_dilation, rhs_dilation):
-        if dilation is not None and tuple(dilation) != (1, 1):
-            raise ValueError(f"patches_conv takes no dilation, got {dilation}.")
-    if feature_group_count != 1 or batch_group_count != 1:
-        raise ValueError(f"patches_conv takes no groups, got {feature_group_count} and {batch_group_count}.")
-    layout = jax.lax.conv_dimension_numbers(inputs.shape, kernel.shape, ("NHWC", "HWIO", "NHWC"))
-    if dimension_numbers is not None and layout != jax.lax.conv_dimension_numbers(
-        inputs.shape, kernel.shape, dimension_numbers
-    ):
-        raise ValueError(f"patches_conv takes NHWC images and HWIO kernels, got {dimension_numbers}.")
+    check_plain("patches_conv", inputs, kernel, **options)
     (kh, kw, _, features), (sh, sw) = kernel.shape, window_strides
     if isinstance(padding, str):
         padding = jax.lax.padtype_to_pads(inputs.shape[1:3], (kh, kw), (sh, sw), padding)
@@ -63,6 +50,31 @@ def patches_conv(
     patches = jnp.concatenate(shifted, axis=-1)
     flat = jnp.matmul(patches.reshape(-1, patches.shape[-1]), kernel.reshape(-1, features), precision=precision)
     return flat.reshape(inputs.shape[0], out_h, out_w, features)
+
+
+def check_plain(
+    name: str,
+    inputs: jax.Array,
+    kernel: jax.Array,
+    *,
+    lhs_dilation=None,
+    rhs_dilation=None,
+    dimension_numbers=None,
+    feature_group_count: int = 1,
+    batch_group_count: int = 1,
+    **_,
+) -> None:
+    """Raises `ValueError` for a convolution with dilations, groups, or another layout than NHWC and HWIO."""
+    for dilation in (lhs_dilation, rhs_dilation):
+        if dilation is not None and tuple(dilation) != (1, 1):
+            raise ValueError(f"{name} takes no dilation, got {dilation}.")
+    if feature_group_count != 1 or batch_group_count != 1:
+        raise ValueError(f"{name} takes no groups, got {feature_group_count} and {batch_group_count}.")
+    layout = jax.lax.conv_dimension_numbers(inputs.shape, kernel.shape, ("NHWC", "HWIO", "NHWC"))
+    if dimension_numbers is not None and layout != jax.lax.conv_dimension_numbers(
+        inputs.shape, kernel.shape, dimension_numbers
+    ):
+        raise ValueError(f"{name} takes NHWC images and HWIO kernels, got {dimension_numbers}.")
 
 
 def max_pool(

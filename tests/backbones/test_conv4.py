@@ -93,13 +93,13 @@ def test_bytes_and_fractions_of_255_are_the_same_picture_in_any_mixture():
     np.testing.assert_allclose(scores(images, real(context)), expected, atol=1e-5)
 
 
-def test_patches_and_xla_give_the_same_scores():
+def test_every_convolution_gives_the_same_scores():
     images, context = pictures(3, size=19), pictures(4, seed=1, size=19)
-    model = lambda convolution: conv4(width=4, convolution=convolution)
+    model = lambda convolution: conv4(width=16, convolution=convolution)
     params = jax.jit(model("lax").init)(jax.random.key(0), images)
-    run = jax.jit(lambda p: [model(c).apply(p, images, context=context) for c in ("lax", "patches")])
-    lax, patches = run(params)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), lax, patches)
+    run = jax.jit(lambda p: [model(c).apply(p, images, context=context) for c in ("lax", "patches", "winograd")])
+    lax, *others = run(params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), [lax, lax], others)
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_unknown_choices_are_named_with_the_known_ones():
     factory = inspect.unwrap(conv4)
     with pytest.raises(ValueError, match="unknown `normalisation` 'layer'; known: episode, support, group, none"):
         factory(normalisation="layer")
-    with pytest.raises(ValueError, match="unknown `convolution` 'fft'; known: auto, lax, patches"):
+    with pytest.raises(ValueError, match="unknown `convolution` 'fft'; known: auto, lax, patches, winograd"):
         factory(convolution="fft")
 
 
