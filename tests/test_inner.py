@@ -198,3 +198,80 @@ def test_wrong_settings_are_named_in_one_line():
         adapt(quadratic, jnp.array(1.0), at(1.0), optimizer=optax.sgd(0.1), num_steps=-1)
     with pytest.raises(ValueError, match="unknown `order` 'third'; known: first, second"):
         adapt(quadratic, jnp.array(1.0), at(1.0), optimizer=optax.sgd(0.1), order="third")
+
+
+EXACT = [("mixed", "none"), ("second", "steps"), ("second", "sqrt"), ("mixed", "steps"), ("mixed", "sqrt")]
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "clipped sgd"])
+def test_mixed_mode_and_computing_again_give_the_exact_gradient(name, x64):
+    params, support, query = net_and_batches()
+
+    def outer(arguments, order, remat):
+        params, inputs = arguments
+        adapted, info = mf.adapt(
+            tanh_net, params, support._replace(inputs=inputs), optimizer=RULES[name], num_steps=7, order=order,
+            remat=remat,
+        )  # fmt: skip
+        # The support losses too may be part of what is differentiated, and the support inputs.
+        return tanh_net(adapted, query)[0] + jnp.sum(info.losses**2)
+
+    @jax.jit
+    def run(arguments):
+        return [jax.value_and_grad(outer)(arguments, *how) for how in [("second", "none"), *EXACT]]
+
+    expected, *found = run((params, support.inputs))
+    for one in found:
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12), one, expected)
+
+
+@pytest.mark.parametrize("order", ["second", "mixed"])
+@pytest.mark.parametrize("grad_steps", [0, 1, 2, 5, 9])
+def test_truncated_only_the_last_steps_shrink_the_gradient(order, grad_steps, x64):
+    alpha, theta, s, q, steps = 0.1, 3.0, 1.0, -2.0, 5
+
+    def outer(theta):
+        adapted, info = mf.adapt(
+            quadratic, theta, at(s), optimizer=optax.sgd(alpha), num_steps=steps, order=order, grad_steps=grad_steps
+        )
+        return quadratic(adapted, at(q))[0], info.losses
+
+    gradient, losses = jax.jit(jax.grad(outer, has_aux=True))(theta)
+    shrunk = (1 - alpha) ** np.arange(steps + 1) * (theta - s)
+    np.testing.assert_allclose(gradient, (1 - alpha) ** min(grad_steps, steps) * (s + shrunk[-1] - q), rtol=1e-12)
+    np.testing.assert_allclose(losses, 0.5 * shrunk[:-1] ** 2, rtol=1e-12)
+
+
+def test_a_probe_sees_the_parameters_after_each_step(x64):
+    alpha, theta, s, steps = 0.1, 3.0, 1.0, 4
+
+    def last_of(theta):
+        _, info = mf.adapt(
+            quadratic, theta, at(s), optimizer=optax.sgd(alpha), num_steps=steps, order="second", grad_steps=2,
+            probe=lambda params: {"params": params},
+        )  # fmt: skip
+        return info.probes["params"]
+
+    expected = s + (1 - alpha) ** np.arange(1, steps + 1) * (theta - s)
+    np.testing.assert_allclose(last_of(theta), expected, rtol=1e-12)
+    # After the first two steps, which are not differentiated, the derivative is still 1.
+    factors = (1 - alpha) ** np.array([0, 0, 1, 2])
+    np.testing.assert_allclose(jax.jacobian(last_of)(theta), factors, rtol=1e-12)
+
+
+def stored_bytes(order, remat):
+    """Temporary memory of the compiled outer gradient of 16 steps on a batch that dwarfs the parameters."""
+    params = {"w1": jnp.ones((4, 32)), "b1": jnp.ones(32), "w2": jnp.ones((32, 1))}
+    batch = mf.Batch(jnp.ones((512, 4)), jnp.ones((512, 1)))
+
+    def outer(params):
+        adapted, _ = mf.adapt(tanh_net, params, batch, optimizer=optax.sgd(0.1), num_steps=16, order=order, remat=remat)
+        return tanh_net(adapted, batch)[0]
+
+    return jax.jit(jax.grad(outer)).lower(params).compile().memory_analysis().temp_size_in_bytes
+
+
+def test_mixed_mode_and_computing_again_need_less_memory():
+    plain = stored_bytes("second", "none")
+    for how in EXACT:
+        assert stored_bytes(*how) < plain / 3, how

@@ -1,5 +1,6 @@
 """MAML and its assemblies: FOMAML drops the second order, DAML weighs tasks by their difficulty."""
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import jax
@@ -7,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from metaforge.execution import Strategy, task_gradients
-from metaforge.inner import Order
+from metaforge.inner import Order, Remat
 from metaforge.inner import adapt as inner_adapt
 from metaforge.learners.base import MetaInfo, MetaLearner, add_up, init_with, outer_step, with_context
 from metaforge.types import LossFn, TaskWeighting
@@ -26,6 +27,9 @@ def maml(
     order: Order = "second",
     task_weighting: TaskWeighting | None = None,
     reduction: Reduction = "sum",
+    grad_steps: int | None = None,
+    remat: Remat = "none",
+    step_weights: Sequence[float] | None = None,
     tasks: Strategy = "auto",
 ) -> MetaLearner:
     r"""Learns parameters from which a few steps on a few examples go a long way.
@@ -45,17 +49,23 @@ def maml(
 
     Other Arguments:
         inner_steps: steps of adaptation to each task.
-        order: "second" differentiates through the inner steps; "first" holds the inner gradients constant.
+        order: "second" differentiates through the inner steps; "mixed" too, in less memory; "first" holds the inner
+            gradients constant.
         task_weighting: query losses to weights, `metaforge.weighting.uniform()` if left out.
         reduction: "sum" over tasks, as published, which ties the outer learning rate to the number of tasks,
             or "mean".
+        grad_steps: how many of the last inner steps are differentiated exactly, all if left out.
+        remat: what an exact gradient computes again to save memory: "none", "steps" or "sqrt" (see `metaforge.adapt`).
+        step_weights: MAML++'s multi-step loss: what the query loss after each inner step counts,
+            $\mathcal{L}_i = \sum_t v_t \mathcal{L}_{D^q_i}(\theta'_{i,t})$; if left out, only the last one counts.
         tasks: how to run the tasks of a meta-batch (see `metaforge.execution`); the numbers do not depend on it.
 
     Returns:
         A `MetaLearner`.
 
     Raises:
-        ValueError: for an unknown `reduction`; when used, for an unknown `order` or `tasks`.
+        ValueError: for an unknown `reduction`, or for another number of `step_weights` than of steps; when used, for an
+            unknown `order`, `remat` or `tasks`.
 
     Example:
         >>> from metaforge.types import Batch, Episode
@@ -70,18 +80,31 @@ def maml(
     References:
         Finn, Abbeel and Levine, *Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks*, ICML 2017,
         algorithm 2. Jin and Tan, *Difficulty-Aware Meta-Learning for Cross-Domain Face Forgery Detection*, eq. 4.
+        Antoniou, Edwards and Storkey, *How to Train Your MAML*, ICLR 2019, section 4 (multi-step loss).
     """
     if reduction not in get_args(Reduction):
         raise ValueError(f"unknown `reduction` {reduction!r}; known: {', '.join(get_args(Reduction))}.")
     weigh = task_weighting or uniform()
     reduce = {"sum": jnp.sum, "mean": jnp.mean}[reduction]
 
-    def adapt(params, support):
-        return inner_adapt(loss_fn, params, support, optimizer=inner_optimizer, num_steps=inner_steps, order=order)
+    if step_weights is not None and len(step_weights) != inner_steps:
+        raise ValueError(f"`step_weights` must be one number for each of {inner_steps} steps, got {len(step_weights)}.")
+
+    def adapt(params, support, probe=None):
+        return inner_adapt(
+            loss_fn, params, support, optimizer=inner_optimizer, num_steps=inner_steps, order=order,
+            grad_steps=grad_steps, remat=remat, probe=probe,
+        )  # fmt: skip
 
     def task_loss(params, episode):
-        adapted, info = adapt(params, episode.support)
-        loss, metrics = loss_fn(adapted, with_context(episode.query, episode.support))
+        query = with_context(episode.query, episode.support)
+        if step_weights is None:
+            adapted, info = adapt(params, episode.support)
+            loss, metrics = loss_fn(adapted, query)
+        else:
+            _, info = adapt(params, episode.support, lambda params: loss_fn(params, query))
+            losses, metrics = info.probes
+            loss, metrics = jnp.dot(jnp.asarray(step_weights, losses.dtype), losses), jax.tree.map(_last, metrics)
         return loss, (info.losses, metrics)
 
     def outer_loss(query_losses):
@@ -95,7 +118,11 @@ def maml(
         info = MetaInfo(loss, losses, support_losses, weights, factors, optax.global_norm(gradient), metrics)
         return outer_step(outer_optimizer, state, gradient), info
 
-    return MetaLearner(init_with(outer_optimizer), update, adapt)
+    return MetaLearner(init_with(outer_optimizer), update, lambda params, support: adapt(params, support))
+
+
+def _last(values):
+    return values[-1]
 
 
 def fomaml(loss_fn: LossFn, **options) -> MetaLearner:

@@ -208,6 +208,22 @@ def test_a_query_batch_is_scored_with_its_own_task_s_support_inputs_as_context()
     np.testing.assert_array_equal(info.metrics["context"], SUPPORT)
 
 
+def test_with_step_weights_every_step_s_query_loss_counts(x64):
+    weights = np.array([0.2, 0.0, 0.7])
+    after = SUPPORT + (1 - ALPHA) ** np.arange(1, 4)[:, None] * (START - SUPPORT)
+    gradient, _, info = one_step(mf.maml, inner_steps=3, step_weights=weights.tolist())
+    np.testing.assert_allclose(info.query_losses, weights @ (0.5 * (after - QUERY) ** 2), rtol=1e-12)
+    factors = weights * (1 - ALPHA) ** np.arange(1, 4)
+    np.testing.assert_allclose(gradient, np.sum(factors @ (after - QUERY)), rtol=1e-12)
+    np.testing.assert_allclose(info.metrics["distance"], (after - QUERY)[-1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("options", [{"remat": "steps"}, {"remat": "sqrt"}, {"grad_steps": 2}])
+def test_mixed_mode_moves_the_parameters_as_second_order_does(options, x64):
+    second, mixed = (one_step(mf.daml, inner_steps=4, order=order, **options)[0] for order in ("second", "mixed"))
+    np.testing.assert_allclose(mixed, second, rtol=1e-12)
+
+
 @pytest.mark.parametrize("tasks", ["vmap", "scan", "unroll"])
 def test_the_strategy_never_changes_the_update(tasks, x64):
     np.testing.assert_allclose(one_step(mf.daml, tasks=tasks)[0], one_step(mf.daml)[0], rtol=1e-12)
