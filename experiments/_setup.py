@@ -59,7 +59,12 @@ def split(config: Config) -> dict[str, list[Face]]:
 
 def model(config: Config, *, normalisation: str | None = None) -> mf.Backbone:
     """The backbone of a run; `normalisation` overrides its own."""
-    return mf.backbones.conv4(width=config.width, normalisation=normalisation or config.normalisation)  # type: ignore[arg-type]
+    return mf.backbones.conv4(
+        width=config.width,
+        normalisation=normalisation or config.normalisation,  # type: ignore[arg-type]
+        convolution=config.convolution,  # type: ignore[arg-type]
+        precision=config.precision,  # type: ignore[arg-type]
+    )
 
 
 def loss_fn(config: Config):
@@ -93,7 +98,7 @@ def learner(config: Config) -> mf.MetaLearner:
     if config.learner != "erm":
         options |= {"reduction": config.reduction, "tasks": config.strategy}
     if config.learner in ("maml", "daml"):
-        options["order"] = config.order
+        options |= {"order": config.order, "grad_steps": config.grad_steps or None, "remat": config.remat}
     if config.learner == "daml":
         options |= {"detach": config.detach, "normalize": config.normalize}
     return mf.LEARNERS[config.learner](loss_fn(config), **options)

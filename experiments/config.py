@@ -37,7 +37,7 @@ class Config:
     iterations: int = setting(600, "Outer steps; 3,000 in the paper.")
     inner_lr: float = setting(0.1, "alpha of eq. 2, plain gradient descent.", open_in_paper=True)
     inner_steps: int = setting(1, "Steps of adaptation while training (paper: 1).")
-    order: str = setting("first", "Order of the outer gradient (paper: first).", choices=("first", "second"))
+    order: str = setting("first", "Order of the outer gradient (paper: first).", choices=("first", "second", "mixed"))
     outer_lr: float = setting(1e-3, "beta of eq. 4 and 5, Adam (paper: 1e-3).")
     outer_decay: float = setting(0.1, "Factor on outer_lr every decay_epochs (paper: 0.1).")
     decay_epochs: int = setting(150, "Epochs between decays (paper: 150); 0 for never.")
@@ -45,7 +45,14 @@ class Config:
     reduction: str = setting("sum", "How the outer loss runs over tasks (paper: sum).", choices=("sum", "mean"))
     detach: bool = setting(False, "DAML: hold the weight constant in the gradient.", open_in_paper=True)
     normalize: bool = setting(False, "DAML: divide the weights by their mean.")
+    grad_steps: int = setting(0, "Last inner steps that an exact gradient sees; 0 for all.")
+    remat: str = setting("none", "What an exact gradient computes again.", choices=("none", "steps", "sqrt"))
     strategy: str = setting("auto", "How tasks run (the numbers agree).", choices=("auto", "vmap", "scan", "unroll"))
+    convolution: str = setting(
+        "auto", "How convolutions run (the numbers agree).", choices=("auto", "lax", "patches", "winograd")
+    )
+    precision: str = setting("float32", "Of convolutions and products.", choices=("float32", "bfloat16"))
+    devices: int = setting(1, "Devices that share the tasks; 0 for all.")
 
     finetune_optimizer: str = setting(
         "sgd", "Rule of meta-test adaptation.", choices=("sgd", "adam"), open_in_paper=True

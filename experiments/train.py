@@ -23,6 +23,7 @@ from experiments.config import PRESETS, Config
 from metaforge.commands import launch, setting, start
 from metaforge.data.episodes import EpisodeSampler, gather, to_device
 from metaforge.data.records import Records, check_splits_are_disjoint, concatenate
+from metaforge.devices import connect, is_writer, spread
 from metaforge.errors import InputError
 from metaforge.runs import Run, fingerprint, latest_step, read_config, read_json, read_rows, write_json
 
@@ -32,6 +33,9 @@ class Options:
     """Where to."""
 
     workdir: str = setting(..., "The run's directory.")
+    coordinator: str = setting("", "host:port of process 0 of a run on several hosts; 'auto' asks the cluster.")
+    processes: int = setting(1, "Processes of that run.")
+    process: int = setting(0, "Which of them this is, from 0.")
 
 
 def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:
@@ -51,11 +55,12 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
     train, validation = (_setup.records(config, split=split, quiet=quiet) for split in ("train", "validation"))
     check_splits_are_disjoint(concatenate([train, validation]))
     _refuse_other_images(directory, train, validation)
-    state = _train(config, directory, train, validation, quiet=quiet)
-    np.savez_compressed(directory.directory / "context.npz", images=_setup.source_context(config, train))
+    params = _train(config, directory, train, validation, quiet=quiet)
+    if is_writer():
+        np.savez_compressed(directory.directory / "context.npz", images=_setup.source_context(config, train))
     report = {
         "config": dataclasses.asdict(config),
-        "adaptation": _adaptation.choose_rule(config, state.params, validation),
+        "adaptation": _adaptation.choose_rule(config, params, validation),
         "data": describe(config, train, validation),
         "final": read_rows(directory.directory)[-1],
     }
@@ -68,7 +73,8 @@ def _refuse_other_images(directory: Run, *pools: Records) -> None:
     digest = fingerprint([(pool.image, pool.label, pool.domain) for pool in pools])
     path = directory.directory / "data.json"
     if not path.exists():
-        write_json(path, {"sha256": digest})
+        if is_writer():
+            write_json(path, {"sha256": digest})
     elif read_json(path).get("sha256") != digest:
         raise InputError(
             f"faces: not the images that the run in '{directory.directory}' began with. Restore them, or choose "
@@ -86,7 +92,8 @@ def describe(config: Config, train: Records, validation: Records) -> dict[str, A
     return {"images": counts, "skipped_files": skipped, "domains": "synthesised from real faces"}
 
 
-def _train(config: Config, directory: Run, train: Records, validation: Records, *, quiet: bool) -> mf.MetaState:
+def _train(config: Config, directory: Run, train: Records, validation: Records, *, quiet: bool):
+    """Trains to the end and returns the parameters, on the host."""
     sampler = EpisodeSampler(
         train, seed=config.seed, tasks=config.tasks, shots=config.shots, queries=config.queries,
         fake_share=config.fake_share,
@@ -96,10 +103,13 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
     sampler(0)
     for index in range(config.eval_batches):
         _adaptation.validation_sampler(config, validation)(index)
-    images, labels = to_device(train)
-    update = _compiled(dataclasses.replace(config, seed=0))[0]
-    step, state = directory.resume(_setup.learner(config).init(_setup.init_params(config)))
-    with progress(f"{config.learner} seed {config.seed}", config.iterations, done=step, quiet=quiet) as bar:
+    placed = spread(config.devices, tasks=config.tasks)
+    update = _compiled(dataclasses.replace(config, seed=0), placed.everywhere)[0]
+    images, labels = placed.replicate((train.image, train.label))
+    state = placed.replicate(_setup.learner(config).init(_setup.init_params(config)))
+    step, state = directory.resume(state)
+    title, quiet = f"{config.learner} seed {config.seed}", quiet or not is_writer()
+    with progress(title, config.iterations, done=step, quiet=quiet) as bar:
         while step < config.iterations:
             began, waited, infos, domains = time.perf_counter(), 0.0, [], []
             for index in range(step, min(step + config.log_every, config.iterations)):
@@ -108,8 +118,10 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
                 # Drawing overlaps with the step before; only what it outlasts that step is waiting.
                 if not infos or infos[-1].loss.is_ready():
                     waited += time.perf_counter() - asked
-                arrays = (jnp.asarray(rows.support), jnp.asarray(rows.query))
-                state, info = update(state, images, labels, *arrays)
+                arrays = (placed.by_task(rows.support), placed.by_task(rows.query))
+                # Row numbers went to the device; nothing else may travel in the loop.
+                with placed.on_mesh(), jax.transfer_guard("disallow"):
+                    state, info = update(state, images, labels, *arrays)
                 infos.append(info)
                 domains.append(rows.domains)
             infos = jax.device_get(infos)
@@ -119,13 +131,13 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
             row = {"step": step, "seconds": round(seconds, 4), "data_wait": round(waited / seconds, 4)}
             row |= summarise(infos, domains) | {"outer_lr": _rate(config, step)}
             if step % config.eval_every == 0 or step == config.iterations:
-                row |= validate(state.params)
+                row |= validate(jax.device_get(state.params))
             directory.log(row)
             if step % config.checkpoint_every == 0 or step == config.iterations:
                 directory.save(step, state)
             bar.update(len(infos))
             bar.set_postfix_str(f"loss {row['query_loss']:.3f}")
-    return state
+    return jax.device_get(state.params)
 
 
 def summarise(infos: list[mf.MetaInfo], domains: list[tuple[str, ...]]) -> dict[str, float]:
@@ -149,12 +161,13 @@ def summarise(infos: list[mf.MetaInfo], domains: list[tuple[str, ...]]) -> dict[
 
 
 @functools.lru_cache(maxsize=8)
-def _compiled(config: Config):
+def _compiled(config: Config, everywhere=None):
     """The two programs of a run, shared by all seeds: the outer step, and validation before and after adaptation."""
     learner, loss_fn = _setup.learner(config), _setup.loss_fn(config)
 
-    # The state's buffers become the next state's: nobody may look at an old one.
-    @functools.partial(jax.jit, donate_argnums=0)
+    # The state's buffers become the next state's: nobody may look at an old one. On a mesh the results are left on
+    # every device, so that every process can read them.
+    @functools.partial(jax.jit, donate_argnums=0, out_shardings=everywhere)
     def update(state, images, labels, support, query):
         return learner.update(state, gather(images, labels, support, query))
 
@@ -208,6 +221,7 @@ def main(argv: list[str]) -> int:
     """The command."""
 
     def body(options: Options, config: Config) -> None:
+        connect(options.coordinator, options.processes, options.process)
         report = run(config, options.workdir)
         rule = report["adaptation"]
         print(f"{options.workdir}: trained {config.iterations} steps; on source validation {rule['steps']} steps of "

@@ -4,12 +4,15 @@ All strategies give the same numbers. They differ in speed by up to a factor of 
 its own weights from the first inner step on, so each convolution becomes a grouped one, which CPUs run badly.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 
+from metaforge.devices import AXIS
 from metaforge.types import Episode, Params
 
 Strategy = Literal["auto", "vmap", "scan", "unroll"]
@@ -28,6 +31,9 @@ def task_gradients(
     loss $J(\mathcal{L}_1, \dots)$ is $\sum_i (\partial J / \partial \mathcal{L}_i) \nabla_\theta \mathcal{L}_i$.
     Differentiating a batched loss instead makes XLA compute batch-grouped convolutions, its slowest kind.
 
+    Inside `jax.set_mesh` with a mesh that has an axis `task` (see `metaforge.devices`), the tasks are spread over its
+    devices, and the strategy is how each device runs its own.
+
     Args:
         task_fn: one task's loss.
         params: the shared parameters.
@@ -38,7 +44,7 @@ def task_gradients(
         `(losses, reports), gradients`, each leaf with a leading axis of tasks.
 
     Raises:
-        ValueError: for an unknown strategy.
+        ValueError: for an unknown strategy, or for tasks that do not divide among the devices.
 
     Example:
         >>> from metaforge.types import Batch
@@ -53,6 +59,20 @@ def task_gradients(
         raise ValueError(f"unknown `tasks` strategy {tasks!r}; known: {', '.join(get_args(Strategy))}.")
     if tasks == "auto":
         tasks = "scan" if jax.default_backend() == "cpu" else "vmap"
+    run = functools.partial(_on_this_device, task_fn, tasks)
+    devices = dict(jax.sharding.get_abstract_mesh().shape).get(AXIS, 1)
+    if devices == 1:
+        return run(params, episodes)
+    count = jax.tree.leaves(episodes)[0].shape[0]
+    if count % devices:
+        raise ValueError(f"{count} tasks do not divide among {devices} devices.")
+    # Unchecked, since the check's bookkeeping would have every inner `grad` with respect to the shared parameters
+    # summed over devices: tasks would leak into each other. Without it, gradients are each device's own, as here.
+    spread = PartitionSpec(AXIS)
+    return jax.shard_map(run, in_specs=(PartitionSpec(), spread), out_specs=spread, check_vma=False)(params, episodes)
+
+
+def _on_this_device(task_fn: TaskFn, tasks: Strategy, params: Params, episodes: Episode):
     value_and_grad = jax.value_and_grad(task_fn, has_aux=True)
     if tasks == "vmap":
         return jax.vmap(value_and_grad, in_axes=(None, 0))(params, episodes)

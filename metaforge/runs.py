@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from metaforge.devices import is_writer
 from metaforge.errors import InputError
 
 
@@ -58,11 +59,13 @@ class Run:
             )
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config = config
-        if found is None:
+        if found is None and is_writer():
             write_json(self.directory / "config.json", config)
 
     def log(self, row: dict[str, Any]) -> None:
-        """Appends a row; it is on its way to the disk when this returns."""
+        """Appends a row; it is on its way to the disk when this returns. Of several processes the first one writes."""
+        if not is_writer():
+            return
         with open(self.directory / "log.jsonl", "a") as file:
             file.write(json.dumps(row) + "\n")
             file.flush()
@@ -70,7 +73,7 @@ class Run:
     def rewind(self, step: int) -> None:
         """Drops the rows after `step`, and one that a kill tore: they are about to be written again."""
         path = self.directory / "log.jsonl"
-        if path.exists():
+        if path.exists() and is_writer():
             keep = [row for row in read_rows(self.directory) if row["step"] <= step]
             _replace(path, "".join(json.dumps(row) + "\n" for row in keep))
 
@@ -109,6 +112,8 @@ class Run:
 
     def finish(self, report: dict[str, Any]) -> None:
         """Writes `report.json`, by which others know that the run is whole."""
+        if not is_writer():
+            return
         write_json(self.directory / "report.json", report)
 
 

@@ -34,6 +34,8 @@ class EpisodicBatchNorm(nn.Module):
         channels = inputs.shape[-1]
         scale = self.param("scale", nn.initializers.ones, (channels,)).reshape(1, 1, 1, channels)
         bias = self.param("bias", nn.initializers.zeros, (channels,)).reshape(1, 1, 1, channels)
+        # Statistics and their use in single precision at least, whatever the convolutions compute in.
+        inputs = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))
         seen = inputs[:rows]
         mean = jnp.mean(seen, axis=(0, 1, 2), keepdims=True)
         # Centred before squaring: E[x^2] - E[x]^2 loses float32's digits when the mean is large.
