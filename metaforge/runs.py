@@ -151,7 +151,7 @@ def restore(directory: str | os.PathLike, state: Any) -> Any:
                 f"run: the checkpoint of step {step} in '{directory}' is of another backbone or optimizer than asked "
                 "for. Use the config.json that it was trained with."
             )
-        target = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
+        target = jax.tree.map(_placed, state)
         try:
             found = manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(target)))["state"]
         except Exception as error:
@@ -159,6 +159,12 @@ def restore(directory: str | os.PathLike, state: Any) -> Any:
     if fingerprint(found) != about["sha256"]:
         raise InputError(damaged + ": its bytes changed since it was written.")
     return found
+
+
+def _placed(leaf: Any) -> jax.ShapeDtypeStruct:
+    """Shape, dtype and where to: without a place, Orbax refuses what a run on other devices has written."""
+    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None) or here)
 
 
 def fingerprint(state: Any) -> str:
