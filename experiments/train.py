@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import metaforge as mf
-from experiments import _adaptation, _setup
+from experiments import _adaptation, _form, _setup
 from experiments._progress import progress
 from experiments.config import PRESETS, Config
 from metaforge.commands import launch, setting, start
@@ -104,9 +104,21 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
     for index in range(config.eval_batches):
         _adaptation.validation_sampler(config, validation)(index)
     placed = spread(config.devices, tasks=config.tasks)
-    update = _compiled(dataclasses.replace(config, seed=0), placed.everywhere)[0]
     images, labels = placed.replicate((train.image, train.label))
     state = placed.replicate(_setup.learner(config).init(_setup.init_params(config)))
+
+    def outer_step(config: Config):
+        return _compiled(dataclasses.replace(config, seed=0), placed.everywhere)[0]
+
+    def attempt(config: Config):
+        """One outer step in one form, on a copy of the state, since a step consumes its own."""
+        rows = sampler(0)
+        with placed.on_mesh():
+            copy = jax.tree.map(jnp.copy, state)
+            arrays = (images, labels, placed.by_task(rows.support), placed.by_task(rows.query))
+            jax.block_until_ready(outer_step(config)(copy, *arrays))
+
+    update = outer_step(_form.choose(config, directory.directory, attempt))
     step, state = directory.resume(state)
     title, quiet = f"{config.learner} seed {config.seed}", quiet or not is_writer()
     with progress(title, config.iterations, done=step, quiet=quiet) as bar:

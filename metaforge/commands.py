@@ -2,7 +2,9 @@
 
 import dataclasses
 import difflib
+import hashlib
 import os
+import platform
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -80,13 +82,18 @@ def start(main: Callable[[list[str]], int], *, heavy: bool = False) -> NoReturn:
 
     Args:
         main: the command: the command line to an exit code.
-        heavy: whether it computes for long. On Linux the program then starts itself once more with huge pages for
-            `malloc` (glibc's tunable `glibc.malloc.hugetlb=1`): XLA's CPU backend allocates its large buffers anew in
-            every step, and their page faults cost a tenth to a half of the time (docs/performance.md). A
-            `GLIBC_TUNABLES` that is set already is left alone.
+        heavy: whether it computes for long. On Linux the program then starts itself once more in an environment that
+            suits it, which must be there from the start; what is set already is left alone. With
+            `GLIBC_TUNABLES=glibc.malloc.hugetlb=1` memory comes in huge pages: XLA's CPU backend allocates large
+            buffers anew in every step, and their page faults cost a tenth to a half of the time
+            (docs/performance.md). `JAX_COMPILATION_CACHE_DIR` keeps compiled programs, in the user's cache folder, so
+            that a run called again does not compile again; set to nothing, it keeps none.
     """
-    if heavy and sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ:
-        os.execve(sys.executable, sys.orig_argv, os.environ | {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"})
+    if heavy and sys.platform == "linux":
+        wanted = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "JAX_COMPILATION_CACHE_DIR": _compiled_programs()}
+        missing = {name: value for name, value in wanted.items() if name not in os.environ}
+        if missing:
+            os.execve(sys.executable, sys.orig_argv, os.environ | missing)
     code = main(sys.argv)
     if code == 130:
         # At once: XLA may still be compiling in threads of its own, which do not survive Python's way of ending.
@@ -94,6 +101,21 @@ def start(main: Callable[[list[str]], int], *, heavy: bool = False) -> NoReturn:
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _compiled_programs() -> str:
+    """A folder for compiled programs of this kind of processor, or "" where none can be made."""
+    processor = Path("/proc/cpuinfo")
+    # Programs use what instructions the processor has; home folders are shared among machines.
+    lines = processor.read_text().splitlines() if processor.exists() else []
+    kind = next((line for line in lines if line.startswith(("flags", "Features"))), platform.machine())
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = root / "metaforge" / f"programs-{hashlib.sha256(kind.encode()).hexdigest()[:8]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return ""
+    return str(folder) if os.access(folder, os.W_OK) else ""
 
 
 def python() -> str:

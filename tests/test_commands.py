@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -109,19 +110,29 @@ def test_a_mistyped_flag_is_told_its_likely_meaning(capsys):
     assert "did you mean --config.learner?" in capsys.readouterr().err
 
 
-def test_a_heavy_program_starts_once_more_with_huge_pages_unless_tuned_already(monkeypatch):
+def test_a_heavy_program_starts_once_more_in_an_environment_that_suits_it(monkeypatch, tmp_path):
     class StartedAgain(Exception):
         pass
 
     def execve(_program, words, environment):
-        raise StartedAgain(words, environment["GLIBC_TUNABLES"])
+        raise StartedAgain(words, environment["GLIBC_TUNABLES"], environment["JAX_COMPILATION_CACHE_DIR"])
 
     monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
     monkeypatch.setattr(os, "execve", execve)
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     with pytest.raises(StartedAgain) as started:
         start(lambda _: 0, heavy=True)
-    assert started.value.args == (sys.orig_argv, "glibc.malloc.hugetlb=1")
+    words, tunables, folder = started.value.args
+    assert (words, tunables) == (sys.orig_argv, "glibc.malloc.hugetlb=1")
+    assert Path(folder).is_dir()
+    assert Path(folder).is_relative_to(tmp_path)
+    # What is set already, if only to nothing, is left alone.
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
+    with pytest.raises(StartedAgain) as started:
+        start(lambda _: 0, heavy=True)
+    assert started.value.args[2] == ""
     monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.check=0")
     with pytest.raises(SystemExit) as ended:
         start(lambda _: 2, heavy=True)

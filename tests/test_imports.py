@@ -30,6 +30,7 @@ ARROWS = {
     "backbones": VOCABULARY,
     "evaluation": VOCABULARY,
     "execution": VOCABULARY | {"weighting", "inner", "devices"},
+    "tuning": VOCABULARY | {"execution", "backbones"},
     "objectives": VOCABULARY | {"losses", "outliers"},
     "learners": VOCABULARY | {"weighting", "inner", "execution"},
     "data": HOST,

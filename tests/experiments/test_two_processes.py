@@ -16,7 +16,11 @@ from tests.experiments.test_train import rows_of
 
 
 def start(workdir, *flags):
-    environment = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    environment = os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+        "JAX_COMPILATION_CACHE_DIR": "",
+    }
     command = [sys.executable, "-m", "experiments.train", f"--workdir={workdir}", *FLAGS, *flags]
     return subprocess.Popen(
         command,

@@ -1,0 +1,71 @@
+"""How a run executes its outer steps: as asked, as it began, or as measured to be fastest if the run is long."""
+
+import dataclasses
+import functools
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+
+from experiments.config import Config
+from metaforge.devices import is_writer
+from metaforge.runs import read_json, write_json
+from metaforge.tuning import Form, fastest, forms, here
+
+WORTH_MEASURING = 900.0
+"""Seconds of training above which the forms are measured: compiling them takes a minute or two."""
+
+
+def choose(config: Config, directory: Path, attempt: Callable[[Config], None]) -> Config:
+    """The configuration with `strategy` and `convolution` settled.
+
+    The choice is kept in the run's `execution.json`, so that a run goes on in the form that it began in: forms agree
+    but for rounding, and a resumed run must agree bitwise.
+
+    Args:
+        config: the run's.
+        directory: the run's.
+        attempt: runs one outer step of a configuration and waits for it.
+    """
+    recorded = directory / "execution.json"
+    if recorded.exists():
+        found = read_json(recorded)
+        return dataclasses.replace(config, strategy=found["strategy"], convolution=found["convolution"])
+    wanted = (config.strategy, config.convolution)
+    known = [Form(*(k if w == "auto" else w for k, w in zip(form, wanted, strict=True)))  # type: ignore[arg-type]
+             for form in forms(tasks=config.tasks)]  # fmt: skip
+    if config.learner == "erm":
+        known = [Form(known[0].strategy, form.convolution) for form in known]
+    candidates = {", ".join(form): form for form in known}
+    name, how = next(iter(candidates)), "asked for"
+    # Several processes must not come to several answers; each would run another program.
+    if len(candidates) > 1:
+        name, how = (name, "the rule") if jax.process_count() > 1 else _measured(config, candidates, attempt)
+    chosen = candidates[name]._asdict()
+    if is_writer():
+        write_json(recorded, chosen | {"by": how})
+    return dataclasses.replace(config, **chosen)
+
+
+def _measured(config: Config, candidates: dict[str, Form], attempt: Callable[[Config], None]) -> tuple[str, str]:
+    programs = {
+        name: functools.partial(attempt, dataclasses.replace(config, **form._asdict()))
+        for name, form in candidates.items()
+    }
+    first = next(iter(programs))
+    programs[first]()
+    began = time.perf_counter()
+    programs[first]()
+    seconds = (time.perf_counter() - began) * config.iterations
+    if seconds < WORTH_MEASURING:
+        return first, f"the rule; measuring pays above {WORTH_MEASURING:.0f} s of training"
+    matters = ("image_size", "width", "normalisation", "tasks", "shots", "queries", "inner_steps", "order",
+               "grad_steps", "remat", "precision", "devices")  # fmt: skip
+    key = here() | {name: getattr(config, name) for name in matters} | {"erm": config.learner == "erm"}
+    return fastest(programs, key=key, cache=_cache()), "measurement"
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "metaforge"
