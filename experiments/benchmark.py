@@ -1,112 +1,272 @@
-"""What a meta-step costs on this machine: every way of running it, side by side.
+"""What an outer step costs on this machine: every way of running it, and PyTorch's, side by side.
 
     python -m experiments.benchmark --out=benchmark.json
+    python -m experiments.benchmark --sizes=84 --orders=second,mixed --steps=5 --tasks=4
 
-    python -m experiments.benchmark --size=84 --width=64 --queries=15
-
-Prints milliseconds per outer step and the ratio to the default. The candidates are interleaved round by round, so that
-ratios hold while the machine's speed drifts. Compile time is apart.
+Writes JSON, and beside it Markdown: milliseconds per outer step of MAML on Conv4, in rounds that run every program
+once, so that ratios hold while the machine's speed drifts; compile seconds; memory; GFLOP/s, and what share that is of
+a large matrix product timed in the same rounds. With the extra `bench`, PyTorch as its users write it: a loop over tasks,
+`torch.func`, and `torch.compile` of that; its first loss must be ours to 1e-4. The quick preset takes a quarter of an
+hour on two cores, the full one hours, or minutes on a GPU.
 """
 
 import dataclasses
+import itertools
+import json
+import os
+import platform
 import time
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-import metaforge as mf
+from experiments import _torch
+from experiments._meta_step import INNER_LR, Cell, compiled, episodes, initial
+from experiments.demo import provenance
+from metaforge.backbones import Convolution
 from metaforge.commands import launch, setting, start
+from metaforge.errors import InputError
+from metaforge.execution import Strategy
+from metaforge.inner import Order
 from metaforge.runs import write_json
+from metaforge.tuning import Form, forms, interleave
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How long to measure."""
+    """What to measure, how long."""
 
-    out: str = setting("", "JSON file to write as well.")
-    rounds: int = setting(15, "Rounds; each runs every candidate once.")
-    size: int = setting(32, "Side of the images, in pixels.")
-    width: int = setting(32, "Filters.")
-    tasks: int = setting(4, "Tasks in a meta-batch.")
+    out: str = setting("benchmark.json", "JSON file to write; the Markdown goes beside it.")
+    rounds: int = setting(7, "Rounds; each runs every program once.")
+    torch: bool = setting(True, "Whether to measure PyTorch too, if it is installed.")
+    slow: float = setting(15.0, "Programs this many times slower than the fastest run once only.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """The cells: every combination. Lists are comma-separated."""
+
+    sizes: str = setting("28,32,64,84", "Sides of the images, in pixels.")
+    orders: str = setting("first", "Orders of the outer gradient.")
+    steps: str = setting("1", "Inner steps.")
+    tasks: str = setting("4", "Tasks in a meta-batch.")
+    strategies: str = setting("vmap,scan,unroll", "How tasks run; unrolled only up to 8 of them.")
+    convolutions: str = setting("lax,patches,winograd", "How convolutions run.")
+    precision: str = setting("float32", "Of convolutions and products.", choices=("float32", "bfloat16"))
+    remat: str = setting("none", "What an exact gradient computes again.", choices=("none", "steps", "sqrt"))
+    width: int = setting(64, "Filters.")
     shots: int = setting(5, "Support images per class.")
-    queries: int = setting(10, "Query images per class.")
-    order: str = setting("first", "Order of the outer gradient.", choices=("first", "second"))
+    queries: int = setting(15, "Query images per class.")
 
 
-CANDIDATES = {
-    "scan, patches": ("scan", "patches"),
-    "unroll, patches": ("unroll", "patches"),
-    "unroll, lax.conv": ("unroll", "lax"),
-    "vmap, patches": ("vmap", "patches"),
-    "vmap, lax.conv": ("vmap", "lax"),
-}
-"""Strategy over tasks, and form of the convolution. The last is the program that one would write first."""
+QUICK = Grid()
+FULL = Grid(orders="first,second,mixed", steps="1,5,20", tasks="4,16,64")
 
 
-def run(options: Options) -> dict[str, Any]:
-    """Measures; returns milliseconds by candidate."""
-    steps, compile_seconds = {}, {}
-    for name, (tasks, convolution) in CANDIDATES.items():
-        steps[name], compile_seconds[name] = _compiled(options, tasks, convolution)
-    steps["erm, same images"], compile_seconds["erm, same images"] = _compiled(options, None, "auto")
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(options.rounds):
-        for name, step in steps.items():
-            began = time.perf_counter()
-            step()
-            times[name].append(1e3 * (time.perf_counter() - began))
-    default = np.array(times[next(iter(times))])
-    rows = {
-        name: {
-            "ms_p50": float(np.median(ms)),
-            "ms_p95": float(np.percentile(ms, 95)),
-            "ratio_p50": float(np.median(np.array(ms) / default)),
-            "ratio_p05_p95": [float(q) for q in np.percentile(np.array(ms) / default, [5, 95])],
-            "compile_s": compile_seconds[name],
-        }
-        for name, ms in times.items()
-    }
-    return {"options": dataclasses.asdict(options), "device": jax.devices()[0].device_kind, "rows": rows}
+def cells(grid: Grid) -> list[Cell]:
+    """Every combination that the grid names.
+
+    Raises:
+        InputError: for what is no number or not known.
+    """
+    numbers = {}
+    for name in ("sizes", "steps", "tasks"):
+        try:
+            numbers[name] = [int(word) for word in getattr(grid, name).split(",")]
+        except ValueError:
+            numbers[name] = [0]
+        if min(numbers[name]) < (16 if name == "sizes" else 1):
+            raise InputError(f"--config.{name}={getattr(grid, name)}: give whole numbers, 1 or more (sizes: 16).")
+    orders = _known(grid.orders, "orders", get_args(Order))
+    combinations = itertools.product(numbers["sizes"], orders, numbers["steps"], numbers["tasks"])
+    rest = {"width": grid.width, "shots": grid.shots, "queries": grid.queries}
+    return [Cell(size, order, steps, tasks, **rest) for size, order, steps, tasks in combinations]
 
 
-def _compiled(options: Options, tasks, convolution):
-    model = mf.backbones.conv4(width=options.width, convolution=convolution)
-    loss_fn = mf.objectives.loss_fn(model.apply, mf.objectives.cross_entropy())
-    rules: dict[str, Any] = {"inner_optimizer": optax.sgd(0.01), "outer_optimizer": optax.adam(1e-3)}
-    if tasks is not None:
-        rules["order"] = options.order
-    learner = mf.erm(loss_fn, **rules) if tasks is None else mf.daml(loss_fn, tasks=tasks, **rules)
-    rng = np.random.default_rng(0)
+def measure(cell: Cell, grid: Grid, options: Options) -> dict[str, Any]:
+    """One cell: every form and PyTorch's, interleaved; a row for each."""
+    data = episodes(cell)
+    strategies = _known(grid.strategies, "strategies", get_args(Strategy))
+    convolutions = _known(grid.convolutions, "convolutions", get_args(Convolution))
+    wanted = [Form(s, c) for s in strategies for c in convolutions if s != "unroll" or cell.tasks <= 8]  # type: ignore[arg-type]
+    programs, rows = {}, {}
+    for form in wanted:
+        one = compiled(cell, form, data, precision=grid.precision, remat=grid.remat)
+        programs[", ".join(form)] = one.step
+        rows[", ".join(form)] = {
+            "loss": one.loss, "compile_s": one.compile_seconds, "memory_mb": one.temporary_bytes / 1e6,
+            "accessed_gb": one.accessed_bytes / 1e9,
+        }  # fmt: skip
+    expected = next(iter(rows.values()))["loss"]
+    torch_forms = _torch.FORMS if options.torch and _torch.available() and cell.order != "mixed" else ()
+    for name in torch_forms:
+        try:
+            programs[name], rows[name] = _torch_program(name, cell, data)
+        except Exception as error:  # noqa: BLE001 - a compiler that is not there, a shape that it refuses
+            rows[name] = {"failed": " ".join(str(error).split())[:200]}
+    for name, row in rows.items():
+        tolerance = 1e-4 if grid.precision == "float32" else 5e-2
+        if "loss" in row and not abs(row["loss"] - expected) <= tolerance * max(abs(expected), 1e-8):
+            raise RuntimeError(f"{name} starts at a loss of {row['loss']}, the others at {expected}.")
+    times = _timed(programs | {"matrix product": _matrix_product()}, options)
+    limit = 2 * _SIDE**3 / (np.min(times["matrix product"]) * 1e6)
+    for name, ms in times.items():
+        if name in rows:
+            rows[name] |= _statistics(ms, times, torch_forms) | {
+                "gflop_s": cell.flop / np.median(ms) / 1e6,
+                "share_of_matrix_product": cell.flop / np.median(ms) / 1e6 / limit,
+            }
+    return {"cell": cell._asdict(), "gflop": cell.flop / 1e9, "matrix_product_gflop_s": limit, "rows": rows}
 
-    def batch(per_class: int) -> mf.Batch:
-        images = rng.integers(0, 256, (options.tasks, 2 * per_class, options.size, options.size, 3), dtype=np.uint8)
-        return mf.Batch(jnp.asarray(images), jnp.tile(jnp.arange(2 * per_class) % 2, (options.tasks, 1)))
 
-    episodes = mf.Episode(batch(options.shots), batch(options.queries))
-    state = learner.init(jax.jit(model.init)(jax.random.key(0), episodes.support.inputs[0]))
-    update = jax.jit(learner.update)
+def _torch_program(name: str, cell: Cell, data):
     began = time.perf_counter()
-    jax.block_until_ready(update(state, episodes))
-    return lambda: jax.block_until_ready(update(state, episodes)), time.perf_counter() - began
+    rules = {"order": cell.order, "inner_steps": cell.steps, "inner_lr": INNER_LR}
+    # The first call has the loss of the common start, and compiles where there is something to compile.
+    loss = _torch.meta_step(name, initial(cell, data), data, outer_lr=0.0, **rules)
+    value = loss()
+    return loss, {"loss": value, "compile_s": time.perf_counter() - began}
+
+
+_SIDE = 2048
+
+
+def _matrix_product():
+    square = jnp.ones((_SIDE, _SIDE))
+    product = jax.jit(jnp.matmul)
+    return lambda: jax.block_until_ready(product(square, square))
+
+
+def _timed(programs, options: Options) -> dict[str, np.ndarray]:
+    """Rounds of those that are not hopeless; one time for those that are."""
+    once = interleave(programs, rounds=1)
+    best = min(float(ms[0]) for name, ms in once.items() if name != "matrix product")
+    worth = {n: p for n, p in programs.items() if n == "matrix product" or once[n][0] <= options.slow * best}
+    return once | interleave(worth, rounds=options.rounds)
+
+
+def _statistics(ms: np.ndarray, times, torch_forms) -> dict[str, Any]:
+    row = {"ms_p50": float(np.median(ms)), "ms_p95": float(np.percentile(ms, 95)), "rounds": len(ms)}
+    for name in torch_forms:
+        other = times.get(name)
+        if other is not None and len(other) == len(ms):
+            ratios = other / ms
+            row[f"times_faster_than {name}"] = [float(q) for q in np.percentile(ratios, [50, 5, 95])]
+    return row
+
+
+def summary(cell: dict[str, Any]) -> dict[str, Any]:
+    """The fastest form of a cell, what the rule and measuring would have taken, and how far those are from it."""
+    ours = {n: row["ms_p50"] for n, row in cell["rows"].items() if n not in _torch.FORMS and "ms_p50" in row}
+    known = [", ".join(form) for form in forms(tasks=cell["cell"]["tasks"])]
+    known = [name for name in known if name in ours] or list(ours)
+    best, measured = min(ours, key=lambda n: ours[n]), min(known, key=lambda n: ours[n])
+    return {"best": best, "measured": measured, "measured_to_best": ours[measured] / ours[best], "rule": known[0],
+            "rule_to_best": ours[known[0]] / ours[best]}  # fmt: skip
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The report for people."""
+    machine = report["machine"]
+    lines = [f"`{report['command']}`, commit {report['provenance']['commit']}, {report['provenance']['date']}; "
+             f"{machine['processor']}, {machine['cores']} cores, {machine['backend']}; " +
+             ", ".join(f"{name} {version}" for name, version in machine["versions"].items()) +
+             f"; GLIBC_TUNABLES={machine['malloc'] or 'unset'}."]  # fmt: skip
+    for cell in report["cells"]:
+        about = cell["cell"]
+        title = ("**{size} px, {order} order, {steps} steps, {tasks} tasks**: {gflop:.0f} GFLOP a step; "
+                 + "matrix product {matrix_product_gflop_s:.0f} GFLOP/s")  # fmt: skip
+        lines += [
+            "",
+            title.format(**about, **cell),
+            "",
+            "| program | ms p50 | p95 | compile s | memory MB | GFLOP/s | of matrix product | " +
+            " | ".join(f"faster than {name}" for name in _torch.FORMS) + " |",
+            "|---|" + "---|" * (6 + len(_torch.FORMS)),
+        ]  # fmt: skip
+        rows = sorted(cell["rows"].items(), key=lambda item: item[1].get("ms_p50", np.inf))
+        lines += [_line(name, row) for name, row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, row: dict[str, Any]) -> str:
+    if "failed" in row:
+        return f"| {name} | failed: {row['failed'][:60]} |" + " |" * (5 + len(_torch.FORMS))
+    ratio = lambda other: row.get(f"times_faster_than {other}")
+    ratios = ["-" if not (r := ratio(other)) else f"{r[0]:.2f} [{r[1]:.2f}, {r[2]:.2f}]" for other in _torch.FORMS]
+    memory = f"{row['memory_mb']:.0f}" if "memory_mb" in row else "-"
+    p95 = f"{row['ms_p95']:.0f}" if row["rounds"] > 1 else "once"
+    return (f"| {name} | {row['ms_p50']:.1f} | {p95} | {row['compile_s']:.1f} | {memory} | {row['gflop_s']:.0f} | "
+            f"{row['share_of_matrix_product']:.0%} | " + " | ".join(ratios) + " |")  # fmt: skip
+
+
+def run(options: Options, grid: Grid) -> dict[str, Any]:
+    """Measures cell after cell; writes after each, so that an interrupted run leaves what it has."""
+    if options.rounds < 1 or Path(options.out).suffix != ".json":
+        raise InputError("--rounds must be at least 1, and --out a .json file.")
+    if Path(options.out).exists():
+        raise InputError(f"out: '{options.out}' exists already. Choose another --out; nothing was overwritten.")
+    unusual = [f"--config.{f.name}={getattr(grid, f.name)}" for f in dataclasses.fields(grid)
+               if getattr(grid, f.name) != getattr(QUICK, f.name)]  # fmt: skip
+    report = {
+        "command": " ".join(["python -m experiments.benchmark", *unusual]),
+        "machine": machine(),
+        "provenance": provenance(),
+        "cells": [],
+    }
+    for cell in cells(grid):
+        found = measure(cell, grid, options)
+        report["cells"].append(found | summary(found))
+        write_json(options.out, report)
+        Path(options.out).with_suffix(".md").write_text(markdown(report))
+        print(markdown(report | {"cells": report["cells"][-1:]}).split("\n\n", 1)[1], flush=True)
+    return report
+
+
+def machine() -> dict[str, Any]:
+    """What measured."""
+    versions = {"jax": jax.__version__, "python": platform.python_version()}
+    if _torch.available():
+        from importlib.metadata import version
+
+        versions["torch"] = version("torch")
+    return {
+        "processor": jax.devices()[0].device_kind if jax.default_backend() != "cpu" else _processor(),
+        "cores": os.cpu_count(), "backend": jax.default_backend(), "devices": jax.device_count(),
+        "malloc": os.environ.get("GLIBC_TUNABLES", ""), "versions": versions,
+    }  # fmt: skip
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    name = next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
+    return name + (" with AVX-512" if any("avx512f" in line for line in lines) else "")
+
+
+def _known(text: str, name: str, choices) -> list[str]:
+    words = [word.strip() for word in text.split(",")]
+    for word in words:
+        if word not in choices:
+            raise InputError(f"--config.{name}: unknown '{word}'; known: {', '.join(choices)}.")
+    return words
 
 
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options: Options) -> None:
-        report = run(options)
-        print(f"{'candidate':20} {'ms p50':>8} {'ms p95':>8} {'ratio p50 [p5, p95]':>22} {'compile s':>10}")
-        for name, row in report["rows"].items():
-            low, high = row["ratio_p05_p95"]
-            ratio = f"{row['ratio_p50']:.2f} [{low:.2f}, {high:.2f}]"
-            print(f"{name:20} {row['ms_p50']:8.1f} {row['ms_p95']:8.1f} {ratio:>22} {row['compile_s']:10.1f}")
-        if options.out:
-            write_json(options.out, report)
+    def body(options: Options, grid: Grid) -> None:
+        report = run(options, grid)
+        print(json.dumps([{k: c[k] for k in ("best", "measured", "measured_to_best")} for c in report["cells"]]))
+        print(f"Wrote {options.out} and {Path(options.out).with_suffix('.md')}.")
 
-    return launch(argv, body, doc=__doc__ or "", options=Options())
+    presets = {"quick": QUICK, "full": FULL}
+    return launch(argv, body, doc=__doc__ or "", options=Options(), config=QUICK, presets=presets)
 
 
 if __name__ == "__main__":
