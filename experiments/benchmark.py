@@ -1,13 +1,13 @@
 """What an outer step costs on this machine: every way of running it, and PyTorch's, side by side.
 
     python -m experiments.benchmark --out=benchmark.json
-    python -m experiments.benchmark --sizes=84 --orders=second,mixed --steps=5 --tasks=4
+    python -m experiments.benchmark --config.sizes=84 --config.orders=second,mixed --config.steps=5
 
 Writes JSON, and beside it Markdown: milliseconds per outer step of MAML on Conv4, in rounds that run every program
 once, so that ratios hold while the machine's speed drifts; compile seconds; memory; GFLOP/s, and what share that is of
-a large matrix product timed in the same rounds. With the extra `bench`, PyTorch as its users write it: a loop over tasks,
-`torch.func`, and `torch.compile` of that; its first loss must be ours to 1e-4. The quick preset takes a quarter of an
-hour on two cores, the full one hours, or minutes on a GPU.
+a large matrix product timed in the same rounds. With the extra `bench`, PyTorch as its users write it: a loop over
+tasks, `torch.func`, and `torch.compile` of that; its first loss must be ours to 1e-4. The quick preset takes a quarter
+of an hour on two cores; the full one is for an accelerator.
 """
 
 import dataclasses
@@ -72,7 +72,7 @@ def cells(grid: Grid) -> list[Cell]:
     Raises:
         InputError: for what is no number or not known.
     """
-    numbers = {}
+    numbers: dict[str, list[int]] = {}
     for name in ("sizes", "steps", "tasks"):
         try:
             numbers[name] = [int(word) for word in getattr(grid, name).split(",")]
@@ -81,9 +81,12 @@ def cells(grid: Grid) -> list[Cell]:
         if min(numbers[name]) < (16 if name == "sizes" else 1):
             raise InputError(f"--config.{name}={getattr(grid, name)}: give whole numbers, 1 or more (sizes: 16).")
     orders = _known(grid.orders, "orders", get_args(Order))
-    combinations = itertools.product(numbers["sizes"], orders, numbers["steps"], numbers["tasks"])
     rest = {"width": grid.width, "shots": grid.shots, "queries": grid.queries}
-    return [Cell(size, order, steps, tasks, **rest) for size, order, steps, tasks in combinations]
+    return [
+        Cell(size, order, steps, tasks, **rest)
+        for size, steps, tasks in itertools.product(numbers["sizes"], numbers["steps"], numbers["tasks"])
+        for order in orders
+    ]
 
 
 def measure(cell: Cell, grid: Grid, options: Options) -> dict[str, Any]:

@@ -58,7 +58,9 @@ def winograd_conv(
         )
     if inputs.shape[-1] < _MIN_CHANNELS:
         return patches_conv(inputs, kernel)
-    return _convolve_p.bind(inputs, kernel)
+    # Sums of sixteen inputs lose what half precision has left of its digits, so they are made in single.
+    wide = jnp.promote_types(inputs.dtype, jnp.float32)
+    return _convolve_p.bind(inputs.astype(wide), kernel.astype(wide)).astype(inputs.dtype)
 
 
 def _convolve(inputs, kernel):

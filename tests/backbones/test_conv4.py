@@ -225,3 +225,32 @@ def test_a_large_mean_does_not_cost_the_variance_its_digits():
     expected = (exact - exact.mean()) / np.sqrt(exact.var() + 1e-5)
     actual = normalise(jnp.asarray(inputs), 8, jnp.ones(1), jnp.zeros(1))
     np.testing.assert_allclose(actual, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("convolution", ["lax", "patches", "winograd"])
+@pytest.mark.parametrize("normalisation", ["support", "group"])
+def test_half_precision_is_for_convolutions_alone(convolution, normalisation):
+    images, context = pictures(6, size=16), pictures(4, seed=1, size=16)
+    options = {"width": 16, "convolution": convolution, "normalisation": normalisation}
+    half, single = (conv4(precision=precision, **options) for precision in ("bfloat16", "float32"))
+    params = jax.jit(half.init)(jax.random.key(0), images)
+
+    def loss(model):
+        outputs = lambda params: model.apply(params, images, context=context)
+        return lambda params: (jnp.sum(jnp.sin(outputs(params).logits)), outputs(params))
+
+    run = jax.jit(lambda p: [jax.value_and_grad(loss(model), has_aux=True)(p) for model in (half, single)])
+    ((_, outputs), grads), ((_, expected), exact) = run(params)
+    assert {leaf.dtype for leaf in jax.tree.leaves((params, outputs, grads))} == {jnp.dtype("float32")}
+    # Eight bits of mantissa, four layers: a few hundredths. If nothing had been rounded, it would be nothing.
+    scale = np.abs(expected.logits).max()
+    difference = np.abs(outputs.logits - expected.logits).max() / scale
+    assert 1e-6 < difference < 0.1
+    angle = lambda a, b: np.vdot(a, b) / np.sqrt(np.vdot(a, a) * np.vdot(b, b))
+    flat = lambda tree: np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+    assert angle(flat(grads), flat(exact)) > 0.98
+
+
+def test_an_unknown_precision_is_named_with_the_known_ones():
+    with pytest.raises(ValueError, match="unknown `precision` 'int8'; known: float32, bfloat16"):
+        inspect.unwrap(conv4)(precision="int8")

@@ -1,0 +1,80 @@
+"""The benchmark counts what XLA counts, and says what was measured."""
+
+import json
+
+import jax
+import pytest
+
+import metaforge as mf
+from experiments import _meta_step, benchmark
+from experiments._meta_step import Cell
+
+
+def xla_flop(cell):
+    """XLA's own count of the same outer step, tasks in a straight program of plain convolutions."""
+    import optax
+
+    model = mf.backbones.conv4(width=cell.width, normalisation="episode", convolution="lax")
+    loss_fn = mf.objectives.loss_fn(model.apply, mf.objectives.cross_entropy())
+    learner = mf.maml(
+        loss_fn, inner_optimizer=optax.sgd(0.1), outer_optimizer=optax.sgd(0.1), inner_steps=cell.steps,
+        order=cell.order, tasks="unroll",
+    )  # fmt: skip
+    data = _meta_step.episodes(cell)
+    state = jax.eval_shape(learner.init, jax.eval_shape(lambda: _meta_step.initial(cell, data)))
+    return jax.jit(learner.update).lower(state, data).cost_analysis()["flops"]
+
+
+@pytest.mark.parametrize(("order", "steps"), [("first", 1), ("first", 3), ("second", 1), ("second", 2)])
+def test_the_count_of_operations_is_xla_s_but_for_what_is_not_a_convolution(order, steps):
+    # XLA leaves out products with padding and adds normalisation, pooling and the optimizer: both are hundredths at a
+    # large size. Nothing is compiled.
+    cell = Cell(256, order, steps, tasks=1, shots=1, queries=3)
+    assert xla_flop(cell) == pytest.approx(cell.flop, rel=0.02)
+
+
+def test_the_count_is_that_of_the_reference_table():
+    # 56.6 million multiplications for an image of 64 pixels; 40 images in each of 4 tasks, each costing three forward
+    # passes less the first layer's 7.08 million, which nobody differentiates by the image.
+    assert Cell(64, "first", 1, 4).flop == pytest.approx(2 * 4 * 40 * (3 * 56.6e6 - 7.08e6), rel=2e-3)
+
+
+def test_a_small_grid_is_measured_and_reported(tmp_path, capsys):
+    out = tmp_path / "cost.json"
+    settings = "sizes=16 width=4 shots=1 queries=1 tasks=2 strategies=scan,vmap convolutions=patches"
+    flags = [*(f"--config.{setting}" for setting in settings.split()), "--rounds=2", "--torch=false"]
+    assert benchmark.main(["benchmark", f"--out={out}", *flags]) == 0
+    (cell,) = json.loads(out.read_text())["cells"]
+    assert set(cell["rows"]) == {"scan, patches", "vmap, patches"}
+    for row in cell["rows"].values():
+        assert row["gflop_s"] == pytest.approx(cell["gflop"] / row["ms_p50"] * 1e3)
+        assert row["share_of_matrix_product"] == pytest.approx(row["gflop_s"] / cell["matrix_product_gflop_s"])
+    assert "| scan, patches |" in out.with_suffix(".md").read_text()
+    assert benchmark.main(["benchmark", f"--out={out}", *flags]) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_the_summary_names_the_best_and_what_choosing_would_cost():
+    times = {"scan, winograd": 12.0, "scan, patches": 11.0, "unroll, lax": 10.0, "torch loop": 1.0}
+    cell = {"cell": {"tasks": 4}, "rows": {name: {"ms_p50": ms} for name, ms in times.items()}}
+    found = benchmark.summary(cell)
+    assert (found["best"], found["measured"], found["rule"]) == ("unroll, lax", "scan, patches", "scan, winograd")
+    assert found["measured_to_best"] == pytest.approx(1.1)
+    assert found["rule_to_best"] == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--config.sizes=8", "--config.sizes=8: give whole numbers"),
+        ("--config.steps=one", "--config.steps=one: give whole numbers"),
+        ("--config.orders=third", "unknown 'third'; known: first, second, mixed"),
+        ("--config.convolutions=fft", "unknown 'fft'; known: auto, lax, patches, winograd"),
+        ("--out=table.txt", "--out a .json file"),
+    ],
+)
+def test_bad_flags_are_one_line(flag, said, capsys):
+    assert benchmark.main(["benchmark", flag]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
