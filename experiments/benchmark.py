@@ -5,7 +5,8 @@
 
 Writes JSON, and beside it Markdown: milliseconds per outer step of MAML on Conv4, in rounds that run every program
 once, so that ratios hold while the machine's speed drifts; compile seconds; memory; GFLOP/s, and what share that is of
-a large matrix product timed in the same rounds. With the extra `bench`, PyTorch as its users write it: a loop over
+a large matrix product timed in the same rounds; bytes that XLA counts as read and written a second, and what share that
+is of a sum of long arrays in the same rounds (above 1: the caches serve them). With the extra `bench`, PyTorch as its users write it: a loop over
 tasks, `torch.func`, and `torch.compile` of that; its first loss must be ours to 1e-4. The quick preset takes a quarter
 of an hour on two cores; the full one is for an accelerator.
 """
@@ -114,15 +115,19 @@ def measure(cell: Cell, grid: Grid, options: Options) -> dict[str, Any]:
         tolerance = 1e-4 if grid.precision == "float32" else 5e-2
         if "loss" in row and not abs(row["loss"] - expected) <= tolerance * max(abs(expected), 1e-8):
             raise RuntimeError(f"{name} starts at a loss of {row['loss']}, the others at {expected}.")
-    times = _timed(programs | {"matrix product": _matrix_product()}, options)
+    times = _timed(programs | _limits(), options)
     limit = 2 * _SIDE**3 / (np.min(times["matrix product"]) * 1e6)
+    bandwidth = 3 * 4 * _LONG / (np.min(times["long sum"]) * 1e6)
     for name, ms in times.items():
         if name in rows:
             rows[name] |= _statistics(ms, times, torch_forms) | {
                 "gflop_s": cell.flop / np.median(ms) / 1e6,
                 "share_of_matrix_product": cell.flop / np.median(ms) / 1e6 / limit,
             }
-    return {"cell": cell._asdict(), "gflop": cell.flop / 1e9, "matrix_product_gflop_s": limit, "rows": rows}
+            if "accessed_gb" in rows[name]:
+                rows[name]["share_of_bandwidth"] = rows[name]["accessed_gb"] / np.median(ms) * 1e3 / bandwidth
+    return {"cell": cell._asdict(), "gflop": cell.flop / 1e9, "matrix_product_gflop_s": limit,
+            "bandwidth_gb_s": bandwidth, "rows": rows}  # fmt: skip
 
 
 def _torch_program(name: str, cell: Cell, data):
@@ -134,20 +139,25 @@ def _torch_program(name: str, cell: Cell, data):
     return loss, {"loss": value, "compile_s": time.perf_counter() - began}
 
 
-_SIDE = 2048
+_SIDE, _LONG = 2048, 1 << 25
 
 
-def _matrix_product():
-    square = jnp.ones((_SIDE, _SIDE))
-    product = jax.jit(jnp.matmul)
-    return lambda: jax.block_until_ready(product(square, square))
+def _limits():
+    """What this machine can do: a large matrix product, and the sum of two arrays that no cache holds."""
+    square, long, other = jnp.ones((_SIDE, _SIDE)), jnp.ones(_LONG), jnp.ones(_LONG)
+    product, total = jax.jit(jnp.matmul), jax.jit(lambda one, two: one + 2 * two)
+    return {
+        "matrix product": lambda: jax.block_until_ready(product(square, square)),
+        "long sum": lambda: jax.block_until_ready(total(long, other)),
+    }
 
 
 def _timed(programs, options: Options) -> dict[str, np.ndarray]:
     """Rounds of those that are not hopeless; one time for those that are."""
     once = interleave(programs, rounds=1)
-    best = min(float(ms[0]) for name, ms in once.items() if name != "matrix product")
-    worth = {n: p for n, p in programs.items() if n == "matrix product" or once[n][0] <= options.slow * best}
+    limits = ("matrix product", "long sum")
+    best = min(float(ms[0]) for name, ms in once.items() if name not in limits)
+    worth = {n: p for n, p in programs.items() if n in limits or once[n][0] <= options.slow * best}
     return once | interleave(worth, rounds=options.rounds)
 
 
@@ -181,14 +191,14 @@ def markdown(report: dict[str, Any]) -> str:
     for cell in report["cells"]:
         about = cell["cell"]
         title = ("**{size} px, {order} order, {steps} steps, {tasks} tasks**: {gflop:.0f} GFLOP a step; "
-                 + "matrix product {matrix_product_gflop_s:.0f} GFLOP/s")  # fmt: skip
+                 + "matrix product {matrix_product_gflop_s:.0f} GFLOP/s, long sum {bandwidth_gb_s:.0f} GB/s")  # fmt: skip
         lines += [
             "",
             title.format(**about, **cell),
             "",
-            "| program | ms p50 | p95 | compile s | memory MB | GFLOP/s | of matrix product | " +
+            "| program | ms p50 | p95 | compile s | memory MB | GFLOP/s | of matrix product | of bandwidth | " +
             " | ".join(f"faster than {name}" for name in _torch.FORMS) + " |",
-            "|---|" + "---|" * (6 + len(_torch.FORMS)),
+            "|---|" + "---|" * (7 + len(_torch.FORMS)),
         ]  # fmt: skip
         rows = sorted(cell["rows"].items(), key=lambda item: item[1].get("ms_p50", np.inf))
         lines += [_line(name, row) for name, row in rows]
@@ -197,13 +207,14 @@ def markdown(report: dict[str, Any]) -> str:
 
 def _line(name: str, row: dict[str, Any]) -> str:
     if "failed" in row:
-        return f"| {name} | failed: {row['failed'][:60]} |" + " |" * (5 + len(_torch.FORMS))
+        return f"| {name} | failed: {row['failed'][:60]} |" + " |" * (6 + len(_torch.FORMS))
     ratio = lambda other: row.get(f"times_faster_than {other}")
     ratios = ["-" if not (r := ratio(other)) else f"{r[0]:.2f} [{r[1]:.2f}, {r[2]:.2f}]" for other in _torch.FORMS]
     memory = f"{row['memory_mb']:.0f}" if "memory_mb" in row else "-"
+    bandwidth = f"{row['share_of_bandwidth']:.0%}" if "share_of_bandwidth" in row else "-"
     p95 = f"{row['ms_p95']:.0f}" if row["rounds"] > 1 else "once"
     return (f"| {name} | {row['ms_p50']:.1f} | {p95} | {row['compile_s']:.1f} | {memory} | {row['gflop_s']:.0f} | "
-            f"{row['share_of_matrix_product']:.0%} | " + " | ".join(ratios) + " |")  # fmt: skip
+            f"{row['share_of_matrix_product']:.0%} | {bandwidth} | " + " | ".join(ratios) + " |")  # fmt: skip
 
 
 def run(options: Options, grid: Grid) -> dict[str, Any]:

@@ -48,6 +48,9 @@ def test_a_small_grid_is_measured_and_reported(tmp_path, capsys):
     assert set(cell["rows"]) == {"scan, patches", "vmap, patches"}
     for row in cell["rows"].values():
         assert row["gflop_s"] == pytest.approx(cell["gflop"] / row["ms_p50"] * 1e3)
+        assert row["share_of_bandwidth"] == pytest.approx(
+            row["accessed_gb"] / row["ms_p50"] * 1e3 / cell["bandwidth_gb_s"]
+        )
         assert row["share_of_matrix_product"] == pytest.approx(row["gflop_s"] / cell["matrix_product_gflop_s"])
     assert "| scan, patches |" in out.with_suffix(".md").read_text()
     assert benchmark.main(["benchmark", f"--out={out}", *flags]) == 2
