@@ -5,10 +5,10 @@
 
 Writes JSON, and beside it Markdown: milliseconds per outer step of MAML on Conv4, in rounds that run every program
 once, so that ratios hold while the machine's speed drifts; compile seconds; memory; GFLOP/s, and what share that is of
-a large matrix product timed in the same rounds; bytes that XLA counts as read and written a second, and what share that
-is of a sum of long arrays in the same rounds (above 1: the caches serve them). With the extra `bench`, PyTorch as its users write it: a loop over
-tasks, `torch.func`, and `torch.compile` of that; its first loss must be ours to 1e-4. The quick preset takes a quarter
-of an hour on two cores; the full one is for an accelerator.
+a large matrix product timed in the same rounds; the bytes that XLA counts as read and written in a second, and what
+share that is of a sum of long arrays in the same rounds (above 1 where caches serve them). With the extra `bench`,
+PyTorch as its users write it: a loop over tasks, `torch.func`, and `torch.compile` of that; its first loss must be ours
+to 1e-4. The quick preset takes a quarter of an hour on two cores; the full one is for an accelerator.
 """
 
 import dataclasses
@@ -190,8 +190,8 @@ def markdown(report: dict[str, Any]) -> str:
              f"; GLIBC_TUNABLES={machine['malloc'] or 'unset'}."]  # fmt: skip
     for cell in report["cells"]:
         about = cell["cell"]
-        title = ("**{size} px, {order} order, {steps} steps, {tasks} tasks**: {gflop:.0f} GFLOP a step; "
-                 + "matrix product {matrix_product_gflop_s:.0f} GFLOP/s, long sum {bandwidth_gb_s:.0f} GB/s")  # fmt: skip
+        title = ("**{size} px, {order} order, {steps} steps, {tasks} tasks**: {gflop:.0f} GFLOP a step; matrix "
+                 + "product {matrix_product_gflop_s:.0f} GFLOP/s, long sum {bandwidth_gb_s:.0f} GB/s")  # fmt: skip
         lines += [
             "",
             title.format(**about, **cell),
