@@ -53,6 +53,7 @@ class Program(NamedTuple):
         compile_seconds: what compiling took.
         temporary_bytes: its temporary memory, as XLA planned it.
         accessed_bytes: what XLA counts as read and written, the same byte as often as it is touched.
+        text: the compiled program.
     """
 
     step: Callable[[], Any]
@@ -60,6 +61,7 @@ class Program(NamedTuple):
     compile_seconds: float
     temporary_bytes: int
     accessed_bytes: float
+    text: Callable[[], str]
 
 
 def episodes(cell: Cell) -> mf.Episode:
@@ -98,6 +100,7 @@ def compiled(cell: Cell, form: Form, data: mf.Episode, *, precision: str = "floa
         seconds,
         int(getattr(memory, "temp_size_in_bytes", 0)),
         float(cost.get("bytes accessed", 0.0)),
+        update.as_text,
     )
 
 

@@ -26,6 +26,7 @@ import numpy as np
 
 from experiments import _torch
 from experiments._meta_step import INNER_LR, Cell, compiled, episodes, initial
+from experiments._profile import profile
 from experiments.demo import provenance
 from metaforge.backbones import Convolution
 from metaforge.commands import launch, setting, start
@@ -43,6 +44,7 @@ class Options:
     out: str = setting("benchmark.json", "JSON file to write; the Markdown goes beside it.")
     rounds: int = setting(7, "Rounds; each runs every program once.")
     torch: bool = setting(True, "Whether to measure PyTorch too, if it is installed.")
+    profile: bool = setting(False, "Whether to say where the time of the fastest of our forms goes.")
     slow: float = setting(15.0, "Programs this many times slower than the fastest run once only.")
 
 
@@ -96,9 +98,9 @@ def measure(cell: Cell, grid: Grid, options: Options) -> dict[str, Any]:
     strategies = _known(grid.strategies, "strategies", get_args(Strategy))
     convolutions = _known(grid.convolutions, "convolutions", get_args(Convolution))
     wanted = [Form(s, c) for s in strategies for c in convolutions if s != "unroll" or cell.tasks <= 8]  # type: ignore[arg-type]
-    programs, rows = {}, {}
+    programs, rows, ours = {}, {}, {}
     for form in wanted:
-        one = compiled(cell, form, data, precision=grid.precision, remat=grid.remat)
+        one = ours[", ".join(form)] = compiled(cell, form, data, precision=grid.precision, remat=grid.remat)
         programs[", ".join(form)] = one.step
         rows[", ".join(form)] = {
             "loss": one.loss, "compile_s": one.compile_seconds, "memory_mb": one.temporary_bytes / 1e6,
@@ -126,8 +128,10 @@ def measure(cell: Cell, grid: Grid, options: Options) -> dict[str, Any]:
             }
             if "accessed_gb" in rows[name]:
                 rows[name]["share_of_bandwidth"] = rows[name]["accessed_gb"] / np.median(ms) * 1e3 / bandwidth
+    best = min(ours, key=lambda name: rows[name]["ms_p50"])
+    parts = {"profiled": best, "profile_ms": profile(ours[best])} if options.profile else {}
     return {"cell": cell._asdict(), "gflop": cell.flop / 1e9, "matrix_product_gflop_s": limit,
-            "bandwidth_gb_s": bandwidth, "rows": rows}  # fmt: skip
+            "bandwidth_gb_s": bandwidth, "rows": rows, **parts}  # fmt: skip
 
 
 def _torch_program(name: str, cell: Cell, data):
@@ -202,6 +206,11 @@ def markdown(report: dict[str, Any]) -> str:
         ]  # fmt: skip
         rows = sorted(cell["rows"].items(), key=lambda item: item[1].get("ms_p50", np.inf))
         lines += [_line(name, row) for name, row in rows]
+        if "profiled" in cell:
+            total = sum(cell["profile_ms"].values())
+            title = f"Where the time of {cell['profiled']} goes (both cores added up):"
+            lines += ["", title, "", "| part | ms | share |", "|---|---|---|"]
+            lines += [f"| {part} | {ms:.1f} | {ms / total:.0%} |" for part, ms in cell["profile_ms"].items()]
     return "\n".join(lines) + "\n"
 
 

@@ -42,7 +42,7 @@ def test_the_count_is_that_of_the_reference_table():
 def test_a_small_grid_is_measured_and_reported(tmp_path, capsys):
     out = tmp_path / "cost.json"
     settings = "sizes=16 width=4 shots=1 queries=1 tasks=2 strategies=scan,vmap convolutions=patches"
-    flags = [*(f"--config.{setting}" for setting in settings.split()), "--rounds=2", "--torch=false"]
+    flags = [*(f"--config.{setting}" for setting in settings.split()), "--rounds=2", "--torch=false", "--profile"]
     assert benchmark.main(["benchmark", f"--out={out}", *flags]) == 0
     (cell,) = json.loads(out.read_text())["cells"]
     assert set(cell["rows"]) == {"scan, patches", "vmap, patches"}
@@ -52,6 +52,15 @@ def test_a_small_grid_is_measured_and_reported(tmp_path, capsys):
             row["accessed_gb"] / row["ms_p50"] * 1e3 / cell["bandwidth_gb_s"]
         )
         assert row["share_of_matrix_product"] == pytest.approx(row["gflop_s"] / cell["matrix_product_gflop_s"])
+    # Four convolutions, four normalisations, and what is between them; each was seen.
+    parts = cell["profile_ms"]
+    assert all(
+        any(part.startswith(f"{kind} {n}") for part in parts)
+        for kind in ("convolution", "normalisation")
+        for n in (1, 2, 3, 4)
+    )
+    assert "ReLU and pooling" in parts
+    assert min(parts.values()) >= 0
     assert "| scan, patches |" in out.with_suffix(".md").read_text()
     assert benchmark.main(["benchmark", f"--out={out}", *flags]) == 2
     assert "exists already" in capsys.readouterr().err
