@@ -10,7 +10,7 @@ import optax
 import metaforge as mf
 from experiments import _setup
 from experiments.config import Config
-from metaforge.data.episodes import EpisodeSampler, gather, to_device
+from metaforge.data.episodes import EpisodeSampler, gather, pool
 from metaforge.data.records import Records
 from metaforge.evaluation.metrics import auc
 
@@ -40,7 +40,7 @@ def _episode_scores(params, images, labels, support, query, rate, *, config: Con
     return jax.lax.map(one, episodes), episodes.query.targets
 
 
-def choose_rule(config: Config, params, pool: Records) -> dict:
+def choose_rule(config: Config, params, records: Records) -> dict:
     """The rate and the number of steps with the highest mean AUC over source-validation episodes.
 
     What the configuration fixes is not chosen. Ties go to the smaller step.
@@ -51,15 +51,15 @@ def choose_rule(config: Config, params, pool: Records) -> dict:
     unit = config.inner_lr if config.finetune_optimizer == "sgd" else 1e-3
     rates = (config.finetune_lr,) if config.finetune_lr else tuple(unit * rate for rate in RATES)
     counts = (config.finetune_steps,) if config.finetune_steps else STEPS
-    sampler = validation_sampler(config, pool)
-    images, labels = to_device(pool)
+    sampler, held = validation_sampler(config, records), pool(records)
+    images, labels = jax.device_put((held.image, held.label))
     tried = []
     for steps in counts:
         for rate in rates:
             values = []
             for index in range(config.eval_batches):
                 rows = sampler(index)
-                arrays = (jnp.asarray(rows.support), jnp.asarray(rows.query))
+                arrays = (jnp.asarray(held.index[rows.support]), jnp.asarray(held.index[rows.query]))
                 scores, targets = _episode_scores(
                     params, images, labels, *arrays, rate, config=rule_key(config), steps=steps
                 )
@@ -75,10 +75,10 @@ def choose_rule(config: Config, params, pool: Records) -> dict:
     }
 
 
-def validation_sampler(config: Config, pool: Records) -> EpisodeSampler:
+def validation_sampler(config: Config, records: Records) -> EpisodeSampler:
     """The episodes of source validation: the same for every learner of a seed."""
     return EpisodeSampler(
-        pool, seed=1_000_000 + config.seed, tasks=config.tasks, shots=config.shots, queries=config.queries
+        records, seed=1_000_000 + config.seed, tasks=config.tasks, shots=config.shots, queries=config.queries
     )
 
 

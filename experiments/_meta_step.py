@@ -100,7 +100,7 @@ def compiled(cell: Cell, form: Form, data: mf.Episode, *, precision: str = "floa
         seconds,
         int(getattr(memory, "temp_size_in_bytes", 0)),
         float(cost.get("bytes accessed", 0.0)),
-        update.as_text,
+        lambda: update.as_text() or "",
     )
 
 

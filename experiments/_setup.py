@@ -10,8 +10,10 @@ import numpy as np
 import optax
 
 import metaforge as mf
+from experiments import _prepared
 from experiments._progress import progress
 from experiments.config import Config
+from metaforge.data.domains import SourceSplit, TestSplit
 from metaforge.data.faces import FaceSet, load_faces, split_people
 from metaforge.data.records import Records, concatenate
 from metaforge.errors import InputError
@@ -23,11 +25,12 @@ CONTEXT_ROWS = 64
 
 def methods(config: Config) -> tuple[list[str], list[str]]:
     """The source and the held-out forgery methods."""
-    held = _names("holdout", config.holdout, FORGERIES)
+    known = _prepared.methods(config.data) if config.data else tuple(FORGERIES)
+    held = _names("holdout", config.holdout, known)
     source = (
-        [n for n in FORGERIES if n not in held]
+        [name for name in known if name not in held]
         if config.methods == "all"
-        else _names("methods", config.methods, FORGERIES)
+        else _names("methods", config.methods, known)
     )
     both = sorted({*source} & {*held})
     if both:
@@ -39,12 +42,30 @@ def methods(config: Config) -> tuple[list[str], list[str]]:
     return source, held
 
 
-def records(config: Config, *, split: str, held_out: bool = False, quiet: bool = True) -> Records:
+def records(config: Config, *, split: SourceSplit, held_out: bool = False, quiet: bool = True) -> Records:
     """The forged and real images of one split of people: of the source methods, or of the held-out ones."""
     names = methods(config)[int(held_out)]
+    if config.data:
+        return _prepared.records(
+            config.data, split=split, methods=tuple(names), size=config.image_size, frames=config.frames,
+            memory_gb=config.memory_gb,
+        )  # fmt: skip
     acquisitions = tuple(_names("acquisitions", config.acquisitions, ACQUISITIONS))
     key = dataclasses.astuple(_data_fields(config))
     return concatenate([_domain(key, name, acquisitions, split, quiet) for name in names])
+
+
+def test_split(config: Config) -> TestSplit:
+    """The held-out methods' images of test people: to be judged on, not learned from."""
+    acquisitions = tuple(_names("acquisitions", config.acquisitions, ACQUISITIONS))
+    key = dataclasses.astuple(_data_fields(config))
+    return TestSplit(concatenate([_domain(key, name, acquisitions, "test", True) for name in methods(config)[1]]))
+
+
+def identity_of(records: Records) -> tuple:
+    """What a run remembers its images by: their pixels, or, of prepared data, their names."""
+    images = records.image if isinstance(records.image, np.ndarray) else records.image.paths
+    return images, records.label, records.domain
 
 
 def faces(config: Config) -> FaceSet:
@@ -108,7 +129,7 @@ def source_context(config: Config, pool: Records) -> np.ndarray:
     """A fixed, class-balanced draw of source images, uint8 `(CONTEXT_ROWS, size, size, 3)`."""
     rng = np.random.default_rng(np.random.SeedSequence([config.seed, 64]))
     rows = [rng.choice(pool.rows(label=label), CONTEXT_ROWS // 2, replace=True) for label in (mf.REAL, mf.FAKE)]
-    return pool.image[np.concatenate(rows)]
+    return np.asarray(pool.image[np.concatenate(rows)])
 
 
 def _names(field: str, text: str, known) -> list[str]:

@@ -12,6 +12,8 @@ import metaforge as mf
 from experiments import _adaptation, _setup
 from experiments.config import Config
 from metaforge import runs
+from metaforge.data.domains import TestSplit
+from metaforge.data.files import ImageFiles
 from metaforge.errors import InputError
 from metaforge.screening import Detector, score
 
@@ -92,16 +94,17 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
     return Detector(params, context, about)
 
 
-def scores(trained: Trained, detector: Detector, images: np.ndarray) -> np.ndarray:
+def scores(trained: Trained, detector: Detector, test: TestSplit) -> np.ndarray:
     """A detector's scores of a test set, by the run's own normalisation: as one batch if that is transductive."""
     context = None if trained.transductive else detector.context
-    return score(_setup.model(trained.config).apply, detector.params, images, context=context)
+    scorer = lambda images: score(_setup.model(trained.config).apply, detector.params, images, context=context)
+    return test.score(scorer, batch=None if trained.transductive else 1024)
 
 
 def worth(
     trained: Trained,
-    support: tuple[np.ndarray, np.ndarray],
-    test: np.ndarray,
+    support: tuple[np.ndarray | ImageFiles, np.ndarray],
+    test: TestSplit,
     *,
     shots: int,
     draws: int,
@@ -118,7 +121,7 @@ def worth(
     Args:
         trained: the run.
         support: images and labels to draw from; they share nobody with the test images.
-        test: uint8 images `(images, size, size, 3)`.
+        test: what is judged.
 
     Other Arguments:
         shots: support images per class.
@@ -128,14 +131,15 @@ def worth(
         steps: its steps, 0 for the run's own choice.
 
     Returns:
-        State to float32 scores `(draws, images)`; without adaptation there is one draw.
+        State to float64 scores `(draws, images)`; without adaptation there is one draw.
     """
-    images, labels = support
+    images, labels = support  # files are read when a support set has been drawn
     plain = detector(trained)
     found: dict[str, list] = {"not adapted": [scores(trained, plain, test)], "support statistics": [], "adapted": []}
     for draw in range(draws):
         rows = _adaptation.support_rows(labels, shots=shots, seed=seed, draw=draw)
-        adapted = detector(trained, support=images[rows], labels=labels[rows], rate=rate, steps=steps)
-        found["support statistics"].append(scores(trained, plain._replace(context=images[rows]), test))
+        drawn = np.asarray(images[rows])
+        adapted = detector(trained, support=drawn, labels=labels[rows], rate=rate, steps=steps)
+        found["support statistics"].append(scores(trained, plain._replace(context=drawn), test))
         found["adapted"].append(scores(trained, adapted, test))
     return {state: np.stack(values) for state, values in found.items()}

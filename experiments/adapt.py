@@ -20,7 +20,9 @@ import numpy as np
 import metaforge as mf
 from experiments import _adaptation, _target
 from metaforge.commands import launch, python, setting, start
+from metaforge.data.domains import TestSplit
 from metaforge.data.images import ImageFolder, read_folder
+from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import bootstrap, paired_difference
 from metaforge.runs import write_json
@@ -71,11 +73,12 @@ def run(options: Options) -> dict[str, Any]:
         )
     images, labels, groups, skipped = read_target(options.target, size=sizes.pop())
     pool, test = set_aside(labels, groups, shots=options.shots, share=options.test_share, seed=options.seed)
+    judged = TestSplit(Records.from_columns(image=images[test], label=labels[test]))
     measured = {}
     for key, one in trained.items():
         name = one.config.learner if key == "run" else "erm"
         states = _target.worth(
-            one, (images[pool], labels[pool]), images[test], shots=options.shots, draws=options.draws,
+            one, (images[pool], labels[pool]), judged, shots=options.shots, draws=options.draws,
             seed=options.seed, rate=options.rate, steps=options.steps,
         )  # fmt: skip
         measured |= {f"{name}, {state}": values[None] for state, values in states.items()}

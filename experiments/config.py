@@ -18,6 +18,9 @@ class Config:
     faces: str = setting("lfw", "Real faces: 'lfw' (embedded) or a folder of photographs.")
     identity: str = setting("", "Regular expression whose group finds the person in a file's path.")
     landmarks: str = setting("", "An .npz of landmarks; default: landmarks*.npz in the folder, if any.")
+    data: str = setting("", "Prepared data sets instead: folders of experiments.prepare.")
+    frames: int = setting(0, "Frames of each video, spread evenly, of prepared data; 0 for all.")
+    memory_gb: float = setting(8.0, "The most that a split's images may take in memory.")
     methods: str = setting("all", "Source forgery methods, or 'all' but the held-out ones.")
     holdout: str = setting("", "Methods never trained or selected on.")
     acquisitions: str = setting("none", "Of none, jpeg, downscale: each makes a domain of every method.")
@@ -88,7 +91,7 @@ class Config:
 
 
 _ABOVE_ZERO = [
-    "variants", "width", "tasks", "shots", "queries", "iterations", "inner_lr", "inner_steps", "outer_lr",
+    "memory_gb", "variants", "width", "tasks", "shots", "queries", "iterations", "inner_lr", "inner_steps", "outer_lr",
                "outer_decay", "epoch_iterations", "log_every", "eval_every", "eval_batches", "checkpoint_every",
 ]  # fmt: skip
 

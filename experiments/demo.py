@@ -81,14 +81,14 @@ def hold_out(target: str, folder: Path, options: Options, config: Config) -> dic
         train.run(dataclasses.replace(config, learner=learner, seed=seed), workdir)
     # Support sets come from people whom nobody trained on, test images from people whom nobody has seen at all.
     pool = _setup.records(config, split="validation", held_out=True)
-    test = _setup.records(config, split="test", held_out=True)
+    test = _setup.test_split(config)
     scores: dict[str, list] = {}
     rules: dict[str, list] = {}
     with progress(f"adapting to {target}", len(runs), unit="model") as bar:
         for (learner, seed), workdir in runs.items():
             trained = _target.load_run(workdir)
             states = _target.worth(
-                trained, (pool.image, pool.label), test.image, shots=config.shots, draws=options.draws, seed=seed
+                trained, (np.asarray(pool.image), pool.label), test, shots=config.shots, draws=options.draws, seed=seed
             )
             for state, values in states.items():
                 scores.setdefault(f"{learner}, {state}", []).append(values)

@@ -17,11 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 
 import metaforge as mf
-from experiments import _adaptation, _form, _setup
+from experiments import _adaptation, _form, _prepared, _setup
 from experiments._progress import progress
 from experiments.config import PRESETS, Config
 from metaforge.commands import launch, setting, start
-from metaforge.data.episodes import EpisodeSampler, gather, to_device
+from metaforge.data.episodes import EpisodeSampler, gather, pool
 from metaforge.data.records import Records, check_splits_are_disjoint, concatenate
 from metaforge.devices import connect, is_writer, spread
 from metaforge.errors import InputError
@@ -43,8 +43,8 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
     config.check()
     _setup.methods(config)
     if read_config(workdir, missing_ok=True) is None:
-        # Faces that cannot be used are said before anything is written.
-        _setup.split(config)
+        # Images that cannot be used are said before anything is written.
+        _setup.records(config, split="validation", quiet=quiet) if config.data else _setup.split(config)
     directory = Run(workdir, dataclasses.asdict(config))
     if config.baseline and config.learner != "erm":
         baseline = dataclasses.replace(config, learner="erm", baseline=False)
@@ -70,7 +70,7 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
 
 def _refuse_other_images(directory: Run, *pools: Records) -> None:
     """A run that goes on must go on with the images that it began with."""
-    digest = fingerprint([(pool.image, pool.label, pool.domain) for pool in pools])
+    digest = fingerprint([_setup.identity_of(records) for records in pools])
     path = directory.directory / "data.json"
     if not path.exists():
         if is_writer():
@@ -83,11 +83,13 @@ def _refuse_other_images(directory: Run, *pools: Records) -> None:
 
 
 def describe(config: Config, train: Records, validation: Records) -> dict[str, Any]:
-    """What went in: counts by domain and split, and the files that could not be read."""
+    """What went in: counts by domain and split, and the files that could not be read or the data sets' provenance."""
     counts = {
-        split: {domain: len(pool.rows(domain=domain)) for domain in pool.domains()}
-        for split, pool in (("train", train), ("validation", validation))
+        split: {domain: len(rows) for domain, rows in records.by_domain().items()}
+        for split, records in (("train", train), ("validation", validation))
     }
+    if config.data:
+        return {"images": counts, "domains": "prepared data sets", "provenance": _prepared.provenance(config.data)}
     skipped = [skip._asdict() for skip in _setup.faces(config).skipped]
     return {"images": counts, "skipped_files": skipped, "domains": "synthesised from real faces"}
 
@@ -104,7 +106,8 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
     for index in range(config.eval_batches):
         _adaptation.validation_sampler(config, validation)(index)
     placed = spread(config.devices, tasks=config.tasks)
-    images, labels = placed.replicate((train.image, train.label))
+    held = pool(train)
+    images, labels = placed.replicate((held.image, held.label))
     state = placed.replicate(_setup.learner(config).init(_setup.init_params(config)))
 
     def outer_step(config: Config):
@@ -115,7 +118,7 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
         rows = sampler(0)
         with placed.on_mesh():
             copy = jax.tree.map(jnp.copy, state)
-            arrays = (images, labels, placed.by_task(rows.support), placed.by_task(rows.query))
+            arrays = (images, labels, *(placed.by_task(held.index[side]) for side in (rows.support, rows.query)))
             jax.block_until_ready(outer_step(config)(copy, *arrays))
 
     update = outer_step(_form.choose(config, directory.directory, attempt))
@@ -130,7 +133,7 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
                 # Drawing overlaps with the step before; only what it outlasts that step is waiting.
                 if not infos or infos[-1].loss.is_ready():
                     waited += time.perf_counter() - asked
-                arrays = (placed.by_task(rows.support), placed.by_task(rows.query))
+                arrays = tuple(placed.by_task(held.index[side]) for side in (rows.support, rows.query))
                 # Row numbers went to the device; nothing else may travel in the loop.
                 with placed.on_mesh(), jax.transfer_guard("disallow"):
                     state, info = update(state, images, labels, *arrays)
@@ -196,16 +199,18 @@ def _compiled(config: Config, everywhere=None):
     return update, evaluate
 
 
-def _validator(config: Config, pool: Records):
+def _validator(config: Config, records: Records):
     """Loss and accuracy on source-validation episodes."""
-    sampler, (images, labels) = _adaptation.validation_sampler(config, pool), to_device(pool)
+    sampler, held = _adaptation.validation_sampler(config, records), pool(records)
+    images, labels = jax.device_put((held.image, held.label))
     evaluate = _compiled(dataclasses.replace(config, seed=0))[1]
 
     def validate(params) -> dict[str, float]:
         found = []
         for index in range(config.eval_batches):
             rows = sampler(index)
-            found.append(evaluate(params, images, labels, jnp.asarray(rows.support), jnp.asarray(rows.query)))
+            arrays = (jnp.asarray(held.index[rows.support]), jnp.asarray(held.index[rows.query]))
+            found.append(evaluate(params, images, labels, *arrays))
         means = np.mean(np.concatenate(jax.device_get(found), axis=-1), axis=-1, dtype=np.float64)
         names = ("val_loss_unadapted", "val_accuracy_unadapted", "val_loss", "val_accuracy")
         return dict(zip(names, np.ravel(means).tolist(), strict=True))

@@ -172,6 +172,8 @@ def fingerprint(state: Any) -> str:
     digest = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
         array = np.asarray(leaf)
+        if array.dtype.kind == "T":  # the bytes of such an array are addresses
+            array = np.array(array.tolist(), str)
         digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import demo, sinusoid
+from experiments import benchmark, demo, sinusoid
 
 ROOT = Path(__file__).parents[1]
 RESULTS = (ROOT / "docs" / "results.md").read_text()
@@ -31,3 +31,22 @@ def test_the_sinusoid_table_is_that_of_the_report():
     for line in sinusoid.table(report).splitlines():
         if re.match(r"\| 5 \| (1|5|10) ", line):
             assert line in RESULTS, line
+
+
+BENCHMARKS = sorted((ROOT / "docs" / "results").glob("benchmark*.json"))
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_the_tables_of_what_a_step_costs_are_those_of_the_reports(path):
+    report = json.loads(path.read_text())
+    assert benchmark.markdown(report).strip() in (ROOT / "docs" / "performance.md").read_text()
+
+
+def test_the_readme_s_table_of_speed_is_that_of_the_report():
+    report = json.loads((ROOT / "docs" / "results" / "benchmark.json").read_text())
+    readme = (ROOT / "README.md").read_text()
+    for cell in report["cells"]:
+        row = cell["rows"]["scan, winograd"]
+        low_to_high = "{:.2f} [{:.2f}, {:.2f}]".format(*row["times_faster_than torch loop"])
+        share = row["share_of_matrix_product"]
+        assert f"| {cell['cell']['size']} | {row['ms_p50']:.0f} | {low_to_high} | {share * 100:.0f} % |" in readme

@@ -4,9 +4,13 @@ import dataclasses
 
 import numpy as np
 
+from metaforge.data.files import ImageFiles
 from metaforge.errors import InputError
 
-_COLUMNS = ("domain", "method", "video", "identity", "donor", "pair", "compression", "split")
+COLUMNS = ("domain", "method", "video", "identity", "donor", "pair", "compression", "split")
+"""The columns of text. NumPy's strings of free length keep a million of each in some tens of megabytes."""
+
+_TEXT = np.dtypes.StringDType()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,11 +18,13 @@ class Records:
     """A table of images: column `c` of record `i` is `records.c[i]`.
 
     Attributes:
-        image: uint8 RGB in [0, 255], shape `(records, height, width, 3)`.
+        image: uint8 RGB in [0, 255], shape `(records, height, width, 3)`: an array, or files that are decoded when
+            they are asked for (`metaforge.data.files.ImageFiles`).
         label: int32, shape `(records,)`: `REAL` (0) or `FAKE` (1).
         domain: the task that a record belongs to: a forgery method, with its acquisition if it has one.
         method: how it was forged, or what its pair was forged with if it is real.
-        video: what it was cut from; two frames of one video never stand on both sides of an episode or a split.
+        video: what it was cut from, by a name that no other video has (data set, method and name); two frames of one
+            video never stand on both sides of an episode or a split.
         identity: whose face it is (of a fake: the face it was pasted into).
         donor: whose face was pasted, or "" if nobody else's.
         pair: a fake and the real image it was made from share this name.
@@ -27,7 +33,7 @@ class Records:
         frame: int32, the frame's number in its video.
     """
 
-    image: np.ndarray
+    image: np.ndarray | ImageFiles
     label: np.ndarray
     domain: np.ndarray
     method: np.ndarray
@@ -59,12 +65,14 @@ class Records:
             2
         """
         count = len(label)
-        unknown = set(columns) - {*_COLUMNS, "frame"}
+        unknown = set(columns) - {*COLUMNS, "frame"}
         if unknown:
-            raise ValueError(f"unknown columns {sorted(unknown)}; known: {[*_COLUMNS, 'frame']}.")
-        text = {name: np.asarray(columns.get(name, [""] * count), dtype=str) for name in _COLUMNS}
-        frame = np.asarray(columns.get("frame", [0] * count), np.int32)
-        return cls(image=np.asarray(image), label=np.asarray(label, np.int32), frame=frame, **text)
+            raise ValueError(f"unknown columns {sorted(unknown)}; known: {[*COLUMNS, 'frame']}.")
+        empty = np.zeros(count, _TEXT)
+        text = {name: np.asarray(columns.get(name, empty), dtype=_TEXT) for name in COLUMNS}
+        frame = np.asarray(columns.get("frame", np.zeros(count)), np.int32)
+        image = image if isinstance(image, ImageFiles) else np.asarray(image)
+        return cls(image=image, label=np.asarray(label, np.int32), frame=frame, **text)
 
     def take(self, rows) -> "Records":
         """The records at `rows` (indices or a boolean mask), as a new table."""
@@ -93,6 +101,16 @@ class Records:
         """The names of the domains, sorted."""
         return sorted(set(self.domain.tolist()))
 
+    def by_domain(self) -> dict[str, np.ndarray]:
+        """The row numbers of every domain, by its name, sorted by name."""
+        numbers: dict[str, int] = {}
+        codes = np.fromiter(
+            (numbers.setdefault(name, len(numbers)) for name in self.domain.tolist()), np.int32, len(self)
+        )
+        order, counts = np.argsort(codes, kind="stable"), np.bincount(codes, minlength=len(numbers))
+        parts = np.split(order, np.cumsum(counts)[:-1]) if numbers else []
+        return dict(sorted(zip(numbers, parts, strict=True)))
+
     def people(self) -> np.ndarray:
         """Who is in each picture, shape `(records, 2)`: identity and donor; the identity twice if nobody gave."""
         return np.stack([self.identity, np.where(self.donor == "", self.identity, self.donor)], axis=1)
@@ -109,8 +127,12 @@ def concatenate(tables: list[Records]) -> Records:
     sizes = {table.image.shape[1:] for table in tables}
     if len(sizes) > 1:
         raise InputError(f"records: images of different sizes {sorted(sizes)}. Resize them to one size first.")
-    fields = [field.name for field in dataclasses.fields(Records)]
-    return Records(**{name: np.concatenate([getattr(table, name) for table in tables]) for name in fields})
+    fields = [field.name for field in dataclasses.fields(Records) if field.name != "image"]
+    images = [table.image for table in tables]
+    columns = {name: np.concatenate([getattr(table, name) for table in tables]) for name in fields}
+    pixels = [image for image in images if isinstance(image, np.ndarray)]
+    image = np.concatenate(pixels) if len(pixels) == len(images) else ImageFiles.concatenate(images)
+    return Records(image=image, **columns)
 
 
 def check_splits_are_disjoint(records: Records) -> None:
@@ -119,15 +141,15 @@ def check_splits_are_disjoint(records: Records) -> None:
     Raises:
         InputError: naming one video or person that stands in two splits.
     """
-    home: dict[tuple[str, str], str] = {}
-    people = records.people()
-    for row in range(len(records)):
-        keys = {("person", people[row, 0]), ("person", people[row, 1]), ("video", records.video[row])}
-        for kind, name in keys:
-            split = str(records.split[row])
-            if name and home.setdefault((kind, str(name)), split) != split:
-                other = home[kind, str(name)]
-                raise InputError(
-                    f"records: {kind} '{name}' is in the splits '{other}' and '{split}'. "
-                    "Split by person and video before forging."
-                )
+    split = records.split.tolist()
+    names = {"person": (records.identity, records.donor), "video": (records.video,)}
+    for kind, columns in names.items():
+        home: dict[str, str] = {}
+        for column in columns:
+            # A set first: frames of one video repeat their names.
+            for name, where in sorted(set(zip(column.tolist(), split, strict=True))):
+                if name and home.setdefault(name, where) != where:
+                    raise InputError(
+                        f"records: {kind} '{name}' is in the splits '{home[name]}' and '{where}'. "
+                        "Split by person and video before forging."
+                    )

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from metaforge.errors import InputError
-from metaforge.evaluation.metrics import METRICS
-from metaforge.types import FAKE
+from metaforge.evaluation._resampling import replicates, seed_slots
+from metaforge.evaluation.multiple import bootstrap_p
 
 
 class Interval(NamedTuple):
@@ -68,6 +68,11 @@ def bootstrap(
     Three seeds tell little about seeds: with $k$ seeds their part of the variance comes out $(k - 1) / k$ of what it
     is, and with one seed the interval is of that one model.
 
+    Few clusters make intervals too narrow. In simulated studies of 10 videos, with half of the variance or more between
+    videos and an AUC of 0.7 to 0.8, the 95 % interval held the truth in 87 % of studies; of 20 videos in 91 %, of 40 to
+    60 in 93 to 94 %, of 80 to 200 in 94 %. It lies too high more often than too low. Resampling the frames of 60 videos
+    one by one, it held the truth in 74 to 80 %.
+
     Repeating rows makes any detector look less calibrated, so the interval of `ece` lies too high, often above the
     value itself: compare two of them with `paired_difference`, where this nearly cancels.
 
@@ -108,10 +113,13 @@ def bootstrap(
     """
     methods = dict(scores) if isinstance(scores, Mapping) else {"": scores}
     names = [metric] if isinstance(metric, str) else list(metric)
-    values, replicates = _replicates(labels, methods, clusters, names, resamples, level, seed, resample_seeds)
+    rng = np.random.default_rng(seed)
+    values, found = replicates(
+        labels, methods, clusters, names, resamples=resamples, level=level, rng=rng, slots=resample_seeds
+    )
     answers = {}
     for method in methods:
-        of_metric = {name: _interval(values[method, name], replicates[method, name], level) for name in names}
+        of_metric = {name: _interval(values[method, name], found[method, name], level) for name in names}
         answers[method] = of_metric[names[0]] if isinstance(metric, str) else of_metric
     return answers if isinstance(scores, Mapping) else answers[""]
 
@@ -156,112 +164,157 @@ def paired_difference(
         >>> print(paired_difference(labels, scores, scores, people))
         0.00 [0.00, 0.00]
     """
-    methods = {"scores": scores, "baseline": baseline}
-    values, replicates = _replicates(labels, methods, clusters, [metric], resamples, level, seed, resample_seeds)
-    ours, theirs = ("scores", metric), ("baseline", metric)
-    return _interval(values[ours] - values[theirs], replicates[ours] - replicates[theirs], level)
+    rng = np.random.default_rng(seed)
+    how = {"resamples": resamples, "level": level, "rng": rng, "slots": resample_seeds}
+    return _interval(*_of_target(Target(labels, scores, clusters, baseline), metric, **how), level)
 
 
-def _interval(value: float, replicates: np.ndarray, level: float) -> Interval:
-    low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
+def paired_p(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    baseline: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    metric: str = "auc",
+    resamples: int = 1000,
+    seed: int = 0,
+    resample_seeds: bool = True,
+) -> float:
+    """The p-value of "no difference", from the resamples of `paired_difference` with the same arguments.
+
+    Two-sided; the 95 % interval leaves 0 out where this is below 0.05, but for rounding. Of differences on several
+    targets, some fall below 0.05 by luck: take all p-values to `holm` and report what it says.
+
+    Args:
+        labels: 0 (real) or 1 (fake), shape `(rows,)`.
+        scores: shape `(seeds, draws, rows)`; seed and draw `i` go with seed and draw `i` of `baseline`.
+        baseline: likewise; an axis of 1 serves for all seeds or draws.
+        clusters: the name of every row's identity or video, shape `(rows,)`: the resampling unit of rows.
+        metric: a name in `METRICS`.
+        resamples: how many resamples; p is at least `2 / (resamples + 1)`, so many targets ask for more of them.
+        seed: seeds the resampling.
+        resample_seeds: `False` holds the seeds as they are.
+
+    Returns:
+        p in (0, 1], as `bootstrap_p` has it.
+
+    Raises:
+        InputError: as `bootstrap`.
+
+    Example:
+        >>> labels, people = np.array([0, 1] * 10), np.repeat(["ann", "bo", "cy", "di"], 5)
+        >>> scores = np.random.default_rng(0).uniform(size=(1, 1, 20))
+        >>> paired_p(labels, scores, scores, people)
+        1.0
+    """
+    rng = np.random.default_rng(seed)
+    how = {"resamples": resamples, "level": 0.95, "rng": rng, "slots": resample_seeds}
+    return bootstrap_p(_of_target(Target(labels, scores, clusters, baseline), metric, **how)[1])
+
+
+class Target(NamedTuple):
+    """The rows of one target domain, for `macro_bootstrap`: all as in `bootstrap` and `paired_difference`.
+
+    Attributes:
+        labels: 0 (real) or 1 (fake), shape `(rows,)`.
+        scores: shape `(seeds, draws, rows)`.
+        clusters: shape `(rows,)`; no cluster belongs to two targets.
+        baseline: shape `(seeds, draws, rows)`, to measure the difference to; or `None`.
+    """
+
+    labels: ArrayLike
+    scores: ArrayLike
+    clusters: ArrayLike
+    baseline: ArrayLike | None = None
+
+
+def macro_bootstrap(
+    targets: Mapping[str, Target],
+    *,
+    metric: str = "auc",
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+    resample_seeds: bool = True,
+) -> Interval:
+    """The mean of a metric over target domains, every domain counted alike, and its interval.
+
+    Clusters and draws are resampled within each target, seeds once for all: the same trained models are judged on
+    every target. The interval speaks of these targets, and not of a new one: nothing is learnt of that from resampling.
+    Four forgeries of the same real videos are not four targets in this sense, and are refused.
+
+    Args:
+        targets: name to `Target`: with a baseline all of them, or none.
+        metric: a name in `METRICS`.
+        resamples: how many resamples.
+        level: the share of resamples inside the interval, in (0, 1).
+        seed: seeds the resampling. The order of the targets does not matter.
+        resample_seeds: `False` holds the seeds as they are.
+
+    Returns:
+        The interval of the mean over targets, or with baselines of the mean difference.
+
+    Raises:
+        InputError: as `bootstrap`; if there is no target, some have a baseline and some have none, seeds differ in
+            number, or two targets share a cluster.
+
+    Example:
+        >>> rng, labels = np.random.default_rng(0), np.array([0, 1] * 20)
+        >>> def target(name):
+        ...     people = np.repeat([f"{name}, person {i}" for i in range(10)], 4)
+        ...     return Target(labels, rng.normal(labels, 1.0, size=(3, 5, 40)), people)
+        >>> interval = macro_bootstrap({"swap": target("swap"), "reenact": target("reenact")})
+        >>> bool(0.5 < interval.low < interval.value < interval.high < 1)
+        True
+    """
+    seeds = _shared_seeds(targets)
+    _check_apart(targets)
+    rng = np.random.default_rng(seed)
+    slots = seed_slots(rng, seeds, max(resamples, 0), resample_seeds)
+    how = {"resamples": resamples, "level": level, "slots": slots}
+    found = [
+        _of_target(target, metric, rng=stream, **how)
+        for (_, target), stream in zip(sorted(targets.items()), rng.spawn(len(targets)), strict=True)
+    ]
+    values, each = zip(*found, strict=True)
+    return _interval(float(np.mean(values)), np.mean(each, axis=0), level)
+
+
+def _interval(value: float, resampled: np.ndarray, level: float) -> Interval:
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(value), float(low), float(high))
 
 
-def _replicates(labels, methods, clusters, names, resamples, level, seed, resample_seeds):
-    """The point values, and their `(resamples,)` replicates, both by `(method, metric)`."""
-    labels, clusters = np.asarray(labels), np.asarray(clusters)
-    methods = {method: np.asarray(scores, np.float64) for method, scores in methods.items()}
-    _check(labels, methods, clusters, names, resamples, level)
-    seeds, draws = np.broadcast_shapes(*(scores.shape[:2] for scores in methods.values()))
-    rng = np.random.default_rng(seed)
-    members, index = np.unique(clusters, return_inverse=True)
-    counts = _cluster_counts(rng, index, labels == FAKE, len(members), resamples)
-    shares = _model_shares(rng, seeds, draws, resamples, resample_seeds)
-    values, replicates = {}, {}
-    for method, scores in methods.items():
-        for name in names:
-            values[method, name] = np.mean(METRICS[name](labels, scores))
-            each = _resampled(name, labels, scores, index, counts)
-            replicates[method, name] = (each * shares).sum(axis=(1, 2))
-    return values, replicates
+def _of_target(target: Target, metric: str, **how) -> tuple[float, np.ndarray]:
+    """The metric, or its difference to the baseline, and the replicates of that, shape `(resamples,)`."""
+    methods = {"scores": target.scores}
+    if target.baseline is not None:
+        methods["baseline"] = target.baseline
+    values, found = replicates(target.labels, methods, target.clusters, [metric], **how)
+    if target.baseline is None:
+        return values["scores", metric], found["scores", metric]
+    ours, theirs = ("scores", metric), ("baseline", metric)
+    return values[ours] - values[theirs], found[ours] - found[theirs]
 
 
-def _cluster_counts(rng, index: np.ndarray, fake: np.ndarray, num: int, resamples: int) -> np.ndarray:
-    """How often each resample holds each cluster, shape `(resamples, clusters)`; both classes always present."""
-    holds = np.stack([np.bincount(index[kind], minlength=num) for kind in (fake, ~fake)], axis=1)
-    counts = rng.multinomial(num, np.full(num, 1 / num), size=resamples)
-    if not holds.any(axis=0).all():
-        return counts
-    # At least 1 - (1 - 1/num)^num > 0.63 of resamples hold a given cluster, so this ends soon.
-    while (lacking := ((counts @ holds) == 0).any(axis=1)).any():
-        counts[lacking] = rng.multinomial(num, np.full(num, 1 / num), size=int(lacking.sum()))
-    return counts
+def _shared_seeds(targets: Mapping[str, Target]) -> int:
+    if not targets:
+        raise InputError("macro_bootstrap: no target was given. Give the rows of at least one.")
+    if len({target.baseline is None for target in targets.values()}) > 1:
+        raise InputError("macro_bootstrap: some targets have a baseline and some have none. Give it for all, or none.")
+    stacks = [stack for target in targets.values() for stack in (target.scores, target.baseline) if stack is not None]
+    seeds = {np.shape(stack)[0] for stack in stacks if np.ndim(stack) == 3} - {0, 1}
+    if len(seeds) > 1:
+        raise InputError(f"macro_bootstrap: targets of {sorted(seeds)} seeds. Judge the same models on every target.")
+    return max(seeds, default=1)
 
 
-def _model_shares(rng, seeds: int, draws: int, resamples: int, resample_seeds: bool) -> np.ndarray:
-    """The weight of every (seed, draw) in each resample's mean, shape `(resamples, seeds, draws)`, summing to 1."""
-    # A seed that was drawn twice has its draws resampled twice, independently: one slot for each time.
-    slots = np.tile(np.arange(seeds), (resamples, 1))
-    if resample_seeds:
-        slots = rng.integers(seeds, size=(resamples, seeds))
-    in_slot = rng.multinomial(draws, np.full(draws, 1 / draws), size=(resamples, seeds))
-    shares = np.zeros((resamples, seeds, draws))
-    np.add.at(shares, (np.arange(resamples)[:, None], slots), in_slot)
-    return shares / (seeds * draws)
-
-
-def _resampled(name: str, labels, scores, index: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The metric of every (seed, draw) on every resample of the clusters, shape `(resamples, seeds, draws)`."""
-    if name != "auc":
-        return np.stack([METRICS[name](labels, scores, weights=count[index]) for count in counts])
-    flat = scores.reshape(-1, scores.shape[-1])
-    each = np.stack([_cluster_auc(labels == FAKE, row, index, counts) for row in flat], axis=1)
-    return each.reshape(len(counts), *scores.shape[:-1])
-
-
-def _cluster_auc(fake: np.ndarray, scores: np.ndarray, index: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The AUC of one score vector on every resample, shape `(resamples,)`: `w W w / (w p) (w q)`."""
-    num = counts.shape[1]
-    fakes, reals = np.bincount(index[fake], minlength=num), np.bincount(index[~fake], minlength=num)
-    order = np.argsort(scores[~fake])
-    ranked, owner = scores[~fake][order], index[~fake][order]
-    wins = np.zeros((num, num))
-    # One cluster of fakes at a time: a real of rank r is beaten by the fakes whose insertion point lies beyond it.
-    for cluster in np.flatnonzero(fakes):
-        challengers = scores[fake & (index == cluster)]
-        beaten = np.zeros(len(ranked) + 1)
-        for side in ("left", "right"):  # strictly above, and at least equal: their mean counts ties half
-            np.add.at(beaten, np.searchsorted(ranked, challengers, side), 0.5)
-        beaten = beaten[::-1].cumsum()[::-1][1:]
-        wins[cluster] = np.bincount(owner, weights=beaten, minlength=num)
-    weights = counts.astype(np.float64)
-    return ((weights @ wins) * weights).sum(axis=1) / ((weights @ fakes) * (weights @ reals))
-
-
-def _check(labels, methods, clusters, names, resamples, level) -> None:
-    unknown = [name for name in names if name not in METRICS]
-    if unknown or not names:
-        raise InputError(f"bootstrap: unknown metric {unknown}. Known: {', '.join(METRICS)}.")
-    if not methods:
-        raise InputError("bootstrap: no method was given. Give the scores of at least one.")
-    for method, scores in methods.items():
-        if scores.ndim != 3 or 0 in scores.shape or scores.shape[2] != labels.size:
-            raise InputError(
-                f"bootstrap: scores {method!r} have shape {scores.shape} for {labels.size} labels. "
-                "Give (seeds, draws, rows), with an axis of 1 where there is one seed or one draw."
-            )
-    shapes = {method: scores.shape[:2] for method, scores in methods.items()}
-    try:
-        np.broadcast_shapes(*shapes.values())
-    except ValueError:
-        raise InputError(
-            f"bootstrap: (seeds, draws) differ: {shapes}. Judge all on the same seeds and draws."
-        ) from None
-    if clusters.shape != labels.shape or (clusters.dtype.kind in "US" and (clusters == clusters.dtype.type()).any()):
-        raise InputError("bootstrap: a row has no cluster. Name the identity or video of every row.")
-    if len(np.unique(clusters)) < 2:
-        raise InputError(
-            "bootstrap: one cluster says nothing of others. Give rows of at least two identities or videos."
-        )
-    if resamples < 1 or not 0 < level < 1:
-        raise InputError(f"bootstrap: {resamples} resamples at level {level}. Use at least 1, and a level in (0, 1).")
+def _check_apart(targets: Mapping[str, Target]) -> None:
+    home: dict[object, str] = {}
+    for name, target in targets.items():
+        for cluster in set(np.ravel(np.asarray(target.clusters)).tolist()):
+            if home.setdefault(cluster, name) != name:
+                raise InputError(
+                    f"macro_bootstrap: cluster {cluster!r} is in the targets {home[cluster]!r} and {name!r}. "
+                    "Put the data set into its name; targets that share videos cannot be resampled apart."
+                )

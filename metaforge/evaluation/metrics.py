@@ -4,28 +4,19 @@ All take `labels`, shape `(rows,)`, 0 for real and 1 for fake, and `scores`, sha
 fake. The leading axes are free and are kept, so a stack of `(seeds, draws, rows)` is one call. `weights`, shape
 `(rows,)`, not negative, count every row; whole numbers mean that a row is there so many times. The arithmetic is
 float64, whatever the scores were. A metric that does not exist for the rows given raises `InputError`, and is
-never NaN. `auc`, `equal_error_rate` and `average_precision` only look at the order of the scores, and take logits too.
+never NaN. `auc`, `equal_error_rate`, `eer_knot`, `average_precision` and `tpr_at_fpr` only look at the order of the
+scores, and take logits too.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from metaforge.errors import InputError
-from metaforge.types import FAKE, REAL
-
-Values = np.ndarray | np.float64
-"""One number for every leading index of the scores: float64, shape `scores.shape[:-1]`."""
-
-
-class _Rows(NamedTuple):
-    """Checked input: `fake` bool `(rows,)`, `scores` float64 `(..., rows)`, `weights` float64 `(rows,)`."""
-
-    fake: np.ndarray
-    scores: np.ndarray
-    weights: np.ndarray
+from metaforge.evaluation._rows import Rows, Values, accumulated, checked, weighted_mean
+from metaforge.evaluation.thresholds import accuracy, eer_knot, hits_of, tpr_at_fpr
 
 
 def auc(labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None) -> Values:
@@ -52,8 +43,8 @@ def auc(labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = Non
     References:
         Fawcett, *An introduction to ROC analysis*, 2006, section 7.
     """
-    rows = _checked(labels, scores, weights, both_classes="auc")
-    hits, alarms, _ = _accumulated(rows)
+    rows = checked(labels, scores, weights, both_classes="auc")
+    hits, alarms, _ = accumulated(rows)
     area = (np.diff(alarms) * (hits[..., 1:] + hits[..., :-1]) / 2).sum(-1)
     return area / (hits[..., -1] * alarms[..., -1])
 
@@ -62,8 +53,8 @@ def equal_error_rate(labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLike
     """The error rate at the threshold where as many fakes are missed as reals are accused, in [0, 1]; 0.5 is chance.
 
     Between two neighbouring points of the ROC curve the rates are interpolated linearly, so the value is where the
-    curve of `auc` crosses the line "missed = accused". (Taking the nearest point instead, as some code of this field
-    does, differs by up to half a row of either class.)
+    curve of `auc` crosses the line "missed = accused". (DeepfakeBench takes a nearby corner of the curve instead; that
+    rule is `eer_knot`. Say beside a table which one it holds.)
 
     Args:
         labels: 0 (real) or 1 (fake), shape `(rows,)`.
@@ -80,8 +71,8 @@ def equal_error_rate(labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLike
         >>> print(equal_error_rate([0, 0, 1, 1], [0.1, 0.6, 0.5, 0.8]))
         0.5
     """
-    rows = _checked(labels, scores, weights, both_classes="eer")
-    hits, alarms, _ = _accumulated(rows)
+    rows = checked(labels, scores, weights, both_classes="eer")
+    hits, alarms, _ = accumulated(rows)
     accused = alarms / alarms[..., -1:]
     excess = accused - (1 - hits / hits[..., -1:])  # accused minus missed: climbs from -1 to 1 along the curve
     after = np.argmax(excess >= 0, axis=-1)[..., None]  # the first point at or past the crossing, never point 0
@@ -110,38 +101,11 @@ def average_precision(labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLik
         >>> print(round(average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 4))
         0.8333
     """
-    rows = _checked(labels, scores, weights, both_classes="ap")
-    hits, alarms, _ = _accumulated(rows)
+    rows = checked(labels, scores, weights, both_classes="ap")
+    hits, alarms, _ = accumulated(rows)
     called = hits + alarms
     precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
     return (np.diff(hits) * precision[..., 1:]).sum(-1) / hits[..., -1]
-
-
-def accuracy(
-    labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None, threshold: float = 0.5
-) -> Values:
-    """The share of rows called right, in [0, 1], where a score above `threshold` means fake.
-
-    A score equal to the threshold is called real, as the larger of two equal logits is.
-
-    Args:
-        labels: 0 (real) or 1 (fake), shape `(rows,)`.
-        scores: the probability of fake, in [0, 1], shape `(..., rows)`.
-        weights: shape `(rows,)`, at least 0; `None` for 1 each.
-        threshold: in [0, 1]. Tune it on source domains, never on the rows that are judged.
-
-    Returns:
-        float64, shape `(...)`.
-
-    Raises:
-        InputError: if the input is malformed.
-
-    Example:
-        >>> print(accuracy([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]))
-        0.75
-    """
-    rows = _checked(labels, scores, weights, probabilities="accuracy")
-    return _mean((rows.scores > threshold) == rows.fake, rows.weights)
 
 
 def negative_log_likelihood(labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None) -> Values:
@@ -164,10 +128,14 @@ def negative_log_likelihood(labels: ArrayLike, scores: ArrayLike, *, weights: Ar
         >>> print(round(negative_log_likelihood([0, 1], [0.5, 0.5]), 3))
         0.693
     """
-    rows = _checked(labels, scores, weights, probabilities="nll")
+    rows = checked(labels, scores, weights, probabilities="nll")
+    return weighted_mean(_surprise(rows), rows.weights)
+
+
+def _surprise(rows: Rows) -> np.ndarray:
     tiny = np.finfo(np.float64).eps
     kept = np.clip(rows.scores, tiny, 1 - tiny)
-    return _mean(-np.where(rows.fake, np.log(kept), np.log1p(-kept)), rows.weights)
+    return -np.where(rows.fake, np.log(kept), np.log1p(-kept))
 
 
 def brier(labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None) -> Values:
@@ -192,8 +160,12 @@ def brier(labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = N
         Brier, *Verification of forecasts expressed in terms of probability*, 1950 (half of his score, which sums over
         both classes).
     """
-    rows = _checked(labels, scores, weights, probabilities="brier")
-    return _mean((rows.scores - rows.fake) ** 2, rows.weights)
+    rows = checked(labels, scores, weights, probabilities="brier")
+    return weighted_mean(_squared_error(rows), rows.weights)
+
+
+def _squared_error(rows: Rows) -> np.ndarray:
+    return (rows.scores - rows.fake) ** 2
 
 
 def expected_calibration_error(
@@ -226,10 +198,10 @@ def expected_calibration_error(
         Guo et al., *On Calibration of Modern Neural Networks*, 2017, section 2; bins of equal mass: Nixon et al.,
         *Measuring Calibration in Deep Learning*, 2019 ("adaptive calibration error").
     """
-    rows = _checked(labels, scores, weights, probabilities="ece")
+    rows = checked(labels, scores, weights, probabilities="ece")
     if bins < 1:
         raise InputError(f"ece: bins must be at least 1, got {bins}. The usual number is 15.")
-    hits, alarms, claimed = _accumulated(rows)
+    hits, alarms, claimed = accumulated(rows)
     mass, surplus = hits + alarms, hits - claimed
     # The surplus of fakes over what was claimed is a broken line over the mass: read it at the borders of the bins.
     lines = zip(mass.reshape(-1, mass.shape[-1]), surplus.reshape(-1, mass.shape[-1]), strict=True)
@@ -245,12 +217,18 @@ METRICS: dict[str, Callable[..., Values]] = {
     "nll": negative_log_likelihood,
     "brier": brier,
     "ap": average_precision,
+    "tpr_at_fpr1": partial(tpr_at_fpr, fpr=0.01),
+    "tpr_at_fpr5": partial(tpr_at_fpr, fpr=0.05),
+    "eer_knot": eer_knot,
 }
-"""The metrics by the names that logs, reports and tables use."""
+"""The metrics by the names that logs, reports and tables use. `eer` is interpolated, `eer_knot` is not."""
+
+ROW_VALUES: dict[str, Callable[[Rows], np.ndarray]] = {"accuracy": hits_of, "nll": _surprise, "brier": _squared_error}
+"""Of metrics that are means over rows: what each row, shape `(..., rows)`, contributes."""
 
 
 def summary(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> dict[str, Values]:
-    """All metrics at once, by the names of `METRICS`: auc, accuracy (at 0.5), eer, ece (15 bins), nll, brier, ap.
+    """All metrics at once, by the names of `METRICS`: `accuracy` at 0.5, `ece` with 15 bins.
 
     Args:
         labels: 0 (real) or 1 (fake), shape `(rows,)`.
@@ -271,57 +249,41 @@ def summary(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = No
     return {name: metric(labels, scores, weights=weights) for name, metric in METRICS.items()}
 
 
-def _mean(values: np.ndarray, weights: np.ndarray) -> Values:
-    return (values * weights).sum(-1) / weights.sum()
+def per_method(
+    labels: ArrayLike, scores: ArrayLike, methods: ArrayLike, metric: str, *, weights: ArrayLike | None = None
+) -> dict[str, Values]:
+    """A metric for each forgery method: its fakes against all reals.
 
+    Every value has the same reals, so the values are not independent of each other.
 
-def _accumulated(rows: _Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weight of fakes, weight of reals and sum of scores above each threshold, from the highest threshold down.
+    Args:
+        labels: 0 (real) or 1 (fake), shape `(rows,)`.
+        scores: the probability of fake, shape `(..., rows)`.
+        methods: text, shape `(rows,)`: how each fake was forged; what it says of a real is not looked at.
+        metric: a name in `METRICS`.
+        weights: shape `(rows,)`, at least 0; `None` for 1 each.
 
-    Each has shape `(..., rows + 1)` and starts at 0. A position inside a run of equal scores repeats the value from
-    before the run, so that only whole runs make steps, and ties are neither won nor lost.
+    Returns:
+        Method to float64 of shape `(...)`, sorted by method.
+
+    Raises:
+        InputError: if a fake has no method, there is no fake, the metric is unknown, or the metric refuses the rows.
+
+    Example:
+        >>> found = per_method([0, 0, 1, 1], [0.1, 0.4, 0.3, 0.8], ["", "", "swap", "reenact"], "auc")
+        >>> {method: float(value) for method, value in found.items()}
+        {'reenact': 1.0, 'swap': 0.5}
     """
-    order = np.argsort(-rows.scores, axis=-1)
-    scores = np.take_along_axis(rows.scores, order, -1)
-    fake, weights = rows.fake[order], rows.weights[order]
-    whole = np.ones(scores.shape, bool)
-    whole[..., :-1] = scores[..., 1:] != scores[..., :-1]
-    source = np.maximum.accumulate(np.where(whole, np.arange(1, scores.shape[-1] + 1), 0), axis=-1)
-    source = np.concatenate([np.zeros((*source.shape[:-1], 1), int), source], axis=-1)
-
-    def steps(values):
-        totals = np.zeros(source.shape)
-        np.cumsum(values, axis=-1, out=totals[..., 1:])
-        return np.take_along_axis(totals, source, -1)
-
-    return steps(weights * fake), steps(weights * ~fake), steps(weights * scores)
-
-
-def _checked(labels, scores, weights, *, both_classes: str = "", probabilities: str = "") -> _Rows:
-    """Refuses what cannot be measured. `both_classes` and `probabilities` name the metric that needs them."""
-    labels, scores = np.asarray(labels), np.asarray(scores, np.float64)
-    if labels.ndim != 1 or labels.size == 0 or scores.shape[-1:] != labels.shape:
-        raise InputError(
-            f"metrics: labels of shape {labels.shape} and scores of shape {scores.shape} do not match. "
-            "Give labels (rows,) and scores (..., rows) of at least one row."
-        )
-    known = (labels == REAL) | (labels == FAKE)
-    if not known.all():
-        raise InputError(
-            f"metrics: label {labels[~known][0]} is neither 0 (real) nor 1 (fake). Map labels to these two."
-        )
-    if not np.isfinite(scores).all():
-        raise InputError("metrics: a score is NaN or infinite. Look for a run that diverged, or leave its rows out.")
-    if probabilities and (scores.min(initial=0) < 0 or scores.max(initial=1) > 1):
-        raise InputError(f"{probabilities}: scores must be probabilities in [0, 1]. Apply a sigmoid to logits first.")
-    weights = np.ones(labels.shape) if weights is None else np.asarray(weights, np.float64)
-    if weights.shape != labels.shape or not (np.isfinite(weights).all() and weights.min() >= 0 and weights.sum() > 0):
-        raise InputError(
-            f"metrics: weights must be finite, at least 0, not all 0, of shape {labels.shape}. "
-            "Give one number for every row."
-        )
-    fake = labels == FAKE
-    if both_classes and not (weights[fake].sum() > 0 and weights[~fake].sum() > 0):
-        missing = "real" if weights[fake].sum() > 0 else "fake"
-        raise InputError(f"{both_classes}: not defined without {missing} rows. Give rows of both classes.")
-    return _Rows(fake, scores, weights)
+    if metric not in METRICS:
+        raise InputError(f"per_method: unknown metric {metric!r}. Known: {', '.join(METRICS)}.")
+    rows, methods = checked(labels, scores, weights), np.asarray(methods)
+    if methods.shape != rows.fake.shape:
+        raise InputError(f"per_method: {methods.shape} methods for {rows.fake.shape} rows. Give one for every row.")
+    names = set(methods[rows.fake].tolist())
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise InputError("per_method: a fake has no method, or there is no fake. Name the method of every fake row.")
+    found = {}
+    for name in sorted(names):
+        kept = ~rows.fake | (methods == name)
+        found[name] = METRICS[metric](rows.fake[kept], rows.scores[..., kept], weights=rows.weights[kept])
+    return found

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from metaforge.data.episodes import EpisodeSampler, gather, to_device, together
+from metaforge.data.episodes import EpisodeSampler, gather, pool, together
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 
@@ -113,7 +113,9 @@ def test_people_of_one_video_are_one_group_and_strangers_are_not():
 def test_gather_takes_the_images_and_labels_of_the_rows():
     records = table()
     rows = EpisodeSampler(records, seed=0, tasks=2, shots=1, queries=2)(0)
-    episode = gather(*to_device(records), jnp.asarray(rows.support), jnp.asarray(rows.query))
+    held = pool(records)
+    sides = [jnp.asarray(held.index[side]) for side in (rows.support, rows.query)]
+    episode = gather(jnp.asarray(held.image), jnp.asarray(held.label), *sides)
     assert episode.support.inputs.shape == (2, 2, 2, 2, 3)
     np.testing.assert_array_equal(episode.query.inputs[..., 0, 0, 0], rows.query.astype(np.uint8))
     np.testing.assert_array_equal(episode.query.targets, records.label[rows.query])

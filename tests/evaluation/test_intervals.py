@@ -1,10 +1,12 @@
+import jaxtyping
 import numpy as np
 import pytest
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from metaforge.errors import InputError
-from metaforge.evaluation import intervals, metrics
-from metaforge.evaluation.intervals import Interval, bootstrap, paired_difference
+from metaforge.evaluation import _resampling, metrics
+from metaforge.evaluation.intervals import Interval, Target, bootstrap, macro_bootstrap, paired_difference, paired_p
 
 
 def draw_study(seed=0, *, seeds=3, draws=4, clusters=12, rows=96, levels=41):
@@ -35,8 +37,8 @@ def test_an_interval_prints_itself():
 def test_the_fast_auc_equals_the_weighted_auc_of_every_resample():
     labels, scores, names = draw_study()
     members, index = np.unique(names, return_inverse=True)
-    counts = intervals._cluster_counts(np.random.default_rng(1), index, labels == 1, len(members), 50)
-    fast = intervals._resampled("auc", labels, scores, index, counts)
+    counts = _resampling.cluster_counts(np.random.default_rng(1), index, labels == 1, len(members), 50)
+    fast = _resampling.resampled("auc", labels, scores, index, counts)
     slow = np.stack([metrics.auc(labels, scores, weights=count[index]) for count in counts])
     assert fast.shape == (50, 3, 4)
     np.testing.assert_allclose(fast, slow, rtol=1e-12)
@@ -65,20 +67,57 @@ def test_resampling_follows_a_plain_loop_in_distribution():
     np.testing.assert_allclose(interval[1:], np.quantile(loop, [0.025, 0.975]), atol=0.2 * float(np.std(loop)))
 
 
-def test_intervals_cover_the_truth_with_clusters_and_miss_it_with_rows():
-    # Two clusters are independent and every pair of a fake and a real is of two clusters, so the expected AUC is
-    # the binormal one: P(N(1.5, 1) > N(0, 1)).
-    truth, replications = stats.norm.cdf(1.5 / np.sqrt(2)), 300
-    covered = {"clusters": 0, "rows": 0}
-    rng = np.random.default_rng(0)
-    for replication in range(replications):
-        labels, scores, names = draw_binormal(rng)
-        units = {"clusters": names, "rows": np.arange(labels.size).astype(str)}
-        for unit, by in units.items():
-            interval = bootstrap(labels, scores[None, None], by, resamples=400, seed=replication)
-            covered[unit] += interval.low <= truth <= interval.high
-    assert 0.90 <= covered["clusters"] / replications <= 0.99
-    assert covered["rows"] / replications < 0.80
+SPREAD = 2.0  # of the videos, where that of the frames of one video is 1
+
+
+def draw_videos(rng, *, videos, frames=3, distances=(1.6, 0.8)):
+    """Two detectors' scores of the same frames; both see something of what makes a video easy or hard."""
+    labels, names = np.repeat(np.arange(videos) % 2, frames), np.repeat(np.arange(videos), frames)
+    shared, *own = rng.normal(0, SPREAD / np.sqrt(2), size=(3, videos))
+    scores = [
+        d * labels + (shared + mine)[names] + rng.normal(size=labels.size)
+        for d, mine in zip(distances, own, strict=True)
+    ]
+    # A fake is d + u + e and a real u' + e', of two videos: their difference is N(d, 2 (SPREAD^2 + 1)).
+    truths = [stats.norm.cdf(d / np.sqrt(2 * (1 + SPREAD**2))) for d in distances]
+    return labels, [score[None, None] for score in scores], names, truths
+
+
+def coverage(studies, *, videos, by_rows=False, seed=0):
+    """The shares of simulated studies whose 95 % intervals of an AUC, and of a difference of two, hold the truth."""
+    rng, held = np.random.default_rng(seed), np.zeros((studies, 2))
+    for study in range(studies):
+        labels, (ours, theirs), names, (high, low) = draw_videos(rng, videos=videos)
+        units = np.arange(labels.size) if by_rows else names
+        how = {"resamples": 300, "seed": study, "resample_seeds": False}
+        value = bootstrap(labels, ours, units, **how)
+        difference = paired_difference(labels, ours, theirs, units, **how)
+        held[study] = value.low <= high <= value.high, difference.low <= high - low <= difference.high
+    return held.mean(axis=0)
+
+
+@pytest.fixture
+def thousands_of_calls():
+    """Threads, and the checks of annotations, cost more than these small matrix products themselves."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    with threadpool_limits(1):
+        yield
+    jaxtyping.config.update("jaxtyping_disable", before)
+
+
+@pytest.mark.usefixtures("thousands_of_calls")
+def test_intervals_hold_the_truth_as_often_as_they_say_given_enough_videos():
+    # 1000 studies know a coverage of 0.95 to 0.007.
+    enough = coverage(1000, videos=80)
+    assert (enough >= 0.93).all(), enough
+    assert (enough <= 0.97).all(), enough
+    # Ten videos, five of a class, say too little of how videos differ; what `bootstrap` tells of it.
+    few = coverage(200, videos=10)
+    assert (few < 0.93).all(), few
+    # Frames resampled one by one are taken for three times the evidence that they are.
+    naive = coverage(60, videos=80, by_rows=True)
+    assert (naive < 0.88).all(), naive
 
 
 def test_seeds_widen_the_interval_unless_they_are_held():
@@ -196,3 +235,135 @@ def test_malformed_input_is_refused_in_one_line():
         with pytest.raises(InputError, match=message) as caught:
             call()
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [object, np.dtypes.StringDType(), "S"])
+def test_clusters_are_text_of_any_kind(kind):
+    labels, scores, names = draw_study()
+    expected = bootstrap(labels, scores, names, metric=["auc", "brier"], resamples=30)
+    assert bootstrap(labels, scores, names.astype(kind), metric=["auc", "brier"], resamples=30) == expected
+    blank = names.astype(kind)
+    blank[3] = b"" if kind == "S" else ""
+    with pytest.raises(InputError, match="a row has no cluster"):
+        bootstrap(labels, scores, blank)
+
+
+def test_a_missing_value_is_no_cluster():
+    labels, scores, names = draw_study()
+    for nothing in (None, float("nan")):
+        missing = names.astype(object)
+        missing[3] = nothing
+        with pytest.raises(InputError, match="a row has no cluster"):
+            bootstrap(labels, scores, missing)
+
+
+def test_the_p_value_of_no_difference_is_one_and_of_a_sure_one_the_smallest():
+    labels, scores, names = draw_study()
+    assert paired_p(labels, scores, scores.copy(), names, resamples=50) == 1.0
+    assert paired_p(labels, labels + 0.0 * scores, 1.0 - scores, names, resamples=99) == pytest.approx(2 / 100)
+
+
+@pytest.mark.parametrize("metric", ["auc", "brier"])
+def test_the_p_value_is_below_a_level_where_the_interval_leaves_zero_out(metric):
+    rng = np.random.default_rng(1)
+    labels, scores, names = draw_study()
+    sides = set()
+    for size in (0.05, 0.2, 0.5):
+        other = np.clip(scores + rng.normal(0, size, scores.shape), 0, 1)
+        p = paired_p(labels, scores, other, names, metric=metric, resamples=150)
+        for level in (0.5, 0.8, 0.95):
+            low, high = paired_difference(labels, scores, other, names, metric=metric, resamples=150, level=level)[1:]
+            if abs(p - (1 - level)) > 2 / 150:  # quantiles are interpolated between two resamples
+                assert (p < 1 - level) == (low > 0 or high < 0)
+                sides.add(low > 0 or high < 0)
+    assert sides == {True, False}
+
+
+def target_of(labels, scores, names, name, **more):
+    return Target(labels, scores, np.char.add(f"{name}, ", names), **more)
+
+
+def test_the_macro_average_is_the_mean_over_targets_however_large_they_are():
+    small, large = draw_study(1, rows=60), draw_study(2, rows=600)
+    targets = {name: target_of(*study, name) for name, study in (("small", small), ("large", large))}
+    for metric in ("auc", "brier"):
+        interval = macro_bootstrap(targets, metric=metric, resamples=50)
+        values = [bootstrap(*study, metric=metric, resamples=1).value for study in (small, large)]
+        assert interval.value == pytest.approx(np.mean(values), rel=1e-12)
+        assert interval.low < interval.value < interval.high
+        assert macro_bootstrap(dict(reversed(targets.items())), metric=metric, resamples=50) == interval
+
+
+def test_the_macro_average_of_one_target_is_resampled_as_that_target():
+    study = draw_study(4)
+    one = macro_bootstrap({"one": target_of(*study, "one")}, resamples=10_000)
+    alone = bootstrap(*study, resamples=10_000)
+    assert one.value == alone.value
+    np.testing.assert_allclose(one[1:], alone[1:], atol=0.05 * (alone.high - alone.low))
+
+
+def test_targets_average_out_the_luck_of_clusters_and_not_that_of_seeds():
+    # Clusters of different targets are independent: the width of a mean of four falls by half. The seeds are the same
+    # models on all four, so where they are what differs, it does not fall.
+    rng = np.random.default_rng(5)
+    studies = [draw_binormal(rng) for _ in range(4)]
+    targets = {
+        f"{i}": target_of(labels, scores[None, None], names, i) for i, (labels, scores, names) in enumerate(studies)
+    }
+    each = [macro_bootstrap({name: target}, resamples=4000) for name, target in targets.items()]
+    together = macro_bootstrap(targets, resamples=4000)
+    expected = np.sqrt(np.sum([(one.high - one.low) ** 2 for one in each])) / 4
+    np.testing.assert_allclose(together.high - together.low, expected, rtol=0.1)
+
+    models = {
+        name: target._replace(scores=np.stack([target.labels + 0.0, 1.0 - target.labels])[:, None])
+        for name, target in targets.items()
+    }
+    # A perfect model and its reverse: a resample of two seeds averages 0, 1/2 or 1, on every target alike.
+    assert macro_bootstrap(models, resamples=400) == (0.5, 0.0, 1.0)
+    assert macro_bootstrap(models, resamples=400, resample_seeds=False) == (0.5, 0.5, 0.5)
+
+
+def test_the_macro_average_of_differences_is_paired():
+    studies = {"a": draw_study(1), "b": draw_study(2, seeds=3, draws=2)}
+    same = {name: target_of(*study, name, baseline=study[1].copy()) for name, study in studies.items()}
+    assert macro_bootstrap(same, resamples=30) == (0.0, 0.0, 0.0)
+    worse = {name: target_of(*study, name, baseline=1 - study[1][:, :1]) for name, study in studies.items()}
+    interval = macro_bootstrap(worse, resamples=30)
+    values = [paired_difference(s[0], s[1], 1 - s[1][:, :1], s[2], resamples=1).value for s in studies.values()]
+    assert interval.value == pytest.approx(np.mean(values), rel=1e-12)
+    assert interval.low > 0
+
+
+def test_targets_that_cannot_be_averaged_are_refused_in_one_line():
+    labels, scores, names = draw_study()
+    good = target_of(labels, scores, names, "a")
+    cases = [
+        ("no target", {}),
+        ("some have none", {"a": good, "b": target_of(labels, scores, names, "b", baseline=scores)}),
+        (r"\[2, 3\] seeds", {"a": good, "b": target_of(labels, scores[:2], names, "b")}),
+        ("'a, person .*' is in the targets 'a' and 'b'", {"a": good, "b": good}),
+        ("seeds, draws, rows", {"a": target_of(labels, scores[0, 0], names, "a")}),
+        ("no cluster", {"a": Target(labels, scores, np.where(names == "person 1", "", names))}),
+    ]
+    for message, targets in cases:
+        with pytest.raises(InputError, match=message) as caught:
+            macro_bootstrap(targets)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="-1 resamples"):
+        macro_bootstrap({"a": good}, resamples=-1)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "nll", "brier"])
+def test_means_over_rows_are_resampled_as_rows_that_are_laid_out(metric):
+    from metaforge.evaluation._resampling import cluster_counts, resampled
+    from metaforge.evaluation.metrics import METRICS
+
+    rng = np.random.default_rng(0)
+    labels, index = rng.integers(0, 2, 50), rng.integers(0, 7, 50)
+    scores = rng.uniform(size=(2, 3, 50))
+    counts = cluster_counts(rng, index, labels == 1, 7, 20)
+    found = resampled(metric, labels, scores, index, counts)
+    for count, values in zip(counts, found, strict=True):
+        rows = np.repeat(np.arange(50), count[index])
+        np.testing.assert_allclose(values, METRICS[metric](labels[rows], scores[..., rows]), rtol=1e-12)

@@ -4,6 +4,21 @@ from sklearn import metrics as reference
 
 from metaforge.errors import InputError
 from metaforge.evaluation import metrics
+from metaforge.evaluation._rows import accumulated, checked
+
+
+def reference_tpr(bound):
+    def largest(labels, scores, sample_weight):
+        accused, caught, _ = reference.roc_curve(labels, scores, sample_weight=sample_weight, drop_intermediate=False)
+        return caught[accused <= bound + 1e-12].max()
+
+    return largest
+
+
+def reference_knot(labels, scores, sample_weight):
+    accused, caught, _ = reference.roc_curve(labels, scores, sample_weight=sample_weight)
+    return accused[np.nanargmin(np.absolute((1 - caught) - accused))]
+
 
 PEERS = {
     "auc": reference.roc_auc_score,
@@ -13,7 +28,11 @@ PEERS = {
     ),
     "nll": reference.log_loss,
     "brier": reference.brier_score_loss,
+    "tpr_at_fpr1": reference_tpr(0.01),
+    "tpr_at_fpr5": reference_tpr(0.05),
+    "eer_knot": reference_knot,
 }
+RANKING = ("auc", "eer", "ap", "tpr_at_fpr1", "tpr_at_fpr5", "eer_knot")
 
 
 def draw_rows(seed, *, rows=60, levels=11):
@@ -27,13 +46,23 @@ def draw_rows(seed, *, rows=60, levels=11):
     return labels, scores, weights
 
 
+@pytest.mark.parametrize(("rows", "levels"), [(60, 11), (301, 21), (301, 10**9)])
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", PEERS)
-def test_metrics_agree_with_scikit_learn_on_ties_and_weights(name, seed):
-    labels, scores, weights = draw_rows(seed)
+def test_metrics_agree_with_scikit_learn_on_ties_and_weights(name, seed, rows, levels):
+    labels, scores, weights = draw_rows(seed, rows=rows, levels=levels)
     for sample_weight in (None, weights):
         expected = PEERS[name](labels, scores, sample_weight=sample_weight)
         np.testing.assert_allclose(metrics.METRICS[name](labels, scores, weights=sample_weight), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_curve_passes_through_the_points_of_scikit_learn(seed):
+    labels, scores, weights = draw_rows(seed)
+    accused, caught, _ = reference.roc_curve(labels, scores, sample_weight=weights, drop_intermediate=False)
+    hits, alarms, _ = accumulated(checked(labels, scores, weights))
+    ours = np.unique(np.stack([alarms / alarms[-1], hits / hits[-1]]).round(12), axis=1)
+    np.testing.assert_allclose(ours, np.unique(np.stack([accused, caught]).round(12), axis=1), atol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -147,18 +176,19 @@ def test_accuracy_calls_a_score_on_the_threshold_real():
 
 def test_rank_metrics_take_logits():
     labels, scores, _ = draw_rows(4)
-    for name in ("auc", "eer", "ap"):
+    for name in RANKING:
         metric = metrics.METRICS[name]
         np.testing.assert_allclose(metric(labels, 20 * scores - 10), metric(labels, scores), rtol=1e-13)
 
 
 def test_summary_names_every_metric():
     values = metrics.summary([0, 1, 1], np.full((2, 3, 3), 0.5), weights=[1, 2, 3])
-    assert list(values) == ["auc", "accuracy", "eer", "ece", "nll", "brier", "ap"]
+    names = ["auc", "accuracy", "eer", "ece", "nll", "brier", "ap", "tpr_at_fpr1", "tpr_at_fpr5", "eer_knot"]
+    assert list(values) == names
     assert {value.shape for value in values.values()} == {(2, 3)}
 
 
-@pytest.mark.parametrize("name", ["auc", "eer", "ap"])
+@pytest.mark.parametrize("name", RANKING)
 def test_one_class_is_refused_where_the_metric_does_not_exist(name):
     metric = metrics.METRICS[name]
     with pytest.raises(InputError, match=rf"^{name}: not defined without real rows\."):
@@ -201,3 +231,49 @@ def test_malformed_input_is_refused_in_one_line(name, labels, scores, weights, m
 def test_no_bins_are_refused():
     with pytest.raises(InputError, match="bins must be at least 1"):
         metrics.expected_calibration_error([0, 1], [0.1, 0.2], bins=0)
+
+
+def test_each_method_is_judged_against_all_reals():
+    labels, scores, weights = draw_rows(3)
+    methods = np.random.default_rng(1).choice(["swap", "reenact", "gan"], len(labels))
+    for metric in ("auc", "accuracy", "tpr_at_fpr5"):
+        found = metrics.per_method(labels, scores, methods, metric, weights=weights)
+        assert list(found) == ["gan", "reenact", "swap"]
+        for method, value in found.items():
+            rows = [i for i in range(len(labels)) if labels[i] == 0 or methods[i] == method]
+            assert value == metrics.METRICS[metric](labels[rows], scores[rows], weights=weights[rows])
+
+
+def test_the_overall_auc_is_the_mean_over_methods_weighted_by_their_fakes():
+    # Every pair of a fake and a real belongs to one method, so the sum over pairs splits by method.
+    labels, scores, _ = draw_rows(8, rows=200)
+    methods = np.random.default_rng(2).choice(["a", "b", "c"], 200, p=[0.6, 0.3, 0.1])
+    found = metrics.per_method(labels, scores, methods, "auc")
+    shares = [np.mean(methods[labels == 1] == method) for method in found]
+    np.testing.assert_allclose(np.dot(shares, list(found.values())), metrics.auc(labels, scores), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [str, object, np.dtypes.StringDType()])
+def test_methods_are_text_of_any_kind_and_that_of_reals_is_not_looked_at(kind):
+    methods = np.array(["", "odd", "swap", "gan"], dtype=kind)
+    scores = np.array([[0.1, 0.4, 0.3, 0.8], [0.0, 0.0, 1.0, 0.0]])
+    found = metrics.per_method([0, 0, 1, 1], scores, methods, "auc")
+    assert list(found) == ["gan", "swap"]
+    np.testing.assert_array_equal(found["gan"], [1.0, 0.5])
+    np.testing.assert_array_equal(found["swap"], [0.5, 1.0])
+
+
+def test_methods_that_are_missing_are_refused_in_one_line():
+    labels, scores, methods = [0, 1, 1], [0.1, 0.2, 0.3], ["", "swap", "gan"]
+    cases = [
+        ("unknown metric 'f1'", lambda: metrics.per_method(labels, scores, methods, "f1")),
+        ("one for every row", lambda: metrics.per_method(labels, scores, methods[1:], "auc")),
+        ("has no method", lambda: metrics.per_method(labels, scores, ["", "swap", ""], "auc")),
+        ("has no method", lambda: metrics.per_method(labels, scores, np.array(["", "a", None]), "auc")),
+        ("there is no fake", lambda: metrics.per_method([0, 0, 0], scores, methods, "accuracy")),
+        ("auc: not defined without real", lambda: metrics.per_method([1, 1, 1], scores, ["a"] * 3, "auc")),
+    ]
+    for message, call in cases:
+        with pytest.raises(InputError, match=message) as caught:
+            call()
+        assert "\n" not in str(caught.value)

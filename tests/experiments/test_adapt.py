@@ -71,6 +71,8 @@ def test_predict_writes_a_score_for_every_readable_file_that_no_other_file_chang
 
 def test_a_saved_detector_scores_as_it_did_when_it_was_saved(trained, target, tmp_path):
     from experiments import _target
+    from metaforge.data.domains import TestSplit
+    from metaforge.data.records import Records
     from metaforge.screening import save_detector
 
     run = _target.load_run(trained)
@@ -78,7 +80,8 @@ def test_a_saved_detector_scores_as_it_did_when_it_was_saved(trained, target, tm
     detector = _target.detector(run, support=images[[0, 1, 12, 13]], labels=labels[[0, 1, 12, 13]])
     save_detector(tmp_path / "saved", detector)
     np.testing.assert_array_equal(load_detector(tmp_path / "saved")(images), detector(images))
-    np.testing.assert_allclose(_target.scores(run, detector, images), detector(images), atol=1e-6)
+    test = TestSplit(Records.from_columns(image=images, label=labels))
+    np.testing.assert_allclose(_target.scores(run, detector, test), detector(images), atol=1e-6)
 
 
 def test_a_training_run_can_screen_without_adaptation(trained, target, tmp_path):

@@ -1,0 +1,117 @@
+"""A user's CSV file of videos: each line is checked, for a stranger may have written it."""
+
+import csv
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from metaforge.data.catalogues._base import Finding, Found, Split, Video
+from metaforge.data.images import SUFFIXES
+from metaforge.errors import InputError
+from metaforge.types import FAKE, REAL
+
+_LABELS = {"real": REAL, "0": REAL, "fake": FAKE, "1": FAKE}
+_SPLITS: dict[str, Split] = {
+    "": "train",
+    "train": "train",
+    "validation": "validation",
+    "val": "validation",
+    "test": "test",
+}
+
+
+class Row(NamedTuple):
+    """A video, and whether its user said which split it is for."""
+
+    found: Found
+    given: bool
+
+
+def read_table(table: Path, dataset: str, findings: list[Finding]) -> list[Row]:
+    """The videos that a CSV file lists; lines that cannot be used become findings with their numbers.
+
+    Left out, `dataset` is what is given here, `method` the label's name, `video` the path without its ending. People
+    whose name says no data set get this one's. A pair may be a video's key, or the name of a real video.
+
+    Raises:
+        InputError: when it is not a CSV file, or lacks a column.
+    """
+    rows: list[Row] = []
+    try:
+        with open(table, newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            for column in ("path", "label"):
+                if column not in (reader.fieldnames or ()):
+                    where = f"'{table.as_posix()}' has no column '{column}'"
+                    raise InputError(f"{dataset}: {where}. Its first line must name path and label.")
+            for values in reader:
+                cells = {name: (values.get(name) or "").strip() for name in Video._fields}
+                problem = _problem(cells)
+                if problem:
+                    findings.append(Finding("unreadable", table.name, f"line {reader.line_num}: {problem}: left out."))
+                    continue
+                size = _size(table.parent / cells["path"])
+                if size is None:
+                    findings.append(
+                        Finding("missing", cells["path"], f"line {reader.line_num} names it. Check the path.")
+                    )
+                    continue
+                rows.append(Row(Found(_video(cells, dataset), size), bool(cells["split"])))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{dataset}: '{table.as_posix()}' is not a CSV file ({reason}). Save it as one, in UTF-8."
+        ) from error
+    keys = {row.found.video.key for row in rows}
+    return [row._replace(found=_paired(row.found, keys)) for row in rows]
+
+
+def _problem(cells: dict[str, str]) -> str:
+    """What is wrong with a line, or ""."""
+    for name, text in cells.items():
+        # Names become folders of what is cut out of the videos, so none may lead elsewhere.
+        if not text.isprintable() or len(text) > 200 or "\\" in text or "::" in text:
+            return f"{name} is longer than 200 letters, or has some that no path can hold"
+        if text.startswith("/") or ".." in text.split("/") or os.path.isabs(text):
+            return f"{name} '{text}' is not a path below the file's folder"
+    if not cells["path"] or any("/" in cells[name] for name in ("dataset", "method")):
+        return "path is empty, or dataset or method has a '/'"
+    if cells["label"].casefold() not in _LABELS:
+        return f"label '{cells['label']}' is not 0, real, 1 or fake"
+    if cells["split"].casefold() not in _SPLITS:
+        return f"split '{cells['split']}' is not train, validation or test"
+    if _LABELS[cells["label"].casefold()] == FAKE and cells["method"] == "real":
+        return "a fake has the method 'real'"
+    return ""
+
+
+def _video(cells: dict[str, str], dataset: str) -> Video:
+    label = _LABELS[cells["label"].casefold()]
+    dataset = cells["dataset"] or dataset
+    people = {who: cells[who] and (cells[who] if "/" in cells[who] else f"{dataset}/{cells[who]}")
+              for who in ("identity", "donor")}  # fmt: skip
+    name = cells["video"] or os.path.splitext(cells["path"])[0].replace("/", "__")
+    return Video(
+        cells["path"], label, dataset, "real" if label == REAL else cells["method"] or "fake", name, **people,
+        pair=cells["pair"], compression=cells["compression"], split=_SPLITS[cells["split"].casefold()],
+        mask=cells["mask"],
+    )  # fmt: skip
+
+
+def _paired(found: Found, keys: set[str]) -> Found:
+    row = found.video
+    full = f"{row.dataset}/real/{row.pair}"
+    return (
+        found._replace(video=row._replace(pair=full)) if row.pair and row.pair not in keys and full in keys else found
+    )
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a file, or of the images in a folder; -1 for what is neither, `None` if it is not there."""
+    if path.is_dir():
+        with os.scandir(path) as entries:
+            images = [entry for entry in entries if os.path.splitext(entry.name)[1].lower() in SUFFIXES]
+            return sum(entry.stat().st_size for entry in images if entry.is_file())
+    if not path.exists():
+        return None
+    return path.stat().st_size if path.is_file() else -1

@@ -1,0 +1,189 @@
+"""The cascade of MTCNN: windows of all sizes are proposed, looked at again, and the faces' points located.
+
+The networks run compiled, on shapes that do not depend on the image: the pyramid of a square canvas, laid out in one
+sheet, and batches of `_REFINED` and `_LOCATED` patches. So they are compiled once, whatever images follow.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+
+from metaforge.data.detection._networks import Weights, load_networks, locate, propose, refine
+from metaforge.data.detection._pyramid import CELL, cut_patches, halves_of, layout, resized
+from metaforge.errors import InputError
+
+_STRIDE = 2  # from one window of the first network to the next, in pixels
+_PROPOSED, _KEPT = 0.6, 0.7  # scores after the first and the second network: the authors' thresholds
+_REFINED, _LOCATED = 64, 16  # patches that are looked at together
+_MOST = 256  # windows that reach the second network, the best ones
+
+
+class Detection(NamedTuple):
+    """A face, in the image's pixels; the first pixel covers [0, 1), its centre is at 0.5.
+
+    Attributes:
+        box: x0, y0, x1, y1, float32, from the forehead to the chin. It may reach beyond the image.
+        points: x and y, float32, shape `(5, 2)`: left eye, right eye, nose, left and right corner of the mouth; left
+            as seen in the image.
+        score: the probability of a face, in [0, 1].
+    """
+
+    box: np.ndarray
+    points: np.ndarray
+    score: float
+
+
+def detect(
+    image: UInt8[np.ndarray, "height width 3"], *, min_face: float = 0.04, threshold: float = 0.9
+) -> list[Detection]:
+    """Finds the faces in an image.
+
+    Time and memory depend on `min_face` and hardly on the image: large images are first reduced until the smallest
+    face has 48 pixels. Faces of under 12 pixels are not looked for.
+
+    Args:
+        image: uint8 RGB in [0, 255].
+        min_face: longer side of the smallest box, as a share of the image's longer side, in [0.01, 0.5]. 0.04 are 77
+            pixels of 1920 x 1080, 26 of 640 x 480. Each other value compiles the first network anew.
+        threshold: the score from which on it is a face, in [0, 1].
+
+    Returns:
+        The faces, the largest box first.
+
+    Raises:
+        InputError: if the weights are not installed, or an argument is out of its range.
+
+    Example:
+        >>> detect(np.zeros((64, 64, 3), np.uint8))
+        []
+
+    References:
+        Zhang et al., *Joint Face Detection and Alignment using Multi-task Cascaded Convolutional Networks*, 2016.
+    """
+    if not (0.01 <= min_face <= 0.5 and 0 <= threshold <= 1):
+        raise InputError(f"faces: min_face {min_face}, threshold {threshold}. Give [0.01, 0.5] and [0, 1].")
+    networks = load_networks()
+    height, width = image.shape[:2]
+    if min(height, width) < CELL:
+        return []
+    reduced = resized(image, min(1.0, 4 * CELL / (min_face * max(height, width))))
+    boxes = _proposals(networks.pnet, reduced, min_face)
+    halves = halves_of(reduced)
+    scores, offsets = _in_batches(refine, networks.rnet, halves, boxes, side=24, batch=_REFINED)
+    good = np.flatnonzero(scores >= _KEPT)
+    good = good[_distinct(boxes[good], scores[good], 0.7)]
+    boxes = _squares(_moved(boxes[good], offsets[good]))
+    scores, offsets, points = _in_batches(locate, networks.onet, halves, boxes, side=48, batch=_LOCATED)
+    found = _moved(boxes, offsets)
+    smallest = min_face * max(reduced.shape[:2])  # the first network also answers to what is smaller than its windows
+    good = np.flatnonzero((scores >= threshold) & ((found[:, 2:] - found[:, :2]).max(axis=1) >= smallest))
+    found, scores = found[good], scores[good]
+    points = boxes[good, None, :2] + points[good] * (boxes[good, 2] - boxes[good, 0])[:, None, None]
+    # One box may lie inside another and be the same face, so the share is taken of the smaller one.
+    kept = _distinct(found, scores, 0.7, of_smaller=True)
+    kept = kept[np.argsort(-_areas(found[kept]), kind="stable")]
+    back = np.array([width / reduced.shape[1], height / reduced.shape[0]])
+    return [
+        Detection(
+            (found[k] * np.tile(back, 2)).astype(np.float32), (points[k] * back).astype(np.float32), float(scores[k])
+        )
+        for k in kept
+    ]
+
+
+def detect_largest(
+    image: UInt8[np.ndarray, "height width 3"], *, min_face: float = 0.04, threshold: float = 0.9
+) -> Detection | None:
+    """The largest face, as `detect` finds it, or `None` if there is none.
+
+    Args:
+        image: uint8 RGB in [0, 255].
+        min_face: as in `detect`.
+        threshold: as in `detect`.
+
+    Returns:
+        The face whose box has the largest area.
+
+    Raises:
+        InputError: as `detect`.
+
+    Example:
+        >>> from skimage.data import astronaut
+        >>> face = detect_largest(astronaut())
+        >>> bool(face.box[0] < 225 < face.box[2] and face.box[1] < 120 < face.box[3])
+        True
+    """
+    return next(iter(detect(image, min_face=min_face, threshold=threshold)), None)
+
+
+def _proposals(weights: Weights, image: np.ndarray, min_face: float) -> np.ndarray:
+    """Square windows in pixels of `image`, float64 `(windows, 4)`, at most `_MOST`, the best first."""
+    slots, sheet_shape = layout(math.ceil(CELL / min_face))
+    sheet = np.zeros(sheet_shape, np.uint8)
+    placed = []
+    for slot in slots:
+        # Larger than it is, an image shows no more; faces of less than a window are not looked for.
+        level = resized(image, min(1.0, slot.side / max(image.shape[:2])))
+        if min(level.shape[:2]) >= CELL and (not placed or level.shape != placed[-1][1]):
+            sheet[slot.top : slot.top + level.shape[0], slot.left : slot.left + level.shape[1]] = level
+            placed.append((slot, level.shape))
+    scores, offsets = (np.asarray(part, np.float64) for part in propose(weights, sheet))
+    found: list[tuple[np.ndarray, ...]] = [(np.zeros((0, 4)), np.zeros((0, 4)), np.zeros(0))]
+    for slot, (height, width, _) in placed:
+        # Only the windows that lie inside the level.
+        rows, columns = ((length - CELL) // _STRIDE + 1 for length in (height, width))
+        part = np.s_[slot.top // _STRIDE :, slot.left // _STRIDE :]
+        score, move = (values[part][:rows, :columns] for values in (scores, offsets))
+        row, column = np.nonzero(score >= _PROPOSED)
+        score, move = score[row, column], move[row, column]
+        corner = _STRIDE * np.stack([column, row], axis=1)
+        back = np.array([image.shape[1] / width, image.shape[0] / height])
+        windows = np.concatenate([corner * back, (corner + CELL) * back], axis=1)
+        kept = _distinct(windows, score, 0.5)
+        found.append((windows[kept], move[kept], score[kept]))
+    windows, moves, score = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    kept = _distinct(windows, score, 0.7)[:_MOST]
+    return _squares(_moved(windows[kept], moves[kept]))
+
+
+def _in_batches(network: Any, weights: Weights, halves: list[np.ndarray], boxes: np.ndarray, *, side: int, batch: int):
+    """What a network says of the boxes, in float64. It always sees `batch` patches; those over are empty."""
+    parts = []
+    for begin in range(0, max(len(boxes), 1), batch):
+        some = boxes[begin : begin + batch]
+        patches = np.zeros((batch, side, side, 3), np.uint8)
+        patches[: len(some)] = cut_patches(halves, some, side)
+        parts.append([np.asarray(values, np.float64)[: len(some)] for values in network(weights, patches)])
+    return [np.concatenate(values) for values in zip(*parts, strict=True)]
+
+
+def _distinct(boxes: np.ndarray, scores: np.ndarray, most: float, *, of_smaller: bool = False) -> np.ndarray:
+    """Indices of boxes, best score first, without those that share more than `most` with a better one.
+
+    The share is the common area by that of both together, or by that of the smaller one.
+    """
+    order, kept, areas = np.argsort(-scores, kind="stable"), [], _areas(boxes)
+    while len(order):
+        best, rest = order[0], order[1:]
+        kept.append(best)
+        low, high = np.maximum(boxes[best, :2], boxes[rest, :2]), np.minimum(boxes[best, 2:], boxes[rest, 2:])
+        common = np.maximum(high - low, 0).prod(axis=1)
+        whole = np.minimum(areas[best], areas[rest]) if of_smaller else areas[best] + areas[rest] - common
+        order = rest[common <= most * whole]
+    return np.array(kept, int)
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    return np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(axis=1)
+
+
+def _moved(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    return boxes + offsets * np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+
+
+def _squares(boxes: np.ndarray) -> np.ndarray:
+    """Squares around the centres, with the longer sides."""
+    centre, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True) / 2
+    return np.concatenate([centre - half, centre + half], axis=1)

@@ -1,0 +1,138 @@
+"""What a task is: domains as filters over one table, and a test split that training code cannot hold."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from metaforge.data.records import Records, check_splits_are_disjoint
+from metaforge.errors import InputError
+from metaforge.types import FAKE, REAL
+
+SourceSplit = Literal["train", "validation"]
+"""The splits that training and selection may see. There is no third: `TestSplit` is not `Records`."""
+
+
+class TestSplit:
+    """Images to be judged on, and nothing else: they can be scored, not trained on.
+
+    Code that learns takes `Records`; this is none, has no images to hand out, and a type checker says so. What it
+    gives is what a report needs: scores in, and labels, videos and people beside them.
+    """
+
+    __test__ = False  # not a test of pytest's
+
+    def __init__(self, records: Records):
+        """Seals the records."""
+        self.__records = records
+        self.label, self.method, self.video, self.identity = (
+            records.label, records.method, records.video, records.identity,
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.label)
+
+    def only(self, methods: Sequence[str]) -> "TestSplit":
+        """The fakes of some methods, and the real images.
+
+        Raises:
+            InputError: when a method has no fakes here.
+        """
+        records = self.__records
+        for name in methods:
+            if not len(records.rows(label=FAKE, method=name)):
+                raise InputError(f"test split: no fakes of method '{name}'. Prepare the data with it.")
+        keep = (records.label == REAL) | np.isin(records.method, list(methods))
+        return TestSplit(records.take(np.flatnonzero(keep)))
+
+    def score(self, scorer: Callable[[np.ndarray], np.ndarray], *, batch: int | None = 1024) -> np.ndarray:
+        """p(fake) of every image, float64, shape `(images,)`, by a function of uint8 images `(n, size, size, 3)`.
+
+        Images are read and let go `batch` at a time; `None` gives all of them at once, for a detector whose scores
+        depend on the batch.
+        """
+        image, batch = self.__records.image, batch or max(len(self), 1)
+        parts = [scorer(np.asarray(image[at : at + batch])) for at in range(0, len(self), batch)]
+        return np.concatenate([np.asarray(part, np.float64) for part in parts])
+
+
+class Splits(NamedTuple):
+    """The three parts of a table: `train` and `validation` are `Records`, `test` is a `TestSplit`."""
+
+    train: Records
+    validation: Records
+    test: TestSplit
+
+
+def split(records: Records) -> Splits:
+    """Takes a table apart by its column `split`, after holding that no video and no person is in two of them.
+
+    Raises:
+        InputError: when a video or person is.
+    """
+    check_splits_are_disjoint(records)
+    train, validation, test = (records.where(split=name) for name in ("train", "validation", "test"))
+    return Splits(train, validation, TestSplit(test))
+
+
+def by_method(records: Records, methods: Sequence[str] | None = None, *, prefix: str = "") -> Records:
+    """A table in which each forgery method is a domain: its fakes, and the real images beside them.
+
+    Real images belong to every method of their data set, so they stand in the table once for each (files are not
+    copied). Where fakes share a `pair` with the real image that they were made from, a domain has those real ones; else
+    all of them.
+
+    Args:
+        records: of one data set.
+        methods: which; all by default.
+
+    Other Arguments:
+        prefix: put before the method in the domain's name.
+
+    Raises:
+        InputError: when a method has no fakes, naming those that have.
+
+    Example:
+        >>> images = np.zeros((3, 8, 8, 3), np.uint8)
+        >>> records = Records.from_columns(image=images, label=[0, 1, 1], method=["real", "a", "b"])
+        >>> domains = by_method(records)
+        >>> [(d, int(l)) for d, l in zip(domains.domain, domains.label)]
+        [('a', 0), ('a', 1), ('b', 0), ('b', 1)]
+    """
+    known = sorted(set(records.method[records.label == FAKE].tolist()))
+    wanted = list(known if methods is None else methods)
+    for name in wanted:
+        if name not in known:
+            raise InputError(f"domains: no fakes of method '{name}'; there are: {', '.join(known) or 'none'}.")
+    real = records.rows(label=REAL)
+    rows, domain = [], []
+    for name in wanted:
+        fakes = records.rows(label=FAKE, method=name)
+        sources = set(records.pair[fakes].tolist()) - {""}
+        beside = np.array([name in sources for name in records.pair[real].tolist()], bool)
+        rows += [real[beside] if beside.any() else real, fakes]
+        domain += [f"{prefix}{name}"] * (len(rows[-2]) + len(rows[-1]))
+    table = records.take(np.concatenate(rows)) if rows else records.take(np.zeros(0, int))
+    return dataclasses.replace(table, domain=np.array(domain, np.dtypes.StringDType()))
+
+
+def spread_frames(records: Records, frames: int) -> Records:
+    """At most `frames` images of every video, spread evenly over it: never its first ones.
+
+    Example:
+        >>> images = np.zeros((5, 8, 8, 3), np.uint8)
+        >>> records = Records.from_columns(image=images, label=[0] * 5, video=["v"] * 5, frame=[0, 10, 20, 30, 40])
+        >>> spread_frames(records, 3).frame.tolist()
+        [0, 20, 40]
+    """
+    rows: dict[str, list[int]] = {}
+    for row, video in enumerate(records.video.tolist()):
+        rows.setdefault(video, []).append(row)
+    kept = []
+    for members in rows.values():
+        ordered = sorted(members, key=lambda row: int(records.frame[row]))
+        places = np.linspace(0, len(ordered) - 1, min(frames, len(ordered))).astype(int)
+        kept += [ordered[place] for place in places]
+    return records.take(np.array(sorted(kept), np.int64))

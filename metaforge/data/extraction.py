@@ -1,0 +1,185 @@
+"""From a video and its forgeries to face crops that lie on each other pixel by pixel.
+
+A *unit* is a real video and every fake that was made from it: the face is looked for in the real frames alone, and the
+crop found there serves the same frame of every fake, so that nothing but the forgery differs (as the DFDC winner's
+code does it). A video without a known partner is a unit of its own.
+
+Memory: each unit holds one frame at a time, at most `metaforge.data.video`'s bound on pixels, and one crop.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from metaforge.data.catalogues import Video, read_member_frames
+from metaforge.data.crops import Crop, apply_crop, crop_transform
+from metaforge.data.images import decode_image, square
+from metaforge.data.video import count_frames, even_frames, read_frames
+from metaforge.errors import InputError
+from metaforge.types import FAKE
+
+FRAMES, MASKS = "frames", "masks"
+"""The folders of crops and of their masks; a mask has its crop's path below the other folder."""
+
+
+class Rule(NamedTuple):
+    """What is cut out.
+
+    Attributes:
+        frames: of each video, spread evenly from its first to its last.
+        crop: the convention (`metaforge.data.crops`); "whole" looks for no face.
+        size: side of the crops, in pixels.
+    """
+
+    frames: int = 32
+    crop: Crop = "ffpp"
+    size: int = 256
+
+
+class Dropped(NamedTuple):
+    """What is not in the manifest: a video's key, the frame (-1: all of it), and why."""
+
+    video: str
+    frame: int
+    reason: str
+
+
+class Extracted(NamedTuple):
+    """What a unit gave: rows for the manifest (with `sha256`, the crop's), and what was dropped."""
+
+    rows: list[dict[str, Any]]
+    dropped: list[Dropped]
+
+
+def units(videos: Iterable[Video]) -> list[list[Video]]:
+    """Videos in groups that share their crops, in the order of their first; the real one leads.
+
+    Example:
+        >>> real = Video("a.mp4", 0, "set", "real", "a", "", "", "", "", "train", "")
+        >>> fake = Video("b.mp4", 1, "set", "swap", "b", "", "", real.key, "", "train", "")
+        >>> [[video.path for video in unit] for unit in units([fake, real])]
+        [['a.mp4', 'b.mp4']]
+    """
+    videos = list(videos)
+    leaders = {video.key for video in videos if video.label != FAKE}
+    groups: dict[str, list[Video]] = {}
+    for video in videos:
+        groups.setdefault(video.pair if video.pair in leaders else video.key, []).append(video)
+    return [sorted(group, key=lambda video: (video.label, video.key)) for group in groups.values()]
+
+
+def extract(unit: Sequence[Video], *, root: Path, out: Path, rule: Rule, find: Callable[..., Any]) -> Extracted:
+    """Cuts the faces out of a unit and writes them below `out`.
+
+    Args:
+        unit: the real video first, or one video.
+
+    Other Arguments:
+        root: what the videos' paths begin from.
+        out: the folder that gets `frames/` and `masks/`.
+        rule: what is cut out.
+        find: a frame, uint8 RGB, to its largest face (`metaforge.data.detection.detect_largest`) or `None`.
+
+    Returns:
+        Rows and what was dropped, with the reason: a video that cannot be read, a frame without a face. Nothing raises
+        for one bad video.
+    """
+    rows, dropped, counts = [], [], {}
+    for video in unit:
+        try:
+            counts[video.key] = _count(root, video)
+        except InputError as error:
+            dropped.append(Dropped(video.key, -1, str(error)))
+    readable = [video for video in unit if video.key in counts]
+    wanted = {video.key: even_frames(counts[video.key], rule.frames) for video in readable}
+    paired = len(readable) > 1 and readable[0] is unit[0]
+    found: dict[int, np.ndarray | None] = {}
+    for video in readable:
+        leads, ask = paired and video is unit[0], wanted[video.key]
+        if leads:
+            # It is asked for every frame that a fake wants, so that all of them find a crop.
+            ask = np.unique(np.concatenate(list(wanted.values())))
+            ask = ask[ask < counts[video.key]]
+        mine, kept, lost = set(wanted[video.key].tolist()), [], []
+        try:
+            for frame, image in _frames(root, video, ask):
+                transform = found.get(frame) if paired and not leads else _transform(image, rule, find)
+                if not paired or leads:
+                    found[frame] = transform
+                if frame not in mine:
+                    continue
+                if transform is None and rule.crop != "whole":
+                    lost.append(Dropped(video.key, frame, "no face"))
+                    continue
+                crop = square(image, size=rule.size) if transform is None else apply_crop(image, transform, rule.size)
+                kept.append(_row(out, video, frame, crop))
+        except InputError as error:
+            # What came before a video broke off is not kept: those frames are of its beginning alone.
+            dropped.append(Dropped(video.key, -1, str(error)))
+            continue
+        rows, dropped = rows + kept, dropped + lost
+        if not kept:
+            dropped.append(Dropped(video.key, -1, "no frame is left"))
+        elif video.mask and rule.crop != "whole":
+            dropped += _masks(root, out, video, kept, found, rule)
+    return Extracted(rows, dropped)
+
+
+def _transform(image: np.ndarray, rule: Rule, find) -> np.ndarray | None:
+    if rule.crop == "whole" or (face := find(image)) is None:
+        return None
+    return crop_transform(
+        face.box, face.points, convention=rule.crop, size=rule.size, image_size=(image.shape[0], image.shape[1])
+    )
+
+
+def _row(out: Path, video: Video, frame: int, crop: np.ndarray) -> dict[str, Any]:
+    path = f"{FRAMES}/{video.key}/{frame:05d}.png"
+    digest = _write(out / path, crop)
+    leader = video.pair or (video.key if video.label != FAKE else "")
+    return {
+        "path": path, "label": video.label, "dataset": video.dataset, "method": video.method, "video": video.key,
+        "identity": video.identity, "donor": video.donor, "pair": f"{leader}#{frame}" if leader else "",
+        "compression": video.compression, "split": video.split, "frame": frame, "sha256": digest,
+    }  # fmt: skip
+
+
+def _write(path: Path, crop: np.ndarray) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    Image.fromarray(crop).save(temporary, format="PNG")
+    temporary.replace(path)
+    return hashlib.sha256(crop.tobytes()).hexdigest()
+
+
+def _masks(root: Path, out: Path, video: Video, rows: list[dict[str, Any]], found, rule: Rule) -> list[Dropped]:
+    """The mask video, cut as its frames were, each named in its frame's row; one that is not there costs no image."""
+    of_frame = {row["frame"]: row for row in rows}
+    try:
+        for frame, image in read_frames(root / video.mask, np.array(sorted(of_frame))):
+            path = of_frame[frame]["path"].replace(FRAMES, MASKS, 1)
+            _write(out / path, apply_crop(image, found[frame], rule.size)[..., 0])
+            of_frame[frame]["mask"] = path
+    except InputError as error:
+        return [Dropped(f"{video.key} (mask)", -1, str(error))]
+    return []
+
+
+def _count(root: Path, video: Video) -> int:
+    if "::" in video.path:
+        return sum(1 for _ in read_member_frames(root, video.path))
+    return count_frames(root / video.path)
+
+
+def _frames(root: Path, video: Video, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    if "::" not in video.path:
+        yield from read_frames(root / video.path, indices)
+        return
+    wanted = set(indices.tolist())
+    for place, (_, data) in enumerate(read_member_frames(root, video.path)):
+        if place in wanted:
+            yield place, decode_image(data, name=f"{video.path} #{place}")

@@ -1,0 +1,163 @@
+"""A folder of face crops and the table that says what they are: what `experiments.prepare` writes, and training reads.
+
+faces/manifest.csv      a header, and a row for each image; the columns are below
+faces/provenance.json   where the images come from: counts, crop rule, what was dropped, hashes
+faces/...               the images
+"""
+
+import csv
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metaforge.data.files import ImageFiles
+from metaforge.data.images import FilePath
+from metaforge.data.records import Records
+from metaforge.errors import InputError
+from metaforge.types import FAKE, REAL
+
+NAME = "manifest.csv"
+
+FIELDS: tuple[str, ...] = (
+    "path",
+    "label",
+    "dataset",
+    "method",
+    "video",
+    "identity",
+    "donor",
+    "pair",
+    "compression",
+    "split",
+    "frame",
+    "mask",
+)
+"""The columns. `path` is relative to the manifest, with "/" between folders; `label` is 0 or real, 1 or fake; `video`
+is `dataset/method/name`, a name that no other video has; a fake shares `pair` with the real image that it lies on pixel
+by pixel; `mask` is the path of its mask, if it has one. Only `path` and `label` must be there; columns of other names
+are passed over."""
+
+SPLITS = ("train", "validation", "test")
+
+_LABELS = {"0": REAL, "real": REAL, "1": FAKE, "fake": FAKE}
+_CHUNK = 50_000
+
+
+def read_manifest(path: FilePath, *, size: int) -> Records:
+    r"""The table of a folder of face crops; the images stay on the disk until they are asked for.
+
+    Args:
+        path: the folder, or its manifest (a CSV file of any name).
+
+    Other Arguments:
+        size: side of the images, in pixels, when they are decoded.
+
+    Returns:
+        `Records` in the order of the file. `domain` is the method (see `metaforge.data.domains`); a file without the
+        column `video` gets its own path, so that every image is a video of its own.
+
+    Raises:
+        InputError: when there is no manifest, a column is missing, or a row is wrong; it names the line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "manifest.csv").write_text("path,label,method\na.png,real,\nb.png,fake,swap\n")
+        ...     records = read_manifest(folder, size=32)
+        >>> records.label.tolist(), records.method.tolist(), records.image.shape
+        ([0, 1], ['', 'swap'], (2, 32, 32, 3))
+    """
+    path = Path(path) / NAME if Path(path).is_dir() else Path(path)
+    text = np.dtypes.StringDType()
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in FIELDS}
+    for chunk in _chunks(path):
+        for name in FIELDS:
+            kind = np.int32 if name in ("label", "frame") else text
+            parts[name].append(np.array(chunk[name], dtype=kind))
+    if not parts["path"]:
+        raise InputError(f"manifest: '{path}' has no row. Prepare the data again.")
+    columns = {name: np.concatenate(pieces) for name, pieces in parts.items()}
+    names = columns.pop("path")
+    del columns["dataset"], columns["mask"]  # the one stands in the video's name, the other nobody reads here
+    columns["video"] = np.where(columns["video"] == "", names, columns["video"])
+    images = ImageFiles(names, root=path.parent, size=size)
+    return Records.from_columns(image=images, domain=columns["method"], **columns)
+
+
+def _chunks(path: Path) -> Iterator[dict[str, list[Any]]]:
+    """Some ten thousand rows at a time, as columns: a million rows of Python strings would take a gigabyte."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            reader = csv.reader(stream)
+            header = next(reader, [])
+            missing = [name for name in ("path", "label") if name not in header]
+            if missing:
+                raise InputError(f"manifest: '{path}' has no column '{missing[0]}'. Its first line must name it.")
+            line = 2
+            while rows := list(itertools.islice(reader, _CHUNK)):
+                yield _checked(rows, header, path, line)
+                line += len(rows)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(
+            f"manifest: there is no '{path}'. Prepare the data first (experiments.prepare), or give a CSV file."
+        ) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"manifest: '{path}' is not a CSV file ({error}). Prepare the data again.") from error
+
+
+def _checked(rows: list[list[str]], header: list[str], path: Path, line: int) -> dict[str, list[Any]]:
+    lengths = set(map(len, rows))
+    if lengths != {len(header)}:
+        wrong = next(number for number, row in enumerate(rows) if len(row) != len(header))
+        raise InputError(
+            f"manifest: '{path}', line {line + wrong}: {len(rows[wrong])} values for {len(header)} columns."
+        )
+    found: dict[str, list[Any]] = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
+    columns = {name: found.get(name, [""] * len(rows)) for name in FIELDS}
+    label: list[Any] = [_LABELS.get(word.strip().lower()) for word in columns["label"]]
+    if None in label:
+        wrong = label.index(None)
+        raise InputError(
+            f"manifest: '{path}', line {line + wrong}: label '{columns['label'][wrong]}' is not 0, real, 1 or fake."
+        )
+    for wrong, split in enumerate(columns["split"]):
+        if split and split not in SPLITS:
+            raise InputError(
+                f"manifest: '{path}', line {line + wrong}: split '{split}' is not one of {', '.join(SPLITS)}."
+            )
+    for wrong, name in enumerate(columns["path"]):
+        if not name or name.startswith("/") or "\\" in name or ".." in name.split("/"):
+            raise InputError(
+                f"manifest: '{path}', line {line + wrong}: '{name}' is not a path below its folder, with '/'."
+            )
+    try:
+        frame = [int(word or 0) for word in columns["frame"]]
+    except ValueError as error:
+        raise InputError(f"manifest: '{path}', near line {line}: a frame is not a whole number ({error}).") from None
+    return columns | {"label": label, "frame": frame}
+
+
+def write_manifest(folder: FilePath, rows: Iterable[Mapping[str, Any]]) -> Path:
+    """Writes `manifest.csv` in one move: an interrupted call leaves the old one, or none.
+
+    Args:
+        folder: where the images are.
+        rows: mappings from `FIELDS` to values; what is left out is empty.
+
+    Returns:
+        Where it was written.
+    """
+    path = Path(folder) / NAME
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with open(temporary, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, FIELDS, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+    return path

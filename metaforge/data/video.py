@@ -1,0 +1,224 @@
+"""Frames of a video: how many there are, which to take, and the pixels of those, one at a time.
+
+A video is a file, or a folder of image files, one a frame, or one image. Files are decoded with PyAV (the extra
+`video`), from the first frame on and in the order in which they are shown: jumping to a frame is only as good as a
+file's index, and miscounts when frames are stored in another order than they are shown.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from metaforge.data.images import SUFFIXES, FilePath, list_images, read_image
+from metaforge.errors import InputError
+
+MAX_PIXELS = 64_000_000
+"""Width times height of a frame that is still decoded, unless another bound is given."""
+
+# Only these are opened, whatever the file is called. Others (play lists, descriptions of sessions) name further files.
+_CONTAINERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,gif,yuv4mpegpipe,h264,hevc"
+
+
+def even_frames(total: int, count: int) -> Int[np.ndarray, " frames"]:
+    """Which frames to take: spread evenly over the whole video, the first and the last among them.
+
+    They are `np.linspace(0, total - 1, count)`, rounded down, so fewer frames still span the video. Of a video with no
+    more than `count` frames all are taken.
+
+    Args:
+        total: how many frames the video has, at least 1.
+        count: how many to take, at least 1.
+
+    Returns:
+        Indices, int64, rising, `min(total, count)` of them.
+
+    Raises:
+        InputError: if either number is below 1.
+
+    Example:
+        >>> even_frames(100, 4).tolist(), even_frames(3, 32).tolist()
+        ([0, 33, 66, 99], [0, 1, 2])
+    """
+    if total < 1 or count < 1:
+        raise InputError(f"video: {count} frames of {total}. Both must be at least 1.")
+    return np.linspace(0, total - 1, min(total, count), dtype=np.int64)
+
+
+def count_frames(path: FilePath, *, max_pixels: int = MAX_PIXELS) -> int:
+    """How many frames a video has: those that decode.
+
+    What a file says of itself may be missing or wrong, so the file is decoded, which takes nearly as long as reading
+    all of its frames. Of a folder, the image files are counted and none is opened. The beginning of a Matroska file or
+    an MPEG stream is a video, too: that its end is missing cannot be seen.
+
+    Args:
+        path: a video file, a folder of image files, or an image file.
+        max_pixels: width times height of a frame that is still decoded.
+
+    Returns:
+        At least 1.
+
+    Raises:
+        InputError: if the file is missing, empty, not a video, cut off, broken, without frames, or too large; if the
+            folder holds no image file; or if PyAV is not installed.
+
+    Example:
+        >>> count_frames("holiday.mp4")
+        Traceback (most recent call last):
+        metaforge.errors.InputError: video 'holiday.mp4': there is no such file or folder. Check the path.
+    """
+    if _is_drawn(path):
+        return len(_images(path))
+    return sum(1 for _ in _decoded(path, max_pixels))
+
+
+def read_frames(
+    path: FilePath, indices: Iterable[int] | np.ndarray, *, max_pixels: int = MAX_PIXELS
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The frames at `indices`, in the order in which they are shown, each as a person would see it.
+
+    One frame is held at a time, and decoding ends at the last that is wanted. Frames are turned upright if the file
+    says how; that pixels may not be square is not undone. The frames of a folder may differ in size.
+
+    Args:
+        path: a video file, or a folder of image files, whose order is that of `metaforge.data.images.list_images`.
+        indices: whole numbers from 0, in any order; a repeated one counts once.
+        max_pixels: width times height of a frame that is still decoded.
+
+    Yields:
+        `(index, frame)` with rising index; the frame is uint8 RGB in [0, 255], shape `(height, width, 3)`.
+
+    Raises:
+        InputError: as `count_frames`, and if the video has no frame at an index; when the frame's turn comes.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for frame in range(12):
+        ...         Image.new("RGB", (8, 6), (frame, 0, 0)).save(Path(folder, f"{frame}.png"))
+        ...     [(index, image.shape, int(image.max())) for index, image in read_frames(folder, [11, 2])]
+        [(2, (6, 8, 3), 2), (11, (6, 8, 3), 11)]
+    """
+    wanted = sorted({int(index) for index in indices})
+    if wanted and wanted[0] < 0:
+        raise InputError(f"video '{_shown(path)}': there is no frame {wanted[0]}. Frames are counted from 0.")
+    if _is_drawn(path):
+        files = _images(path)
+        for index in wanted:
+            if index >= len(files):
+                raise _too_short(path, index, len(files))
+            yield index, read_image(files[index], max_pixels=max_pixels)
+        return
+    seen, left = 0, set(wanted)
+    for frame in _decoded(path, max_pixels) if wanted else ():
+        if seen in left:
+            left.remove(seen)
+            yield seen, _pixels(frame)
+            if not left:
+                return
+        seen += 1
+    if left:
+        raise _too_short(path, min(left), seen)
+
+
+def _is_drawn(path: FilePath) -> bool:
+    """Whether it is a folder of images, or one image."""
+    moving = {".gif"}  # of such a file all frames count, not the first alone
+    return os.path.isdir(path) or Path(path).suffix.lower() in SUFFIXES - moving
+
+
+def _images(path: FilePath) -> list[Path]:
+    if not os.path.isdir(path):
+        return [Path(path)]
+    files = list_images(path, what="video")
+    if not files:
+        raise InputError(f"video '{_shown(path)}': the folder holds no image file. Give one image a frame.")
+    return files
+
+
+def _decoded(path: FilePath, max_pixels: int) -> Iterator[Any]:
+    """The decoded frames of a file, in the order in which they are shown; at least one."""
+    if not os.path.exists(path):
+        raise _refusal(path, "there is no such file or folder. Check the path.")
+    if not os.path.isfile(path):  # a pipe would block for ever
+        raise _refusal(path, "it is neither a file nor a folder. Give the path of a video.")
+    if os.path.getsize(path) == 0:
+        raise _refusal(path, "it is empty. Copy or download it again.")
+    av = _pyav()
+    options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+    with _failures(
+        path, "its content is not a video that can be read", "Give an MP4, MOV, MKV, WebM, AVI or MPEG file."
+    ):
+        container = av.open(os.fspath(path), metadata_errors="ignore", options=options)
+    count = 0
+    with container, _failures(path, "it is cut off or broken", "Copy or download it again."):
+        if not container.streams.video:
+            raise _refusal(path, "it holds no video stream. Give a file with pictures.")
+        stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise _refusal(path, "its pictures are in a coding that cannot be read. Convert it to H.264.")
+        _check_size(path, stream.codec_context, max_pixels)  # what it claims, before anything is decoded
+        for packet in container.demux(stream):
+            _check_whole(path, packet, count)
+            for frame in packet.decode():
+                _check_whole(path, frame, count)  # what a decoder guesses of a broken frame would look forged
+                _check_size(path, frame, max_pixels)
+                yield frame
+                count += 1
+    if count == 0:
+        raise _refusal(path, "it has no frame. Copy or download it again.")
+
+
+@contextmanager
+def _failures(path: FilePath, reason: str, remedy: str) -> Iterator[None]:
+    """Hostile bytes make a decoder raise nearly anything: to the caller one thing."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        said = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
+        raise _refusal(path, f"{reason} ({said}). {remedy}") from error
+
+
+def _pyav() -> Any:
+    try:
+        import av
+    except ImportError as error:
+        raise InputError("video: reading video files needs PyAV. Install the extra `video`.") from error
+    return av
+
+
+def _pixels(frame: Any) -> np.ndarray:
+    upright = np.rot90(frame.to_ndarray(format="rgb24"), k=round(frame.rotation / 90))
+    return np.ascontiguousarray(upright)
+
+
+def _check_size(path: FilePath, picture: Any, max_pixels: int) -> None:
+    if picture.width * picture.height > max_pixels:
+        claimed = f"it claims frames of {picture.width} x {picture.height} pixels, and {max_pixels} are allowed"
+        raise _refusal(path, f"{claimed}. Make it smaller, or raise max_pixels.")
+
+
+def _check_whole(path: FilePath, part: Any, count: int) -> None:
+    if part.is_corrupt:
+        raise _refusal(path, f"it is cut off or broken at frame {count}. Copy or download it again.")
+
+
+def _too_short(path: FilePath, index: int, total: int) -> InputError:
+    return _refusal(path, f"it has no frame {index}, only {total} frames. Ask for frames that are there.")
+
+
+def _refusal(path: FilePath, reason: str) -> InputError:
+    return InputError(f"video '{_shown(path)}': {reason}")
+
+
+def _shown(path: FilePath) -> str:
+    """File names may hold line breaks and bytes that no terminal shows; an error stays one line."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in Path(path).as_posix())

@@ -1,0 +1,91 @@
+"""A manifest goes out and comes back, and says in one line what is wrong with it."""
+
+import numpy as np
+import pytest
+
+from metaforge.data.manifest import FIELDS, read_manifest, write_manifest
+from metaforge.errors import InputError
+
+ROW = {
+    "path": "frames/a/0.png",
+    "label": 1,
+    "dataset": "set",
+    "method": "swap",
+    "video": "set/swap/a",
+    "identity": "set/1",
+    "donor": "set/2",
+    "pair": "set/real/a#0",
+    "compression": "c23",
+    "split": "train",
+    "frame": 7,
+    "mask": "masks/a/0.png",
+}
+
+
+def test_what_was_written_is_read(tmp_path):
+    other = ROW | {"path": 'odd, "name".png', "label": 0, "method": "real", "frame": 0}
+    write_manifest(tmp_path, [ROW, other])
+    records = read_manifest(tmp_path, size=8)
+    assert records.image.paths.tolist() == [ROW["path"], other["path"]]
+    for name in ("video", "identity", "donor", "pair", "compression", "split", "method"):
+        assert getattr(records, name).tolist() == [ROW[name], other[name]], name
+    assert records.label.tolist() == [1, 0]
+    assert records.frame.tolist() == [7, 0]
+    assert set(ROW) == set(FIELDS)
+
+
+def test_a_list_of_paths_and_labels_is_enough_and_every_file_is_a_video(tmp_path):
+    (tmp_path / "mine.csv").write_text("label,path,remark\nreal,a.png,x\n1,b.png,y\n")
+    records = read_manifest(tmp_path / "mine.csv", size=8)
+    assert records.label.tolist() == [0, 1]
+    assert records.video.tolist() == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no column 'path'"),
+        ("path,label\n", "has no row"),
+        ("path\na.png\n", "no column 'label'"),
+        ("path,label\na.png,0\nb.png,2\n", "line 3: label '2' is not 0, real, 1 or fake"),
+        ("path,label\na.png\n", "line 2: 1 values for 2 columns"),
+        ("path,label,split\na.png,0,val\n", "line 2: split 'val' is not one of train, validation, test"),
+        ("path,label\n../a.png,0\n", r"line 2: '../a\.png' is not a path below"),
+        ("path,label\n/a.png,0\n", "is not a path below"),
+        ("path,label\na\\b.png,0\n", "is not a path below"),
+        ("path,label,frame\na.png,0,x\n", "a frame is not a whole number"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(tmp_path, text, message):
+    (tmp_path / "manifest.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_manifest(tmp_path, size=8)
+
+
+def test_bytes_that_are_no_text_and_a_missing_file_are_said(tmp_path):
+    with pytest.raises(InputError, match="there is no"):
+        read_manifest(tmp_path, size=8)
+    (tmp_path / "manifest.csv").write_bytes(b"\xff\xfe\x00path")
+    with pytest.raises(InputError, match="is not a CSV file"):
+        read_manifest(tmp_path, size=8)
+
+
+def test_lines_are_counted_across_chunks(tmp_path):
+    lines = ["path,label", *(f"{i}.png,{i % 2}" for i in range(60_000)), "bad.png,maybe"]
+    (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match=r"line 60002: label 'maybe'"):
+        read_manifest(tmp_path, size=8)
+
+
+def test_an_interrupted_write_leaves_the_old_manifest(tmp_path):
+    write_manifest(tmp_path, [ROW])
+    before = (tmp_path / "manifest.csv").read_bytes()
+
+    def rows():
+        yield ROW
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_manifest(tmp_path, rows())
+    assert (tmp_path / "manifest.csv").read_bytes() == before
+    assert np.array_equal(read_manifest(tmp_path, size=8).label, [1])
