@@ -1,6 +1,13 @@
 """How all tests run: on the CPU, strict about broadcasting, and cheap to compile."""
 
 import os
+from pathlib import Path
+
+# Before jax is imported, and inherited by commands that tests start: what one test compiled, others need not.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "programs"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+# Commands that find it set do not start themselves a second time to set it.
+os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 
 import jax
 import pytest

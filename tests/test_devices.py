@@ -44,7 +44,7 @@ def compare_devices():
     params = {"kernel": rng.normal(size=(3, 3, 16, 3)), "head": rng.normal(size=(3, 2))}
     for name, learner in learners().items():
         found = {}
-        for count in (1, 2, 8):
+        for count in (1, 2, 8) if name == "erm" else (1, 8):
             placed = devices.spread(count, tasks=TASKS)
 
             def update(state, images, labels, support, query, learner=learner):
@@ -56,7 +56,7 @@ def compare_devices():
                 state, info = jax.jit(update, out_shardings=placed.everywhere)(state, *arrays)
             assert len(info.loss.sharding.device_set) == count, name
             found[count] = jax.device_get((state, info))
-        for count in (2, 8):
+        for count in set(found) - {1}:
             where = f"{name}, {count} devices"
             close = lambda a, b, where=where: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12, err_msg=where)
             jax.tree.map(close, found[count], found[1])

@@ -4,8 +4,10 @@ import numpy as np
 
 from metaforge.errors import InputError
 from metaforge.evaluation._rows import checked
-from metaforge.evaluation.metrics import METRICS, ROW_VALUES
+from metaforge.evaluation.metrics import METRICS, OF_RESAMPLES, ROW_VALUES
 from metaforge.types import FAKE
+
+_AT_ONCE = 2_000_000  # numbers in memory while resamples are measured together
 
 
 def replicates(labels, methods, clusters, names, *, resamples, level, rng, slots):
@@ -70,6 +72,14 @@ def resampled(name: str, labels, scores, index: np.ndarray, counts: np.ndarray) 
         sums = np.stack([np.bincount(index, weights=row, minlength=counts.shape[1]) for row in flat], axis=1)
         sizes = np.bincount(index, minlength=counts.shape[1])
         return (counts @ sums / (counts @ sizes)[:, None]).reshape(len(counts), *scores.shape[:-1])
+    if name in OF_RESAMPLES:
+        rows = checked(labels, scores, None)
+        chunk = max(1, _AT_ONCE // scores.size)
+        parts = [
+            OF_RESAMPLES[name](rows._replace(weights=counts[at : at + chunk, index].astype(np.float64)))
+            for at in range(0, len(counts), chunk)
+        ]
+        return np.concatenate(parts)
     if name != "auc":
         return np.stack([METRICS[name](labels, scores, weights=count[index]) for count in counts])
     flat = scores.reshape(-1, scores.shape[-1])

@@ -12,7 +12,10 @@ Values = np.ndarray | np.float64
 
 
 class Rows(NamedTuple):
-    """Checked input: `fake` bool `(rows,)`, `scores` float64 `(..., rows)`, `weights` float64 `(rows,)`."""
+    """Checked input: `fake` bool `(rows,)`, `scores` float64 `(..., rows)`, `weights` float64 `(rows,)`.
+
+    `weights` may also be `(resamples, rows)`: values then have a leading axis of resamples.
+    """
 
     fake: np.ndarray
     scores: np.ndarray
@@ -31,16 +34,16 @@ def accumulated(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     order = np.argsort(-rows.scores, axis=-1)
     scores = np.take_along_axis(rows.scores, order, -1)
-    fake, weights = rows.fake[order], rows.weights[order]
+    fake, weights = rows.fake[order], np.take(rows.weights, order, axis=-1)
     whole = np.ones(scores.shape, bool)
     whole[..., :-1] = scores[..., 1:] != scores[..., :-1]
     source = np.maximum.accumulate(np.where(whole, np.arange(1, scores.shape[-1] + 1), 0), axis=-1)
     source = np.concatenate([np.zeros((*source.shape[:-1], 1), int), source], axis=-1)
 
     def steps(values):
-        totals = np.zeros(source.shape)
+        totals = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
         np.cumsum(values, axis=-1, out=totals[..., 1:])
-        return np.take_along_axis(totals, source, -1)
+        return np.take_along_axis(totals, np.broadcast_to(source, totals.shape), -1)
 
     return steps(weights * fake), steps(weights * ~fake), steps(weights * scores)
 

@@ -71,7 +71,10 @@ def equal_error_rate(labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLike
         >>> print(equal_error_rate([0, 0, 1, 1], [0.1, 0.6, 0.5, 0.8]))
         0.5
     """
-    rows = checked(labels, scores, weights, both_classes="eer")
+    return _crossing(checked(labels, scores, weights, both_classes="eer"))
+
+
+def _crossing(rows: Rows) -> Values:
     hits, alarms, _ = accumulated(rows)
     accused = alarms / alarms[..., -1:]
     excess = accused - (1 - hits / hits[..., -1:])  # accused minus missed: climbs from -1 to 1 along the curve
@@ -101,7 +104,10 @@ def average_precision(labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLik
         >>> print(round(average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 4))
         0.8333
     """
-    rows = checked(labels, scores, weights, both_classes="ap")
+    return _average_precision(checked(labels, scores, weights, both_classes="ap"))
+
+
+def _average_precision(rows: Rows) -> Values:
     hits, alarms, _ = accumulated(rows)
     called = hits + alarms
     precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
@@ -201,12 +207,16 @@ def expected_calibration_error(
     rows = checked(labels, scores, weights, probabilities="ece")
     if bins < 1:
         raise InputError(f"ece: bins must be at least 1, got {bins}. The usual number is 15.")
+    return _calibration_error(rows, bins)
+
+
+def _calibration_error(rows: Rows, bins: int = 15) -> Values:
     hits, alarms, claimed = accumulated(rows)
     mass, surplus = hits + alarms, hits - claimed
     # The surplus of fakes over what was claimed is a broken line over the mass: read it at the borders of the bins.
     lines = zip(mass.reshape(-1, mass.shape[-1]), surplus.reshape(-1, mass.shape[-1]), strict=True)
     borders = np.array([np.interp(np.linspace(0, m[-1], bins + 1), m, line) for m, line in lines])
-    return np.abs(np.diff(borders)).sum(-1).reshape(mass.shape[:-1])[()] / rows.weights.sum()
+    return np.abs(np.diff(borders)).sum(-1).reshape(mass.shape[:-1])[()] / mass[..., -1]
 
 
 METRICS: dict[str, Callable[..., Values]] = {
@@ -225,6 +235,13 @@ METRICS: dict[str, Callable[..., Values]] = {
 
 ROW_VALUES: dict[str, Callable[[Rows], np.ndarray]] = {"accuracy": hits_of, "nll": _surprise, "brier": _squared_error}
 """Of metrics that are means over rows: what each row, shape `(..., rows)`, contributes."""
+
+OF_RESAMPLES: dict[str, Callable[[Rows], Values]] = {
+    "eer": _crossing,
+    "ap": _average_precision,
+    "ece": _calibration_error,
+}
+"""Metrics of many resamples at once: of `Rows` with weights `(resamples, rows)`."""
 
 
 def summary(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> dict[str, Values]:

@@ -354,14 +354,17 @@ def test_targets_that_cannot_be_averaged_are_refused_in_one_line():
         macro_bootstrap({"a": good}, resamples=-1)
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "nll", "brier"])
-def test_means_over_rows_are_resampled_as_rows_that_are_laid_out(metric):
+@pytest.mark.parametrize("metric", ["accuracy", "nll", "brier", "eer", "ece", "ap", "auc", "tpr_at_fpr5"])
+@pytest.mark.parametrize("at_once", [1, 10**7])
+def test_metrics_of_resamples_are_those_of_rows_that_are_laid_out(metric, at_once, monkeypatch):
+    from metaforge.evaluation import _resampling
     from metaforge.evaluation._resampling import cluster_counts, resampled
     from metaforge.evaluation.metrics import METRICS
 
+    monkeypatch.setattr(_resampling, "_AT_ONCE", at_once)
     rng = np.random.default_rng(0)
     labels, index = rng.integers(0, 2, 50), rng.integers(0, 7, 50)
-    scores = rng.uniform(size=(2, 3, 50))
+    scores = rng.uniform(size=(2, 3, 50)).round(1)  # ties too
     counts = cluster_counts(rng, index, labels == 1, 7, 20)
     found = resampled(metric, labels, scores, index, counts)
     for count, values in zip(counts, found, strict=True):
