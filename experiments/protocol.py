@@ -23,9 +23,11 @@ from experiments.demo import provenance
 from metaforge.commands import launch, setting, start
 from metaforge.data.domains import TestSplit, by_method
 from metaforge.errors import InputError
-from metaforge.evaluation.intervals import bootstrap, paired_difference
-from metaforge.evaluation.metrics import auc
+from metaforge.evaluation.intervals import bootstrap, paired_difference, paired_p
+from metaforge.evaluation.metrics import auc, per_method
+from metaforge.evaluation.multiple import holm
 from metaforge.evaluation.protocols import PROTOCOLS, Cell, Domains, Protocol, Selection, is_official, sources
+from metaforge.evaluation.thresholds import fit_threshold
 from metaforge.evaluation.video_level import video_scores
 from metaforge.runs import read_json, write_json
 
@@ -84,7 +86,8 @@ def run(options: Options, config: Config) -> dict[str, Any]:
                 rules.setdefault(learner, []).append(rule)
                 bar.update()
             stacked = {name: np.stack(values) for name, values in found.items()}
-            cells.append(_judged(protocol, options, cell, test, stacked) | {"adaptation": rules})
+            fitted = {learner: np.array([rule["threshold"] for rule in of]) for learner, of in rules.items()}
+            cells.append(_judged(protocol, options, cell, test, stacked, fitted) | {"adaptation": rules})
     folders = sorted({domains.folder for cell in protocol.cells for domains in (cell.source, cell.target)})
     data = {name: _provenance(options, name) for name in folders}
     report = asked | {
@@ -95,6 +98,11 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         "level": options.level or protocol.level,
         "metrics": list(protocol.metrics),
         "cells": cells,
+        # One test a target and comparison; together they would find something by chance.
+        "holm": {
+            name: {where: decision._asdict() for where, decision in holm(found).items()}
+            for name, found in _p_values(cells).items()
+        },
         "data": data,
         # A paper's numbers stand beside ours only where both come from the owners' whole data set.
         "official": all(is_official(found) for found in data.values()),
@@ -162,6 +170,7 @@ def _scores(path: Path, options: Options, config: Config, cell: Cell, model, tes
         if options.selection == "oracle":
             rule = _oracle(config, cell, model, test, worth)
         found = worth(rule)
+        rule = rule | {"threshold": _threshold(options, config, cell.source, model)}
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         with open(temporary, "wb") as stream:
@@ -169,8 +178,23 @@ def _scores(path: Path, options: Options, config: Config, cell: Cell, model, tes
         temporary.replace(path)
     with np.load(path, allow_pickle=False) as archive:
         found = {name: archive[name] for name in archive.files}
-    rule = {"rate": float(found.pop("rate")), "steps": int(found.pop("steps"))}
+    names = {"rate": float, "steps": int, "threshold": float}
+    rule = {name: kind(found.pop(name)) for name, kind in names.items()}
     return found, rule
+
+
+def _threshold(options: Options, config: Config, source: Domains, model) -> float:
+    """The threshold that suits the model, not adapted, best on source validation, of at most some thousand images."""
+    pool = by_method(_splits(options, config, source).validation, _methods(options, config, source))
+    rows = np.arange(0, len(pool), -(-len(pool) // 4096))
+    some = pool.take(rows)
+    scores = _target.scores(model, _target.detector(model), TestSplit(some))
+    return fit_threshold(some.label, scores)
+
+
+def _p_values(cells: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    names = cells[0]["auc_gain"]
+    return {name: {f"{c['row']} to {c['column']}": c["auc_gain"][name]["p"] for c in cells} for name in names}
 
 
 def _oracle(config: Config, cell: Cell, model, test: TestSplit, worth) -> dict[str, Any]:
@@ -181,23 +205,41 @@ def _oracle(config: Config, cell: Cell, model, test: TestSplit, worth) -> dict[s
     return max(tried, key=lambda rule: float(np.mean(auc(test.label, worth(rule)["adapted"]))))
 
 
-def _judged(protocol: Protocol, options: Options, cell: Cell, test: TestSplit, scores: Mapping[str, np.ndarray]):
+def _judged(
+    protocol: Protocol, options: Options, cell: Cell, test: TestSplit, scores: Mapping[str, np.ndarray],
+    fitted: Mapping[str, np.ndarray],
+):  # fmt: skip
     """One cell of the table: every method's metrics with intervals, and the gains on the same draws."""
     labels, clusters = test.label, np.where(test.identity == "", test.video, test.identity)
+    by_forgery = {name: {forgery: float(np.mean(value)) for forgery, value in
+                         per_method(labels, values, test.method, "auc").items()}
+                  for name, values in scores.items()}  # fmt: skip
     if (options.level or protocol.level) == "video":
         labels, clusters, scores = _by_video(test, clusters, scores)
     metrics = list(dict.fromkeys([*protocol.metrics, "eer", "nll"]))
     found = bootstrap(labels, scores, clusters, metric=metrics)
     pairs = [(f"{learner}, adapted", f"{learner}, not adapted") for learner in LEARNERS]
     pairs += [(f"{learner}, adapted", "erm, adapted") for learner in LEARNERS if learner != "erm"]
-    gains = {f"{a} minus {b}": paired_difference(labels, scores[a], scores[b], clusters) for a, b in pairs}
+    gains = {
+        f"{a} minus {b}": paired_difference(labels, scores[a], scores[b], clusters)._asdict()
+        | {"p": paired_p(labels, scores[a], scores[b], clusters)}
+        for a, b in pairs
+    }
+    called = {name: (values > fitted[name.split(", ")[0]][:, None, None]).astype(float)
+              for name, values in scores.items()}  # fmt: skip
+    at_fitted = bootstrap(labels, called, clusters, metric="accuracy")
     return {
         "row": cell.row,
         "column": cell.column,
         "shots": cell.shots,
         "steps": cell.steps,
-        "table": {name: {m: interval._asdict() for m, interval in row.items()} for name, row in found.items()},
-        "auc_gain": {name: interval._asdict() for name, interval in gains.items()},
+        "table": {
+            name: {m: interval._asdict() for m, interval in row.items()}
+            | {"accuracy_fitted": at_fitted[name]._asdict()}
+            for name, row in found.items()
+        },
+        "auc_by_method": by_forgery,
+        "auc_gain": gains,
         "tested": {
             "images": len(test),
             "videos": len(set(test.video.tolist())),

@@ -12,7 +12,8 @@ from PIL import Image
 
 from experiments import protocol, train
 from experiments.config import Config
-from metaforge.data.manifest import write_manifest
+from metaforge.data.domains import TestSplit, by_method, split
+from metaforge.data.manifest import read_manifest, write_manifest
 from metaforge.errors import InputError
 from metaforge.evaluation import protocols
 from metaforge.evaluation.metrics import auc
@@ -35,7 +36,7 @@ SMALL = Protocol(
 def draw_set(root, name, methods, *, people=4, frames=2):
     """Prepared crops: noise, darker in fakes, so that there is something to learn."""
     rng, rows = np.random.default_rng(0), []
-    for split, offset in (("train", 0), ("validation", 100), ("test", 200)):
+    for part, offset in (("train", 0), ("validation", 100), ("test", 200)):
         for person in range(offset, offset + people):
             for method in ("real", *methods):
                 for frame in range(frames):
@@ -46,7 +47,7 @@ def draw_set(root, name, methods, *, people=4, frames=2):
                     Image.fromarray(rng.integers(0, high, (SIZE, SIZE, 3), dtype=np.uint8)).save(file)
                     rows.append({"path": path, "label": int(method != "real"), "dataset": name, "method": method,
                                  "video": f"{name}/{method}/{person}", "identity": f"{name}/{person}",
-                                 "pair": f"{name}/{person}#{frame}", "split": split, "frame": frame})  # fmt: skip
+                                 "pair": f"{name}/{person}#{frame}", "split": part, "frame": frame})  # fmt: skip
     write_manifest(root / name, rows)
     counts = {"test": {method: {"videos": people, "images": people * frames} for method in ("real", *methods)}}
     (root / name / "provenance.json").write_text(json.dumps({"dataset": name, "counts": counts}))
@@ -82,7 +83,7 @@ def test_every_learner_has_its_three_states_with_intervals(made):
     states = ("not adapted", "support statistics", "adapted")
     assert list(cell["table"]) == [f"{learner}, {state}" for learner in protocol.LEARNERS for state in states]
     for metrics in cell["table"].values():
-        assert {"accuracy", "auc", "eer", "nll"} <= set(metrics)
+        assert {"accuracy", "accuracy_fitted", "auc", "eer", "nll"} <= set(metrics)
         assert all(value["low"] <= value["high"] for value in metrics.values())
     assert cell["tested"] == {"images": 24, "videos": 12, "clusters": 4}
 
@@ -97,6 +98,29 @@ def test_scores_are_of_the_target_s_test_split_and_the_metric_is_theirs(made, da
     assert scores.shape == (2, len(rows))
     expected = np.mean([auc(labels, draw) for draw in scores])
     assert report["cells"][0]["table"]["maml, adapted"]["auc"]["value"] == pytest.approx(expected)
+
+
+def test_the_threshold_is_that_of_source_validation(made, data):
+    workdir, report = made
+    (rule,) = report["cells"][0]["adaptation"]["erm"]
+    model = protocol._target.load_run(workdir / "runs" / "seta+m1" / "erm-seed0")
+    pool = by_method(split(read_manifest(data / "seta", size=SIZE)).validation, ["m1"])
+    scores = protocol._target.scores(model, protocol._target.detector(model), TestSplit(pool))
+    right = lambda threshold: np.mean([np.mean((scores > threshold)[pool.label == c] == c) for c in (0, 1)])
+    best = max(right(threshold) for threshold in [-1.0, *scores])
+    assert right(rule["threshold"]) == pytest.approx(best)
+
+
+def test_gains_are_corrected_over_the_targets_and_split_by_method(made):
+    _, report = made
+    (cell,) = report["cells"]
+    for name, gain in cell["auc_gain"].items():
+        decision = report["holm"][name]["a to b"]
+        assert decision["p"] == decision["adjusted"] == gain["p"]  # one target: nothing to correct
+    for name, values in cell["auc_by_method"].items():
+        assert set(values) == {"m3", "m4"}
+        # Both have as many fakes, against the same reals: their mean is the AUC of all.
+        assert np.mean(list(values.values())) == pytest.approx(cell["table"][name]["auc"]["value"])
 
 
 def test_nothing_of_the_target_reaches_training_or_choice(made, data, tmp_path):
