@@ -164,21 +164,21 @@ def together(records: Records) -> tuple[np.ndarray, np.ndarray]:
         >>> len(set(face.tolist())), bool((face == donor).all())
         (1, True)
     """
-    count, numbers = len(records), {}
-
-    def number(names: list) -> np.ndarray:
-        # A dictionary numbers a million names in a fifth of a second; sorting them takes ten times as long.
-        return np.fromiter((numbers.setdefault(name, len(numbers)) for name in names), np.int64, len(names))
-
-    own = number([("video", name) if name else row for row, name in enumerate(records.video.tolist())])
-    face, donor = (
-        number([("person", name) for name in column.tolist()]) for column in (records.identity, records.donor)
-    )
-    face = np.where(records.identity == "", own, face)
-    donor = np.where(records.donor == "", face, donor)
-    links = (np.ones(count), (face, own))
-    _, group = connected_components(coo_array(links, shape=(len(numbers), len(numbers))), directed=False)
+    count, videos = len(records), records.video.tolist()
+    # A record without a video is one of its own.
+    own = _numbers([name or row for row, name in enumerate(videos)])
+    people = _numbers([*records.identity.tolist(), *records.donor.tolist()]) + count
+    face = np.where(records.identity == "", own, people[:count])
+    donor = np.where(records.donor == "", face, people[count:])
+    links, nodes = (np.ones(count, np.int8), (face, own)), int(max(people.max(initial=0), own.max(initial=0))) + 1
+    _, group = connected_components(coo_array(links, shape=(nodes, nodes)), directed=False)
     return group[face].astype(np.int64), group[donor].astype(np.int64)
+
+
+def _numbers(names: list) -> np.ndarray:
+    """A number for every different name, from 0: a million in a tenth of a second, where sorting takes a second."""
+    codes = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return np.fromiter(map(codes.__getitem__, names), np.int64, len(names))
 
 
 def gather(

@@ -45,6 +45,8 @@ SPLITS = ("train", "validation", "test")
 
 _LABELS = {"0": REAL, "real": REAL, "1": FAKE, "fake": FAKE}
 _CHUNK = 50_000
+# The data set stands in the video's name, and masks nobody reads here.
+_READ = tuple(name for name in FIELDS if name not in ("dataset", "mask"))
 
 
 def read_manifest(path: FilePath, *, size: int) -> Records:
@@ -72,23 +74,22 @@ def read_manifest(path: FilePath, *, size: int) -> Records:
         ([0, 1], ['', 'swap'], (2, 32, 32, 3))
     """
     path = Path(path) / NAME if Path(path).is_dir() else Path(path)
-    text = np.dtypes.StringDType()
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in FIELDS}
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in _READ}
     for chunk in _chunks(path):
-        for name in FIELDS:
-            kind = np.int32 if name in ("label", "frame") else text
+        for name in _READ:
+            kind = np.int32 if name in ("label", "frame") else np.dtypes.StringDType()
             parts[name].append(np.array(chunk[name], dtype=kind))
     if not parts["path"]:
         raise InputError(f"manifest: '{path}' has no row. Prepare the data again.")
-    columns = {name: np.concatenate(pieces) for name, pieces in parts.items()}
+    # One column after the other, letting its pieces go: the table is never in memory twice.
+    columns = {name: np.concatenate(parts.pop(name)) for name in _READ}
     names = columns.pop("path")
-    del columns["dataset"], columns["mask"]  # the one stands in the video's name, the other nobody reads here
     columns["video"] = np.where(columns["video"] == "", names, columns["video"])
     images = ImageFiles(names, root=path.parent, size=size)
     return Records.from_columns(image=images, domain=columns["method"], **columns)
 
 
-def _chunks(path: Path) -> Iterator[dict[str, list[Any]]]:
+def _chunks(path: Path) -> Iterator[dict[str, Any]]:
     """Some ten thousand rows at a time, as columns: a million rows of Python strings would take a gigabyte."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as stream:
@@ -109,36 +110,35 @@ def _chunks(path: Path) -> Iterator[dict[str, list[Any]]]:
         raise InputError(f"manifest: '{path}' is not a CSV file ({error}). Prepare the data again.") from error
 
 
-def _checked(rows: list[list[str]], header: list[str], path: Path, line: int) -> dict[str, list[Any]]:
+def _checked(rows: list[list[str]], header: list[str], path: Path, line: int) -> dict[str, Any]:
     lengths = set(map(len, rows))
     if lengths != {len(header)}:
         wrong = next(number for number, row in enumerate(rows) if len(row) != len(header))
         raise InputError(
             f"manifest: '{path}', line {line + wrong}: {len(rows[wrong])} values for {len(header)} columns."
         )
-    found: dict[str, list[Any]] = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
-    columns = {name: found.get(name, [""] * len(rows)) for name in FIELDS}
-    label: list[Any] = [_LABELS.get(word.strip().lower()) for word in columns["label"]]
-    if None in label:
-        wrong = label.index(None)
-        raise InputError(
-            f"manifest: '{path}', line {line + wrong}: label '{columns['label'][wrong]}' is not 0, real, 1 or fake."
-        )
-    for wrong, split in enumerate(columns["split"]):
-        if split and split not in SPLITS:
-            raise InputError(
-                f"manifest: '{path}', line {line + wrong}: split '{split}' is not one of {', '.join(SPLITS)}."
-            )
-    for wrong, name in enumerate(columns["path"]):
-        if not name or name.startswith("/") or "\\" in name or ".." in name.split("/"):
-            raise InputError(
-                f"manifest: '{path}', line {line + wrong}: '{name}' is not a path below its folder, with '/'."
-            )
+    found: dict[str, Any] = dict(zip(header, zip(*rows, strict=True), strict=True))
+    columns = {name: found.get(name, ("",) * len(rows)) for name in _READ}
+
+    def refuse(name: str, bad: set[str], problem: str):
+        if bad:
+            wrong = next(place for place, value in enumerate(columns[name]) if value in bad)
+            raise InputError(f"manifest: '{path}', line {line + wrong}: {problem.format(columns[name][wrong])}")
+
+    # Sets first: a million rows have few different values, and most paths are plainly good.
+    known = {word: _LABELS.get(word.strip().lower()) for word in set(columns["label"])}
+    bad = {word for word, label in known.items() if label is None}
+    refuse("label", bad, "label '{}' is not 0, real, 1 or fake.")
+    refuse("split", set(columns["split"]) - {"", *SPLITS}, f"split '{{}}' is not one of {', '.join(SPLITS)}.")
+    odd = [name for name in columns["path"] if not name or name[0] == "/" or "\\" in name or ".." in name]
+    outside = {name for name in odd if not name or name[0] == "/" or "\\" in name or ".." in name.split("/")}
+    refuse("path", outside, "'{}' is not a path below its folder, with '/'.")
     try:
-        frame = [int(word or 0) for word in columns["frame"]]
+        frames = {word: int(word or 0) for word in set(columns["frame"])}
     except ValueError as error:
         raise InputError(f"manifest: '{path}', near line {line}: a frame is not a whole number ({error}).") from None
-    return columns | {"label": label, "frame": frame}
+    numbers = {"label": [known[word] for word in columns["label"]], "frame": [frames[w] for w in columns["frame"]]}
+    return columns | numbers
 
 
 def write_manifest(folder: FilePath, rows: Iterable[Mapping[str, Any]]) -> Path:

@@ -103,10 +103,9 @@ class Records:
 
     def by_domain(self) -> dict[str, np.ndarray]:
         """The row numbers of every domain, by its name, sorted by name."""
-        numbers: dict[str, int] = {}
-        codes = np.fromiter(
-            (numbers.setdefault(name, len(numbers)) for name in self.domain.tolist()), np.int32, len(self)
-        )
+        names = self.domain.tolist()
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        codes = np.fromiter(map(numbers.__getitem__, names), np.int32, len(self))
         order, counts = np.argsort(codes, kind="stable"), np.bincount(codes, minlength=len(numbers))
         parts = np.split(order, np.cumsum(counts)[:-1]) if numbers else []
         return dict(sorted(zip(numbers, parts, strict=True)))
