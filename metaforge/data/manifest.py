@@ -10,7 +10,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -93,13 +93,12 @@ def _chunks(path: Path) -> Iterator[dict[str, Any]]:
     """Some ten thousand rows at a time, as columns: a million rows of Python strings would take a gigabyte."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream)
-            header = next(reader, [])
+            header = next(csv.reader(stream), [])
             missing = [name for name in ("path", "label") if name not in header]
             if missing:
                 raise InputError(f"manifest: '{path}' has no column '{missing[0]}'. Its first line must name it.")
             line = 2
-            while rows := list(itertools.islice(reader, _CHUNK)):
+            for rows in _rows(stream):
                 yield _checked(rows, header, path, line)
                 line += len(rows)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -108,6 +107,17 @@ def _chunks(path: Path) -> Iterator[dict[str, Any]]:
         ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"manifest: '{path}' is not a CSV file ({error}). Prepare the data again.") from error
+
+
+def _rows(stream: TextIO) -> Iterator[list[list[str]]]:
+    """Lines cut at their commas, which takes a quarter of the csv module's time; its business once one is quoted."""
+    while lines := list(itertools.islice(stream, _CHUNK)):
+        if any('"' in line for line in lines):
+            reader = csv.reader(itertools.chain(lines, stream))
+            while rows := list(itertools.islice(reader, _CHUNK)):
+                yield rows
+            return
+        yield [line.rstrip("\r\n").split(",") for line in lines]
 
 
 def _checked(rows: list[list[str]], header: list[str], path: Path, line: int) -> dict[str, Any]:

@@ -77,6 +77,17 @@ def test_lines_are_counted_across_chunks(tmp_path):
         read_manifest(tmp_path, size=8)
 
 
+def test_quoted_and_plain_lines_are_read_alike(tmp_path):
+    plain = [f"{i}.png,{i % 2},m{i % 3}" for i in range(50_003)]
+    (tmp_path / "plain.csv").write_text("\r\n".join(["path,label,method", *plain]) + "\r\n")
+    quoted = [*plain[:50_001], '"50001.png",1,"m0"', *plain[50_002:]]
+    (tmp_path / "quoted.csv").write_text("\n".join(["path,label,method", *quoted]))
+    one, other = (read_manifest(tmp_path / f"{name}.csv", size=8) for name in ("plain", "quoted"))
+    assert one.image.paths.tolist() == other.image.paths.tolist() == [f"{i}.png" for i in range(50_003)]
+    assert one.method.tolist() == other.method.tolist()
+    assert one.label.tolist() == other.label.tolist()
+
+
 def test_an_interrupted_write_leaves_the_old_manifest(tmp_path):
     write_manifest(tmp_path, [ROW])
     before = (tmp_path / "manifest.csv").read_bytes()
