@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import benchmark, demo, sinusoid
+from experiments import benchmark, demo, scale, sinusoid
 
 ROOT = Path(__file__).parents[1]
 RESULTS = (ROOT / "docs" / "results.md").read_text()
@@ -19,7 +19,14 @@ def test_each_leave_one_out_table_is_that_of_the_report(target):
 
 
 def test_the_readme_shows_the_demos_table():
-    assert demo.table(LEAVE_ONE_OUT["targets"]["swap"]) in (ROOT / "README.md").read_text()
+    report = json.loads((ROOT / "docs" / "results" / "demo.json").read_text())
+    assert demo.table(report["targets"]["swap"]) in (ROOT / "README.md").read_text()
+    assert report["provenance"]["commit"] in (ROOT / "README.md").read_text()
+
+
+def test_what_a_million_images_cost_is_what_was_measured():
+    report = json.loads((ROOT / "docs" / "results" / "scale.json").read_text())
+    assert scale.markdown(report) in (ROOT / "docs" / "performance.md").read_text()
 
 
 def test_every_method_is_reported_not_only_those_that_went_well():

@@ -70,7 +70,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                         "image": file,
                         "identity": identity,
                         "expression": expression,
-                        "age": int(about.get("face_age") or -1),
+                        "age": int(age) if (age := about.get("face_age", "")).isdecimal() else -1,  # some are "NA"
                         "gender": about.get("face_gender", ""),
                         "ethnicity": about.get("face_eth", ""),
                     },

@@ -108,12 +108,12 @@ def test_london_faces_are_read_from_a_folder(tmp_path):
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (20, 30), (int(face) * 50, 0, 0)).save(path)
     (tmp_path / "manual" / "london_faces_info.csv").write_text(
-        "face_id,face_age,face_gender,face_eth\n001,24,female,white\n002,30,male,black\n"
+        "face_id,face_age,face_gender,face_eth\n001,24,female,white\n002,NA,male,black\n"
     )
     source = build("london_faces", tmp_path / "manual", tmp_path / "data", "manual").as_data_source(split="faces")
     rows = [source[place] for place in range(len(source))]
     assert sorted((row["identity"].decode(), row["expression"], row["age"]) for row in rows) == [
-        ("001", 0, 24), ("001", 1, 24), ("002", 0, 30), ("002", 1, 30),
+        ("001", 0, 24), ("001", 1, 24), ("002", 0, -1), ("002", 1, -1),
     ]  # fmt: skip
 
 
