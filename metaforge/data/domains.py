@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from metaforge.data.files import ImageFiles
 from metaforge.data.records import Records, check_splits_are_disjoint
 from metaforge.errors import InputError
 from metaforge.types import FAKE, REAL
@@ -69,9 +70,25 @@ class Splits(NamedTuple):
 def split(records: Records) -> Splits:
     """Takes a table apart by its column `split`, after holding that no video and no person is in two of them.
 
+    Args:
+        records: each with a split; `experiments.prepare --dataset=face_folder` draws splits for a list of files.
+
     Raises:
-        InputError: when a video or person is.
+        InputError: when a video or person is in two, a file is in two or has two labels, or a record has no split.
+
+    Example:
+        >>> images = np.zeros((2, 8, 8, 3), np.uint8)
+        >>> parts = split(Records.from_columns(image=images, label=[0, 1], split=["train", "test"]))
+        >>> len(parts.train), len(parts.validation), len(parts.test)
+        (1, 0, 1)
     """
+    lacking = np.flatnonzero(records.split == "")
+    if len(lacking):
+        file = f", the first '{records.image.paths[lacking[0]]}'" if isinstance(records.image, ImageFiles) else ""
+        raise InputError(
+            f"split: {len(lacking)} of {len(records)} images are in no split{file}. Write train, validation or test "
+            "into the column 'split', by person; or let experiments.prepare --dataset=face_folder draw them."
+        )
     check_splits_are_disjoint(records)
     train, validation, test = (records.where(split=name) for name in ("train", "validation", "test"))
     return Splits(train, validation, TestSplit(test))

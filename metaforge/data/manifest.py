@@ -45,6 +45,7 @@ SPLITS = ("train", "validation", "test")
 
 _LABELS = {"0": REAL, "real": REAL, "1": FAKE, "fake": FAKE}
 _CHUNK = 50_000
+_LARGEST = int(np.iinfo(np.int32).max)
 # The data set stands in the video's name, and masks nobody reads here.
 _READ = tuple(name for name in FIELDS if name not in ("dataset", "mask"))
 
@@ -63,7 +64,8 @@ def read_manifest(path: FilePath, *, size: int) -> Records:
         column `video` gets its own path, so that every image is a video of its own.
 
     Raises:
-        InputError: when there is no manifest, a column is missing, or a row is wrong; it names the line.
+        InputError: when there is no manifest, a column is missing, or a row is wrong; it names the line. Blank lines
+            are passed over. A table without splits can be read, and `metaforge.data.domains.split` refuses it.
 
     Example:
         >>> import tempfile
@@ -99,12 +101,18 @@ def _chunks(path: Path) -> Iterator[dict[str, Any]]:
                 raise InputError(f"manifest: '{path}' has no column '{missing[0]}'. Its first line must name it.")
             line = 2
             for rows in _rows(stream):
-                yield _checked(rows, header, path, line)
+                # A blank line is nobody's row: editors and concatenation leave them at the end.
+                filled = [number for number, row in enumerate(rows) if len(row) > 1 or any(map(str.strip, row))]
+                if filled:
+                    kept = rows if len(filled) == len(rows) else [rows[number] for number in filled]
+                    yield _checked(kept, header, path, [line + number for number in filled])
                 line += len(rows)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(
             f"manifest: there is no '{path}'. Prepare the data first (experiments.prepare), or give a CSV file."
         ) from error
+    except OSError as error:
+        raise InputError(f"manifest: '{path}' cannot be opened ({error.strerror}). Check its permissions.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"manifest: '{path}' is not a CSV file ({error}). Prepare the data again.") from error
 
@@ -120,12 +128,12 @@ def _rows(stream: TextIO) -> Iterator[list[list[str]]]:
         yield [line.rstrip("\r\n").split(",") for line in lines]
 
 
-def _checked(rows: list[list[str]], header: list[str], path: Path, line: int) -> dict[str, Any]:
+def _checked(rows: list[list[str]], header: list[str], path: Path, lines: list[int]) -> dict[str, Any]:
     lengths = set(map(len, rows))
     if lengths != {len(header)}:
         wrong = next(number for number, row in enumerate(rows) if len(row) != len(header))
         raise InputError(
-            f"manifest: '{path}', line {line + wrong}: {len(rows[wrong])} values for {len(header)} columns."
+            f"manifest: '{path}', line {lines[wrong]}: {len(rows[wrong])} values for {len(header)} columns."
         )
     found: dict[str, Any] = dict(zip(header, zip(*rows, strict=True), strict=True))
     columns = {name: found.get(name, ("",) * len(rows)) for name in _READ}
@@ -133,22 +141,30 @@ def _checked(rows: list[list[str]], header: list[str], path: Path, line: int) ->
     def refuse(name: str, bad: set[str], problem: str):
         if bad:
             wrong = next(place for place, value in enumerate(columns[name]) if value in bad)
-            raise InputError(f"manifest: '{path}', line {line + wrong}: {problem.format(columns[name][wrong])}")
+            shown = repr(columns[name][wrong][:100])  # one line, whatever a stranger wrote
+            raise InputError(f"manifest: '{path}', line {lines[wrong]}: {problem.format(shown)}")
 
     # Sets first: a million rows have few different values, and most paths are plainly good.
     known = {word: _LABELS.get(word.strip().lower()) for word in set(columns["label"])}
     bad = {word for word, label in known.items() if label is None}
-    refuse("label", bad, "label '{}' is not 0, real, 1 or fake.")
-    refuse("split", set(columns["split"]) - {"", *SPLITS}, f"split '{{}}' is not one of {', '.join(SPLITS)}.")
+    refuse("label", bad, "label {} is not 0, real, 1 or fake.")
+    refuse("split", set(columns["split"]) - {"", *SPLITS}, f"split {{}} is not one of {', '.join(SPLITS)}.")
     odd = [name for name in columns["path"] if not name or name[0] == "/" or "\\" in name or ".." in name]
     outside = {name for name in odd if not name or name[0] == "/" or "\\" in name or ".." in name.split("/")}
-    refuse("path", outside, "'{}' is not a path below its folder, with '/'.")
-    try:
-        frames = {word: int(word or 0) for word in set(columns["frame"])}
-    except ValueError as error:
-        raise InputError(f"manifest: '{path}', near line {line}: a frame is not a whole number ({error}).") from None
+    refuse("path", outside, "{} is not a path below its folder, with '/'.")
+    frames = {word: _frame(word) for word in set(columns["frame"])}
+    bad = {word for word, number in frames.items() if number is None}
+    refuse("frame", bad, f"frame {{}} is not a whole number from 0 to {_LARGEST}.")
     numbers = {"label": [known[word] for word in columns["label"]], "frame": [frames[w] for w in columns["frame"]]}
     return columns | numbers
+
+
+def _frame(word: str) -> int | None:
+    try:
+        number = int(word or 0)
+    except ValueError:
+        return None
+    return number if 0 <= number <= _LARGEST else None
 
 
 def write_manifest(folder: FilePath, rows: Iterable[Mapping[str, Any]]) -> Path:

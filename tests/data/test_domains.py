@@ -52,3 +52,9 @@ def test_what_stands_in_two_splits_is_refused(column, word):
     records = table(label=[0, 1], split=["train", "test"], **{column: ["same", "same"]})
     with pytest.raises(InputError, match=f"{word} 'same' is in the splits"):
         split(records)
+
+
+def test_records_without_a_split_are_counted_and_refused():
+    records = table(label=[0, 1, 1], split=["train", "", "test"])
+    with pytest.raises(InputError, match=r"1 of 3 images are in no split\. Write train, validation or test"):
+        split(records)

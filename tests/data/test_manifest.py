@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from metaforge.data.domains import split
 from metaforge.data.manifest import FIELDS, read_manifest, write_manifest
 from metaforge.errors import InputError
 
@@ -53,12 +54,47 @@ def test_a_list_of_paths_and_labels_is_enough_and_every_file_is_a_video(tmp_path
         ("path,label\n../a.png,0\n", r"line 2: '../a\.png' is not a path below"),
         ("path,label\n/a.png,0\n", "is not a path below"),
         ("path,label\na\\b.png,0\n", "is not a path below"),
-        ("path,label,frame\na.png,0,x\n", "a frame is not a whole number"),
+        ("path,label,frame\na.png,0,1\nb.png,0,x\n", "line 3: frame 'x' is not a whole number from 0 to 2147483647"),
+        ("path,label,frame\na.png,0,2147483648\n", "line 2: frame '2147483648' is not a whole number from 0"),
+        ("path,label,frame\na.png,0,99999999999999999999\n", "line 2: frame '99999999999999999999' is not"),
+        ("path,label,frame\na.png,0,-1\n", "line 2: frame '-1' is not a whole number from 0"),
+        ("path,label\n\na.png,0\n\n\nb.png,2\n", "line 6: label '2' is not"),
+        ('path,label\na.png,"0\n1"\n', r"line 2: label '0\\n1' is not"),
+        ("path,label\n\n  \n", "has no row"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path, text, message):
     (tmp_path / "manifest.csv").write_text(text)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as caught:
+        read_manifest(tmp_path, size=8)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n", "\n   \n\n", ""])
+@pytest.mark.parametrize("name", ["b.png", '"b, c.png"'])
+def test_blank_lines_are_nobodys_rows(tmp_path, name, end):
+    (tmp_path / "manifest.csv").write_text(f"path,label,frame\na.png,0,2147483647\n\n{name},1,{end}", newline="")
+    records = read_manifest(tmp_path, size=8)
+    assert records.image.paths.tolist() == ["a.png", name.strip('"')]
+    assert records.frame.tolist() == [2**31 - 1, 0]
+
+
+def test_a_list_without_splits_is_read_and_refused_where_splits_are_needed(tmp_path):
+    (tmp_path / "manifest.csv").write_text("path,label\na.png,0\nb.png,1\n")
+    with pytest.raises(
+        InputError, match=r"2 of 2 images are in no split, the first 'a\.png'\. Write train, validation"
+    ):
+        split(read_manifest(tmp_path, size=8))
+
+
+def test_a_file_that_is_closed_to_us_is_said(tmp_path, monkeypatch):
+    write_manifest(tmp_path, [ROW])
+
+    def closed(*args, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", closed)
+    with pytest.raises(InputError, match=r"cannot be opened \(Permission denied\)\. Check its permissions"):
         read_manifest(tmp_path, size=8)
 
 
