@@ -151,7 +151,7 @@ def together(records: Records) -> tuple[np.ndarray, np.ndarray]:
     """Who may not be parted: the group of each record's face, and that of its donor.
 
     People who appear in one video form one group. A record without an identity counts as a person of its own, or as
-    its video's.
+    its video's; it belongs to the video that it was made from (`Records.originals`).
 
     Returns:
         Two int64 arrays, shape `(records,)`.
@@ -166,11 +166,17 @@ def together(records: Records) -> tuple[np.ndarray, np.ndarray]:
     """
     count, videos = len(records), records.video.tolist()
     # A record without a video is one of its own.
-    own = _numbers([name or row for row, name in enumerate(videos)])
-    people = _numbers([*records.identity.tolist(), *records.donor.tolist()]) + count
+    names = [name or row for row, name in enumerate(videos)]
+    sources = records.originals().tolist()
+    if any(sources):
+        names += [source or name for source, name in zip(sources, names, strict=True)]
+    ends = _numbers(names)
+    own = ends[:count]
+    people = _numbers([*records.identity.tolist(), *records.donor.tolist()]) + len(ends)
     face = np.where(records.identity == "", own, people[:count])
     donor = np.where(records.donor == "", face, people[count:])
-    links, nodes = (np.ones(count, np.int8), (face, own)), int(max(people.max(initial=0), own.max(initial=0))) + 1
+    links = (np.ones(len(ends), np.int8), (np.resize(face, len(ends)), ends))
+    nodes = int(max(people.max(initial=0), own.max(initial=0))) + 1
     _, group = connected_components(coo_array(links, shape=(nodes, nodes)), directed=False)
     return group[face].astype(np.int64), group[donor].astype(np.int64)
 

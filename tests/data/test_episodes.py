@@ -110,6 +110,24 @@ def test_people_of_one_video_are_one_group_and_strangers_are_not():
     assert len({face[0], face[2], face[4]}) == 3
 
 
+@pytest.mark.parametrize("real", [["set/real/a#0", "set/real/b#0"], ["", ""]])
+def test_a_fake_of_unknown_people_belongs_to_its_original(real):
+    images = np.zeros((4, 2, 2, 3), np.uint8)
+    video = ["set/real/a", "set/swap/a", "set/real/b", "set/swap/b"]
+    pair = [real[0], "set/real/a#4", real[1], "set/real/b#4"]
+    face, donor = together(Records.from_columns(image=images, label=[0, 1, 0, 1], video=video, pair=pair))
+    assert face[0] == face[1] == donor[1]
+    assert face[2] == face[3] != face[0]
+
+
+def test_pairs_do_not_join_people_who_are_known():
+    # Two frames of one scene under two names, as Celeb-DF's people are named apart by split.
+    images = np.zeros((2, 2, 2, 3), np.uint8)
+    columns = {"identity": ["a", "a@train"], "video": ["v", "w"], "pair": ["v#0", "v#1"]}
+    face, _ = together(Records.from_columns(image=images, label=[0, 1], **columns))
+    assert face[0] != face[1]
+
+
 def test_gather_takes_the_images_and_labels_of_the_rows():
     records = table()
     rows = EpisodeSampler(records, seed=0, tasks=2, shots=1, queries=2)(0)

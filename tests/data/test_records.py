@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from metaforge.data.files import ImageFiles
 from metaforge.data.records import Records, check_splits_are_disjoint, concatenate
 from metaforge.errors import InputError
 
@@ -40,6 +41,11 @@ def test_concatenate_keeps_order_and_refuses_mixed_sizes():
         ({"identity": ["a", "a"]}, "person 'a'"),
         ({"identity": ["a", "b"], "donor": ["b", ""]}, "person 'b'"),
         ({"identity": ["a", "b"], "video": ["v", "v"]}, "video 'v'"),
+        # A fake and its original, of people whom nobody named.
+        ({"video": ["s/real/a", "s/swap/a"], "pair": ["s/real/a#0", "s/real/a#7"]}, "video 's/real/a'"),
+        ({"video": ["s/real/a", "s/swap/a"], "pair": ["", "s/real/a#7"]}, "video 's/real/a'"),
+        ({"identity": ["a", ""], "pair": ["s/real/a#0", "s/real/a#7"]}, "video 's/real/a'"),
+        ({"video": ["s/real/a#1", "s/swap/b"], "pair": ["s/real/a#1#0", "s/real/a#1#7"]}, "video 's/real/a#1'"),
     ],
 )
 def test_a_person_donor_or_video_in_two_splits_is_refused(columns, word):
@@ -49,3 +55,35 @@ def test_a_person_donor_or_video_in_two_splits_is_refused(columns, word):
 
 def test_disjoint_splits_pass():
     check_splits_are_disjoint(make(label=[0, 1], split=["train", "test"], identity=["a", "b"], video=["v", "w"]))
+
+
+def test_people_who_are_named_apart_may_share_an_original():
+    # As Celeb-DF has it with disjoint="video": who is who was decided, and said.
+    pair = ["s/real/a#0", "s/real/a#7"]
+    records = make(label=[0, 1], split=["test", "train"], identity=["a", "a@train"], pair=pair)
+    check_splits_are_disjoint(records)
+    assert records.originals().tolist() == ["", ""]
+
+
+def test_originals_are_named_where_somebody_is_unknown():
+    pair = ["r#0", "r#1", "q#0", "q#0", "", "plain"]
+    records = make(label=[0, 1] * 3, identity=["", "a", "b", "b", "", ""], pair=pair)
+    assert records.originals().tolist() == ["r", "r", "", "", "", "plain"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"label": [0, 1, 1, 1]}, "the file 'a.png' is both real and fake"),
+        ({"split": ["train", "train", "test", "train"]}, "the file 'a.png' is in the splits 'train' and 'test'"),
+        ({}, ""),
+    ],
+)
+def test_a_file_has_one_label_and_one_split(changes, message):
+    columns = {"label": [0, 1, 0, 1], "split": ["train"] * 4, "video": list("vwxy")} | changes
+    records = Records.from_columns(image=ImageFiles(["a.png", "b.png", "a.png", "c.png"], size=2), **columns)
+    if not message:
+        check_splits_are_disjoint(records)
+        return
+    with pytest.raises(InputError, match=message):
+        check_splits_are_disjoint(records)
