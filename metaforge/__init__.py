@@ -7,6 +7,7 @@ functions over pytrees. See `metaforge.types` for the vocabulary and `metaforge.
 from metaforge import backbones as backbones
 from metaforge import losses as losses
 from metaforge import objectives as objectives
+from metaforge import outliers as outliers
 from metaforge import weighting as weighting
 from metaforge.errors import InputError as InputError
 from metaforge.inner import AdaptInfo as AdaptInfo
