@@ -1,6 +1,7 @@
 """Images that stay on the disk: an array to look at, decoded when its pixels are asked for."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import numpy as np
 
 from metaforge.data.images import FilePath, read_image, square
 from metaforge.errors import InputError
+
+_AHEAD = 256  # files that are asked for at once: a bad one stops the rest, and a million wait in no queue
 
 
 class ImageFiles:
@@ -17,10 +20,11 @@ class ImageFiles:
     and an episode reads only its own.
 
     Args:
-        paths: of the files below `root`, with "/" between folders, any shape.
+        paths: of the files below `root`, with "/" between folders, any shape. They say which images these are wherever
+            the folders lie, and a run remembers its images by them.
 
     Other Arguments:
-        root: the folder that they are in.
+        root: the folder that they are in; or several, by the name that a path begins with.
         size: side of the images, in pixels: larger or smaller ones are resized, as by `metaforge.data.images.square`.
         threads: how many decode at once.
 
@@ -39,10 +43,11 @@ class ImageFiles:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, paths, *, root: FilePath = ".", size: int, threads: int = 4):
+    def __init__(self, paths, *, root: FilePath | Mapping[str, FilePath] = ".", size: int, threads: int = 4):
         """Keeps the names; nothing is opened."""
         self.paths = np.asarray(paths, dtype=np.dtypes.StringDType())
-        self.root, self.size, self.threads = Path(root), size, threads
+        self.root = {name: Path(folder) for name, folder in root.items()} if isinstance(root, Mapping) else Path(root)
+        self.size, self.threads = size, threads
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -59,26 +64,41 @@ class ImageFiles:
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         """Decodes all of them."""
-        found = np.empty((self.paths.size, self.size, self.size, 3), np.uint8)
+        names = self.paths.ravel()
+        found = np.empty((names.size, self.size, self.size, 3), np.uint8)
 
         def read(place: int, name: str):
             found[place] = self._read(name)
 
         with ThreadPoolExecutor(self.threads) as pool:
-            for done in [pool.submit(read, *each) for each in enumerate(self.paths.ravel().tolist())]:
-                done.result()
+            for start in range(0, names.size, _AHEAD):
+                some = names[start : start + _AHEAD].tolist()
+                for _ in pool.map(read, range(start, start + len(some)), some):
+                    pass
         return found.reshape(self.shape).astype(dtype or np.uint8, copy=False)
 
     def _read(self, name: str) -> np.ndarray:
-        image = read_image(self.root / name)
+        image = read_image(self._place(name))
         return image if image.shape[:2] == (self.size, self.size) else square(image, size=self.size)
+
+    def _place(self, name: str) -> Path:
+        if isinstance(self.root, Path):
+            return self.root / name
+        folder, _, rest = name.partition("/")
+        return self.root[folder] / rest
+
+    def _folders(self) -> dict[str, Path]:
+        """The folders by name, each as a place that stays when the process goes to another one."""
+        if isinstance(self.root, Path):
+            return {os.path.basename(os.path.abspath(self.root)): self.root.resolve()}
+        return {name: folder.resolve() for name, folder in self.root.items()}
 
     @staticmethod
     def concatenate(parts: Sequence["np.ndarray | ImageFiles"]) -> "ImageFiles":
-        """One table of several, in order.
+        """One table of several, in order. Where they are of several folders, paths begin with the folder's name.
 
         Raises:
-            InputError: when some are files and others are pixels, or their sizes differ.
+            InputError: when some are files and others are pixels, their sizes differ, or two folders have one name.
         """
         files = [part for part in parts if isinstance(part, ImageFiles)]
         if len(files) < len(parts) or len({part.size for part in files}) > 1:
@@ -86,8 +106,21 @@ class ImageFiles:
                 "records: some images are files and others are not. Read them all in one way, in one size."
             )
         first = files[0]
-        paths = [str(part.root / name) if part.root != first.root else name for part in files for name in part.paths]
-        return ImageFiles(paths, root=first.root, size=first.size, threads=first.threads)
+        if all(part.root == first.root for part in files):
+            paths = np.concatenate([part.paths for part in files])
+            return ImageFiles(paths, root=first.root, size=first.size, threads=first.threads)
+        folders: dict[str, Path] = {}
+        for name, folder in (each for part in files for each in part._folders().items()):
+            if folders.setdefault(name, folder) != folder:
+                raise InputError(f"records: '{folders[name]}' and '{folder}' have one name. Rename one of the folders.")
+        paths = np.concatenate([part._named() for part in files])
+        return ImageFiles(paths, root=folders, size=first.size, threads=first.threads)
+
+    def _named(self) -> np.ndarray:
+        if not isinstance(self.root, Path):
+            return self.paths
+        (name,) = self._folders()
+        return np.strings.add(f"{name}/", self.paths)
 
 
 def distinct(images: np.ndarray | ImageFiles) -> tuple[np.ndarray, np.ndarray]:
