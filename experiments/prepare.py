@@ -5,32 +5,37 @@
     python -m experiments.prepare --dataset=celeb_df --instructions
 
 --check reads the whole tree and says what is missing, twice there, empty or unreadable; it writes nothing. Called again
-after an interruption, it goes on where it was. Videos need the extra `video`, looking for faces the extra `faces`.
+after an interruption, it goes on where it was; called again after files were added or replaced, it makes what they
+change. Videos need the extra `video`, looking for faces the extra `faces`.
 """
 
 import collections
-import concurrent.futures
 import csv
 import dataclasses
 import functools
 import hashlib
 import json
-import multiprocessing
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+from experiments import _units
 from experiments._progress import progress
+from experiments._workers import mapped
 from metaforge.commands import launch, setting, start
 from metaforge.data.catalogues import CATALOGUES, Catalogue, Finding, Video, check_splits, read_catalogue
 from metaforge.data.crops import Crop
-from metaforge.data.extraction import Dropped, Extracted, Rule, extract, units
-from metaforge.data.manifest import write_manifest
+from metaforge.data.extraction import Dropped, Rule, extract, units
+from metaforge.data.manifest import FIELDS, NAME, write_manifest
+from metaforge.data.video import check_decoder, read_frames
 from metaforge.errors import InputError
 from metaforge.runs import read_json, write_json
 
-RECORDS = ".units"
-"""The folder of what is done: one file a unit, written when all its crops are on the disk."""
+RULE = 2
+"""Rises whenever other crops come of the same videos: one folder holds those of one rule."""
+
+PROVENANCE = "provenance.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,8 +86,7 @@ def catalogue(options: Options, config: Config) -> Catalogue:
 
 def check(found: Catalogue, *, quiet: bool = False) -> list[Finding]:
     """The catalogue's findings, and every video that does not open or has no picture in it."""
-    from metaforge.data.video import read_frames
-
+    _check_extras(found, "whole")
     findings = list(found.findings)
     with progress("opening", len(found.videos), unit="video", quiet=quiet) as bar:
         for video in found.videos:
@@ -103,65 +107,103 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     if min(config.frames, config.size, options.workers) < 1:
         raise InputError("--config.frames, --config.size and --workers must be at least 1.")
     found = catalogue(options, config)
-    out = Path(options.out)
-    # Where the source lies may change between two calls; what it is may not.
-    asked = {"dataset": options.dataset, **dataclasses.asdict(config), "videos": _digest(found.videos)}
-    _same(out, asked)
-    (out / RECORDS).mkdir(parents=True, exist_ok=True)
+    out, root = Path(options.out), Path(found.root)
+    # Where the source lies may change between two calls, and what was missing may be there now.
+    asked = {"dataset": options.dataset, **dataclasses.asdict(config), "rule": RULE}
+    del asked["ff_root"]
+    _refuse_another(out, asked)
     groups = {_name(unit): unit for unit in units(found.videos)}
-    left = {name: unit for name, unit in groups.items() if not (out / RECORDS / name).exists()}
+    done = _units.settled(out, root, groups)
+    left = {name: unit for name, unit in groups.items() if name not in done}
+    if left:
+        _check_extras(found, config.crop)
+    _begin(out, asked, groups, whole=not left)
     rule = Rule(config.frames, config.crop, config.size)  # type: ignore[arg-type]
-    work = functools.partial(_one, root=Path(found.root), out=out, rule=rule)
-    with progress("cropping", len(groups), done=len(groups) - len(left), unit="unit", quiet=quiet) as bar:
-        for _ in _mapped(work, left.items(), workers=min(options.workers, max(len(left), 1))):
+    work = functools.partial(_one, root=root, out=out, rule=rule)
+    with progress("cropping", len(groups), done=len(done), unit="unit", quiet=quiet) as bar:
+        for _ in mapped(work, left.items(), workers=min(options.workers, max(len(left), 1))):
             bar.update()
-    parts = [read_json(out / RECORDS / name) for name in groups]
-    rows = [row for part in parts for row in part["rows"]]
-    dropped = [Dropped(*drop) for part in parts for drop in part["dropped"]]
-    if not rows:
-        raise InputError(f"source: no face in any of {len(found.videos)} videos; the first: {dropped[0].reason}")
-    return _finish(out, asked, found, rows, dropped)
+    return _finish(out, asked, found, list(groups))
 
 
-def _finish(out: Path, asked: dict, found: Catalogue, rows: list[dict], dropped: list[Dropped]) -> dict[str, Any]:
+def _finish(out: Path, asked: dict, found: Catalogue, names: list[str]) -> dict[str, Any]:
+    """Writes the tables, a unit after the other: a million rows are never in memory together."""
+    records = lambda: (read_json(out / _units.FOLDER / name) for name in names)
+    if not any(record["rows"] for record in records()):
+        reason = next(drop[2] for record in records() for drop in record["dropped"])
+        raise InputError(f"source: no face in any of {len(found.videos)} videos; the first: {reason}")
+    images, frames, reasons = hashlib.sha256(), collections.Counter(), collections.Counter()
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for record in records():
+            dropped = [Dropped(*drop) for drop in record["dropped"]]
+            writer.writerows(dropped)
+            reasons.update("whole video" if drop.frame < 0 else drop.reason for drop in dropped)
+            for row in record["rows"]:
+                frames[row["split"], row["method"], row["video"]] += 1
+                images.update(row["sha256"].encode())
+                yield {name: value for name, value in row.items() if name in FIELDS}
+
     with open(out / "dropped.csv", "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerows([Dropped._fields, *dropped])
+        writer.writerow(Dropped._fields)
+        manifest = write_manifest(out, rows())
     counts: dict[str, dict[str, dict[str, int]]] = {}
-    frames = collections.Counter((row["split"], row["method"], row["video"]) for row in rows)
-    for (split, method, _), images in sorted(frames.items()):
+    for (split, method, _), number in sorted(frames.items()):
         count = counts.setdefault(split, {}).setdefault(method, {"videos": 0, "images": 0})
-        count["videos"], count["images"] = count["videos"] + 1, count["images"] + images
-    images = hashlib.sha256("".join(row["sha256"] for row in rows).encode()).hexdigest()
-    manifest = write_manifest(out, [{k: v for k, v in row.items() if k != "sha256"} for row in rows])
-    reasons = collections.Counter("whole video" if drop.frame < 0 else drop.reason for drop in dropped)
+        count["videos"], count["images"] = count["videos"] + 1, count["images"] + number
+    with open(manifest, "rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    videos = hashlib.sha256(json.dumps(_units.about(found.videos)).encode()).hexdigest()
     report = asked | {
+        "videos": videos,
         "counts": counts,
         "dropped": dict(sorted(reasons.items())),
         "findings": dict(sorted(collections.Counter(finding.kind for finding in found.findings).items())),
-        "sha256": {"manifest": hashlib.sha256(manifest.read_bytes()).hexdigest(), "images": images},
+        "sha256": {"manifest": digest, "images": images.hexdigest()},
     }
-    write_json(out / "provenance.json", report)
+    write_json(out / PROVENANCE, report)
     return report
 
 
-def _same(out: Path, asked: dict[str, Any]) -> None:
+def _refuse_another(out: Path, asked: dict[str, Any]) -> None:
     """One folder holds one preparation."""
     path = out / "prepare.json"
     if path.exists():
         before = read_json(path)
+        if before.get("rule") != RULE:
+            raise InputError(
+                f"out: '{out}' was begun by another version of this command, which takes other frames. Choose another "
+                "--out."
+            )
         other = sorted(name for name in asked if before.get(name) != asked[name])
         if other:
             raise InputError(f"out: '{out}' was begun with another {', '.join(other)}. Choose another --out.")
         return
-    if out.exists() and any(out.iterdir()):
+    # A call that was killed while it wrote its first file leaves a piece of it.
+    if out.exists() and any(each.name != "prepare.json.tmp" for each in out.iterdir()):
         raise InputError(f"out: '{out}' exists already and is not a preparation. Choose another --out.")
+
+
+def _begin(out: Path, asked: dict[str, Any], groups: dict[str, list[Video]], *, whole: bool) -> None:
+    """Makes the folder; one that is no longer whole has no tables until it is whole again."""
     out.mkdir(parents=True, exist_ok=True)
-    write_json(path, asked)
+    write_json(out / "prepare.json", asked)
+    (out / _units.FOLDER).mkdir(exist_ok=True)
+    for path in () if whole else (out / PROVENANCE, out / NAME):
+        path.unlink(missing_ok=True)
+    for path in (out / _units.FOLDER).glob("*.json"):
+        if path.name not in groups:  # its videos have found their real one since, and are another unit's now
+            path.unlink()
 
 
-def _digest(videos: list[Video]) -> str:
-    return hashlib.sha256(json.dumps([list(video) for video in videos]).encode()).hexdigest()
+def _check_extras(found: Catalogue, crop: str) -> None:
+    """What is not installed would otherwise stand in the list of what was dropped, once for each video."""
+    check_decoder(Path(found.root) / video.path for video in found.videos if "::" not in video.path)
+    if crop != "whole":
+        from metaforge.data.detection import check_weights
+
+        check_weights()
 
 
 def _name(unit: list[Video]) -> str:
@@ -170,35 +212,15 @@ def _name(unit: list[Video]) -> str:
 
 def _one(item: tuple[str, list[Video]], *, root: Path, out: Path, rule: Rule) -> None:
     name, unit = item
-    found: Extracted = extract(unit, root=root, out=out, rule=rule, find=_find())
-    write_json(out / RECORDS / name, {"rows": found.rows, "dropped": [list(drop) for drop in found.dropped]})
+    sources = _units.states(unit, root)
+    found = extract(unit, root=root, out=out, rule=rule, find=_find())
+    _units.write(out, name, unit, sources, found)
 
 
 def _find():
     from metaforge.data.detection import detect_largest
 
     return detect_largest
-
-
-def _mapped(work, items, *, workers: int):
-    if workers == 1:
-        yield from map(work, items)
-        return
-    # Spawned, not forked: JAX's threads do not survive a fork. Each worker's arithmetic stays in one thread.
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_calm) as pool:
-        futures = [pool.submit(work, item) for item in items]
-        try:
-            for future in concurrent.futures.as_completed(futures):
-                yield future.result()
-        finally:
-            for future in futures:
-                future.cancel()
-
-
-def _calm() -> None:
-    os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_multi_thread_eigen=false"
-    os.environ["JAX_PLATFORMS"] = "cpu"
 
 
 def main(argv: list[str]) -> int:

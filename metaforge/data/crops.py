@@ -26,6 +26,7 @@ TEMPLATE = np.array(
 
 _MARGINS = {"sbi": 1 / 8, "selimsef": 1 / 3}
 _MAX_SAMPLES = 4096
+_SAME_ASPECT = 0.02  # sides are rounded to whole, often even, numbers when a video is made smaller
 
 
 class _Rectangle(NamedTuple):
@@ -159,6 +160,38 @@ def apply_crop(
         )
         crop[..., channel] = np.rint(np.asarray(samples.reduce(finer)))
     return crop
+
+
+def rescaled(
+    transform: Float64[np.ndarray, "2 3"], image_size: tuple[int, int], other_size: tuple[int, int]
+) -> Float64[np.ndarray, "2 3"]:
+    """The same crop of the same picture at another resolution: a smaller copy, a larger one, or its mask.
+
+    Args:
+        transform: from the crop's pixels to the image's, as `crop_transform` gives it.
+        image_size: height and width of the image that the transform was made for, at least 1.
+        other_size: height and width of the other one, at least 1.
+
+    Returns:
+        The transform from the crop's pixels to the other image's.
+
+    Raises:
+        InputError: if the sizes differ by more than a scale (2 % are granted to rounding): such an image was cut, not
+            only made smaller, and nobody knows where.
+
+    Example:
+        >>> rescaled(np.array([[1.0, 0, 20], [0, 1, 10]]), (100, 200), (50, 100))
+        array([[ 0.5,  0. , 10. ],
+               [ 0. ,  0.5,  5. ]])
+    """
+    (height, width), (other_height, other_width) = image_size, other_size
+    down, across = other_height / height, other_width / width
+    if abs(across / down - 1) > _SAME_ASPECT:
+        raise InputError(
+            f"crop: {other_width} x {other_height} pixels, where the real frame has {width} x {height}: "
+            "not the same picture at another size. Give a video and fakes that were not cut."
+        )
+    return transform * np.array([[across], [down]])
 
 
 def _stretched(cut: _Rectangle, size: int) -> np.ndarray:

@@ -2,7 +2,9 @@
 
 A *unit* is a real video and every fake that was made from it: the face is looked for in the real frames alone, and the
 crop found there serves the same frame of every fake, so that nothing but the forgery differs (as the DFDC winner's
-code does it). A video without a known partner is a unit of its own.
+code does it). All videos of a unit give the same frames, spread over what the shortest of them has: a fake without its
+real frame would be no pair. A fake at another resolution is cut where the resized crop lies. A video without a known
+partner is a unit of its own.
 
 Memory: each unit holds one frame at a time, at most `metaforge.data.video`'s bound on pixels, and one crop.
 """
@@ -16,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from metaforge.data.catalogues import Video, read_member_frames
-from metaforge.data.crops import Crop, apply_crop, crop_transform
+from metaforge.data.crops import Crop, apply_crop, crop_transform, rescaled
 from metaforge.data.images import decode_image, square
 from metaforge.data.video import count_frames, even_frames, read_frames
 from metaforge.errors import InputError
@@ -30,7 +32,7 @@ class Rule(NamedTuple):
     """What is cut out.
 
     Attributes:
-        frames: of each video, spread evenly from its first to its last.
+        frames: of each video, spread evenly from its first to its last, or to that of the shortest in its unit.
         crop: the convention (`metaforge.data.crops`); "whole" looks for no face.
         size: side of the crops, in pixels.
     """
@@ -49,10 +51,17 @@ class Dropped(NamedTuple):
 
 
 class Extracted(NamedTuple):
-    """What a unit gave: rows for the manifest (with `sha256`, the crop's), and what was dropped."""
+    """What a unit gave: rows for the manifest (and `sha256` of the crop, `bytes` of its file), and what was dropped."""
 
     rows: list[dict[str, Any]]
     dropped: list[Dropped]
+
+
+class _Cut(NamedTuple):
+    """Where the crop of a frame lies, `None` for nowhere, in an image of this height and width."""
+
+    transform: np.ndarray | None
+    size: tuple[int, int]
 
 
 def units(videos: Iterable[Video]) -> list[list[Video]]:
@@ -73,7 +82,7 @@ def units(videos: Iterable[Video]) -> list[list[Video]]:
 
 
 def extract(unit: Sequence[Video], *, root: Path, out: Path, rule: Rule, find: Callable[..., Any]) -> Extracted:
-    """Cuts the faces out of a unit and writes them below `out`.
+    """Cuts the faces out of a unit and writes them below `out`; what lies there of its videos goes first.
 
     Args:
         unit: the real video first, or one video.
@@ -85,9 +94,11 @@ def extract(unit: Sequence[Video], *, root: Path, out: Path, rule: Rule, find: C
         find: a frame, uint8 RGB, to its largest face (`metaforge.data.detection.detect_largest`) or `None`.
 
     Returns:
-        Rows and what was dropped, with the reason: a video that cannot be read, a frame without a face. Nothing raises
-        for one bad video.
+        Rows and what was dropped, with the reason: a video that cannot be read, a frame without a face, a fake that
+        shows another picture than its real video. Nothing raises for one bad video; where it is the real one, its
+        fakes are cut each by the faces in itself.
     """
+    _clear(out, unit)
     rows, dropped, counts = [], [], {}
     for video in unit:
         try:
@@ -95,74 +106,95 @@ def extract(unit: Sequence[Video], *, root: Path, out: Path, rule: Rule, find: C
         except InputError as error:
             dropped.append(Dropped(video.key, -1, str(error)))
     readable = [video for video in unit if video.key in counts]
-    wanted = {video.key: even_frames(counts[video.key], rule.frames) for video in readable}
     paired = len(readable) > 1 and readable[0] is unit[0]
-    found: dict[int, np.ndarray | None] = {}
+    shared: dict[int, _Cut] | None = None
     for video in readable:
-        leads, ask = paired and video is unit[0], wanted[video.key]
-        if leads:
-            # It is asked for every frame that a fake wants, so that all of them find a crop.
-            ask = np.unique(np.concatenate(list(wanted.values())))
-            ask = ask[ask < counts[video.key]]
-        mine, kept, lost = set(wanted[video.key].tolist()), [], []
+        frames = even_frames(min(counts.values()) if paired else counts[video.key], rule.frames)
         try:
-            for frame, image in _frames(root, video, ask):
-                transform = found.get(frame) if paired and not leads else _transform(image, rule, find)
-                if not paired or leads:
-                    found[frame] = transform
-                if frame not in mine:
-                    continue
-                if transform is None and rule.crop != "whole":
-                    lost.append(Dropped(video.key, frame, "no face"))
-                    continue
-                crop = square(image, size=rule.size) if transform is None else apply_crop(image, transform, rule.size)
-                kept.append(_row(out, video, frame, crop))
+            kept, lost, cuts = _cut(root, out, video, frames, shared, rule, find)
         except InputError as error:
             # What came before a video broke off is not kept: those frames are of its beginning alone.
+            _clear(out, [video])
             dropped.append(Dropped(video.key, -1, str(error)))
             continue
+        if paired and video is unit[0]:
+            shared = cuts
         rows, dropped = rows + kept, dropped + lost
         if not kept:
             dropped.append(Dropped(video.key, -1, "no frame is left"))
         elif video.mask and rule.crop != "whole":
-            dropped += _masks(root, out, video, kept, found, rule)
+            dropped += _masks(root, out, video, kept, cuts, rule)
     return Extracted(rows, dropped)
 
 
+def _cut(root: Path, out: Path, video: Video, frames: np.ndarray, shared: dict[int, _Cut] | None, rule: Rule, find):
+    """The rows of a video, the frames without a face, and where each crop lies: as in `shared`, if that is given."""
+    rows, lost, cuts = [], [], dict[int, _Cut]()
+    for frame, image in _frames(root, video, frames):
+        size = (image.shape[0], image.shape[1])
+        if rule.crop == "whole":
+            rows.append(_row(out, video, frame, square(image, size=rule.size)))
+            continue
+        cuts[frame] = cut = _Cut(_transform(image, rule, find) if shared is None else _at(shared[frame], size), size)
+        if cut.transform is None:
+            lost.append(Dropped(video.key, frame, "no face"))
+        else:
+            rows.append(_row(out, video, frame, apply_crop(image, cut.transform, rule.size)))
+    return rows, lost, cuts
+
+
+def _at(cut: _Cut, size: tuple[int, int]) -> np.ndarray | None:
+    return None if cut.transform is None else rescaled(cut.transform, cut.size, size)
+
+
 def _transform(image: np.ndarray, rule: Rule, find) -> np.ndarray | None:
-    if rule.crop == "whole" or (face := find(image)) is None:
+    face = find(image)
+    if face is None:
         return None
     return crop_transform(
         face.box, face.points, convention=rule.crop, size=rule.size, image_size=(image.shape[0], image.shape[1])
     )
 
 
+def _clear(out: Path, videos: Iterable[Video]) -> None:
+    for folder in (out / name / video.key for name in (FRAMES, MASKS) for video in videos):
+        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if file.suffix in (".png", ".part"):
+                file.unlink()
+
+
 def _row(out: Path, video: Video, frame: int, crop: np.ndarray) -> dict[str, Any]:
     path = f"{FRAMES}/{video.key}/{frame:05d}.png"
-    digest = _write(out / path, crop)
+    digest, size = _write(out / path, crop)
     leader = video.pair or (video.key if video.label != FAKE else "")
     return {
         "path": path, "label": video.label, "dataset": video.dataset, "method": video.method, "video": video.key,
         "identity": video.identity, "donor": video.donor, "pair": f"{leader}#{frame}" if leader else "",
         "compression": video.compression, "split": video.split, "frame": frame, "sha256": digest,
+        "bytes": size,
     }  # fmt: skip
 
 
-def _write(path: Path, crop: np.ndarray) -> str:
+def _write(path: Path, crop: np.ndarray) -> tuple[str, int]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part")
     Image.fromarray(crop).save(temporary, format="PNG")
+    size = temporary.stat().st_size
     temporary.replace(path)
-    return hashlib.sha256(crop.tobytes()).hexdigest()
+    return hashlib.sha256(crop.tobytes()).hexdigest(), size
 
 
-def _masks(root: Path, out: Path, video: Video, rows: list[dict[str, Any]], found, rule: Rule) -> list[Dropped]:
+def _masks(
+    root: Path, out: Path, video: Video, rows: list[dict[str, Any]], cuts: dict[int, _Cut], rule: Rule
+) -> list[Dropped]:
     """The mask video, cut as its frames were, each named in its frame's row; one that is not there costs no image."""
     of_frame = {row["frame"]: row for row in rows}
     try:
         for frame, image in read_frames(root / video.mask, np.array(sorted(of_frame))):
             path = of_frame[frame]["path"].replace(FRAMES, MASKS, 1)
-            _write(out / path, apply_crop(image, found[frame], rule.size)[..., 0])
+            transform = _at(cuts[frame], (image.shape[0], image.shape[1]))
+            assert transform is not None  # its frame has a row
+            _write(out / path, apply_crop(image, transform, rule.size)[..., 0])
             of_frame[frame]["mask"] = path
     except InputError as error:
         return [Dropped(f"{video.key} (mask)", -1, str(error))]

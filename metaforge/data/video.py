@@ -127,6 +127,22 @@ def read_frames(
         raise _too_short(path, min(left), seen)
 
 
+def check_decoder(paths: Iterable[FilePath]) -> None:
+    """Asks before hours of work whether these can be read at all: video files need PyAV, folders and images do not.
+
+    Args:
+        paths: videos, in the forms that `read_frames` takes. Whether they are there is not asked.
+
+    Raises:
+        InputError: if one of them is a video file, and PyAV is not installed.
+
+    Example:
+        >>> check_decoder(["portrait.png"])
+    """
+    if not all(map(_is_drawn, paths)):
+        _pyav()
+
+
 def _is_drawn(path: FilePath) -> bool:
     """Whether it is a folder of images, or one image."""
     moving = {".gif"}  # of such a file all frames count, not the first alone

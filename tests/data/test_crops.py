@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.transform import AffineTransform, SimilarityTransform, warp
 
-from metaforge.data.crops import TEMPLATE, apply_crop, crop_transform
+from metaforge.data.crops import TEMPLATE, apply_crop, crop_transform, rescaled
 from metaforge.data.images import square
 from metaforge.errors import InputError
 
@@ -162,3 +162,19 @@ def test_a_crop_of_no_pixels_is_refused():
         apply_crop(noise(), np.full((2, 3), np.nan), 8)
     with pytest.raises(InputError, match="at least 1"):
         crop_transform(None, None, convention="whole", size=8, image_size=(0, 10))
+
+
+@pytest.mark.parametrize("size", [(60, 90), (400, 600), (67, 100)])
+def test_a_crop_of_another_resolution_is_that_of_the_resized_box(size):
+    box, scale = np.array([100.0, 60, 140, 110]), np.array(size[::-1]) / IMAGE[::-1]
+    real = crop_transform(box, None, convention="sbi", size=64, image_size=IMAGE)
+    expected = crop_transform(box * np.tile(scale, 2), None, convention="sbi", size=64, image_size=size)
+    np.testing.assert_allclose(rescaled(real, IMAGE, size), expected, atol=1e-9)
+    turned = crop_transform(None, TEMPLATE, convention="dfb", size=64, image_size=IMAGE)
+    for position in ([0, 0, 1], [64, 0, 1], [10, 50, 1]):
+        np.testing.assert_allclose(rescaled(turned, IMAGE, size) @ position, turned @ position * scale, atol=1e-9)
+
+
+def test_a_picture_of_another_shape_has_no_crop_in_common():
+    with pytest.raises(InputError, match="200 x 200 pixels, where the real frame has 300 x 200"):
+        rescaled(np.eye(2, 3), IMAGE, (200, 200))

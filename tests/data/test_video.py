@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from metaforge.data.video import count_frames, even_frames, read_frames
+from metaforge.data.video import check_decoder, count_frames, even_frames, read_frames
 from metaforge.errors import InputError
 from tests.data.clips import face_clip, face_frames, write_video
 
@@ -250,6 +250,8 @@ def test_without_pyav_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     assert "extra `video`" in refusal(lambda: count_frames(path))
     assert "extra `video`" in refusal(lambda: next(read_frames(path, [0])))
+    assert "extra `video`" in refusal(lambda: check_decoder([tmp_path, path]))
+    check_decoder([tmp_path, tmp_path / "a.png"])  # folders and images need none
 
 
 def test_one_image_is_a_video_of_one_frame(tmp_path):

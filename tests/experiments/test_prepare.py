@@ -1,23 +1,30 @@
 """From a data set as it is handed out to face crops: whole, resumable, aligned, and clear about what is wrong."""
 
 import csv
+import hashlib
+import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("av")
 
-from experiments import prepare
+from experiments import _units, _workers, prepare
 from metaforge.data.domains import by_method, split, spread_frames
 from metaforge.data.manifest import read_manifest
 from metaforge.data.video import even_frames
-from tests.data.clips import LFW, face_clip
+from metaforge.errors import InputError
+from tests.data.catalogues import trees
+from tests.data.clips import LFW, face_clip, write_video
 
 METHODS = ("Deepfakes", "FaceSwap")
 PAIRS = {"train": [["000", "001"], ["002", "003"]], "val": [["004", "005"]], "test": [["006", "007"]]}
@@ -127,7 +134,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(tree, tmp_path):
     out = tmp_path / "killed"
     for done in (1, 5):
         process = start(out)
-        while process.poll() is None and len(list((out / prepare.RECORDS).glob("*.json"))) < done:
+        while process.poll() is None and len(list((out / _units.FOLDER).glob("*.json"))) < done:
             os.sched_yield()
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -154,8 +161,6 @@ def test_bad_videos_are_dropped_with_a_reason_and_cost_nothing_else(tmp_path):
     (videos / "003_002.mp4").write_bytes(b"not a video at all" * 50)
     faceless = lambda frame: np.full_like(frame, 90)
     path = root / "original_sequences" / "youtube" / "c23" / "videos" / "001.mp4"
-    from tests.data.clips import write_video
-
     write_video(path, [faceless(np.zeros((96, 96, 3), np.uint8))] * 8)
     out = tmp_path / "out"
     report = run(root, out)
@@ -224,3 +229,207 @@ def test_domains_of_a_prepared_set_have_both_classes(prepared):
     domains = by_method(train)
     for method in METHODS:
         assert domains.rows(domain=method, label=0).size == domains.rows(domain=method, label=1).size == 12
+
+
+SPLITS = ("train", "validation", "test")
+
+
+def draw_folders(root, *, frames=3):
+    """A `face_folder` in which each video is a folder of frames: quick to read, and in need of no extra."""
+    for number, place in enumerate(f"{part}/{label}/one" for part in SPLITS for label in ("real", "fake")):
+        (root / place).mkdir(parents=True)
+        for frame in range(frames):
+            Image.new("RGB", (20, 16), (40 * number, 60 * frame, 0)).save(root / place / f"{frame}.png")
+    return root
+
+
+def crop_whole(root, out, dataset="face_folder", **config):
+    options = prepare.Options(dataset=dataset, source=str(root), out=str(out), workers=1)
+    return prepare.run(options, prepare.Config(frames=3, size=8, crop="whole", **config), quiet=True)
+
+
+@pytest.fixture
+def cut(tmp_path, monkeypatch):
+    """A small preparation, and the names of the units that calls after it make anew."""
+    root, out, made, extract = draw_folders(tmp_path / "source"), tmp_path / "out", [], prepare.extract
+    crop_whole(root, out)
+    monkeypatch.setattr(
+        prepare, "extract", lambda unit, **options: made.append(unit[0].key) or extract(unit, **options)
+    )
+    return root, out, made
+
+
+@pytest.mark.parametrize("extra", ["video", "faces"])
+def test_an_extra_that_is_not_installed_is_one_line_before_any_work(tree, tmp_path, capsys, monkeypatch, extra):
+    if extra == "video":
+        monkeypatch.setitem(sys.modules, "av", None)
+    else:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    flags = ["--dataset=faceforensics", f"--source={tree}", f"--config.methods={','.join(METHODS)}"]
+    for more in ([f"--out={tmp_path / 'out'}"], ["--check"]):
+        if more == ["--check"] and extra == "faces":
+            continue
+        assert prepare.main(["prepare", *flags, *more]) == 2
+        said = capsys.readouterr().err
+        assert f"Install the extra `{extra}`" in said
+        assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_that_were_replaced_are_prepared_anew_and_no_others(cut, tmp_path):
+    root, out, made = cut
+    whole, file = contents(out), root / "train/fake/one/1.png"
+    good, times = file.read_bytes(), (file.stat().st_atime_ns, file.stat().st_mtime_ns)
+    file.write_bytes(good[: len(good) // 2])
+    assert crop_whole(root, out)["dropped"] == {"whole video": 1}
+    assert not list((out / "frames/face_folder/fake/train__one").iterdir())
+    # Downloaded again: as if it had been whole from the beginning.
+    file.write_bytes(good)
+    os.utime(file, ns=times)
+    crop_whole(root, out)
+    assert contents(out) == whole
+    # The bytes of a file may change and their number not: then its time does.
+    for seconds, colour in ((2, (9, 9, 9)), (4, (1, 2, 3))):
+        Image.new("RGB", (20, 16), colour).save(file, format="BMP")
+        os.utime(file, ns=(times[0], times[1] + seconds * 10**9))
+        crop_whole(root, out)
+        pixels = np.asarray(Image.open(out / "frames/face_folder/fake/train__one/00001.png"))
+        assert (pixels == colour).all()
+    assert made == ["face_folder/fake/train__one"] * 4
+
+
+def test_a_folder_whose_units_are_made_anew_has_no_tables_until_it_is_whole(cut, monkeypatch):
+    root, out, _ = cut
+    Image.new("RGB", (30, 16)).save(root / "test/real/one/0.png")
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prepare, "extract", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        crop_whole(root, out)
+    assert not {"manifest.csv", "provenance.json"} & {path.name for path in out.iterdir()}
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut", "record", "torn", "of another"])
+def test_damaged_crops_and_records_are_made_anew(cut, damage):
+    root, out, made = cut
+    whole = contents(out)
+    crop = out / "frames/face_folder/real/test__one/00002.png"
+    records = {read["videos"][0][0]: path for path in (out / _units.FOLDER).iterdir()
+               if (read := json.loads(path.read_text()))}  # fmt: skip
+    record = records["face_folder/real/test__one"]
+    if damage == "gone":
+        crop.unlink()
+    elif damage == "empty":
+        crop.write_bytes(b"")
+    elif damage == "cut":
+        crop.write_bytes(crop.read_bytes()[:-20])
+    elif damage == "record":
+        record.write_text("{}")
+    elif damage == "torn":
+        record.write_bytes(record.read_bytes()[:100])
+    else:
+        record.write_bytes(records["face_folder/real/train__one"].read_bytes())
+    crop_whole(root, out)
+    assert contents(out) == whole
+    assert made == ["face_folder/real/test__one"]
+
+
+def test_a_call_killed_in_its_first_file_leaves_nothing_in_the_way(tmp_path):
+    root, out = draw_folders(tmp_path / "source"), tmp_path / "out"
+    out.mkdir()
+    (out / "prepare.json.tmp").write_text("{")
+    assert crop_whole(root, out)["counts"]["test"]["real"] == {"videos": 1, "images": 3}
+    assert "prepare.json.tmp" not in contents(out)
+
+
+def test_an_older_preparation_is_refused(cut):
+    root, out, _ = cut
+    begun = json.loads((out / "prepare.json").read_text())
+    (out / "prepare.json").write_text(json.dumps(begun | {"rule": 1}))
+    with pytest.raises(InputError, match="another version of this command"):
+        crop_whole(root, out)
+
+
+def test_the_source_may_move(cut, tmp_path):
+    root, out, made = cut
+    whole = contents(out)
+    shutil.copytree(root, tmp_path / "far" / "away")  # with the times of its files
+    shutil.rmtree(root)
+    crop_whole(tmp_path / "far" / "away", out)
+    assert contents(out) == whole
+    assert made == []
+
+
+def test_the_source_of_the_real_videos_may_move(tmp_path, monkeypatch):
+    content = write_video(tmp_path / "any.mp4", np.full((2, 16, 16, 3), 99, np.uint8)).read_bytes()
+    root, out = tmp_path / "source", tmp_path / "out"
+    trees.deeper_forensics(root, lambda path, key: path.write_bytes(content), ff_root=tmp_path / "ff")
+    report = crop_whole(root, out, "deeper_forensics", ff_root=str(tmp_path / "ff"))
+    whole = contents(out)
+    assert str(tmp_path) not in json.dumps(report)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "ff").rename(tmp_path / "elsewhere" / "videos")
+    monkeypatch.setattr(prepare, "extract", None)
+    crop_whole(root, out, "deeper_forensics", ff_root=str(tmp_path / "elsewhere" / "videos"))
+    assert contents(out) == whole
+
+
+def test_videos_that_come_later_are_added_and_join_their_unit(tmp_path):
+    root, out = draw_folders(tmp_path / "source"), tmp_path / "out"
+    lines = [f"{part}/{label}/one,{label},{part},{part}__one,{f'{part}__one' * (label == 'fake')}"
+             for part in SPLITS for label in ("real", "fake")]  # fmt: skip
+    write = lambda some: (root / "manifest.csv").write_text("\n".join(["path,label,split,video,pair", *some]))
+    write(lines[1:])  # the fake of training without its real video
+    assert crop_whole(root / "manifest.csv", out)["counts"]["train"].keys() == {"fake"}
+    write(lines)
+    crop_whole(root / "manifest.csv", out)
+    crop_whole(root / "manifest.csv", tmp_path / "at once")
+    assert contents(out) == contents(tmp_path / "at once")
+    # So is what is known of a video.
+    write([line.replace(",train,", ",validation,") for line in lines])
+    assert crop_whole(root / "manifest.csv", out)["counts"]["validation"]["real"]["videos"] == 2
+    write(lines)
+    crop_whole(root / "manifest.csv", out)
+    assert contents(out) == contents(tmp_path / "at once")
+    # What was made of a video that is gone is not given up by a slip of --source.
+    write(lines[1:])
+    before = contents(out)
+    with pytest.raises(InputError, match="has crops of 'face_folder/real/train__one', which --source lacks"):
+        crop_whole(root / "manifest.csv", out)
+    assert contents(out) == before
+
+
+def test_the_hashes_are_those_of_the_pixels_and_of_the_table(cut):
+    _, out, _ = cut
+    report = json.loads((out / "provenance.json").read_text())
+    images = hashlib.sha256()
+    with open(out / "manifest.csv") as stream:
+        for row in csv.DictReader(stream):
+            images.update(hashlib.sha256(np.asarray(Image.open(out / row["path"])).tobytes()).hexdigest().encode())
+    assert report["sha256"]["images"] == images.hexdigest()
+    assert report["sha256"]["manifest"] == hashlib.sha256((out / "manifest.csv").read_bytes()).hexdigest()
+
+
+def test_a_killed_worker_is_one_line(monkeypatch):
+    class Pool:
+        def __init__(self, *_, **__):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def submit(self, work, item):
+            future = _workers.concurrent.futures.Future()
+            if item == "large":
+                future.set_exception(BrokenProcessPool("a process in the process pool was terminated abruptly"))
+            return future
+
+    monkeypatch.setattr(_workers.concurrent.futures, "ProcessPoolExecutor", Pool)
+    with pytest.raises(InputError, match=r"probably for memory.*fewer --workers \(now 3\)") as caught:
+        list(_workers.mapped(len, ["small", "large"], workers=3))
+    assert "\n" not in str(caught.value)

@@ -9,3 +9,4 @@ find more of the small, turned and covered faces; forgery data sets hold large f
 from metaforge.data.detection._mtcnn import Detection as Detection
 from metaforge.data.detection._mtcnn import detect as detect
 from metaforge.data.detection._mtcnn import detect_largest as detect_largest
+from metaforge.data.detection._networks import check_weights as check_weights

@@ -45,21 +45,34 @@ def load_networks() -> Networks:
     Raises:
         InputError: if the package is missing, or its files are not those of version 1.0.0.
     """
+    return Networks(*map(_unpacked, check_weights()))
+
+
+def check_weights() -> list[bytes]:
+    """The files of the weights; nothing is computed, so that a command can ask before hours of work.
+
+    Raises:
+        InputError: as `load_networks`.
+    """
     found = importlib.util.find_spec("mtcnn")
     if found is None or not found.submodule_search_locations or importlib.util.find_spec("lz4") is None:
         raise InputError("faces: the weights of the detector are not installed. Install the extra `faces`.")
     folder = Path(found.submodule_search_locations[0], "assets", "weights")
-    return Networks(*(_read(folder / f"{name}.lz4", _SHA256[name]) for name in Networks._fields))
+    return [_read(folder / f"{name}.lz4", _SHA256[name]) for name in Networks._fields]
 
 
-def _read(path: Path, expected: str) -> Weights:
-    import joblib
-
+def _read(path: Path, expected: str) -> bytes:
     data = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(data).hexdigest() != expected:
         raise InputError(
             f"faces: '{path.name}' of the package mtcnn is not that of version 1.0.0. Install mtcnn==1.0.0."
         )
+    return data
+
+
+def _unpacked(data: bytes) -> Weights:
+    import joblib
+
     return tuple(jnp.asarray(array, jnp.float32) for array in joblib.load(io.BytesIO(data)))
 
 

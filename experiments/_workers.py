@@ -1,0 +1,41 @@
+"""The same work on many items, in processes beside each other."""
+
+import concurrent.futures
+import multiprocessing
+import os
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from metaforge.errors import InputError
+
+
+def mapped(work: Callable[[Any], Any], items: Collection[Any], *, workers: int) -> Iterator[Any]:
+    """What `work` gives for each item, in the order in which they are done; one worker is this process itself.
+
+    Raises:
+        InputError: when the system killed a worker.
+    """
+    if workers == 1:
+        yield from map(work, items)
+        return
+    # Spawned, not forked: JAX's threads do not survive a fork. Each worker's arithmetic stays in one thread.
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_calm) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise InputError(
+                "workers: one was killed, probably for memory, or crashed over a file. What is done is kept: call "
+                f"again with fewer --workers (now {workers})."
+            ) from error
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def _calm() -> None:
+    os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_multi_thread_eigen=false"
+    os.environ["JAX_PLATFORMS"] = "cpu"

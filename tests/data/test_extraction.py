@@ -1,0 +1,136 @@
+"""A unit's videos are cut alike: the same frames, the same crops, whatever one of them lacks."""
+
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from metaforge.data.catalogues import Video
+from metaforge.data.extraction import Rule, extract
+from metaforge.data.video import even_frames
+
+REAL = Video("real", 0, "set", "real", "r", split="train")
+SIDE = 64
+
+
+def fake(path, **columns):
+    return Video(path, 1, "set", "swap", path, pair=REAL.key, split="train", **columns)
+
+
+def draw(folder, frames, *, colour=(255, 255, 255), size=(SIDE, SIDE), bad=None):
+    """A video of a square on black, in the middle half of its width and height."""
+    folder.mkdir(parents=True)
+    for number in range(frames):
+        image = Image.new("RGB", (SIDE, SIDE))
+        image.paste(colour, (SIDE // 4, SIDE // 4, SIDE * 3 // 4, SIDE * 3 // 4))
+        image.resize(size).save(folder / f"{number}.png")
+    if bad is not None:
+        (folder / f"{bad}.png").write_bytes(b"no image")
+
+
+class Find:
+    """Finds the square, counts the frames that it saw by their colour, and gives an empty box to those of `broken`."""
+
+    def __init__(self, broken=None):
+        self.seen, self.broken = Counter(), broken
+
+    def __call__(self, image):
+        height, width = image.shape[:2]
+        colour = tuple(image[height // 2, width // 2].tolist())
+        self.seen[colour] += 1
+        if colour == self.broken:
+            return SimpleNamespace(box=np.zeros(4), points=None)
+        return SimpleNamespace(box=np.array([width, height, width * 3, height * 3]) / 4, points=None)
+
+
+WHITE, RED = (255, 255, 255), (255, 0, 0)
+
+
+def cut(tmp_path, unit, *, frames=8, find=None, size=32):
+    rule = Rule(frames, "ffpp", size)
+    return extract(unit, root=tmp_path, out=tmp_path / "out", rule=rule, find=find or Find())
+
+
+def of(found, video):
+    return [row["frame"] for row in found.rows if row["video"] == video.key]
+
+
+def crops(found, video, tmp_path):
+    return [np.asarray(Image.open(tmp_path / "out" / r["path"])) for r in found.rows if r["video"] == video.key]
+
+
+def test_videos_of_other_lengths_give_the_frames_that_all_of_them_have(tmp_path):
+    one, other = fake("one"), fake("other")
+    for name, frames in (("real", 60), ("one", 58), ("other", 41)):
+        draw(tmp_path / name, frames)
+    found = cut(tmp_path, [REAL, one, other])
+    assert of(found, REAL) == of(found, one) == of(found, other) == even_frames(41, 8).tolist()
+    pairs = {label: sorted(row["pair"] for row in found.rows if row["label"] == label) for label in (0, 1)}
+    assert pairs[1] == sorted(pairs[0] * 2)
+    assert found.dropped == []
+
+
+def test_a_real_video_that_cannot_be_opened_leaves_each_fake_its_own_frames(tmp_path):
+    one, other = fake("one"), fake("other")
+    draw(tmp_path / "one", 58)
+    draw(tmp_path / "other", 41)
+    found = cut(tmp_path, [REAL, one, other])
+    assert (of(found, one), of(found, other)) == (even_frames(58, 8).tolist(), even_frames(41, 8).tolist())
+
+
+@pytest.mark.parametrize("reason", ["a frame that cannot be read", "a crop that cannot be made"])
+def test_where_the_real_video_fails_halfway_a_fake_is_cut_by_its_own_faces(tmp_path, reason):
+    halfway = reason == "a frame that cannot be read"
+    draw(tmp_path / "real", 8, bad=3 if halfway else None)
+    draw(tmp_path / "fake", 8, colour=RED)
+    find = Find(broken=None if halfway else WHITE)
+    found = cut(tmp_path, [REAL, fake("fake")], find=find)
+    assert of(found, REAL) == []
+    assert of(found, fake("fake")) == list(range(8))
+    assert find.seen[RED] == 8
+    assert [(drop.video, drop.frame) for drop in found.dropped] == [(REAL.key, -1)]
+    assert not list((tmp_path / "out/frames" / REAL.key).glob("*"))
+
+
+@pytest.mark.parametrize("size", [128, 32, 48])
+def test_a_fake_of_another_resolution_is_cut_at_the_same_place(tmp_path, size):
+    draw(tmp_path / "real", 2)
+    draw(tmp_path / "fake", 2, size=(size, size), colour=RED)
+    draw(tmp_path / "mask", 2)
+    find = Find()
+    found = cut(tmp_path, [REAL, fake("fake", mask="mask")], find=find)
+    assert found.dropped == []
+    assert find.seen == {WHITE: 2}
+    # 1.3 times the box's side of 32: the square fills 32 / 41.6 of the crop, and its border is where the real one's is.
+    inside = np.zeros((32, 32), bool)
+    inside[5:-5, 5:-5] = True
+    outside = np.ones((32, 32), bool)
+    outside[2:-2, 2:-2] = False
+    masks = [np.asarray(Image.open(tmp_path / "out" / row["mask"])) for row in found.rows if row["label"]]
+    for crop in (*crops(found, REAL, tmp_path), *crops(found, fake("fake"), tmp_path)):
+        assert crop[inside, 0].min() > 240
+        assert crop[outside, 0].max() < 15
+    for mask in masks:
+        assert mask[inside].min() == 255
+        assert mask[outside].max() == 0
+
+
+def test_a_fake_of_another_shape_is_dropped_with_its_size(tmp_path):
+    draw(tmp_path / "real", 2)
+    draw(tmp_path / "fake", 2, size=(128, 64))
+    found = cut(tmp_path, [REAL, fake("fake")])
+    assert (of(found, REAL), of(found, fake("fake"))) == ([0, 1], [])
+    ((video, frame, reason),) = found.dropped
+    assert (video, frame) == (fake("fake").key, -1)
+    assert "128 x 64 pixels, where the real frame has 64 x 64" in reason
+
+
+def test_what_an_earlier_call_left_of_a_unit_goes(tmp_path):
+    draw(tmp_path / "real", 6)
+    cut(tmp_path, [REAL], frames=6)
+    found = cut(tmp_path, [REAL], frames=2)
+    files = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png"))
+    assert files == [row["path"] for row in found.rows]
+    assert [row["bytes"] for row in found.rows] == [(tmp_path / "out" / name).stat().st_size for name in files]
