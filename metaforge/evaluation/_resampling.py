@@ -3,6 +3,7 @@
 import numpy as np
 
 from metaforge.errors import InputError
+from metaforge.evaluation._crossings import crossings
 from metaforge.evaluation._rows import checked
 from metaforge.evaluation.metrics import METRICS, OF_RESAMPLES, ROW_VALUES
 from metaforge.types import FAKE
@@ -80,10 +81,13 @@ def resampled(name: str, labels, scores, index: np.ndarray, counts: np.ndarray) 
             for at in range(0, len(counts), chunk)
         ]
         return np.concatenate(parts)
-    if name != "auc":
+    if name not in ("auc", "eer"):
         return np.stack([METRICS[name](labels, scores, weights=count[index]) for count in counts])
-    flat = scores.reshape(-1, scores.shape[-1])
-    each = np.stack([_cluster_auc(labels == FAKE, row, index, counts) for row in flat], axis=1)
+    fake, flat = checked(labels, scores, None).fake, scores.reshape(-1, scores.shape[-1])
+    if name == "auc":
+        each = np.stack([_cluster_auc(fake, row, index, counts) for row in flat], axis=1)
+    else:
+        each = np.stack([crossings(fake, row, index, counts, at_once=_AT_ONCE) for row in flat], axis=1)
     return each.reshape(len(counts), *scores.shape[:-1])
 
 

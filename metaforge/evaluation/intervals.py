@@ -78,7 +78,9 @@ def bootstrap(
 
     For the AUC it is enough to know $W_{ab}$, how often a fake of cluster $a$ outscores a real of cluster $b$ (ties
     half): with clusters counted $w$ times, $\mathrm{AUC}(w) = w^\top W w / (w^\top p)(w^\top q)$, where $p$ and $q$ are
-    the numbers of fakes and reals in each. This is exact, and no resample is sorted.
+    the numbers of fakes and reals in each. This is exact, and no resample is sorted. Nor is one for the EER, of which
+    1,000 resamples of 160,000 rows in 5,000 clusters take half a second a model on two cores. `ap` and `ece` take a
+    minute there, and the others but means over rows as long: ask for them on fewer rows, or with fewer resamples.
 
     Args:
         labels: 0 (real) or 1 (fake), shape `(rows,)`.

@@ -237,11 +237,11 @@ ROW_VALUES: dict[str, Callable[[Rows], np.ndarray]] = {"accuracy": hits_of, "nll
 """Of metrics that are means over rows: what each row, shape `(..., rows)`, contributes."""
 
 OF_RESAMPLES: dict[str, Callable[[Rows], Values]] = {
-    "eer": _crossing,
     "ap": _average_precision,
     "ece": _calibration_error,
 }
-"""Metrics of many resamples at once: of `Rows` with weights `(resamples, rows)`."""
+"""Metrics of many resamples at once: of `Rows` with weights `(resamples, rows)`. Accuracy, NLL and the Brier score are
+sums over clusters, and AUC and EER have ways of their own; the rest are taken of one resample after the other."""
 
 
 def summary(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> dict[str, Values]:

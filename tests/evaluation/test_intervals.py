@@ -370,3 +370,36 @@ def test_metrics_of_resamples_are_those_of_rows_that_are_laid_out(metric, at_onc
     for count, values in zip(counts, found, strict=True):
         rows = np.repeat(np.arange(50), count[index])
         np.testing.assert_allclose(values, METRICS[metric](labels[rows], scores[..., rows]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("levels", [1, 7, 10**6])
+@pytest.mark.parametrize("knots", [2, 256])
+@pytest.mark.parametrize("at_once", [1, 10**7])
+def test_the_fast_eer_is_that_of_every_resample_to_the_last_bit(levels, knots, at_once, monkeypatch):
+    from metaforge.evaluation import _crossings
+
+    monkeypatch.setattr(_crossings, "_KNOTS", knots)
+    monkeypatch.setattr(_resampling, "_AT_ONCE", at_once)
+    rng = np.random.default_rng(levels)
+    labels, index = rng.integers(0, 2, 400), rng.integers(0, 30, 400)
+    scores = np.floor(rng.uniform(size=(2, 1, 400)) * levels) / levels
+    scores[1] = labels if levels == 7 else scores[1]  # one that knows
+    counts = _resampling.cluster_counts(rng, index, labels == 1, 30, 40)
+    found = _resampling.resampled("eer", labels, scores, index, counts)
+    slow = np.stack([metrics.equal_error_rate(labels, scores, weights=count[index]) for count in counts])
+    np.testing.assert_array_equal(found, slow)
+
+
+def test_the_fast_eer_lays_out_no_more_than_it_is_allowed():
+    # All resamples of all rows together would be 4 GB.
+    import tracemalloc
+
+    rng = np.random.default_rng(0)
+    labels, index = rng.integers(0, 2, 50_000), np.arange(50_000) % 100
+    scores = rng.normal(labels, 1.0)[None, None]
+    counts = _resampling.cluster_counts(rng, index, labels == 1, 100, 1000)
+    tracemalloc.start()
+    _resampling.resampled("eer", labels, scores, index, counts)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
