@@ -24,6 +24,7 @@ from metaforge.evaluation.metrics import (
 )
 from metaforge.evaluation.multiple import Decision, bootstrap_p, holm
 from metaforge.evaluation.thresholds import fit_threshold
+from metaforge.evaluation.tri import tri_log_odds
 from metaforge.evaluation.video_level import VideoScores, video_scores
 
 __all__ = [
@@ -50,5 +51,6 @@ __all__ = [
     "per_method",
     "summary",
     "tpr_at_fpr",
+    "tri_log_odds",
     "video_scores",
 ]

@@ -1,0 +1,45 @@
+"""From three classes to one score: real against fake and outlier together."""
+
+import jax
+import jax.numpy as jnp
+from numpy.typing import ArrayLike
+
+from metaforge.types import OUTLIER, REAL
+
+
+def tri_log_odds(logits: ArrayLike, *, clips: bool = False) -> jax.Array:
+    r"""The log-odds of a forgery, fake and outlier merged: $\log(e^{\ell_1} + e^{\ell_2}) - \ell_0$.
+
+    This is $\mathrm{logit}(1 - p_{real})$, so its sigmoid is a score as everywhere here, the probability of fake. It
+    does not saturate where $p_{real}$ is rounded to 0 or 1, and does not change when all three logits are shifted.
+
+    Args:
+        logits: in the order of `REAL`, `FAKE`, `OUTLIER`: shape `(..., 3)`.
+        clips: whether the rows' last axis is the clips of a video, `(videos, clips, 3)`; their mean is then the
+            video's.
+
+    Returns:
+        One number per row, in float32 at least; one per video if `clips`.
+
+    Raises:
+        ValueError: for other than three logits, or `clips` of logits that have no such axis.
+
+    Example:
+        >>> logits = jnp.array([[[2.0, 0.0, 0.0], [0.0, 1.0, 1.0]]])  # one video of two clips
+        >>> with jnp.printoptions(precision=3, suppress=True):
+        ...     print(tri_log_odds(logits), tri_log_odds(logits, clips=True))
+        [[-1.307  1.693]] [0.193]
+
+    References:
+        Li et al., *FakeRadar: Probing Forgery Outliers to Detect Unknown Deepfake Videos*, ICCV 2025 (inference:
+        outlier is merged into fake). That clips are averaged as log-odds is open there.
+    """
+    logits = jnp.asarray(logits)
+    if logits.ndim < 1 + clips or logits.shape[-1] != OUTLIER + 1:
+        raise ValueError(
+            f"`logits` must be of real, fake and outlier, {'(..., clips, 3)' if clips else '(..., 3)'}; got "
+            f"{logits.shape}."
+        )
+    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    odds = jax.nn.logsumexp(logits[..., REAL + 1 :], axis=-1) - logits[..., REAL]
+    return jnp.mean(odds, axis=-1) if clips else odds
