@@ -11,6 +11,7 @@ import pytest
 
 import metaforge as mf
 from metaforge import backbones
+from metaforge.backbones.clip_model import LoRA, STAdapter, VisionConfig
 
 
 class Linear(nn.Module):
@@ -21,6 +22,8 @@ class Linear(nn.Module):
         return mf.Outputs(nn.Dense(2)(inputs), inputs)
 
 
+TINY = VisionConfig(image_size=8, patch_size=4, width=8, layers=1, heads=2)
+
 # The backbone and the shape of one input.
 CASES = {
     f"conv4, {normalisation}": (backbones.conv4(width=4, normalisation=normalisation), (16, 16, 3))
@@ -28,6 +31,8 @@ CASES = {
 } | {
     "conv4, support, lax": (backbones.conv4(width=4, convolution="lax"), (16, 16, 3)),
     "mlp": (backbones.mlp(hidden=(4,), outputs=2), (3,)),
+    "clip": (backbones.clip(variant=TINY, num_classes=2), (8, 8, 3)),
+    "clip, adapters": (backbones.clip(variant=TINY, num_classes=2, adapter=STAdapter(width=4), lora=LoRA()), (8, 8, 3)),
     "from_flax": (backbones.from_flax(Linear()), (3,)),
 }
 
