@@ -17,6 +17,10 @@ from metaforge.data.files import ImageFiles
 from metaforge.errors import InputError
 from metaforge.screening import Detector, score
 
+DEALT = 256
+"""Images that normalise each other where scores depend on the batch: at most so many, dealt at random by a fixed seed.
+One batch of a whole test split would take all of its activations at once."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
@@ -95,10 +99,10 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
 
 
 def scores(trained: Trained, detector: Detector, test: TestSplit) -> np.ndarray:
-    """A detector's scores of a test set, by the run's own normalisation: as one batch if that is transductive."""
+    """A detector's scores of a test set, by the run's own normalisation; transductive ones by `DEALT`."""
     context = None if trained.transductive else detector.context
     scorer = lambda images: score(_setup.model(trained.config).apply, detector.params, images, context=context)
-    return test.score(scorer, batch=None if trained.transductive else 1024)
+    return test.score(scorer, batch=DEALT, deal=0) if trained.transductive else test.score(scorer)
 
 
 def worth(

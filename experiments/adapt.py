@@ -179,8 +179,9 @@ def markdown(report: dict[str, Any]) -> str:
         + f'normalisation "{report["normalisation"]}".',
     ]
     if report["normalisation"] == "episode":
-        lines += ["", "The test images were normalised as one batch, so their scores depend on each other; the saved "
-                  + "detector normalises by its support set instead, and scores each image by itself."]  # fmt: skip
+        lines += ["", f"The test images were normalised by each other, in batches of at most {_target.DEALT} that a "
+                  + "fixed draw dealt, so their scores depend on each other; the saved detector normalises by its "
+                  + "support set instead, and scores each image by itself."]  # fmt: skip
     lines += [
         "",
         "*support statistics* is normalised by the support set but takes no step. Resampling makes any detector look "

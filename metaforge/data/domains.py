@@ -48,15 +48,26 @@ class TestSplit:
         keep = (records.label == REAL) | np.isin(records.method, list(methods))
         return TestSplit(records.take(np.flatnonzero(keep)))
 
-    def score(self, scorer: Callable[[np.ndarray], np.ndarray], *, batch: int | None = 1024) -> np.ndarray:
+    def score(
+        self, scorer: Callable[[np.ndarray], np.ndarray], *, batch: int = 1024, deal: int | None = None
+    ) -> np.ndarray:
         """p(fake) of every image, float64, shape `(images,)`, by a function of uint8 images `(n, size, size, 3)`.
 
-        Images are read and let go `batch` at a time; `None` gives all of them at once, for a detector whose scores
-        depend on the batch.
+        Args:
+            scorer: the function. It is given each image once, and never all of them: they are read and let go.
+
+        Other Arguments:
+            batch: the most images that it is given at once, at least 1.
+            deal: for a detector whose scores depend on the batch: a seed, by which the images are dealt to batches of
+                nearly one size at random, the same every time. `None` takes them in their order.
         """
-        image, batch = self.__records.image, batch or max(len(self), 1)
-        parts = [scorer(np.asarray(image[at : at + batch])) for at in range(0, len(self), batch)]
-        return np.concatenate([np.asarray(part, np.float64) for part in parts])
+        image = self.__records.image
+        order = np.arange(len(self)) if deal is None else np.random.default_rng(deal).permutation(len(self))
+        parts = np.array_split(order, max(1, -(-len(self) // batch)))
+        scores = np.zeros(len(self))
+        for rows in parts if len(self) else ():
+            scores[rows] = scorer(np.asarray(image[rows]))
+        return scores
 
 
 class Splits(NamedTuple):
@@ -98,8 +109,8 @@ def by_method(records: Records, methods: Sequence[str] | None = None, *, prefix:
     """A table in which each forgery method is a domain: its fakes, and the real images beside them.
 
     Real images belong to every method of their data set, so they stand in the table once for each (files are not
-    copied). Where fakes share a `pair` with the real image that they were made from, a domain has those real ones; else
-    all of them.
+    copied). Where fakes share a `pair` with the real image that they were made from, a domain has the videos of those
+    real ones, all of their frames; else all real images.
 
     Args:
         records: of one data set.
@@ -128,7 +139,9 @@ def by_method(records: Records, methods: Sequence[str] | None = None, *, prefix:
     for name in wanted:
         fakes = records.rows(label=FAKE, method=name)
         sources = set(records.pair[fakes].tolist()) - {""}
-        beside = np.array([name in sources for name in records.pair[real].tolist()], bool)
+        named = list(zip(records.pair[real].tolist(), records.video[real].tolist(), strict=True))
+        videos = {video for pair, video in named if pair in sources} - {""}
+        beside = np.array([pair in sources or video in videos for pair, video in named], bool)
         rows += [real[beside] if beside.any() else real, fakes]
         domain += [f"{prefix}{name}"] * (len(rows[-2]) + len(rows[-1]))
     table = records.take(np.concatenate(rows)) if rows else records.take(np.zeros(0, int))
@@ -138,18 +151,31 @@ def by_method(records: Records, methods: Sequence[str] | None = None, *, prefix:
 def spread_frames(records: Records, frames: int) -> Records:
     """At most `frames` images of every video, spread evenly over it: never its first ones.
 
+    Of a real video and its fakes (what `pair` says before its last "#"), those that all of them have come first, so
+    that pairs stay together; what is lacking is filled up out of each video's own.
+
     Example:
         >>> images = np.zeros((5, 8, 8, 3), np.uint8)
         >>> records = Records.from_columns(image=images, label=[0] * 5, video=["v"] * 5, frame=[0, 10, 20, 30, 40])
         >>> spread_frames(records, 3).frame.tolist()
         [0, 20, 40]
     """
-    rows: dict[str, list[int]] = {}
-    for row, video in enumerate(records.video.tolist()):
-        rows.setdefault(video, []).append(row)
+    number = records.frame.tolist()
+    units: dict[str, dict[str, list[int]]] = {}
+    home: dict[str, dict[str, list[int]]] = {}
+    for row, (video, pair) in enumerate(zip(records.video.tolist(), records.pair.tolist(), strict=True)):
+        if video not in home:
+            home[video] = units.setdefault(pair.rpartition("#")[0] or video, {})
+        home[video].setdefault(video, []).append(row)
     kept = []
-    for members in rows.values():
-        ordered = sorted(members, key=lambda row: int(records.frame[row]))
-        places = np.linspace(0, len(ordered) - 1, min(frames, len(ordered))).astype(int)
-        kept += [ordered[place] for place in places]
+    for videos in units.values():
+        common = set.intersection(*({number[row] for row in rows} for rows in videos.values()))
+        for rows in videos.values():
+            ordered = sorted(rows, key=number.__getitem__)
+            first = _spread([row for row in ordered if number[row] in common], frames)
+            kept += first + _spread([row for row in ordered if number[row] not in common], frames - len(first))
     return records.take(np.array(sorted(kept), np.int64))
+
+
+def _spread(rows: list[int], count: int) -> list[int]:
+    return [rows[place] for place in np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]

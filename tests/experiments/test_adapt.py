@@ -84,6 +84,26 @@ def test_a_saved_detector_scores_as_it_did_when_it_was_saved(trained, target, tm
     np.testing.assert_allclose(_target.scores(run, detector, test), detector(images), atol=1e-6)
 
 
+def test_images_that_normalise_each_other_do_so_in_batches_of_a_fixed_size(monkeypatch):
+    from experiments import _setup, _target
+    from experiments.config import Config
+    from metaforge.data.domains import TestSplit
+    from metaforge.data.records import Records
+
+    config = Config(image_size=16, width=4, normalisation="episode", convolution="lax")
+    run = _target.Trained(config, _setup.init_params(config), {}, np.zeros((2, 16, 16, 3), np.uint8))
+    images = np.random.default_rng(0).integers(0, 256, (600, 16, 16, 3), np.uint8)
+    test = TestSplit(Records.from_columns(image=images, label=np.zeros(600)))
+    batches, score = [], _target.score
+    monkeypatch.setattr(_target, "score", lambda *args, **rest: batches.append(len(args[2])) or score(*args, **rest))
+    found = _target.scores(run, _target.detector(run), test)
+    assert batches == [200, 200, 200]
+    rows = np.random.default_rng(0).permutation(600)[:200]
+    np.testing.assert_array_equal(
+        found[rows], score(_setup.model(config).apply, run.params, images[rows], context=None)
+    )
+
+
 def test_a_training_run_can_screen_without_adaptation(trained, target, tmp_path):
     code = predict.main(
         ["predict", f"--model={trained}", f"--images={target / 'real'}", f"--out={tmp_path / 'scores.csv'}"]
