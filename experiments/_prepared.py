@@ -1,14 +1,19 @@
 """Prepared data sets as a run's source: manifests to records of a split."""
 
 import functools
+import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
+
+from experiments._aside import set_aside
 from metaforge.data.domains import SourceSplit, Splits, by_method, split, spread_frames
 from metaforge.data.files import ImageFiles
 from metaforge.data.manifest import read_manifest
-from metaforge.data.records import Records, concatenate
+from metaforge.data.records import COLUMNS, Records, concatenate
 from metaforge.errors import InputError
-from metaforge.runs import read_json
+from metaforge.runs import fingerprint, read_json
 from metaforge.types import FAKE
 
 
@@ -16,34 +21,97 @@ def folders(data: str) -> dict[str, str]:
     """The folders named in `--config.data`, by the name that their domains get: their last part.
 
     Raises:
-        InputError: when two have one name.
+        InputError: when there is none, or two have one name.
     """
     paths = [path.strip() for path in data.split(",") if path.strip()]
+    if not paths:
+        raise InputError(f"--config.data={data}: names no folder. Give folders that experiments.prepare wrote.")
     named = {Path(path).name: path for path in paths}
     if len(named) < len(paths):
         raise InputError(f"--config.data={data}: two folders of one name. Rename one.")
     return named
 
 
-@functools.lru_cache(maxsize=8)
-def splits(path: str, *, size: int, frames: int = 0) -> Splits:
-    """A prepared data set taken apart; its images stay on the disk."""
+class Opened(NamedTuple):
+    """A prepared data set, its images on the disk.
+
+    Attributes:
+        splits: its parts.
+        contents: SHA-256 of its images as its `provenance.json` states it; of a folder that states none, of the sizes
+            of its files.
+        sha256: of all that is known of each of its images, and of `contents`: another one is another data set.
+    """
+
+    splits: Splits
+    contents: str
+    sha256: str
+
+
+@functools.lru_cache(maxsize=16)
+def opened(path: str, *, size: int, frames: int = 0, aside: int = 0) -> Opened:
+    """A prepared data set taken apart.
+
+    Args:
+        path: its folder.
+
+    Other Arguments:
+        size: side of the images when they are decoded, in pixels.
+        frames: the most of each video, spread over it; 0 for all.
+        aside: labelled images a class that must be had from videos set aside (`set_aside`); 0 for the splits as they
+            are.
+
+    Raises:
+        InputError: when it cannot be read or its splits cannot be used, naming the folder; when its manifest names a
+            file that is not there.
+    """
     table = read_manifest(path, size=size)
-    return split(spread_frames(table, frames) if frames else table)
+    try:
+        table = spread_frames(table, frames) if frames else table
+        table = set_aside(table, shots=aside) if aside else table
+        parts = split(table)
+    except InputError as error:
+        raise InputError(f"data: '{path}': {error}") from None
+    contents = _contents(Path(path), table)
+    columns = {name: np.asarray(getattr(table, name)) for name in (*COLUMNS, "label", "frame")}
+    known = columns | {"path": paths(table), "contents": np.array(contents)}
+    return Opened(parts, contents, fingerprint(known))
 
 
-def methods(data: str) -> tuple[str, ...]:
+def _contents(folder: Path, table: Records) -> str:
+    file = folder / "provenance.json"
+    stated = read_json(file).get("sha256") if file.exists() else None
+    if isinstance(stated, dict) and stated.get("images"):
+        return str(stated["images"])
+    digest = hashlib.sha256()
+    try:
+        for name in dict.fromkeys(paths(table).tolist()):
+            digest.update(f"{name} {(folder / name).stat().st_size}\n".encode())
+    except OSError as error:
+        raise InputError(
+            f"data: '{error.filename}' cannot be read ({error.strerror}), and the manifest of '{folder}' names it. "
+            "Restore it, or prepare the data anew."
+        ) from None
+    return digest.hexdigest()
+
+
+def paths(table: Records) -> np.ndarray:
+    """The files of a table of prepared data, relative to its folder, or to that of all of them."""
+    assert isinstance(table.image, ImageFiles)  # as read_manifest makes them
+    return table.image.paths
+
+
+def methods(data: str, *, size: int, frames: int = 0) -> tuple[str, ...]:
     """The names of all source domains: `folder/method`, or `method` alone where there is one folder."""
     named = folders(data)
-    return tuple(f"{prefix}{m}" for prefix, path in _prefixed(named) for m in _methods(path))
+    return tuple(f"{prefix}{m}" for prefix, path in _prefixed(named) for m in _methods(path, size, frames))
 
 
 def _prefixed(named: dict[str, str]) -> list[tuple[str, str]]:
     return [(f"{name}/" if len(named) > 1 else "", path) for name, path in named.items()]
 
 
-def _methods(path: str) -> list[str]:
-    train = splits(path, size=16).train
+def _methods(path: str, size: int, frames: int) -> list[str]:
+    train = opened(path, size=size, frames=frames).splits.train
     return sorted(set(train.method[train.label == FAKE].tolist()))
 
 
@@ -57,7 +125,7 @@ def records(
     """
     tables, named = [], folders(data)
     for prefix, path in _prefixed(named):
-        table = getattr(splits(path, size=size, frames=frames), split)
+        table = getattr(opened(path, size=size, frames=frames).splits, split)
         mine = [name.removeprefix(prefix) for name in methods if name.startswith(prefix)]
         if mine:
             if not len(table):

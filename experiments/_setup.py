@@ -15,9 +15,10 @@ from experiments._progress import progress
 from experiments.config import Config
 from metaforge.data.domains import SourceSplit, TestSplit
 from metaforge.data.faces import FaceSet, load_faces, split_people
-from metaforge.data.records import Records, concatenate
+from metaforge.data.records import COLUMNS, Records, concatenate
 from metaforge.errors import InputError
 from metaforge.forgeries import ACQUISITIONS, FORGERIES, Face, synthesise
+from metaforge.runs import fingerprint
 
 CONTEXT_ROWS = 64
 """Source images whose statistics normalise images of a domain from which nothing is known yet."""
@@ -25,7 +26,13 @@ CONTEXT_ROWS = 64
 
 def methods(config: Config) -> tuple[list[str], list[str]]:
     """The source and the held-out forgery methods."""
-    known = _prepared.methods(config.data) if config.data else tuple(FORGERIES)
+    known = (
+        _prepared.methods(config.data, size=config.image_size, frames=config.frames)
+        if config.data
+        else tuple(FORGERIES)
+    )
+    if config.data and not known:
+        raise InputError(f"data: '{config.data}' has no fake in its split 'train'. Prepare it anew, or name another.")
     held = _names("holdout", config.holdout, known)
     source = (
         [name for name in known if name not in held]
@@ -62,10 +69,17 @@ def test_split(config: Config) -> TestSplit:
     return TestSplit(concatenate([_domain(key, name, acquisitions, "test", True) for name in methods(config)[1]]))
 
 
-def identity_of(records: Records) -> tuple:
-    """What a run remembers its images by: their pixels, or, of prepared data, their names."""
-    images = records.image if isinstance(records.image, np.ndarray) else records.image.paths
-    return images, records.label, records.domain
+def identity_of(config: Config, *pools: Records) -> str:
+    """What a run remembers its images by: SHA-256 of their pixels; of prepared data, of names, columns and contents."""
+    if not config.data:
+        return fingerprint([(records.image, records.label, records.domain) for records in pools])
+    contents = [
+        np.array(_prepared.opened(path, size=config.image_size, frames=config.frames).contents)
+        for path in _prepared.folders(config.data).values()
+    ]
+    # What draws episodes: another identity in the manifest is another run.
+    names = (*COLUMNS, "label", "frame")
+    return fingerprint([contents, [[_prepared.paths(r), *(getattr(r, name) for name in names)] for r in pools]])
 
 
 def faces(config: Config) -> FaceSet:

@@ -147,7 +147,7 @@ def _trained(options: Options, config: Config, source: Domains, learner: str, se
 
 def _splits(options: Options, config: Config, domains: Domains):
     path = str(Path(options.data_dir) / domains.folder)
-    return _prepared.splits(path, size=config.image_size, frames=config.frames)
+    return _prepared.opened(path, size=config.image_size, frames=config.frames).splits
 
 
 def _methods(options: Options, config: Config, domains: Domains) -> tuple[str, ...]:

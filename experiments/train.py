@@ -17,15 +17,15 @@ import jax.numpy as jnp
 import numpy as np
 
 import metaforge as mf
-from experiments import _adaptation, _form, _prepared, _setup
+from experiments import _adaptation, _form, _prepared, _ready, _setup
 from experiments._progress import progress
 from experiments.config import PRESETS, Config
 from metaforge.commands import launch, setting, start
-from metaforge.data.episodes import EpisodeSampler, gather, pool
-from metaforge.data.records import Records, check_splits_are_disjoint, concatenate
+from metaforge.data.episodes import gather, pool
+from metaforge.data.records import Records
 from metaforge.devices import connect, is_writer, spread
 from metaforge.errors import InputError
-from metaforge.runs import Run, fingerprint, latest_step, read_config, read_json, read_rows, write_json
+from metaforge.runs import Run, latest_step, read_json, read_rows, refuse_another
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,23 +38,38 @@ class Options:
     process: int = setting(0, "Which of them this is, from 0.")
 
 
+PASSING = ("memory_gb",)
+"""Settings that change nothing of what a run computes: one goes on with others."""
+
+
 def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:
-    """Trains, or goes on training, and returns the report; a finished run returns it at once."""
-    config.check()
-    _setup.methods(config)
-    if read_config(workdir, missing_ok=True) is None:
-        # Images that cannot be used are said before anything is written.
-        _setup.records(config, split="validation", quiet=quiet) if config.data else _setup.split(config)
-    directory = Run(workdir, dataclasses.asdict(config))
+    """Trains, or goes on training, and returns the report; a finished run of the same images returns it at once."""
+    parts = [(config, Path(workdir))]
     if config.baseline and config.learner != "erm":
-        baseline = dataclasses.replace(config, learner="erm", baseline=False)
-        run(baseline, Path(workdir) / "erm", quiet=quiet)
-    finished = directory.directory / "report.json"
-    if finished.exists() and latest_step(workdir) == config.iterations:
-        return read_json(finished)
-    train, validation = (_setup.records(config, split=split, quiet=quiet) for split in ("train", "validation"))
-    check_splits_are_disjoint(concatenate([train, validation]))
-    _refuse_other_images(directory, train, validation)
+        parts.append((dataclasses.replace(config, learner="erm", baseline=False), Path(workdir) / "erm"))
+    # A directory belongs to what it was begun with, so what cannot work is said before anything is written.
+    config.check()
+    for one, place in parts:
+        refuse_another(place, dataclasses.asdict(one), passing=PASSING)
+    whole = all(_is_whole(one, place) for one, place in parts)
+    train, validation = _ready.images(config, quiet=quiet) if whole else _ready.check(config, quiet=quiet)
+    opened = [Run(place, dataclasses.asdict(one), passing=PASSING) for one, place in parts]
+    for directory in opened:
+        _ready.refuse_other_images(config, directory, train, validation)
+    reports = [
+        _finish(one, directory, train, validation, quiet=quiet)
+        for (one, _), directory in reversed(list(zip(parts, opened, strict=True)))
+    ]
+    return reports[-1]
+
+
+def _is_whole(config: Config, workdir: Path) -> bool:
+    return (workdir / "report.json").exists() and latest_step(workdir) == config.iterations
+
+
+def _finish(config: Config, directory: Run, train: Records, validation: Records, *, quiet: bool) -> dict[str, Any]:
+    if _is_whole(config, directory.directory):
+        return read_json(directory.directory / "report.json")
     params = _train(config, directory, train, validation, quiet=quiet)
     if is_writer():
         np.savez_compressed(directory.directory / "context.npz", images=_setup.source_context(config, train))
@@ -66,20 +81,6 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
     }
     directory.finish(report)
     return report
-
-
-def _refuse_other_images(directory: Run, *pools: Records) -> None:
-    """A run that goes on must go on with the images that it began with."""
-    digest = fingerprint([_setup.identity_of(records) for records in pools])
-    path = directory.directory / "data.json"
-    if not path.exists():
-        if is_writer():
-            write_json(path, {"sha256": digest})
-    elif read_json(path).get("sha256") != digest:
-        raise InputError(
-            f"faces: not the images that the run in '{directory.directory}' began with. Restore them, or choose "
-            "another --workdir."
-        )
 
 
 def describe(config: Config, train: Records, validation: Records) -> dict[str, Any]:
@@ -96,15 +97,7 @@ def describe(config: Config, train: Records, validation: Records) -> dict[str, A
 
 def _train(config: Config, directory: Run, train: Records, validation: Records, *, quiet: bool):
     """Trains to the end and returns the parameters, on the host."""
-    sampler = EpisodeSampler(
-        train, seed=config.seed, tasks=config.tasks, shots=config.shots, queries=config.queries,
-        fake_share=config.fake_share,
-    )  # fmt: skip
-    validate = _validator(config, validation)
-    # What cannot be drawn is said before hours are spent.
-    sampler(0)
-    for index in range(config.eval_batches):
-        _adaptation.validation_sampler(config, validation)(index)
+    sampler, validate = _ready.sampler(config, train), _validator(config, validation)
     placed = spread(config.devices, tasks=config.tasks)
     held = pool(train)
     images, labels = placed.replicate((held.image, held.label))

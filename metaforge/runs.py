@@ -11,6 +11,7 @@ Figures and tables are made from these files alone.
 import hashlib
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ class Run:
         directory: where; made if missing.
         config: JSON-able; a directory that holds another configuration is refused.
 
+    Other Arguments:
+        passing: fields of it that change nothing of what is computed, and may differ.
+
     Raises:
         InputError: when the directory holds another configuration, naming the fields that differ.
 
@@ -40,23 +44,12 @@ class Run:
         [{'step': 1, 'loss': 0.5}]
     """
 
-    def __init__(self, directory: str | os.PathLike, config: dict[str, Any]):
+    def __init__(self, directory: str | os.PathLike, config: dict[str, Any], *, passing: Collection[str] = ()):
         """Opens or makes the directory."""
+        refuse_another(directory, config, passing=passing)
         self.directory = Path(directory)
-        if self.directory.exists() and not self.directory.is_dir():
-            raise InputError(f"workdir: '{directory}' is a file. Choose a folder, or a name that is free.")
         found = read_config(directory, missing_ok=True)
         config = json.loads(json.dumps(config))
-        if found is not None and found != config:
-            differing = [
-                f"{name}: {found.get(name, 'absent')!r} there, {config.get(name, 'absent')!r} asked"
-                for name in sorted({*found, *config})
-                if found.get(name) != config.get(name)
-            ]
-            raise InputError(
-                f"workdir: '{directory}' holds a run of another configuration ({'; '.join(differing)}). "
-                "Choose another --workdir, or ask for the same."
-            )
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config = config
         if found is None and is_writer():
@@ -115,6 +108,37 @@ class Run:
         if not is_writer():
             return
         write_json(self.directory / "report.json", report)
+
+
+def refuse_another(directory: str | os.PathLike, config: dict[str, Any], *, passing: Collection[str] = ()) -> None:
+    """Holds that a directory is free, or that of a run with this configuration. Writes nothing.
+
+    Args:
+        directory: the run's.
+        config: JSON-able.
+
+    Other Arguments:
+        passing: fields that may differ.
+
+    Raises:
+        InputError: when it is a file, or holds another configuration, naming the fields that differ.
+    """
+    if Path(directory).exists() and not Path(directory).is_dir():
+        raise InputError(f"workdir: '{directory}' is a file. Choose a folder, or a name that is free.")
+    found = read_config(directory, missing_ok=True)
+    if found is None:
+        return
+    config = json.loads(json.dumps(config))
+    differing = [
+        f"{name}: {found.get(name, 'absent')!r} there, {config.get(name, 'absent')!r} asked"
+        for name in sorted({*found, *config} - {*passing})
+        if found.get(name) != config.get(name)
+    ]
+    if differing:
+        raise InputError(
+            f"workdir: '{directory}' holds a run of another configuration ({'; '.join(differing)}). "
+            "Choose another --workdir, or ask for the same."
+        )
 
 
 def latest_step(directory: str | os.PathLike) -> int:

@@ -1,16 +1,18 @@
 """What a person may get wrong when training: one line, exit code 2, nothing lost."""
 
 import dataclasses
+import json
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import _setup, _target, predict, show_domains, train
+from experiments import _prepared, _ready, _setup, _target, predict, show_domains, train
 from metaforge import runs
 from metaforge.errors import InputError
 from paper_figures import loss_curves
+from tests.experiments import test_protocol
 from tests.experiments.conftest import FLAGS, TINY
 
 
@@ -129,7 +131,7 @@ def test_a_run_does_not_go_on_with_other_images_than_it_began_with(tmp_path, mon
     Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / "faces" / "0.png")
     _setup._faces.cache_clear()
     _setup._domain.cache_clear()
-    with pytest.raises(InputError, match="not the images"):
+    with pytest.raises(InputError, match="not those that the run in"):
         train.run(config, tmp_path / "run", quiet=True)
 
 
@@ -156,3 +158,101 @@ def test_a_finished_run_whose_last_checkpoint_is_gone_is_not_taken_for_finished(
         _target.load_run(tmp_path / "run")
     train.run(TINY, tmp_path / "run", quiet=True)
     assert runs.latest_step(tmp_path / "run") == TINY.iterations
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """A prepared folder, and a configuration that trains on it."""
+    test_protocol.draw_set(tmp_path, "set", ["m1", "m2"])
+    yield tmp_path / "set", dataclasses.replace(test_protocol.TINY, data=str(tmp_path / "set"))
+    _prepared.opened.cache_clear()
+
+
+def touched(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def state(folder, sha256):
+    provenance = json.loads((folder / "provenance.json").read_text())
+    (folder / "provenance.json").write_text(json.dumps(provenance | {"sha256": {"images": sha256}}))
+    _prepared.opened.cache_clear()
+
+
+def edit(folder, old, new):
+    text = (folder / "manifest.csv").read_text()
+    assert old in text
+    (folder / "manifest.csv").write_text(text.replace(old, new))
+    _prepared.opened.cache_clear()
+
+
+def test_a_finished_run_is_an_answer_whatever_memory_is_allowed_and_not_for_other_data(prepared, tmp_path):
+    folder, config = prepared
+    tight = dataclasses.replace(config, memory_gb=1e-9)
+    with pytest.raises(InputError, match="memory_gb allows 1e-09"):
+        train.run(tight, tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+    report = train.run(config, tmp_path / "run", quiet=True)
+    before = touched(tmp_path / "run")
+    assert train.run(dataclasses.replace(config, memory_gb=1.0), tmp_path / "run", quiet=True) == report
+    assert _target.load_run(tmp_path / "run").config == config
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(folder / "frames" / "m1" / "0" / "0.png")
+    _prepared.opened.cache_clear()
+    with pytest.raises(InputError, match=f"data: '{folder}': the images, or what is said of them"):
+        train.run(config, tmp_path / "run", quiet=True)
+    assert touched(tmp_path / "run") == before
+
+
+def test_a_run_knows_its_images_by_what_their_folder_states_and_by_what_is_said_of_each(prepared):
+    folder, config = prepared
+    known = lambda: _setup.identity_of(config, *_ready.images(config))
+    state(folder, "1")
+    first = known()
+    state(folder, "2")
+    assert known() != first
+    state(folder, "1")
+    (folder / "frames" / "m1" / "0" / "0.png").unlink()  # a million files are not looked at again
+    assert known() == first
+    edit(folder, "set/0,", "set/9,")  # the same pictures, said to show somebody else
+    assert known() != first
+
+
+@pytest.mark.parametrize(
+    ("split", "word"), [("train", "has no fake in its split 'train'"), ("validation", "split 'validation'")]
+)
+def test_a_split_that_is_empty_leaves_no_directory(prepared, tmp_path, split, word):
+    folder, config = prepared
+    edit(folder, f",{split},", ",test,")
+    with pytest.raises(InputError, match=word):
+        train.run(config, tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_episodes_that_cannot_be_drawn_and_devices_that_are_not_there_leave_no_directory(prepared, tmp_path):
+    _, config = prepared
+    for change, word in (({"shots": 50}, "real"), ({"devices": 99}, "--config.devices=99: there are")):
+        with pytest.raises(InputError, match=word):
+            train.run(dataclasses.replace(config, **change), tmp_path / "run", quiet=True)
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_baseline_s_directory_that_holds_something_else_is_said_before_anything_is_written(tmp_path):
+    runs.Run(tmp_path / "run" / "erm", {"seed": 0})
+    with pytest.raises(InputError, match="erm' holds a run of another configuration"):
+        train.run(TINY, tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_prepared_data_that_cannot_be_used_is_one_line_that_names_the_folder(prepared, tmp_path):
+    folder, config = prepared
+    with pytest.raises(InputError, match=r"--config.data=,: names no folder. Give folders"):
+        train.run(dataclasses.replace(config, data=","), tmp_path / "run", quiet=True)
+    (folder / "frames" / "m1" / "0" / "0.png").unlink()
+    with pytest.raises(InputError, match=r"0.png' cannot be read .* the manifest of '.*set' names it"):
+        train.run(config, tmp_path / "run", quiet=True)
+    lines = [line.split(",") for line in (folder / "manifest.csv").read_text().splitlines()]
+    where = lines[0].index("split")
+    text = "\n".join(",".join(word for place, word in enumerate(line) if place != where) for line in lines)
+    (folder / "manifest.csv").write_text(text)
+    with pytest.raises(InputError, match=r"data: '.*set': split: 72 of 72 images are in no split, the first 'frames"):
+        train.run(config, tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,65 @@
+"""What is held against a run before it writes anything: a directory belongs to what it was begun with."""
+
+from experiments import _adaptation, _setup
+from experiments.config import Config
+from metaforge.data.episodes import EpisodeSampler
+from metaforge.data.records import Records, check_splits_are_disjoint, concatenate
+from metaforge.devices import is_writer, spread
+from metaforge.errors import InputError
+from metaforge.runs import Run, read_json, write_json
+
+
+def check(config: Config, *, quiet: bool = False) -> tuple[Records, Records]:
+    """The images to train and to validate on, after holding all against them that could stop a run. Writes nothing.
+
+    Raises:
+        InputError: for settings that cannot work, images that cannot be used, splits that share a person, or too few
+            people and images for one episode.
+    """
+    config.check()
+    spread(config.devices, tasks=config.tasks)
+    train, validation = images(config, quiet=quiet)
+    check_splits_are_disjoint(concatenate([train, validation]))
+    sampler(config, train)(0)
+    for index in range(config.eval_batches):
+        _adaptation.validation_sampler(config, validation)(index)
+    return train, validation
+
+
+def images(config: Config, *, quiet: bool = False) -> tuple[Records, Records]:
+    """The images to train and to validate on."""
+    _setup.methods(config)
+    train, validation = (_setup.records(config, split=split, quiet=quiet) for split in ("train", "validation"))
+    return train, validation
+
+
+def sampler(config: Config, train: Records) -> EpisodeSampler:
+    """What draws the episodes of a run."""
+    return EpisodeSampler(
+        train, seed=config.seed, tasks=config.tasks, shots=config.shots, queries=config.queries,
+        fake_share=config.fake_share,
+    )  # fmt: skip
+
+
+def refuse_other_images(config: Config, directory: Run, *pools: Records) -> None:
+    """A run goes on, and a finished one is taken for the answer, only with the images that it began with.
+
+    Args:
+        config: the run's.
+        directory: the run's; `data.json` in it is written where it is not yet there.
+        *pools: the images to train and to validate on.
+
+    Raises:
+        InputError: when they are others, or another person, video or label is said of one.
+    """
+    digest = _setup.identity_of(config, *pools)
+    path = directory.directory / "data.json"
+    if not path.exists():
+        if is_writer():
+            write_json(path, {"sha256": digest})
+    elif read_json(path).get("sha256") != digest:
+        where = f"data: '{config.data}'" if config.data else f"faces: '{config.faces}'"
+        raise InputError(
+            f"{where}: the images, or what is said of them, are not those that the run in '{directory.directory}' "
+            "began with. Restore them, or choose another --workdir."
+        )
