@@ -33,11 +33,16 @@ class Batch(NamedTuple):
         context: the inputs whose statistics may normalise these ones, or `None` for the batch's own. A learner
             sets it to the support inputs when it scores a query batch; only a backbone with
             `normalisation="support"` looks at it.
+        probe: what outlier synthesis has to say with this batch (`metaforge.outliers.Probe`), or `None` for nothing.
+        weights: by name, what the parts of a `metaforge.objectives.weighted_sum` count, or `None` for what it was made
+            with. As data, they can change from step to step without compiling again.
     """
 
     inputs: Any
     targets: Any
     context: Any = None
+    probe: Any = None
+    weights: Any = None
 
 
 class Episode(NamedTuple):
@@ -48,10 +53,14 @@ class Episode(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """What a backbone says of a batch: `logits`, shape `(examples, classes)`, and `embeddings`, what the head saw."""
+    """What a backbone says of a batch: `logits`, shape `(examples, classes)`, and `embeddings`, what the head saw.
+
+    `outlier_logits` is what the head says of the batch's synthetic outliers, shape `(outliers, classes)`, if any.
+    """
 
     logits: Float[Array, "examples classes"]
     embeddings: Float[Array, "examples features"]
+    outlier_logits: Float[Array, "outliers classes"] | None = None
 
 
 @runtime_checkable
@@ -82,10 +91,18 @@ class ApplyFn(Protocol):
 
 
 class Backbone(NamedTuple):
-    """A model as two pure functions: `init(key, inputs) -> params` and `apply(params, inputs, context=None)`."""
+    """A model as pure functions.
+
+    Attributes:
+        init: `init(key, inputs) -> params`.
+        apply: `apply(params, inputs, context=None) -> Outputs`.
+        head: `head(params, embeddings) -> logits`, the last part of `apply` alone, for features that no image has;
+            `None` for a model without such a part.
+    """
 
     init: Callable[[PRNGKey, Any], Params]
     apply: ApplyFn
+    head: Callable[[Params, Any], Any] | None = None
 
 
 TaskWeighting = Callable[[Float[Array, " tasks"]], Float[Array, " tasks"]]

@@ -5,6 +5,7 @@ from metaforge.backbones import paths as paths
 from metaforge.backbones._conv4 import conv4 as conv4
 from metaforge.backbones._convolution import Convolution as Convolution
 from metaforge.backbones._flax import from_flax as from_flax
+from metaforge.backbones._head import Head as Head
 from metaforge.backbones._mlp import mlp as mlp
 from metaforge.backbones._normalisation import Normalisation as Normalisation
 from metaforge.backbones.clip_model import clip as clip

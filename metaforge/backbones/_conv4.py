@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from metaforge.backbones._convolution import Convolution, max_pool, patches_conv
 from metaforge.backbones._flax import from_flax
+from metaforge.backbones._head import Head, check_head, head_of, make_head
 from metaforge.backbones._normalisation import Normalisation, Normalise, check_normalisation
 from metaforge.backbones._winograd import winograd_conv
 from metaforge.types import Backbone, Outputs
@@ -25,6 +26,8 @@ class Conv4(nn.Module):
     normalisation: Normalisation = "support"
     convolution: Convolution = "auto"
     precision: Precision = "float32"
+    neck: int = 0
+    head: Head = "linear"
 
     @nn.compact
     def __call__(self, inputs: jax.Array, context: jax.Array | None = None) -> Outputs:
@@ -45,7 +48,9 @@ class Conv4(nn.Module):
             hidden = max_pool(nn.relu(Normalise(self.normalisation)(hidden, rows).astype(hidden.dtype)))
         hidden = hidden.astype(jnp.promote_types(hidden.dtype, jnp.float32))
         embeddings = hidden.reshape(hidden.shape[0], -1)[images.shape[0] - inputs.shape[0] :]
-        return Outputs(nn.Dense(self.num_classes, name="head")(embeddings), embeddings)
+        if self.neck:
+            embeddings = nn.Dense(self.neck, name="neck")(embeddings)
+        return Outputs(make_head(self.head, self.num_classes, name="head")(embeddings), embeddings)
 
 
 def conv4(
@@ -55,6 +60,8 @@ def conv4(
     normalisation: Normalisation = "support",
     convolution: Convolution = "auto",
     precision: Precision = "float32",
+    neck: int = 0,
+    head: Head = "linear",
 ) -> Backbone:
     """The paper's backbone: four blocks of 3x3 convolution, normalisation, ReLU, 2x2 max-pooling, and a linear head.
 
@@ -69,12 +76,14 @@ def conv4(
         convolution: "auto", "lax", "patches" or "winograd": how it is computed; the numbers agree but for rounding.
         precision: "float32", or "bfloat16" for convolutions with half the bytes and 8 bits of mantissa: faster on
             accelerators with matrix units for it, slower on most CPUs.
+        neck: the size of an affine map before the head, 0 for none. Outliers want few dimensions.
+        head: "linear", as published, "quadratic" or "mlp"; see `metaforge.backbones.Head`.
 
     Returns:
-        A `Backbone` whose embeddings are the flattened features before the head.
+        A `Backbone` whose embeddings are the flattened features before the head, or the neck's.
 
     Raises:
-        ValueError: for an unknown normalisation, convolution or precision; when used, for images under 16 pixels.
+        ValueError: for an unknown normalisation, convolution, precision or head; when used, for images under 16 pixels.
 
     Example:
         >>> model = conv4(width=4)
@@ -92,15 +101,18 @@ def conv4(
         raise ValueError(f"unknown `convolution` {convolution!r}; known: {', '.join(get_args(Convolution))}.")
     if precision not in get_args(Precision):
         raise ValueError(f"unknown `precision` {precision!r}; known: {', '.join(get_args(Precision))}.")
-    return _backbone(num_classes, width, normalisation, convolution, precision)
+    check_head(head)
+    return _backbone(num_classes, width, normalisation, convolution, precision, neck, head)
 
 
 @functools.lru_cache(maxsize=64)
 def _backbone(
-    num_classes: int, width: int, normalisation: Normalisation, convolution: Convolution, precision: Precision
-) -> Backbone:
+    num_classes: int, width: int, normalisation: Normalisation, convolution: Convolution, precision: Precision,
+    neck: int, head: Head,
+) -> Backbone:  # fmt: skip
     # Equal settings give the same functions, and with them each other's compiled programs.
-    return from_flax(Conv4(num_classes, width, normalisation, convolution, precision))
+    module = Conv4(num_classes, width, normalisation, convolution, precision, neck, head)
+    return from_flax(module, head=head_of(head, num_classes))
 
 
 def _convolution(kind: Convolution):

@@ -1,6 +1,7 @@
 """The bridge from a flax module to a `Backbone`."""
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
@@ -9,11 +10,18 @@ import jax.numpy as jnp
 from metaforge.types import Backbone, Outputs
 
 
-def from_flax(module: nn.Module) -> Backbone:
+def from_flax(module: nn.Module, *, head: Callable[[Any, Any], Any] | None = None) -> Backbone:
     """Turns a flax module into a `Backbone` that the loops can move.
 
     The module is called as `module(inputs, context)` and returns `Outputs`. Its only variables must be parameters:
     what the inner loop cannot adapt has no place in it.
+
+    Args:
+        module: the module.
+
+    Other Arguments:
+        head: `head(params, embeddings) -> logits`, the module's last part alone; needed only where outliers are
+            synthesised.
 
     Raises:
         ValueError: when `init` finds other variable collections, such as the running averages of `nn.BatchNorm`.
@@ -36,7 +44,7 @@ def from_flax(module: nn.Module) -> Backbone:
     def apply(params, inputs, *, context=None):
         return cast(Outputs, module.apply({"params": params}, _arrays(inputs), _arrays(context)))
 
-    return Backbone(init, apply)
+    return Backbone(init, apply, head)
 
 
 def _arrays(tree):

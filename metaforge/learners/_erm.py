@@ -67,4 +67,7 @@ def _pool(episodes) -> Batch:
         return both.reshape(-1, *both.shape[2:])
 
     inputs = jax.tree.map(merge, episodes.support.inputs, episodes.query.inputs)
-    return Batch(inputs, jax.tree.map(merge, episodes.support.targets, episodes.query.targets))
+    targets = jax.tree.map(merge, episodes.support.targets, episodes.query.targets)
+    # What comes with a batch besides its examples is the same for all tasks.
+    probe, weights = jax.tree.map(lambda leaf: leaf[0], (episodes.query.probe, episodes.query.weights))
+    return Batch(inputs, targets, probe=probe, weights=weights)

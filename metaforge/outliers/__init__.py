@@ -14,5 +14,6 @@ from metaforge.outliers.base import OutlierInfo as OutlierInfo
 from metaforge.outliers.base import Outliers as Outliers
 from metaforge.outliers.base import OutlierState as OutlierState
 from metaforge.outliers.base import OutlierSynthesizer as OutlierSynthesizer
+from metaforge.outliers.base import Probe as Probe
 from metaforge.outliers.base import assign as assign
 from metaforge.outliers.base import real_distance as real_distance

@@ -72,6 +72,13 @@ class Outliers(NamedTuple):
     where: Bool[Array, " outliers"]
 
 
+class Probe(NamedTuple):
+    """What synthesis says with one batch (`metaforge.types.Batch.probe`): where features lie, and fresh outliers."""
+
+    state: OutlierState
+    outliers: Outliers
+
+
 @runtime_checkable
 class InitFn(Protocol):
     """How a synthesizer's state starts."""

@@ -30,7 +30,9 @@ CASES = {
     for normalisation in get_args(backbones.Normalisation)
 } | {
     "conv4, support, lax": (backbones.conv4(width=4, convolution="lax"), (16, 16, 3)),
+    "conv4, neck, mlp": (backbones.conv4(width=4, neck=3, head="mlp", num_classes=3), (16, 16, 3)),
     "mlp": (backbones.mlp(hidden=(4,), outputs=2), (3,)),
+    "mlp, neck, quadratic": (backbones.mlp(hidden=(), outputs=3, neck=2, head="quadratic"), (3,)),
     "clip": (backbones.clip(variant=TINY, num_classes=2), (8, 8, 3)),
     "clip, adapters": (backbones.clip(variant=TINY, num_classes=2, adapter=STAdapter(width=4), lora=LoRA()), (8, 8, 3)),
     "from_flax": (backbones.from_flax(Linear()), (3,)),
@@ -75,6 +77,14 @@ def test_init_is_a_function_of_the_key_and_of_shapes(run):
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(run.params))
 
 
+def test_the_head_says_of_embeddings_what_the_model_says_of_inputs(run):
+    if run.model.head is None:
+        pytest.skip("a stranger's module has no head of its own")
+    outputs = run.apply(run.params, run.inputs(5), run.inputs(4, seed=1))
+    logits = jax.jit(run.model.head)(run.params, outputs.embeddings)
+    np.testing.assert_allclose(logits, outputs.logits, rtol=1e-4, atol=1e-6)
+
+
 def test_apply_is_pure_and_compiles_once(run):
     before = jax.tree.map(np.array, run.params)
     first = run.apply(run.params, run.inputs(5), run.inputs(4, seed=1))
@@ -85,10 +95,10 @@ def test_apply_is_pure_and_compiles_once(run):
 
 def test_logits_and_embeddings_have_a_row_for_every_input(run):
     outputs = run.apply(run.params, run.inputs(5), run.inputs(4, seed=1))
-    assert outputs.logits.shape == (5, 2)
+    assert outputs.logits.shape in ((5, 2), (5, 3))
     assert outputs.embeddings.shape[0] == 5
     assert outputs.embeddings.ndim == 2
-    assert all(np.all(np.isfinite(leaf)) for leaf in outputs)
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(outputs))
 
 
 def test_constant_inputs_too_have_finite_losses_and_gradients(run):

@@ -5,31 +5,66 @@ import inspect
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import metaforge as mf
-from metaforge import objectives
+from metaforge import objectives, outliers
 
-# The objective, and whether its targets are labels or numbers of the outputs' shape.
+MARGINS = {"known_margin": -1.0, "outlier_margin": 0.5}
+
+# The objective, and its problem: labels, numbers of the outputs' shape, or real, fake and outlier with a probe.
 CASES = {
     "cross_entropy": (objectives.cross_entropy(), "labels"),
     "cross_entropy, summed": (objectives.cross_entropy(reduction="sum"), "labels"),
     "squared_error": (objectives.squared_error(), "numbers"),
-}
+    "supervised_contrastive": (objectives.supervised_contrastive(), "labels"),
+    "tri_cross_entropy": (objectives.tri_cross_entropy(label_smoothing=0.1), "tri"),
+    "outlier_contrastive": (objectives.outlier_contrastive(temperature=0.5), "tri"),
+    "outlier_contrastive, siblings let alone": (objectives.outlier_contrastive(siblings=False), "tri"),
+    "outlier_exposure": (objectives.outlier_exposure(), "tri"),
+    "energy_bounded": (objectives.energy_bounded(**MARGINS), "tri"),
+    "fakeradar": (objectives.fakeradar(), "tri"),
+    "weighted_sum": (
+        objectives.weighted_sum(
+            cls=(1.0, objectives.cross_entropy()), pull=(0.3, objectives.supervised_contrastive()),
+            off=(0.0, objectives.tri_cross_entropy()),
+        ),
+        "tri",
+    ),
+}  # fmt: skip
 NOT_OBJECTIVES = {"loss_fn"}
 
 
 def test_every_objective_has_a_row():
     members = inspect.getmembers(objectives, inspect.isfunction)
-    public = {name for name, value in members if value.__module__ == objectives.__name__ and name[0] != "_"}
+    public = {name for name, _ in members if name[0] != "_"}
     assert public - NOT_OBJECTIVES == {name.split(",")[0] for name in CASES}
+
+
+def probe(rng, dtype=jnp.float32):
+    """Four clusters, one of real and two of fakes in use, and five outliers, of which one does not exist."""
+    state = outliers.subcluster_outliers(3, slots=4, components=None).init(4)
+    clusters = state.clusters._replace(
+        mean=jnp.asarray(rng.normal(size=(4, 4)), jnp.float32), count=jnp.ones(4), label=jnp.array([0, 1, 2, 1]),
+        active=jnp.array([True, True, True, False]),
+    )  # fmt: skip
+    centers = jnp.asarray(rng.normal(size=(4, 4)), dtype)
+    state = state._replace(clusters=clusters, centers=centers, updates=jnp.array(1, jnp.int32))
+    made = outliers.Outliers(
+        jnp.asarray(rng.normal(size=(5, 4)), dtype), jnp.array([0, 1, 2, 0, 1]), jnp.arange(5) != 3
+    )
+    return outliers.Probe(state, made)
 
 
 def problem(kind, dtype=jnp.float32):
     rng = np.random.default_rng(0)
-    outputs = mf.Outputs(jnp.asarray(rng.normal(size=(6, 2)), dtype), jnp.asarray(rng.normal(size=(6, 4)), dtype))
-    targets = rng.integers(0, 2, size=6) if kind == "labels" else rng.normal(size=(6, 2))
-    return outputs, mf.Batch(jnp.zeros((6, 1)), jnp.asarray(targets, jnp.int32 if kind == "labels" else dtype))
+    classes = 3 if kind == "tri" else 2
+    draw = lambda *shape: jnp.asarray(rng.normal(size=shape), dtype)
+    outputs = mf.Outputs(draw(6, classes), draw(6, 4), draw(5, 3) if kind == "tri" else None)
+    targets = rng.normal(size=(6, 2)) if kind == "numbers" else np.array([0, 1, 1, 0, 0, 1])
+    targets = jnp.asarray(targets, dtype if kind == "numbers" else jnp.int32)
+    return outputs, mf.Batch(jnp.zeros((6, 1)), targets, probe=probe(rng, dtype) if kind == "tri" else None)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -47,24 +82,23 @@ def test_the_order_of_examples_does_not_matter(case):
     run = jax.jit(lambda outputs, batch: objective(outputs, batch)[0])
     outputs, batch = problem(kind)
     order = np.random.default_rng(1).permutation(6)
-    shuffled = jax.tree.map(lambda leaf: leaf[order], (outputs, batch))
-    np.testing.assert_allclose(run(*shuffled), run(outputs, batch), rtol=1e-6)
+    shuffle = lambda tree: jax.tree.map(lambda leaf: leaf[order], tree)
+    shuffled = outputs._replace(logits=shuffle(outputs.logits), embeddings=shuffle(outputs.embeddings))
+    moved = batch._replace(inputs=shuffle(batch.inputs), targets=shuffle(batch.targets))
+    np.testing.assert_allclose(run(shuffled, moved), run(outputs, batch), rtol=1e-6)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_gradient_agrees_with_central_differences(case, x64):
     objective, kind = CASES[case]
     outputs, batch = problem(kind, jnp.float64)
-    value = lambda logits: objective(outputs._replace(logits=logits), batch)[0]
-    shifts = 1e-6 * jnp.eye(12).reshape(12, 6, 2)
-    differences = jax.vmap(lambda shift: (value(outputs.logits + shift) - value(outputs.logits - shift)) / 2e-6)
-
-    @jax.jit
-    def run():
-        return jax.grad(value)(outputs.logits), differences(shifts)
-
-    gradient, expected = run()
-    np.testing.assert_allclose(gradient.ravel(), expected, rtol=1e-6, atol=1e-8)
+    flat, rebuild = jax.flatten_util.ravel_pytree(outputs)
+    value = lambda flat: objective(rebuild(flat), batch)[0]
+    shifts = 1e-6 * jnp.eye(flat.size)
+    differences = jax.vmap(lambda shift: (value(flat + shift) - value(flat - shift)) / 2e-6)
+    gradient, expected = jax.jit(lambda: (jax.grad(value)(flat), differences(shifts)))()
+    assert np.any(gradient != 0)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -74,3 +108,53 @@ def test_it_batches_over_tasks(case):
     pair = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), (outputs, batch))
     values, _ = jax.jit(jax.vmap(objective))(*pair)
     np.testing.assert_allclose(values, np.full(2, objective(outputs, batch)[0]), rtol=1e-6)
+
+
+TRI = [case for case, (_, kind) in CASES.items() if kind == "tri"]
+
+
+@pytest.mark.parametrize("case", TRI)
+@pytest.mark.parametrize("padding", [np.nan, np.inf])
+def test_outliers_that_do_not_exist_change_neither_value_nor_gradient(case, padding):
+    objective, _ = CASES[case]
+    outputs, batch = problem("tri")
+    run = jax.jit(jax.value_and_grad(lambda outputs, batch: objective(outputs, batch)[0]))
+    expected = run(outputs, batch)
+    made = batch.probe.outliers
+    wild = batch.probe._replace(outliers=made._replace(features=made.features.at[3].set(padding)))
+    odd = outputs._replace(outlier_logits=outputs.outlier_logits.at[3].set(padding))
+    jax.tree.map(np.testing.assert_array_equal, run(odd, batch._replace(probe=wild)), expected)
+    assert np.all(expected[1].outlier_logits[3] == 0)
+
+
+@pytest.mark.parametrize("case", TRI)
+def test_before_there_are_clusters_or_without_a_probe_it_is_the_objective_of_images_alone(case):
+    objective, _ = CASES[case]
+    outputs, batch = problem("tri")
+    state, made = batch.probe
+    empty = outliers.Probe(
+        state._replace(
+            updates=jnp.zeros((), jnp.int32),
+            clusters=state.clusters._replace(active=jnp.zeros(4, bool)),
+        ),
+        made._replace(where=jnp.zeros(5, bool)),
+    )
+    value, gradient = jax.value_and_grad(lambda outputs: objective(outputs, batch._replace(probe=empty))[0])(outputs)
+    bare = objective(outputs._replace(outlier_logits=None), batch._replace(probe=None))[0]
+    np.testing.assert_allclose(value, bare, rtol=1e-6)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+    np.testing.assert_array_equal(gradient.outlier_logits, np.zeros((5, 3)))
+
+
+def test_outliers_that_nothing_scored_are_an_error():
+    outputs, batch = problem("tri")
+    with pytest.raises(ValueError, match=r"head=model\.head"):
+        objectives.tri_cross_entropy()(outputs._replace(outlier_logits=None), batch)
+
+
+def test_a_schedule_without_weights_in_the_batch_is_an_error():
+    objective = objectives.weighted_sum(cls=(optax.linear_schedule(0.0, 1.0, 10), objectives.cross_entropy()))
+    with pytest.raises(ValueError, match=r"weights=objective.weights\(step\)"):
+        objective(*problem("labels"))
+    with pytest.raises(ValueError, match="needs a part"):
+        objectives.weighted_sum()

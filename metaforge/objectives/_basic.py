@@ -1,6 +1,7 @@
-"""What is minimised: objectives of a model's outputs, and the step from an objective to a loss function."""
+"""The step from an objective to a loss function, and the objectives of a single term."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import optax
@@ -8,12 +9,15 @@ import optax
 from metaforge.types import ApplyFn, LossFn, Objective
 
 
-def loss_fn(apply: ApplyFn, objective: Objective) -> LossFn:
+def loss_fn(apply: ApplyFn, objective: Objective, *, head: Callable[[Any, Any], Any] | None = None) -> LossFn:
     """Joins a model's forward pass and an objective into what a learner wants: parameters and a batch to a scalar.
 
     Args:
         apply: `backbone.apply`.
         objective: what to make of its outputs.
+
+    Other Arguments:
+        head: `backbone.head`, which scores the synthetic outliers of batches that bring some (`Batch.probe`).
 
     Returns:
         A `LossFn`.
@@ -30,7 +34,11 @@ def loss_fn(apply: ApplyFn, objective: Objective) -> LossFn:
     """
 
     def loss(params, batch):
-        return objective(apply(params, batch.inputs, context=batch.context), batch)
+        outputs = apply(params, batch.inputs, context=batch.context)
+        if head is not None and batch.probe is not None:
+            # Through the head alone: no outlier was ever an image.
+            outputs = outputs._replace(outlier_logits=head(params, batch.probe.outliers.features))
+        return objective(outputs, batch)
 
     return loss
 
