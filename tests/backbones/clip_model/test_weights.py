@@ -37,7 +37,7 @@ def save(tmp_path):
 
 
 def same(one, other):
-    jax.tree.map(np.testing.assert_array_equal, one, other)
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(np.asarray(a), np.asarray(b), strict=True), one, other)
 
 
 def test_all_namings_are_the_same_weights(tensors, save):
