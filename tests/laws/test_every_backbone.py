@@ -12,6 +12,7 @@ import pytest
 import metaforge as mf
 from metaforge import backbones
 from metaforge.backbones.clip_model import LoRA, STAdapter, VisionConfig
+from metaforge.backbones.efficientnet import _models, _plan
 
 
 class Linear(nn.Module):
@@ -22,6 +23,11 @@ class Linear(nn.Module):
         return mf.Outputs(nn.Dense(2)(inputs), inputs)
 
 
+# An EfficientNet of one block, with and without squeeze-and-excitation.
+LITE, B = (
+    plan._replace(stages=(plan.stages[2]._replace(repeats=1, features=6),), stem=4, top=8)
+    for plan in (_plan.LITE0, _plan.B0)
+)
 TINY = VisionConfig(image_size=8, patch_size=4, width=8, layers=1, heads=2)
 
 # The backbone and the shape of one input.
@@ -35,6 +41,9 @@ CASES = {
     "mlp, neck, quadratic": (backbones.mlp(hidden=(), outputs=3, neck=2, head="quadratic"), (3,)),
     "clip": (backbones.clip(variant=TINY, num_classes=2), (8, 8, 3)),
     "clip, adapters": (backbones.clip(variant=TINY, num_classes=2, adapter=STAdapter(width=4), lora=LoRA()), (8, 8, 3)),
+    "clip, neck, quadratic": (backbones.clip(variant=TINY, neck=3, head="quadratic"), (8, 8, 3)),
+    "efficientnet_lite0": (_models.assemble(LITE, head_init="zeros", neck=3), (32, 32, 3)),
+    "efficientnet_b0": (_models.assemble(B, normalisation="support"), (32, 32, 3)),
     "from_flax": (backbones.from_flax(Linear()), (3,)),
 }
 

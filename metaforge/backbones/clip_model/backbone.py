@@ -3,11 +3,13 @@
 import dataclasses
 import functools
 import os
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 
+from metaforge.backbones._head import Head, check_head, head_of, make_head
 from metaforge.backbones.clip_model.adapters import LoRA, STAdapter, init_adapters, init_lora, insertions
 from metaforge.backbones.clip_model.config import VisionConfig, vision_config
 from metaforge.backbones.clip_model.transformer import linear
@@ -38,25 +40,28 @@ def clip(
     image_size: int | None = None,
     pixels: Pixels = "clip",
     projection: bool = False,
+    neck: int = 0,
+    head: Head = "linear",
     precision: Precision = "float32",
     remat: bool = False,
 ) -> Backbone:
-    r"""CLIP's vision tower, with adapters if wanted, and a linear head: FakeRadar's model, or a frozen baseline.
+    r"""CLIP's vision tower, with adapters if wanted, and a head: FakeRadar's model, or a frozen baseline.
 
     A clip of $T$ frames goes through the tower frame by frame, and only adapters look along time. Its feature is
 
     $$z = \mathrm{LN}_{post}\Big(\frac{1}{T} \sum_t x^{class}_t\Big),$$
 
-    which the head sees and `Outputs.embeddings` holds. Inputs are uint8 or floating point in [0, 1], and one of
+    which the head sees, perhaps through a neck, and `Outputs.embeddings` holds. Inputs are uint8 or floating point in
+    [0, 1], and one of
 
     - images, `(examples, height, width, 3)`, each a clip of one frame;
     - clips, `(examples, frames, height, width, 3)`;
     - videos, `(videos, clips, frames, height, width, 3)`: logits are then `(videos, clips, classes)`, and embeddings
       likewise, for `metaforge.evaluation.tri_log_odds`.
 
-    Parameters are a dictionary of "vision" (the tower), "adapters", "lora" (where asked for) and "head". Nothing is
-    frozen by itself: `metaforge.backbones.paths` says what an optimizer or a learner may move. There is no dropout,
-    since `apply` takes no random key; FakeRadar's sister code drops half of $z$ while training.
+    Parameters are a dictionary of "vision" (the tower), "adapters", "lora" and "neck" (where asked for) and "head".
+    Nothing is frozen by itself: `metaforge.backbones.paths` says what an optimizer or a learner may move. There is no
+    dropout, since `apply` takes no random key; FakeRadar's sister code drops half of $z$ while training.
 
     Args:
         variant: "ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px", or a `VisionConfig`.
@@ -68,6 +73,9 @@ def clip(
             are resized.
         pixels: "clip", or "imagenet" as in FakeRadar's sister code: whose mean and deviation standardise the images.
         projection: whether $z$ is also projected into the space shared with texts.
+        neck: the size of an affine map before the head, whose outputs are then the embeddings; 0 for none. Outliers
+            want few dimensions.
+        head: "linear", as published, "quadratic" or "mlp"; see `metaforge.backbones.Head`.
         precision: "bfloat16" keeps the tower's weights, and multiplies by them, in 16 bits. Only for towers that
             are not trained: adapters, head, sums along the residual stream and normalisations stay float32.
         remat: whether blocks are computed twice while training, for less memory.
@@ -100,36 +108,52 @@ def clip(
         raise ValueError(f"unknown `precision` {precision!r}; known: {', '.join(get_args(Precision))}.")
     if num_classes < 1:
         raise ValueError(f"`num_classes` must be at least 1, got {num_classes}.")
+    if neck < 0:
+        raise ValueError(f"`neck` must be at least 0, got {neck}.")
+    check_head(head)
     size = checked_size(config, image_size)
     if weights is not None:
         check_weights(weights, vision=config)
 
     def init(key, inputs):
         check_images(inputs, size, _RANKS)
-        random, inserted, updates, head = jax.random.split(key, 4)
+        random, inserted, updates, necks, heads = jax.random.split(key, 5)
         tower = init_vision(random, config) if weights is None else read_weights(weights, vision=config)["vision"]
         if precision != "float32":
             tower = jax.tree.map(lambda leaf: leaf.astype(precision), tower)
-        features = config.projection or config.width
-        kernel = features**-0.5 * jax.random.normal(head, (features, num_classes))
-        params = {"vision": tower, "head": {"kernel": kernel, "bias": jnp.zeros(num_classes)}}
+        features = jnp.zeros((1, config.projection or config.width))
+        params = {"vision": tower}
+        if neck:
+            params["neck"] = make_head("linear", neck).init(necks, features)["params"]
+            features = jnp.zeros((1, neck))
+        params["head"] = make_head(head, num_classes).init(heads, features)["params"]
         if adapter is not None:
             params["adapters"] = init_adapters(inserted, config, adapter)
         if lora is not None:
             params["lora"] = init_lora(updates, config, lora)
         return params
 
-    return Backbone(init, _apply(config, adapter, lora, size, pixels, remat))
+    logits = _head(head, num_classes)
+    return Backbone(init, _apply(config, adapter, lora, size, pixels, remat, logits), logits)
 
 
 _RANKS = (4, 5, 6)
 
 
+# Equal settings give the same functions, and with them each other's compiled programs.
+_head = functools.lru_cache(maxsize=64)(head_of)
+
+
 @functools.lru_cache(maxsize=64)
 def _apply(
-    config: VisionConfig, adapter: STAdapter | None, lora: LoRA | None, size: int, pixels: Pixels, remat: bool
+    config: VisionConfig,
+    adapter: STAdapter | None,
+    lora: LoRA | None,
+    size: int,
+    pixels: Pixels,
+    remat: bool,
+    head: Callable[[Any, Any], Any],
 ) -> ApplyFn:
-    # Equal settings give the same function, and with it each other's compiled programs.
     def apply(params, inputs, *, context=None):
         frames = check_images(inputs, size, _RANKS)
         leading, length = (frames.shape[:1], 1) if frames.ndim == 4 else (frames.shape[:-4], frames.shape[-4])
@@ -143,7 +167,8 @@ def _apply(
         pooled = tokens[:, 0].reshape(-1, length, config.width).mean(axis=1)
         embedded, features = vision_readout(params["vision"], pooled)
         seen = features if embedded is None else embedded
-        logits = linear(params["head"], seen)
-        return Outputs(*(rows.reshape(*leading, rows.shape[-1]) for rows in (logits, seen)))
+        if "neck" in params:
+            seen = linear(params["neck"], seen)
+        return Outputs(*(rows.reshape(*leading, rows.shape[-1]) for rows in (head(params, seen), seen)))
 
     return apply

@@ -86,6 +86,19 @@ def test_the_projected_feature_is_that_of_images_and_texts(file, tensors):
     close(jax.jit(model.apply)(params, images).embeddings, restatement.vision(tensors, SMALL, images)[0], 1e-4)
 
 
+def test_a_neck_and_another_head_come_after_the_feature(file):
+    model = clip(variant=SMALL, weights=file, neck=5, head="quadratic")
+    params = model.init(jax.random.key(0), VIDEOS)
+    plain = clip(variant=SMALL, weights=file)
+    features = plain.apply(plain.init(jax.random.key(1), VIDEOS), VIDEOS).embeddings
+    outputs = jax.jit(model.apply)(params, VIDEOS)
+    seen = features @ params["neck"]["kernel"]  # its bias begins as 0
+    close(outputs.embeddings, seen)
+    kernel = params["head"]["Dense_0"]["kernel"]
+    close(outputs.logits, seen @ kernel[:5] + seen**2 @ kernel[5:])
+    close(model.head(params, outputs.embeddings), outputs.logits)
+
+
 def test_uint8_is_the_same_as_floating_point(model, params):
     pixels = RNG.integers(0, 256, (2, 8, 8, 3), np.uint8)
     apply = jax.jit(model.apply)
@@ -133,7 +146,9 @@ def test_computing_blocks_twice_changes_nothing(model, params):
 
 
 def test_equal_settings_share_their_compiled_programs(model):
-    assert clip(variant=SMALL, adapter=STAdapter(width=4), num_classes=2).apply is model.apply
+    again = clip(variant=SMALL, adapter=STAdapter(width=4), precision="bfloat16")
+    assert again.apply is model.apply
+    assert again.head is model.head
     assert clip(variant=SMALL, adapter=STAdapter(width=5)).apply is not model.apply
 
 
@@ -144,6 +159,8 @@ def test_equal_settings_share_their_compiled_programs(model):
         ({"image_size": 200}, "`image_size` must be a multiple of the patch size, 16; got 200"),
         ({"pixels": "zero"}, "unknown `pixels` 'zero'; known: clip, imagenet"),
         ({"precision": "float16"}, "unknown `precision` 'float16'; known: float32, bfloat16"),
+        ({"head": "cosine"}, "unknown `head` 'cosine'; known: linear, quadratic, mlp"),
+        ({"neck": -1}, "`neck` must be at least 0, got -1"),
         ({"num_classes": 0}, "`num_classes` must be at least 1, got 0"),
         ({"variant": VisionConfig(projection=None), "projection": True}, "this `VisionConfig` has none"),
     ],
