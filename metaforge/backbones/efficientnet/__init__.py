@@ -1,0 +1,7 @@
+"""The EfficientNet family: Lite0 with its weights of ImageNet, and B0."""
+
+from metaforge.backbones.efficientnet._depthwise import DepthwiseForm as DepthwiseForm
+from metaforge.backbones.efficientnet._models import HeadInit as HeadInit
+from metaforge.backbones.efficientnet._models import efficientnet_b0 as efficientnet_b0
+from metaforge.backbones.efficientnet._models import efficientnet_lite0 as efficientnet_lite0
+from metaforge.backbones.efficientnet._network import EfficientNetNormalisation as EfficientNetNormalisation

@@ -1,0 +1,194 @@
+"""The members of the family as backbones."""
+
+import functools
+from pathlib import Path
+from typing import Literal, get_args
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from metaforge.backbones._flax import from_flax
+from metaforge.backbones._head import Head, check_head, head_of, make_head
+from metaforge.backbones.efficientnet._depthwise import DepthwiseForm
+from metaforge.backbones.efficientnet._network import EfficientNet, EfficientNetNormalisation
+from metaforge.backbones.efficientnet._plan import B0, LITE0, Plan
+from metaforge.backbones.efficientnet._pretrained import fill, load_weights
+from metaforge.types import Backbone
+
+HeadInit = Literal["lecun", "zeros", "pretrained"]
+"""How the head begins."""
+
+
+def efficientnet_lite0(
+    *,
+    num_classes: int = 2,
+    pretrained: bool | str | Path = True,
+    normalisation: EfficientNetNormalisation = "frozen",
+    depthwise: DepthwiseForm = "auto",
+    neck: int = 0,
+    head: Head = "linear",
+    head_init: HeadInit = "lecun",
+) -> Backbone:
+    r"""EfficientNet-Lite0 with the weights of ImageNet: 3.4 million parameters before the head, 75% on ImageNet.
+
+    A stem, 16 inverted residual blocks $y = x + W_2\, \phi(N(D * \phi(N(W_1 x))))$ with 1x1 convolutions $W$,
+    depthwise convolutions $D$, normalisations $N$ and $\phi(x) = \min(\max(x, 0), 6)$, and a 1x1 convolution to 1,280
+    channels, whose means over the image are the embedding.
+
+    Images are `(examples, height, width, 3)`, RGB, of any size from 32 pixels up, uint8 in [0, 255] or floating point
+    in [0, 1]; the weights were trained at 224. The network subtracts 127 / 255 and divides by 128 / 255 itself.
+
+    Dropout and stochastic depth are left out: a backbone is a function of its parameters and inputs.
+
+    Args:
+        num_classes: how many logits; 2 for real and fake.
+        pretrained: `True` for the weights of the extra `pretrained`, read when `init` is called and not before; a
+            path to a `.pth` file with the same names; `False` for random weights.
+        normalisation: "frozen" (by the statistics that came with the weights: leaves `mean` and `variance`, which get
+            no gradient; keep weight decay from them), "support", "episode", or "group" (not with pretrained weights).
+            Without pretrained weights "frozen" normalises nothing, and is only for parameters that are put in later.
+        depthwise: "auto", "lax" or "shifts": how it is computed; the numbers agree but for rounding.
+        neck: the size of an affine map before the head, 0 for none.
+        head: "linear", "quadratic" or "mlp"; see `metaforge.backbones.Head`.
+        head_init: "lecun", at random; "zeros", equal scores for all classes; or "pretrained", the file's head, for the
+            1,000 classes of ImageNet.
+
+    Returns:
+        A `Backbone` whose embeddings are the 1,280 features before the head, or the neck's.
+
+    Raises:
+        ValueError: for an unknown name, or a combination that has no meaning; when used, for images under 32 pixels.
+        InputError: from `init`, if the weights are not installed or not these.
+
+    Example:
+        >>> model = efficientnet_lite0(pretrained=False)
+        >>> images = jnp.zeros((5, 32, 32, 3))
+        >>> jax.eval_shape(lambda key: model.apply(model.init(key, images), images), jax.random.key(0)).logits.shape
+        (5, 2)
+
+    References:
+        Tan and Le, *EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks*, ICML 2019, table 1.
+        Liu, *Higher accuracy on vision models with EfficientNet-Lite*, TensorFlow Blog, March 2020.
+        Sandler et al., *MobileNetV2: Inverted Residuals and Linear Bottlenecks*, CVPR 2018, section 3.
+    """
+    return assemble(
+        LITE0,
+        num_classes=num_classes,
+        pretrained=pretrained,
+        normalisation=normalisation,
+        depthwise=depthwise,
+        neck=neck,
+        head=head,
+        head_init=head_init,
+    )
+
+
+def efficientnet_b0(
+    *,
+    num_classes: int = 2,
+    pretrained: str | Path | None = None,
+    normalisation: EfficientNetNormalisation = "support",
+    depthwise: DepthwiseForm = "auto",
+    neck: int = 0,
+    head: Head = "linear",
+    head_init: HeadInit = "lecun",
+) -> Backbone:
+    r"""EfficientNet-B0: the network of `efficientnet_lite0` with squeeze-and-excitation and $\phi(x) = x\,\sigma(x)$.
+
+    No weights come with it. Images are as there; the network subtracts ImageNet's mean colour and divides by its
+    deviation itself.
+
+    Args:
+        num_classes: how many logits; 2 for real and fake.
+        pretrained: a path to a `.pth` file with the names of lukemelas/EfficientNet-PyTorch, or `None` for random
+            weights.
+        normalisation: as in `efficientnet_lite0`.
+        depthwise: as in `efficientnet_lite0`.
+        neck: as in `efficientnet_lite0`.
+        head: as in `efficientnet_lite0`.
+        head_init: as in `efficientnet_lite0`.
+
+    Returns:
+        A `Backbone` whose embeddings are the 1,280 features before the head, or the neck's.
+
+    Raises:
+        ValueError: as `efficientnet_lite0`.
+        InputError: as `efficientnet_lite0`.
+
+    Example:
+        >>> shapes = jax.eval_shape(efficientnet_b0().init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+        >>> shapes["head"]["kernel"].shape
+        (1280, 2)
+
+    References:
+        Tan and Le, *EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks*, ICML 2019, table 1.
+        Hu, Shen and Sun, *Squeeze-and-Excitation Networks*, CVPR 2018, section 3.
+    """
+    return assemble(
+        B0,
+        num_classes=num_classes,
+        pretrained=False if pretrained is None else pretrained,
+        normalisation=normalisation,
+        depthwise=depthwise,
+        neck=neck,
+        head=head,
+        head_init=head_init,
+    )
+
+
+def assemble(
+    plan: Plan,
+    *,
+    num_classes: int = 2,
+    pretrained: bool | str | Path = False,
+    normalisation: str = "frozen",
+    depthwise: str = "auto",
+    neck: int = 0,
+    head: str = "linear",
+    head_init: str = "lecun",
+) -> Backbone:
+    """The backbone of any plan; its arguments are those of `efficientnet_lite0`."""
+    for name, value, known in (
+        ("normalisation", normalisation, EfficientNetNormalisation),
+        ("depthwise", depthwise, DepthwiseForm),
+        ("head_init", head_init, HeadInit),
+    ):
+        if value not in get_args(known):
+            raise ValueError(f"unknown `{name}` {value!r}; known: {', '.join(get_args(known))}.")
+    check_head(head)
+    if pretrained is not False and normalisation == "group":
+        raise ValueError("the pretrained weights were not trained with groups: take another `normalisation`.")
+    if head_init == "pretrained" and (pretrained is False or (num_classes, neck, head) != (1000, 0, "linear")):
+        raise ValueError(
+            "head_init='pretrained' needs pretrained weights, num_classes=1000, no neck and a linear head."
+        )
+    return _backbone(plan, num_classes, pretrained, normalisation, depthwise, neck, head, head_init)
+
+
+@functools.lru_cache(maxsize=64)
+def _backbone(plan, num_classes, pretrained, normalisation, depthwise, neck, head, head_init) -> Backbone:
+    # Equal settings give the same functions, and with them each other's compiled programs.
+    network = EfficientNet(plan, num_classes, normalisation, depthwise, neck, head)
+    module = from_flax(network, head=head_of(head, num_classes))
+
+    def last_parts(key):
+        of_neck, of_head = jax.random.split(key)
+        parts = {"neck": nn.Dense(neck).init(of_neck, jnp.zeros((1, plan.top)))["params"]} if neck else {}
+        made = make_head(head, num_classes).init(of_head, jnp.zeros((1, neck or plan.top)))["params"]
+        return {**parts, "head": jax.tree.map(jnp.zeros_like, made) if head_init == "zeros" else made}
+
+    @functools.cache
+    def shapes():
+        return jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+
+    def init(key, inputs):
+        if pretrained is False:
+            # Compiled, since only parameters are wanted and the forward pass then drops out.
+            return {**jax.jit(module.init)(key, inputs), **last_parts(key)}
+        source = None if pretrained is True else pretrained
+        own = {} if head_init == "pretrained" else last_parts(key)
+        template = {name: part for name, part in shapes().items() if name not in own}
+        return {**fill(template, load_weights(source), source), **own}
+
+    return module._replace(init=init)

@@ -1,0 +1,146 @@
+"""EfficientNet as a flax module: inverted residual blocks, with or without squeeze-and-excitation."""
+
+import functools
+from typing import Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from metaforge.backbones._convolution import patches_conv
+from metaforge.backbones._head import Head, make_head
+from metaforge.backbones._normalisation import EpisodicBatchNorm
+from metaforge.backbones.efficientnet._depthwise import DepthwiseForm, lax_conv, shifts_conv
+from metaforge.backbones.efficientnet._plan import Plan, Stage
+from metaforge.types import Outputs
+
+EfficientNetNormalisation = Literal["frozen", "support", "episode", "group"]
+"""Whose statistics normalise an image: "frozen" those of the data that the weights were trained on, which stand in the
+parameters and never move; the others as in `metaforge.backbones.Normalisation`."""
+
+_EPSILON = 1e-3  # in all batch normalisations of the published networks
+# The published initialisation of convolutions.
+_INIT = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+
+
+class FrozenNorm(nn.Module):
+    r"""$y = \gamma\,(x - \mu)/\sqrt{v + \epsilon} + \beta$ with $\mu$ and $v$ that no gradient reaches."""
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """Normalises every channel."""
+        channels, zeros, ones = inputs.shape[-1:], nn.initializers.zeros, nn.initializers.ones
+        scale, bias = self.param("scale", ones, channels), self.param("bias", zeros, channels)
+        mean, variance = self.param("mean", zeros, channels), self.param("variance", ones, channels)
+        mean, variance = jax.lax.stop_gradient((mean, variance))
+        gain = scale / jnp.sqrt(variance + _EPSILON)
+        return inputs * gain.reshape(1, 1, 1, -1) + (bias - mean * gain).reshape(1, 1, 1, -1)
+
+
+class Block(nn.Module):
+    """Channels are added, each convolved by itself, and taken away again; what went in is added if it has the shape."""
+
+    stage: Stage
+    stride: int
+    plan: Plan
+    normalisation: EfficientNetNormalisation
+    form: DepthwiseForm
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, rows: int) -> jax.Array:
+        """One inverted residual; `rows` is how many leading examples may lend statistics."""
+        stage, channels, hidden = self.stage, inputs.shape[-1], inputs
+        activate, norm = _activation(self.plan), functools.partial(_normalised, self.normalisation)
+        if stage.expansion != 1:
+            hidden = _pointwise(channels * stage.expansion, "expand")(hidden)
+            hidden = activate(norm("expand_norm", hidden, rows))
+        hidden = Depthwise(stage.kernel, self.stride, self.form, name="depthwise")(hidden)
+        hidden = activate(norm("depthwise_norm", hidden, rows))
+        if self.plan.squeeze:
+            few = max(1, int(channels * self.plan.squeeze))
+            gate = activate(nn.Dense(few, kernel_init=_INIT, name="squeeze")(jnp.mean(hidden, (1, 2), keepdims=True)))
+            hidden = hidden * nn.sigmoid(nn.Dense(hidden.shape[-1], kernel_init=_INIT, name="excite")(gate))
+        hidden = norm("project_norm", _pointwise(stage.features, "project")(hidden), rows)
+        return hidden + inputs if self.stride == 1 and channels == stage.features else hidden
+
+
+class EfficientNet(nn.Module):
+    """Stem, blocks, top and head of a plan. See `efficientnet_lite0`."""
+
+    plan: Plan
+    num_classes: int = 2
+    normalisation: EfficientNetNormalisation = "frozen"
+    form: DepthwiseForm = "auto"
+    neck: int = 0
+    head: Head = "linear"
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, context: jax.Array | None = None) -> Outputs:
+        """Scores `inputs`, images `(examples, height, width, 3)`, uint8 or floating point in [0, 1]."""
+        if min(inputs.shape[1:3]) < 32 or inputs.shape[-1] != 3:
+            raise ValueError(f"efficientnet takes RGB images of 32 pixels or more, got {inputs.shape[1:]}.")
+        plan, form = self.plan, self.form
+        if form == "auto":
+            form = "shifts" if jax.default_backend() == "cpu" else "lax"
+        # Under "support" the support rows go first through every layer and lend their statistics to all rows.
+        images, rows = _centred(plan, inputs), inputs.shape[0]
+        if context is not None and self.normalisation == "support":
+            images, rows = jnp.concatenate([_centred(plan, context), images]), context.shape[0]
+        activate = _activation(plan)
+        convolve = patches_conv if form == "shifts" else jax.lax.conv_general_dilated
+        stem = nn.Conv(
+            plan.stem, (3, 3), 2, use_bias=False, kernel_init=_INIT, conv_general_dilated=convolve, name="stem"
+        )
+        hidden = activate(_normalised(self.normalisation, "stem_norm", stem(images), rows))
+        strides = [(stage, stage.stride if i == 0 else 1) for stage in plan.stages for i in range(stage.repeats)]
+        for place, (stage, stride) in enumerate(strides):
+            hidden = Block(stage, stride, plan, self.normalisation, form, name=f"block{place}")(hidden, rows)
+        hidden = activate(_normalised(self.normalisation, "top_norm", _pointwise(plan.top, "top")(hidden), rows))
+        embeddings = jnp.mean(hidden, axis=(1, 2))[images.shape[0] - inputs.shape[0] :]
+        if self.neck:
+            embeddings = nn.Dense(self.neck, name="neck")(embeddings)
+        return Outputs(make_head(self.head, self.num_classes, name="head")(embeddings), embeddings)
+
+
+class Depthwise(nn.Module):
+    """A convolution of each channel by itself."""
+
+    side: int
+    stride: int
+    form: DepthwiseForm
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """Convolves, with "SAME" padding."""
+        init = nn.initializers.normal((2 / self.side**2) ** 0.5)
+        kernel = self.param("kernel", init, (self.side, self.side, inputs.shape[-1]))
+        return (shifts_conv if self.form == "shifts" else lax_conv)(inputs, kernel, self.stride)
+
+
+def _normalised(kind: EfficientNetNormalisation, name: str, inputs: jax.Array, rows: int) -> jax.Array:
+    """One of the normalisations by name; `rows` is how many leading examples may lend statistics."""
+    if kind == "frozen":
+        return FrozenNorm(name=name)(inputs)
+    if kind == "group":
+        groups = max(g for g in range(1, 9) if inputs.shape[-1] % g == 0)
+        return nn.GroupNorm(num_groups=groups, epsilon=_EPSILON, name=name)(inputs)
+    return EpisodicBatchNorm(_EPSILON, name=name)(inputs, rows)
+
+
+def _pointwise(features: int, name: str) -> nn.Dense:
+    # A 1x1 convolution is a matrix product, and as such fast under `vmap` over tasks too.
+    return nn.Dense(features, use_bias=False, kernel_init=_INIT, name=name)
+
+
+def _activation(plan: Plan):
+    return nn.relu6 if plan.activation == "relu6" else nn.swish
+
+
+def _centred(plan: Plan, images: jax.Array) -> jax.Array:
+    """Images as the network was trained on them."""
+    if jnp.issubdtype(images.dtype, jnp.integer):
+        images = images.astype(jnp.float32)
+    else:
+        images = 255.0 * images
+    mean, deviation = (jnp.asarray(part, images.dtype).reshape(1, 1, 1, 3) for part in (plan.mean, plan.deviation))
+    return (images - mean) / deviation

@@ -1,0 +1,58 @@
+"""What an EfficientNet is made of, as data: stages of equal blocks, and how its members differ."""
+
+from typing import Literal, NamedTuple
+
+
+class Stage(NamedTuple):
+    """Equal blocks in a row; only the first has the stride.
+
+    Attributes:
+        repeats: how many blocks.
+        kernel: side of the depthwise kernel, 3 or 5.
+        stride: 1, or 2 to halve the image.
+        expansion: how many times more channels a block has inside.
+        features: channels that a block hands on.
+    """
+
+    repeats: int
+    kernel: int
+    stride: int
+    expansion: int
+    features: int
+
+
+class Plan(NamedTuple):
+    """One network.
+
+    Attributes:
+        stages: in order.
+        stem: channels of the first convolution.
+        top: channels of the last one, and the size of the embedding.
+        squeeze: channels of squeeze-and-excitation, as a share of those that come into a block; 0 for none.
+        activation: "relu6" or "swish".
+        mean: of red, green and blue, subtracted first; in units of 1/255.
+        deviation: of red, green and blue, divided by; in units of 1/255.
+    """
+
+    stages: tuple[Stage, ...]
+    stem: int
+    top: int
+    squeeze: float
+    activation: Literal["relu6", "swish"]
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+
+# Tan and Le, table 1.
+_STAGES = (
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
+)
+
+LITE0 = Plan(_STAGES, 32, 1280, 0.0, "relu6", (127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
+B0 = Plan(_STAGES, 32, 1280, 0.25, "swish", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
