@@ -17,7 +17,7 @@ from metaforge.data.catalogues._base import (
     report_unlisted,
     shown,
 )
-from metaforge.data.catalogues._scan import check_root, child, videos_in
+from metaforge.data.catalogues._scan import check_root, child, report_namesakes, videos_in
 from metaforge.data.catalogues._splits import drawn
 from metaforge.data.images import FilePath
 from metaforge.errors import InputError
@@ -26,6 +26,7 @@ from metaforge.types import FAKE, REAL
 NAME = "celeb_df"
 
 _LIST = "List_of_testing_videos.txt"
+_SPELLED = ("Celeb-real", "YouTube-real", "Celeb-synthesis")
 _FOLDERS = {"celeb-real": REAL, "youtube-real": REAL, "celeb-synthesis": FAKE}
 _NAMES = {
     "celeb-real": r"(?P<identity>id\d+)_\d+",
@@ -79,9 +80,10 @@ def celeb_df(root: FilePath, *, version: str = "v2", disjoint: str = "identity")
     folder = check_root(NAME, root, f"Celeb-real, YouTube-real, Celeb-synthesis and {_LIST}")
     findings: list[Finding] = []
     listed = _read_list(folder, findings)
+    report_namesakes(folder, "", _SPELLED, findings)
     found: list[Found] = []
-    for kind in _FOLDERS:
-        where = child(folder, "", kind) or kind
+    for name in _SPELLED:
+        kind, where = name.casefold(), child(folder, "", name) or name
         here = _scan(folder, kind, where, findings)
         found += here
         if here:  # a whole folder that is missing has its finding already

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from metaforge.data.catalogues._base import Catalogue, Finding, Found, Split, Video, catalogue, report_unlisted
-from metaforge.data.catalogues._scan import Media, check_root, child, join, listing, media
+from metaforge.data.catalogues._scan import Media, check_root, child, join, listing, media, report_namesakes
 from metaforge.data.catalogues._splits import drawn, groups, homes, keep_whole
 from metaforge.data.images import FilePath
 from metaforge.errors import InputError
@@ -59,15 +59,17 @@ def df40(root: FilePath) -> Catalogue:
 def _methods(base: Path, folder: str, split: Split, findings: list[Finding]) -> list[Found]:
     found = []
     for method in listing(base, folder, findings)[0]:
-        inside = {name.casefold(): name for name in listing(base, join(folder, method), findings)[0]}
-        if not inside.keys() & _KINDS.keys():
+        above = join(folder, method)
+        inside = listing(base, above, findings)[0]
+        kinds = {kind: path for kind in _KINDS if (path := child(base, above, kind))}
+        if not kinds:
             text = "no ff, cdf, fake or real is in it: left out. Unpack the method, or remove the folder."
-            findings.append(Finding("missing", join(folder, method), text))
+            findings.append(Finding("missing", above, text))
             continue
-        odd = [name for kind, name in inside.items() if kind not in _KINDS]
-        report_unlisted(join(folder, method), odd, findings, why="are not ff, cdf, fake or real")
-        for kind in (kind for kind in _KINDS if kind in inside):
-            where = join(folder, method, inside[kind])
+        odd = [name for name in inside if name.casefold() not in _KINDS]
+        report_unlisted(above, odd, findings, why="are not ff, cdf, fake or real")
+        report_namesakes(base, above, _KINDS, findings)
+        for kind, where in kinds.items():
             here = [_row(each, method, kind, split) for each in media(base, where, findings)]
             if not here:
                 findings.append(Finding("missing", where, "nothing is in it. Unpack the method again."))

@@ -16,11 +16,15 @@ _NOTHING = frozenset({"", "nan", "none", "null"})
 
 def read_mapping(root: Path, name: str, findings: list[Finding]) -> dict[str, dict[str, Any]]:
     """A JSON file that maps a video's name to what is known of it; empty, with a finding, if it is something else."""
+    twice: list[str] = []
     try:
-        rows = read_json(root / name)
+        rows = read_json(root / name, twice=twice)
     except ValueError as error:
         findings.append(Finding("unreadable", name, f"it is not JSON ({shown(str(error))}). Get it anew."))
         return {}
+    for key in twice:
+        text = f"'{shown(key)}' is there twice, and differs; the first was believed. Get it anew."
+        findings.append(Finding("duplicate", name, text))
     good = {key: row for key, row in rows.items() if isinstance(row, dict)} if isinstance(rows, dict) else {}
     if not good or len(good) < len(rows):
         findings.append(Finding("unreadable", name, "it does not map videos to what is known of them. Get it anew."))

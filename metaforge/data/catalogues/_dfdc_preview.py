@@ -25,6 +25,10 @@ def read_preview(root: Path, findings: list[Finding]) -> list[Found]:
     if not (root / "dataset.json").is_file():
         raise InputError(f"dfdc: no dataset.json in '{root.as_posix()}'. It comes with the preview: put it there.")
     rows = {name.replace("\\", "/"): row for name, row in read_mapping(root, "dataset.json", findings).items()}
+    odd = [name for name in rows if name.split("/")[0] not in _TOPS]
+    if odd:
+        text = f"{len(odd)} videos in it are in none of {', '.join(_TOPS)}, the first '{shown(odd[0])}': left out."
+        findings.append(Finding("unlisted", "dataset.json", f"{text} Get it anew."))
     files: dict[str, File] = {}
     for top in _TOPS:
         here = {file.path: file for file in _below(root, top, findings)}
@@ -43,6 +47,9 @@ def read_preview(root: Path, findings: list[Finding]) -> list[Found]:
         if part not in ("train", "test"):
             text = f"its set '{shown(part)}' is neither train nor test: left out. Get dataset.json anew."
             findings.append(Finding("unreadable", name, text))
+        elif label is not None and (label == REAL) != name.startswith("original_videos/"):
+            text = f"its label '{shown(str(rows[name].get('label')))}' does not fit its folder: left out."
+            findings.append(Finding("unreadable", name, f"{text} Get dataset.json anew."))
         elif label is not None:
             found.append(_row(name, rows[name], files[name], label, part, clips))
     report_counts(found, 1131, 4119, findings)

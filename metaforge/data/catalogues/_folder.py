@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from metaforge.data.catalogues._base import SPLITS, Catalogue, Finding, Found, Split, Video, catalogue
-from metaforge.data.catalogues._scan import Media, check_root, child, is_method, join, listing, media
+from metaforge.data.catalogues._scan import Media, check_root, child, is_method, join, listing, media, report_namesakes
 from metaforge.data.catalogues._splits import drawn, groups
 from metaforge.data.catalogues._table import Row, read_table
 from metaforge.data.images import FilePath
@@ -56,9 +56,15 @@ def face_folder(root: FilePath) -> Catalogue:
 
 
 def _read_folders(base: Path, findings: list[Finding]) -> Iterator[Row]:
-    names = [name for name in listing(base, "", findings)[0] if name.casefold() in _FOLDERS]
-    given = [name for name in names if child(base, name, "real") or child(base, name, "fake")]
+    names = listing(base, "", findings)[0]
+    split = [name for name in names if child(base, name, "real") or child(base, name, "fake")]
+    given = [name for name in split if name.casefold() in _FOLDERS]
+    for name in split:
+        if name not in given and name.casefold() not in ("real", "fake"):
+            text = f"its name is none of {', '.join(_FOLDERS)}: left out. Rename it, or move it away."
+            findings.append(Finding("unlisted", name, text))
     for folder in given or [""]:
+        report_namesakes(base, folder, ("real", "fake"), findings)
         for name, label in (("real", REAL), ("fake", FAKE)):
             where = child(base, folder, name) or join(folder, name)
             empty = True
@@ -79,9 +85,13 @@ def _read_folders(base: Path, findings: list[Finding]) -> Iterator[Row]:
 
 def _labelled(base: Path, where: str, label: int, findings: list[Finding]) -> Iterator[tuple[str, Media]]:
     """The videos of a folder `real` or `fake`, with their methods."""
-    folders = listing(base, where, [])[0] if label == FAKE else []
-    methods = [name for name in folders if is_method(base, join(where, name))]
-    for each in media(base, where, findings, skip=methods):
+    folders = listing(base, where, [])[0]
+    wrong = [name for name in folders if name.casefold() == ("real" if label == FAKE else "fake")]
+    for name in wrong:
+        text = "real and fake, one in the other: left out. Move it, or rename it if its name is no label."
+        findings.append(Finding("unreadable", join(where, name), text))
+    methods = [name for name in folders if label == FAKE and name not in wrong and is_method(base, join(where, name))]
+    for each in media(base, where, findings, skip=[*methods, *wrong]):
         yield "fake" if label == FAKE else "real", each
     for method in methods:
         empty = True

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,8 @@ from metaforge.errors import InputError
 
 VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
 """The endings, in small letters, of video files."""
+
+_MACOSX = "__MACOSX"  # what a Mac puts into archives: a shadow of every file
 
 _BESIDE = frozenset({"landmarks", "masks", "mask"})  # folders that other programs put beside frames
 
@@ -53,29 +55,49 @@ def check_root(name: str, root: FilePath, inside: str) -> Path:
     return path
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *, twice: list[str] | None = None) -> Any:
     """What a JSON file holds.
+
+    Args:
+        path: of the file.
+
+    Other Arguments:
+        twice: gets the names that stand in one place with two different values; the first of these is believed.
 
     Raises:
         ValueError: when it cannot be opened, or is not JSON.
     """
+
+    def gathered(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in pairs:
+            if found.setdefault(name, value) != value and twice is not None:
+                twice.append(name)
+        return found
+
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=gathered)
     except (OSError, RecursionError) as error:
         raise ValueError(str(error)) from error
+
+
+def hidden(name: str) -> bool:
+    """Whether a file or folder is none of the data set's: a dot begins its name, or a Mac made it."""
+    return name.startswith(".") or name == _MACOSX
 
 
 def listing(root: Path, folder: str, findings: list[Finding]) -> tuple[list[str], list[File]]:
     """The names of the folders in a folder, and its files, in natural order; none if it is not there.
 
-    Hidden ones are left out, and names that no table can hold. A link counts as what it leads to.
+    Hidden ones are left out (among them a Mac's shadows of files, `._name` and `__MACOSX`), and names that no table can
+    hold. A link counts as what it leads to.
     """
     folders, files = [], []
     try:
         with os.scandir(root / folder) as entries:
             for entry in entries:
                 name = entry.name
-                if name.startswith("."):
+                if hidden(name):
                     continue
                 if not name.isprintable() or "\\" in name or "::" in name:
                     shown = ascii(name)[1:-1]
@@ -110,6 +132,16 @@ def child(root: Path, folder: str, name: str) -> str | None:
     folders, files = listing(root, folder, [])
     names = [*folders, *(file.path.rsplit("/", 1)[-1] for file in files)]
     return next((join(folder, each) for each in names if each.casefold() == name.casefold()), None)
+
+
+def report_namesakes(root: Path, folder: str, names: Iterable[str], findings: list[Finding]) -> None:
+    """A finding for each folder whose name differs from one of `names` in capitals alone, for only one is read."""
+    taken: dict[str, str] = {name.casefold(): child(root, folder, name) or "" for name in names}
+    for name in listing(root, folder, [])[0]:
+        path, other = join(folder, name), taken.get(name.casefold(), "")
+        if other and path != other:
+            text = f"left out, for '{other}' is read, which has the same name but for its capitals. Put them together."
+            findings.append(Finding("unlisted", path, text))
 
 
 def is_method(root: Path, folder: str) -> bool:

@@ -79,8 +79,8 @@ def groups(links: Iterable[Iterable[str]]) -> Callable[[str], str]:
 def check_splits(videos: Iterable[Video]) -> list[Finding]:
     """Whether a table of videos, of one data set or several, can be trained and judged on.
 
-    No video (`key`) stands there twice; no video and no person, as identity or as donor, is in two splits; labels are 0
-    and 1.
+    No video (`key`) stands there twice; no video and no person, as identity or as donor, is in two splits, and no fake
+    of unknown people in another than its pair; labels are 0 and 1, and a file has one of them.
 
     Returns:
         What is wrong: "duplicate", "overlap" or, for labels, "unreadable". Nothing if all is well.
@@ -93,6 +93,7 @@ def check_splits(videos: Iterable[Video]) -> list[Finding]:
     """
     findings: list[Finding] = []
     seen: dict[str, str] = {}
+    labels: dict[tuple[str, str], int] = {}
     home: dict[tuple[str, str], set[Split]] = {}
     for video in videos:
         if video.label not in (REAL, FAKE):
@@ -102,7 +103,12 @@ def check_splits(videos: Iterable[Video]) -> list[Finding]:
             text = f"{video.key} is '{seen[video.key]}' too. Keep one."
             findings.append(Finding("duplicate", video.path, text))
         seen.setdefault(video.key, video.path)
-        for what, name in (("video", video.key), *(("person", person) for person in sorted(video.people))):
+        if labels.setdefault((video.dataset, video.path), video.label) != video.label:
+            findings.append(Finding("unreadable", video.path, "it is both real and fake. Mend the list."))
+        names = [("video", video.key), *(("person", person) for person in sorted(video.people))]
+        # Where people are known, they say who belongs together.
+        names += [("video", video.pair)] if video.pair and not video.identity else []
+        for what, name in names:
             before = home.setdefault((what, name), set())
             if before and video.split not in before:  # said once for each split, not for each video
                 text = f"{what} '{name}' is in '{min(before)}' and '{video.split}'. Split by person."

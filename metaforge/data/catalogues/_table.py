@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from metaforge.data.catalogues._base import Finding, Found, Split, Video
+from metaforge.data.catalogues._base import SPLITS, Finding, Found, Split, Video
+from metaforge.data.catalogues._scan import hidden
 from metaforge.data.images import SUFFIXES
 from metaforge.errors import InputError
 from metaforge.types import FAKE, REAL
@@ -30,13 +31,14 @@ class Row(NamedTuple):
 def read_table(table: Path, dataset: str, findings: list[Finding]) -> list[Row]:
     """The videos that a CSV file lists; lines that cannot be used become findings with their numbers.
 
-    Left out, `dataset` is what is given here, `method` the label's name, `video` the path without its ending. People
-    whose name says no data set get this one's. A pair may be a video's key, or the name of a real video.
+    A file that two lines name is taken once; not at all, if they call it real and fake. Left out, `dataset` is what is
+    given here, `method` the label's name, `video` the path without its ending. People whose name says no data set get
+    this one's. A pair may be a video's key, or the name of a real video.
 
     Raises:
         InputError: when it is not a CSV file, or lacks a column.
     """
-    rows: list[Row] = []
+    lines: dict[str, list[tuple[int, Row]]] = {}
     try:
         with open(table, newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
@@ -56,14 +58,30 @@ def read_table(table: Path, dataset: str, findings: list[Finding]) -> list[Row]:
                         Finding("missing", cells["path"], f"line {reader.line_num} names it. Check the path.")
                     )
                     continue
-                rows.append(Row(Found(_video(cells, dataset), size), bool(cells["split"])))
+                row = Row(Found(_video(cells, dataset), size), bool(cells["split"]))
+                lines.setdefault(os.path.normpath(cells["path"]), []).append((reader.line_num, row))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{dataset}: '{table.as_posix()}' is not a CSV file ({reason}). Save it as one, in UTF-8."
         ) from error
+    rows = [row for path, named in lines.items() for row in _once(path, named, findings)]
     keys = {row.found.video.key for row in rows}
     return [row._replace(found=_paired(row.found, keys)) for row in rows]
+
+
+def _once(path: str, named: list[tuple[int, Row]], findings: list[Finding]) -> list[Row]:
+    """Of the lines that name a file, that of the strictest split; none, if one says real and another fake."""
+    rows = [row for _, row in named]
+    if len(rows) > 1:
+        where = f"lines {', '.join(str(line) for line, _ in named[:5])}{', ...' * (len(named) > 5)}"
+        if len({row.found.video.label for row in rows}) > 1:
+            findings.append(
+                Finding("unreadable", path, f"{where} call it real and fake: left out. Keep the right one.")
+            )
+            return []
+        findings.append(Finding("duplicate", path, f"{where} name it, and one of them counts. Keep one."))
+    return [min(rows, key=lambda row: SPLITS.index(row.found.video.split))]
 
 
 def _problem(cells: dict[str, str]) -> str:
@@ -80,7 +98,7 @@ def _problem(cells: dict[str, str]) -> str:
         return f"label '{cells['label']}' is not 0, real, 1 or fake"
     if cells["split"].casefold() not in _SPLITS:
         return f"split '{cells['split']}' is not train, validation or test"
-    if _LABELS[cells["label"].casefold()] == FAKE and cells["method"] == "real":
+    if _LABELS[cells["label"].casefold()] == FAKE and cells["method"].casefold() == "real":
         return "a fake has the method 'real'"
     return ""
 
@@ -111,7 +129,7 @@ def _size(path: Path) -> int | None:
     if path.is_dir():
         with os.scandir(path) as entries:
             images = [entry for entry in entries if os.path.splitext(entry.name)[1].lower() in SUFFIXES]
-            return sum(entry.stat().st_size for entry in images if entry.is_file())
+            return sum(entry.stat().st_size for entry in images if entry.is_file() and not hidden(entry.name))
     if not path.exists():
         return None
     return path.stat().st_size if path.is_file() else -1

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from metaforge.data.catalogues._base import Catalogue, Finding, Found, Video, catalogue, report_unlisted, shown
-from metaforge.data.catalogues._scan import File, check_root, join, listing
+from metaforge.data.catalogues._scan import File, check_root, hidden, join, listing
 from metaforge.data.catalogues._splits import drawn
 from metaforge.data.images import SUFFIXES, FilePath
 from metaforge.errors import InputError
@@ -126,6 +126,12 @@ def _sequences(base: Path, archive: File, kind: str, label: int, findings: list[
     report_unlisted(archive.path, odd, findings, why="are no frame of a sequence")
     found = []
     for sequence, frames in contents.items():
+        # All archives are called 1.tar.gz and so on, so one is soon put into the wrong folder.
+        inside = {"real": REAL, "fake": FAKE}
+        if any(inside.get(part, label) != label for part in map(str.casefold, sequence.split("/"))):
+            text = f"'{shown(sequence)}' lies in '{kind}': left out. Put the archive where it belongs."
+            findings.append(Finding("unreadable", archive.path, text))
+            continue
         # The archive's number and the label stand in most members' paths; a name needs each once.
         parts = [part for part in sequence.split("/") if part not in (number, "real", "fake")]
         name = "__".join((kind.split("_")[1], number, *parts))
@@ -145,11 +151,12 @@ def _contents(path: str, changed: int, size: int) -> tuple[dict[str, list[_Frame
     with _opened(Path(path)) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
         for member in archive:
             parts = _safe(member, path)
-            if member.isdir():
+            # A Mac's shadow of a frame, ._9.png, would stand in the frame's own place.
+            if member.isdir() or any(map(hidden, parts)):
                 continue
             frame = re.fullmatch(r".*?(\d{1,9})(\.\w+)?", parts[-1])
             if len(parts) < 2 or frame is None or (frame[2] or ".png").lower() not in SUFFIXES:
-                odd += [] if parts[-1].startswith(".") else ["/".join(parts)]
+                odd.append("/".join(parts))
                 continue
             place = _Frame(int(frame[1]), member.offset_data, member.size)
             sequences.setdefault("/".join(parts[:-1]), []).append(place)

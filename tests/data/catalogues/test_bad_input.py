@@ -271,6 +271,19 @@ def test_folders_of_celeb_df_are_known_in_any_capitals(tmp_path):
     assert kinds(found) == ["note"]
 
 
+@pytest.mark.parametrize(
+    ("layout", "path"), [("celeb_df", "Youtube-real"), ("celeb_df", "CELEB-SYNTHESIS"), ("df40", "DF40/simswap/FF")]
+)
+def test_of_two_folders_that_differ_in_capitals_the_one_that_is_not_read_is_named(tmp_path, layout, path):
+    root = getattr(trees, layout)(tmp_path)
+    before = read_catalogue(layout, root)
+    (root / path).mkdir()
+    (root / path / "00000.mp4").write_bytes(b"x")
+    found = read_catalogue(layout, root)
+    assert found.videos == before.videos
+    assert "which has the same name but for its capitals" in message(found, "unlisted", path)
+
+
 def test_a_missing_folder_of_reals_is_found(tmp_path):
     root = trees.celeb_df(tmp_path)
     for file in (root / "YouTube-real").iterdir():
@@ -372,6 +385,32 @@ def test_a_label_that_is_none_leaves_its_video_out(tmp_path):
     found = read_catalogue("dfdc", root)
     assert "'MAYBE' of 'fakeax0'" in message(found, "unreadable", "dfdc_train_part_0/metadata.json")
     assert "fakeax0" not in {video.video for video in found.videos}
+
+
+def test_a_video_that_stands_twice_in_a_list_and_differs_is_found(tmp_path):
+    root = trees.dfdc(tmp_path)
+    path = root / "dfdc_train_part_0/metadata.json"
+    # JSON lets a name stand twice, and most readers believe the last.
+    path.write_text(
+        path.read_text()[:-1] + ', "realax.mp4": {"label": "FAKE"}, "realay.mp4": {"label": "REAL", "split": "train"}}'
+    )
+    found = read_catalogue("dfdc", root)
+    assert {video.video: video.label for video in found.videos}["realax"] == 0
+    assert "'realax.mp4' is there twice" in message(found, "duplicate", "dfdc_train_part_0/metadata.json")
+
+
+def test_labels_of_the_preview_that_do_not_fit_their_folder_are_left_out(tmp_path):
+    root = trees.dfdc_preview(tmp_path)
+    path = root / "dataset.json"
+    rows = json.loads(path.read_text())
+    real, fake = "original_videos/1000/1000_A_000.mp4", "method_A/1001/1001_A/1001_A_000_0.mp4"
+    rows[real]["label"], rows[fake]["label"] = "fake", "real"
+    path.write_text(json.dumps(rows | {"method_C/1000/x.mp4": {"label": "fake", "set": "train"}}))
+    found = read_catalogue("dfdc", root, subset="preview")
+    assert not {real, fake} & {video.path for video in found.videos}
+    assert "its label 'fake' does not fit its folder" in message(found, "unreadable", real)
+    assert "its label 'real' does not fit its folder" in message(found, "unreadable", fake)
+    assert "1 videos in it are in none of original_videos, " in message(found, "unlisted", "dataset.json")
 
 
 def test_parts_may_be_numbered_with_zeros_and_other_folders_are_named(tmp_path):
@@ -476,6 +515,16 @@ def test_an_archive_that_is_cut_off_or_none_costs_itself_alone(tmp_path, damage)
     assert len(found.videos) == 22 - 2
     with pytest.raises(InputError, match=r"'fake_train/3\.tar\.gz' cannot be read"):
         list(read_member_frames(root, "fake_train/3.tar.gz::3/fake/7"))
+
+
+def test_an_archive_in_the_wrong_folder_is_left_out(tmp_path):
+    # All archives are called 1.tar.gz and so on; inside, they say what they are.
+    root = trees.wild_deepfake(tmp_path)
+    (root / "real_train/3.tar.gz").rename(root / "fake_train/9.tar.gz")
+    found = read_catalogue("wild_deepfake", root)
+    assert not [video for video in found.videos if "9.tar.gz" in video.path]
+    texts = [finding.message for finding in found.findings if finding.path == "fake_train/9.tar.gz"]
+    assert [text.split(":")[0] for text in texts] == [f"'3/real/{n}' lies in 'fake_train'" for n in (7, 131)]
 
 
 @pytest.mark.parametrize("space", [" ", "_", "-"])

@@ -2,12 +2,16 @@
 
 import collections
 import inspect
+import json
 import re
 
 import pytest
 
 from metaforge.data.catalogues import CATALOGUES, Video, check_splits, read_catalogue
 from metaforge.data.catalogues._base import natural
+from metaforge.data.deepfakebench import overlapping_splits, read_deepfakebench, write_deepfakebench
+from metaforge.data.domains import split
+from metaforge.data.manifest import read_manifest, write_manifest
 from metaforge.errors import InputError
 from tests.data.catalogues import trees
 
@@ -155,6 +159,82 @@ def test_a_good_tree_has_no_finding_but_notes(layout):
         assert "\n" not in finding.message
 
 
+def manifest_rows(videos):
+    """As `metaforge.data.extraction` writes them, with one frame of each video."""
+    for video in videos:
+        leader = video.pair or (video.key if video.label == 0 else "")
+        columns = video._asdict() | {"path": f"frames/{video.key}/00007.png", "video": video.key, "frame": 7}
+        yield columns | {"pair": f"{leader}#7" if leader else ""}
+
+
+def test_a_manifest_of_every_catalogue_is_read_as_it_was_written(layout, tmp_path):
+    rows = list(manifest_rows(layout[2].videos))
+    write_manifest(tmp_path, rows)
+    records = read_manifest(tmp_path, size=8)
+    assert records.image.paths.tolist() == [row["path"] for row in rows]
+    for name in ("label", "method", "video", "identity", "donor", "pair", "compression", "split", "frame"):
+        assert getattr(records, name).tolist() == [row[name] for row in rows], name
+    assert records.domain.tolist() == records.method.tolist()
+    parts = split(records)
+    assert len(parts.train) + len(parts.validation) + len(parts.test) == len(rows)
+
+
+def test_a_catalogue_goes_through_the_harnesss_file_and_comes_back(layout, tmp_path):
+    name, _, found = layout
+    rows = list(manifest_rows(found.videos))
+    (tmp_path / "bench.json").write_text(json.dumps(write_deepfakebench(rows, separator="\\")))
+    again = {row["path"]: row for row in read_deepfakebench(tmp_path / "bench.json")}
+    assert len(again) == len(rows)
+    if name == "celeb_df by video":
+        again = {row["path"]: row for row in overlapping_splits(again.values(), people="apart")[0]}
+    # The format has no place for people, nor for the compression of some of a data set's videos.
+    kept = ["label", "dataset", "method", "video", "split", "frame"]
+    kept += [] if name == "deeper_forensics" else ["compression"]
+    told = {"faceforensics", "celeb_df", "celeb_df by video", "deeper_forensics"}
+    kept += ["identity", "donor", "pair"] if name in told else []
+    for row in rows:
+        if name == "celeb_df by video" or not row["pair"].startswith(f"{row['dataset']}/real/"):
+            row["pair"] = again[row["path"]]["pair"]
+        assert {key: again[row["path"]][key] for key in kept} == {key: row[key] for key in kept}
+
+
+# What the owners' folders call real and fake, word for word.
+LABELS = {
+    "faceforensics": {"original_sequences/youtube": 0, "original_sequences/actors": 0, "manipulated_sequences": 1},
+    "celeb_df": {"Celeb-real": 0, "YouTube-real": 0, "Celeb-synthesis": 1},
+    "dfdc preview": {"original_videos": 0, "method_A": 1, "method_B": 1},
+    "wild_deepfake": {"real_train": 0, "real_test": 0, "fake_train": 1, "fake_test": 1},
+    "df40": {
+        "DF40/simswap/ff": 1, "DF40/simswap/cdf": 1, "DF40/heygen/fake": 1, "DF40/heygen/real": 0, "DF40_train": 1,
+    },
+    "deeper_forensics": {"../other/FF++/original_sequences": 0, "manipulated_videos": 1},
+    "face_folder": {f"{part}/{label}": number for part in ("train", "val", "test")
+                    for number, label in enumerate(("real", "fake"))},
+}  # fmt: skip
+
+
+def labels_of_dfdc(root):
+    """What the lists say of each file: words in the parts, 0 (real) and 1 (fake) in the test set's table."""
+    if (root / "labels.csv").exists():
+        rows = [row.split(",") for row in (root / "labels.csv").read_text().split()[1:]]
+        return {file: int(label) for file, label in rows}
+    lists = [json.loads(path.read_text()) for path in root.glob("*/metadata.json")]
+    return {file: int(row["label"] == "FAKE") for rows in lists for file, row in rows.items()}
+
+
+def test_labels_are_what_the_owners_folders_and_lists_say(layout, tmp_path):
+    name, _, found = layout
+    if name in ("dfdc", "dfdc test"):
+        assert {video.path.split("/")[-1]: video.label for video in found.videos} == labels_of_dfdc(tmp_path / "tree")
+        return
+    folders, seen = LABELS[name.removesuffix(" by video")], set()
+    for video in found.videos:
+        for folder in (folder for folder in folders if video.path.startswith(f"{folder}/")):
+            seen.add(folder)
+            assert video.label == folders[folder], video.path
+    assert seen == set(folders)
+
+
 @pytest.mark.parametrize("name", CATALOGUES)
 def test_a_user_is_told_whom_to_ask_and_what_goes_where(name):
     entry = CATALOGUES[name]
@@ -215,6 +295,20 @@ def row(**changes):
 def test_splits_that_share_something_are_found(second, kind, message):
     found = check_splits([row(identity="set/1"), second])
     assert any(finding.kind == kind and message in finding.message for finding in found)
+
+
+def test_a_fake_of_unknown_people_and_its_original_are_in_one_split():
+    fake = row(path="b.mp4", video="b", label=1, method="swap", pair="set/real/a", split="test")
+    (finding,) = check_splits([row(), fake])
+    assert finding.message == "video 'set/real/a' is in 'train' and 'test'. Split by person."
+    assert check_splits([row(identity="set/1"), fake._replace(identity="set/1@test")]) == []
+
+
+def test_a_file_that_is_real_and_fake_is_found():
+    found = check_splits([row(), row(video="b", label=1, method="swap"), row(dataset="other", label=1)])
+    assert [(finding.kind, finding.message) for finding in found] == [
+        ("unreadable", "it is both real and fake. Mend the list.")
+    ]
 
 
 def test_people_of_two_data_sets_are_told_apart_only_by_their_qualified_names():

@@ -159,13 +159,17 @@ def test_lines_without_a_split_follow_the_people_whose_split_is_given(tmp_path):
         ("bad.mp4,0,,,a/b", "unreadable", "has a '/'"),
         ("bad.mp4,1,,,real", "unreadable", "line 3: a fake has the method 'real'"),
         ("gone.mp4,0", "missing", "line 3 names it"),
-        ("good.mp4,0", "duplicate", "'good.mp4' is face_folder/real/good too"),
+        ("bad.mp4,fake,,,REAL", "unreadable", "line 3: a fake has the method 'real'"),
+        ("good.mp4,0", "duplicate", "lines 2, 3 name it"),
+        ("./good.mp4,0", "duplicate", "lines 2, 3 name it"),
+        ("shadows,0", "empty", "0 bytes"),
         ("empty.mp4,0", "empty", "0 bytes"),
         ("folder,0", "empty", "0 bytes"),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named_and_left_out(tmp_path, line, kind, message):
     (tmp_path / "folder").mkdir()
+    touch(tmp_path, "shadows/._000.png")
     path = table(tmp_path, f"path,label,split,video,method\ngood.mp4,0\n{line}\n", "good.mp4", "bad.mp4", "empty.mp4")
     (tmp_path / "empty.mp4").write_bytes(b"")
     found = read_catalogue("face_folder", path)
@@ -190,3 +194,43 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, data, message):
     with pytest.raises(InputError, match=message) as error:
         read_catalogue("face_folder", tmp_path / "list.csv")
     assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_called_real_and_fake_is_neither(tmp_path):
+    text = "path,label\na.mp4,0\nb.mp4,1\n./a.mp4,1\n"
+    found = read_catalogue("face_folder", table(tmp_path, text, "a.mp4", "b.mp4"))
+    assert [video.path for video in found.videos] == ["b.mp4"]
+    assert any("lines 2, 4 call it real and fake" in finding.message for finding in found.findings)
+
+
+def test_a_file_in_two_splits_stays_in_the_stricter(tmp_path):
+    text = "path,label,split,video\na.mp4,0,train,one\na.mp4,0,test,two\nb.mp4,1,train,\n"
+    found = read_catalogue("face_folder", table(tmp_path, text, "a.mp4", "b.mp4"))
+    assert [(video.video, video.split) for video in found.videos if video.path == "a.mp4"] == [("two", "test")]
+
+
+@pytest.mark.parametrize(
+    ("stray", "path"),
+    [
+        ("real/fake/x.mp4", "real/fake"),
+        ("real/Fake/x/000.png", "real/Fake"),
+        ("fake/real/x.mp4", "fake/real"),
+        ("fake/REAL/swap/x.mp4", "fake/REAL"),
+    ],
+)
+def test_real_in_fake_and_fake_in_real_is_neither(tmp_path, stray, path):
+    touch(tmp_path, "real/a.mp4", "fake/swap/b.mp4", stray)
+    found = read_catalogue("face_folder", tmp_path)
+    assert [video.path for video in found.videos] == ["real/a.mp4", "fake/swap/b.mp4"]
+    assert any(f.kind == "unreadable" and f.path == path and "one in the other" in f.message for f in found.findings)
+
+
+@pytest.mark.parametrize("folder", ["train/", ""])
+def test_folders_that_are_read_from_nowhere_are_named(tmp_path, folder):
+    # "valid" is none of the names of a split, and of "real" and "Real" one is taken.
+    touch(tmp_path, f"{folder}real/a.mp4", f"{folder}fake/b.mp4", "valid/real/c.mp4", f"{folder}Real/d.mp4")
+    found = read_catalogue("face_folder", tmp_path)
+    assert sorted(video.path for video in found.videos) == [f"{folder}fake/b.mp4", f"{folder}real/a.mp4"]
+    named = {finding.path: finding.message for finding in found.findings if finding.kind == "unlisted"}
+    assert set(named) == {"valid", f"{folder}Real"}
+    assert named["valid"].startswith("its name is none of train, validation, val, test")
