@@ -86,7 +86,8 @@ def read_frames(
     says how; that pixels may not be square is not undone. The frames of a folder may differ in size.
 
     Args:
-        path: a video file, or a folder of image files, whose order is that of `metaforge.data.images.list_images`.
+        path: a video file, or a folder of image files, whose order is that of `metaforge.data.images.list_images`;
+            images in folders below it count only if none lies in itself.
         indices: whole numbers from 0, in any order; a repeated one counts once.
         max_pixels: width times height of a frame that is still decoded.
 
@@ -153,6 +154,8 @@ def _images(path: FilePath) -> list[Path]:
     if not os.path.isdir(path):
         return [Path(path)]
     files = list_images(path, what="video")
+    # Below a folder with frames of its own lie masks, or another video, which would be in two videos at once.
+    files = [file for file in files if file.parent == Path(path)] or files
     if not files:
         raise InputError(f"video '{_shown(path)}': the folder holds no image file. Give one image a frame.")
     return files

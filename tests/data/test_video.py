@@ -92,6 +92,17 @@ def test_pixels_are_turned_upright(tmp_path):
     np.testing.assert_allclose(turned.astype(int)[8::80, 8::48], np.rot90(image, -1).astype(int)[8::80, 8::48], atol=8)
 
 
+def test_what_lies_below_a_folder_of_frames_is_none_of_them(tmp_path):
+    # The catalogues take anna/extra for a video of its own, and masks for none.
+    for number, name in enumerate(("000.png", "001.png", "masks/000.png", "extra/000.png", "deep/er/000.png")):
+        path = tmp_path / "anna" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (40 * number, 0, 0)).save(path)
+    assert count_frames(tmp_path / "anna") == 2
+    assert [int(image[0, 0, 0]) for _, image in read_frames(tmp_path / "anna", [0, 1])] == [0, 40]
+    assert count_frames(tmp_path / "anna/deep") == 1  # has none of its own
+
+
 def test_a_folder_of_images_is_a_video_in_the_order_of_counting(tmp_path):
     for number in (0, 1, 2, 9, 10, 11):
         Image.new("RGB", (20 + number, 16), (number * 10, 0, 0)).save(tmp_path / f"frame{number}.png")
