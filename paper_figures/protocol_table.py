@@ -15,9 +15,7 @@ from typing import Any
 
 from metaforge.commands import launch, setting, start
 from metaforge.errors import InputError
-from metaforge.runs import read_json
-
-NAMES: dict[str, str] = {"auc": "AUC", "accuracy": "ACC", "eer": "EER", "nll": "CE", "average_precision": "AP"}
+from paper_figures._protocol_report import NAMES, PLAIN, notes, read_report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,78 +26,95 @@ class Options:
     out: str = setting(..., "The file to write: .md, .tex or .csv.")
 
 
-def rows(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """The table as text: a header, and a line for each method; percent, with 95 % intervals where they are ours."""
-    cells = report["cells"]
-    columns = [(cell, metric) for cell in cells for metric in report["metrics"]]
-    several = len({cell["row"] for cell in cells}) > 1
-    title = lambda cell, metric: (f"{cell['row']} to " if several else "") + f"{cell['column']} {NAMES[metric]}"
-    header = ["method", *(title(cell, metric) for cell, metric in columns)]
-    lines = []
-    if report["official"]:
-        methods = dict.fromkeys(name.rsplit(", ", 1)[0] for cell in cells for name in cell["published"])
-        for method in methods:
-            values = [cell["published"].get(f"{method}, {metric}") for cell, metric in columns]
-            lines.append([f"{method} (published)", *("-" if v is None else f"{100 * v:.2f}" for v in values)])
-    for method in cells[0]["table"]:
-        values = [cell["table"][method][metric] for cell, metric in columns]
-        text = [f"{100 * v['value']:.2f} [{100 * v['low']:.2f}, {100 * v['high']:.2f}]" for v in values]
-        lines.append([method, *text])
-    return header, lines
+def rows(report: dict[str, Any]) -> tuple[list[str], list[list[list[str]]]]:
+    """The table as text: a header, and for each row of cells a block of lines, one a method.
+
+    A number of ours stands with its 95 % interval. Published ones stand above, where they may be compared.
+    """
+    cells, metrics = report["cells"], report["metrics"]
+    names = list(dict.fromkeys(cell["row"] for cell in cells))
+    columns = [(column, metric) for column in dict.fromkeys(cell["column"] for cell in cells) for metric in metrics]
+    header = [report["axes"][0]] * (len(names) > 1) + ["method"]
+    header += [f"{column} {NAMES.get(metric, metric)}" for column, metric in columns]
+    blocks = []
+    for name in names:
+        mine = {cell["column"]: cell for cell in cells if cell["row"] == name}
+        lines = []
+        for method in dict.fromkeys(
+            key.rsplit(", ", 1)[0] for cell in mine.values() for key in _published(report, cell)
+        ):
+            values = [
+                _published(report, mine[column]).get(f"{method}, {metric}") if column in mine else None
+                for column, metric in columns
+            ]
+            shown = [_number(value, metric) for value, (_, metric) in zip(values, columns, strict=True)]
+            lines.append([f"{method} (published)", *shown])
+        for method in dict.fromkeys(method for cell in mine.values() for method in cell["table"]):
+            values = [mine[column]["table"][method][metric] if column in mine else None for column, metric in columns]
+            shown = [_interval(value, metric) for value, (_, metric) in zip(values, columns, strict=True)]
+            lines.append([method, *shown])
+        blocks.append([[name, *line] for line in lines] if len(names) > 1 else lines)
+    return header, blocks
 
 
-def notes(report: dict[str, Any]) -> list[str]:
-    """What must be known to read the table."""
-    cell, options = report["cells"][0], report["options"]
-    chosen = {
-        "source_validation": "rate and steps chosen on source validation",
-        "oracle": "ORACLE: rate and steps chosen on the test split itself",
-    }[report["selection"]]
-    found = [
-        f"{report['about']}; {report['level']} level; {cell['shots']} labelled target images a class to adapt on; "
-        + f"{chosen}; {options['seeds']} seeds, {options['draws']} support sets; percent, with 95 % intervals over "
-        + "seeds, support sets and people (videos where people are unknown)."
-    ]
-    if not report["official"]:
-        sizes = ", ".join(f"{c['column']} {c['tested']['videos']}" for c in report["cells"])
-        found.append(
-            f"The data are not the owners' whole sets (test videos: {sizes}), so no published number stands here."
-        )
-    elif report["reference"]:
-        found.append(f"Published: {report['reference']}. All but DAML appear to have seen no labelled target image.")
-    return found
+def _published(report: dict[str, Any], cell: dict[str, Any]) -> dict[str, float]:
+    return cell["published"] if report["official"] else {}
+
+
+def _number(value: float | None, metric: str) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if metric in PLAIN else f"{100 * value:.2f}"
+
+
+def _interval(value: dict[str, float] | None, metric: str) -> str:
+    if value is None:
+        return "-"
+    middle, low, high = (_number(value[name], metric) for name in ("value", "low", "high"))
+    return f"{middle} [{low}, {high}]"
 
 
 def markdown(report: dict[str, Any]) -> str:
     """As Markdown."""
-    header, lines = rows(report)
+    header, blocks = rows(report)
     table = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
-    table += ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join([*table, "", *notes(report)]) + "\n"
+    table += ["| " + " | ".join(line) + " |" for block in blocks for line in block]
+    return "\n".join([*table, *(part for note in notes(report) for part in ("", note))]) + "\n"
+
+
+_ESCAPES = str.maketrans(
+    {letter: f"\\{letter}" for letter in "%_&#${}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+)
 
 
 def latex(report: dict[str, Any]) -> str:
-    """As a `tabular` for `booktabs`."""
-    header, lines = rows(report)
-    escape = lambda text: text.replace("%", r"\%").replace("_", r"\_").replace("&", r"\&")
-    row = lambda cells: " & ".join(map(escape, cells)) + r" \\"
-    body = [r"\begin{tabular}{l" + "r" * (len(header) - 1) + "}", r"\toprule", row(header), r"\midrule"]
-    body += [*map(row, lines), r"\bottomrule", r"\end{tabular}"]
+    """As a `tabular` for `booktabs`, with the notes as comments above it."""
+    header, blocks = rows(report)
+    words = header.index("method") + 1
+    row = lambda cells: " & ".join(cell.translate(_ESCAPES) for cell in cells) + r" \\"
+    body = [r"\begin{tabular}{" + "l" * words + "r" * (len(header) - words) + "}", r"\toprule", row(header)]
+    for block in blocks:
+        # The name of a block stands in its first line alone.
+        lines = [line if words == 1 or not number else ["", *line[1:]] for number, line in enumerate(block)]
+        body += [r"\midrule", *map(row, lines)]
+    body += [r"\bottomrule", r"\end{tabular}"]
     return "\n".join([*(f"% {note}" for note in notes(report)), *body]) + "\n"
 
 
 def as_csv(report: dict[str, Any]) -> str:
-    """As CSV: a line for each method, cell and metric, with the interval's ends in columns of their own."""
+    """As CSV: a line for each method, cell and metric, in the metric's own units, the interval's ends beside it."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["method", "row", "column", "metric", "value", "low", "high", "source"])
     for cell in report["cells"]:
-        for name, value in cell["published"].items() if report["official"] else ():
+        where = [cell["row"], cell["column"]]
+        for name, value in _published(report, cell).items():
             method, metric = name.rsplit(", ", 1)
-            writer.writerow([method, cell["row"], cell["column"], metric, value, "", "", "published"])
+            writer.writerow([method, *where, metric, value, "", "", "published"])
         for method, metrics in cell["table"].items():
             for metric, v in metrics.items():
-                writer.writerow([method, cell["row"], cell["column"], metric, v["value"], v["low"], v["high"], "ours"])
+                writer.writerow([method, *where, metric, v["value"], v["low"], v["high"], "ours"])
     return stream.getvalue()
 
 
@@ -111,10 +126,7 @@ def write(options: Options) -> None:
     suffix = Path(options.out).suffix
     if suffix not in FORMATS:
         raise InputError(f"--out={options.out}: the ending must be one of {', '.join(FORMATS)}.")
-    report = read_json(options.report)
-    if "cells" not in report:
-        raise InputError(f"--report={options.report}: not a report of experiments.protocol.")
-    Path(options.out).write_text(FORMATS[suffix](report))
+    Path(options.out).write_text(FORMATS[suffix](read_report(options.report)))
     print(f"Wrote {options.out}.")
 
 

@@ -8,6 +8,7 @@ from metaforge.evaluation.intervals import (
     paired_difference,
     paired_p,
 )
+from metaforge.evaluation.joint import joint_bootstrap
 from metaforge.evaluation.metrics import (
     METRICS,
     accuracy,
@@ -24,7 +25,7 @@ from metaforge.evaluation.metrics import (
 )
 from metaforge.evaluation.multiple import Decision, bootstrap_p, holm
 from metaforge.evaluation.thresholds import fit_threshold
-from metaforge.evaluation.tri import tri_log_odds
+from metaforge.evaluation.tri import forgery_log_odds, tri_log_odds
 from metaforge.evaluation.video_level import VideoScores, video_scores
 
 __all__ = [
@@ -43,7 +44,9 @@ __all__ = [
     "equal_error_rate",
     "expected_calibration_error",
     "fit_threshold",
+    "forgery_log_odds",
     "holm",
+    "joint_bootstrap",
     "macro_bootstrap",
     "negative_log_likelihood",
     "paired_difference",

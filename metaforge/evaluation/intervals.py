@@ -121,7 +121,7 @@ def bootstrap(
     )
     answers = {}
     for method in methods:
-        of_metric = {name: _interval(values[method, name], found[method, name], level) for name in names}
+        of_metric = {name: interval_of(values[method, name], found[method, name], level) for name in names}
         answers[method] = of_metric[names[0]] if isinstance(metric, str) else of_metric
     return answers if isinstance(scores, Mapping) else answers[""]
 
@@ -168,7 +168,7 @@ def paired_difference(
     """
     rng = np.random.default_rng(seed)
     how = {"resamples": resamples, "level": level, "rng": rng, "slots": resample_seeds}
-    return _interval(*_of_target(Target(labels, scores, clusters, baseline), metric, **how), level)
+    return interval_of(*of_target(Target(labels, scores, clusters, baseline), metric, **how), level)
 
 
 def paired_p(
@@ -211,7 +211,7 @@ def paired_p(
     """
     rng = np.random.default_rng(seed)
     how = {"resamples": resamples, "level": 0.95, "rng": rng, "slots": resample_seeds}
-    return bootstrap_p(_of_target(Target(labels, scores, clusters, baseline), metric, **how)[1])
+    return bootstrap_p(of_target(Target(labels, scores, clusters, baseline), metric, **how)[1])
 
 
 class Target(NamedTuple):
@@ -243,7 +243,7 @@ def macro_bootstrap(
 
     Clusters and draws are resampled within each target, seeds once for all: the same trained models are judged on
     every target. The interval speaks of these targets, and not of a new one: nothing is learnt of that from resampling.
-    Four forgeries of the same real videos are not four targets in this sense, and are refused.
+    Four forgeries of the same real videos are not four targets in this sense, and are refused: see `joint_bootstrap`.
 
     Args:
         targets: name to `Target`: with a baseline all of them, or none.
@@ -269,25 +269,26 @@ def macro_bootstrap(
         >>> bool(0.5 < interval.low < interval.value < interval.high < 1)
         True
     """
-    seeds = _shared_seeds(targets)
+    seeds = shared_seeds(targets)
     _check_apart(targets)
     rng = np.random.default_rng(seed)
     slots = seed_slots(rng, seeds, max(resamples, 0), resample_seeds)
     how = {"resamples": resamples, "level": level, "slots": slots}
     found = [
-        _of_target(target, metric, rng=stream, **how)
+        of_target(target, metric, rng=stream, **how)
         for (_, target), stream in zip(sorted(targets.items()), rng.spawn(len(targets)), strict=True)
     ]
     values, each = zip(*found, strict=True)
-    return _interval(float(np.mean(values)), np.mean(each, axis=0), level)
+    return interval_of(float(np.mean(values)), np.mean(each, axis=0), level)
 
 
-def _interval(value: float, resampled: np.ndarray, level: float) -> Interval:
+def interval_of(value: float, resampled: np.ndarray, level: float) -> Interval:
+    """The value, and the middle `level` of the replicates."""
     low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(value), float(low), float(high))
 
 
-def _of_target(target: Target, metric: str, **how) -> tuple[float, np.ndarray]:
+def of_target(target: Target, metric: str, **how) -> tuple[float, np.ndarray]:
     """The metric, or its difference to the baseline, and the replicates of that, shape `(resamples,)`."""
     methods = {"scores": target.scores}
     if target.baseline is not None:
@@ -299,7 +300,8 @@ def _of_target(target: Target, metric: str, **how) -> tuple[float, np.ndarray]:
     return values[ours] - values[theirs], found[ours] - found[theirs]
 
 
-def _shared_seeds(targets: Mapping[str, Target]) -> int:
+def shared_seeds(targets: Mapping[str, Target]) -> int:
+    """How many seeds all targets have; raises where they differ."""
     if not targets:
         raise InputError("macro_bootstrap: no target was given. Give the rows of at least one.")
     if len({target.baseline is None for target in targets.values()}) > 1:

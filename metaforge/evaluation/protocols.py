@@ -6,7 +6,7 @@ instead; it exists to say what that would have been worth, and is labelled where
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 Selection = Literal["source_validation", "oracle"]
 """What adaptation is chosen on. The second looks at the answers."""
@@ -21,10 +21,12 @@ class Domains(NamedTuple):
     Attributes:
         folder: the data set's folder below the data directory.
         methods: its forgery methods; all of them if empty.
+        compression: what the table means by it, "c23" or "c40"; "" for a data set that has one form.
     """
 
     folder: str
     methods: tuple[str, ...] = ()
+    compression: str = ""
 
 
 class Cell(NamedTuple):
@@ -34,7 +36,7 @@ class Cell(NamedTuple):
         row: its row's name.
         column: its column's name.
         source: what is meta-trained on, and chosen on.
-        target: whose train split gives the support set, and whose test split is judged.
+        target: whose train split gives the support set, if it has one, and whose test split is judged.
         shots: support images a class.
         steps: of adaptation; 0 leaves them to source validation.
     """
@@ -58,7 +60,9 @@ class Protocol(NamedTuple):
         level: "frame" or "video": what is one row of a metric.
         published: other methods' numbers by `(method, row, column, metric)`, in the metric's own units, as printed
             in `reference`.
+        axes: what the names of its rows and of its columns say.
         reference: where the table was published.
+        remark: what must be known to compare with the published numbers.
     """
 
     name: str
@@ -67,7 +71,9 @@ class Protocol(NamedTuple):
     metrics: tuple[str, ...] = ("auc", "accuracy")
     level: Literal["frame", "video"] = "frame"
     published: Mapping[tuple[str, str, str, str], float] = {}
+    axes: tuple[str, str] = ("trained on", "tested on")
     reference: str = ""
+    remark: str = ""
 
 
 def sources(protocol: Protocol) -> list[Domains]:
@@ -86,15 +92,17 @@ def _percent(table: str, *, columns: tuple[str, ...], metrics: tuple[str, ...], 
     return found
 
 
+def _ff(level: str, methods: tuple[str, ...] = FF4) -> Domains:
+    return Domains(f"faceforensics_{level}", methods, level)
+
+
+_UNSEEN = "All but DAML appear to have seen no labelled target image."
 _DAML = "Jin and Tan, Difficulty-Aware Meta-Learning for Cross-Domain Face Forgery Detection"
 
 
 def daml_table1() -> Protocol:
     """DAML's table 1: within FaceForensics++, at two compressions. Accuracy and AUC of single images."""
-    cells = tuple(
-        Cell("FF++", level, Domains(f"faceforensics_{level}", FF4), Domains(f"faceforensics_{level}", FF4))
-        for level in ("c23", "c40")
-    )
+    cells = tuple(Cell("FF++", level, _ff(level), _ff(level)) for level in ("c23", "c40"))
     printed = """
         Multi-task 85.65 85.43 81.30 75.59
         Xception 95.73 96.30 86.86 89.30
@@ -107,14 +115,14 @@ def daml_table1() -> Protocol:
     numbers = _percent(printed, columns=("c23", "c40"), metrics=("accuracy", "auc"), row="FF++")
     return Protocol(
         "daml_table1", "within FaceForensics++, c23 and c40", cells, ("accuracy", "auc"),
-        published=numbers, reference=f"{_DAML}, table 1",
+        published=numbers, reference=f"{_DAML}, table 1", remark=_UNSEEN,
     )  # fmt: skip
 
 
 def daml_table2() -> Protocol:
     """DAML's table 2: trained on FaceForensics++ (c23), adapted to and tested on three other data sets."""
     targets = {"Celeb-DF": "celeb_df", "DFDC": "dfdc", "WildDeepfake": "wild_deepfake"}
-    source = Domains("faceforensics_c23", FF4)
+    source = _ff("c23")
     cells = tuple(Cell("FF++", column, source, Domains(folder)) for column, folder in targets.items())
     printed = """
         Xception 74.23 63.87 71.17 62.34 69.41 62.55
@@ -126,7 +134,7 @@ def daml_table2() -> Protocol:
     numbers = _percent(printed, columns=tuple(targets), metrics=("accuracy", "auc"), row="FF++")
     return Protocol(
         "daml_table2", "FaceForensics++ (c23) to Celeb-DF, DFDC and WildDeepfake", cells, ("accuracy", "auc"),
-        published=numbers, reference=f"{_DAML}, table 2",
+        published=numbers, reference=f"{_DAML}, table 2", remark=_UNSEEN,
     )  # fmt: skip
 
 
@@ -135,9 +143,8 @@ _SHORT = dict(zip(("DF", "F2F", "FS", "NT"), FF4, strict=True))
 
 def daml_table3() -> Protocol:
     """DAML's table 3: trained on one method of FaceForensics++ (c40), tested on each of four. AUC of single images."""
-    folder = "faceforensics_c40"
     cells = tuple(
-        Cell(row, column, Domains(folder, (_SHORT[row],)), Domains(folder, (_SHORT[column],)))
+        Cell(row, column, _ff("c40", (_SHORT[row],)), _ff("c40", (_SHORT[column],)))
         for row in _SHORT
         for column in _SHORT
     )
@@ -152,15 +159,14 @@ def daml_table3() -> Protocol:
         numbers |= _percent(table, columns=tuple(_SHORT), metrics=("auc",), row=row)
     return Protocol(
         "daml_table3", "cross-manipulation, 4 x 4, within FaceForensics++ (c40)", cells, ("auc",),
-        published=numbers, reference=f"{_DAML}, table 3",
+        published=numbers, reference=f"{_DAML}, table 3", remark=_UNSEEN,
     )  # fmt: skip
 
 
 def leave_one_manipulation_out(level: str = "c23") -> Protocol:
     """Trained on three methods of FaceForensics++, tested on the fourth (LTW's and GCD's setting)."""
-    folder = f"faceforensics_{level}"
     cells = tuple(
-        Cell(level, short, Domains(folder, tuple(m for m in FF4 if m != method)), Domains(folder, (method,)))
+        Cell(level, short, _ff(level, tuple(m for m in FF4 if m != method)), _ff(level, (method,)))
         for short, method in _SHORT.items()
     )
     return Protocol(
@@ -171,13 +177,20 @@ def leave_one_manipulation_out(level: str = "c23") -> Protocol:
 
 def shots_by_steps() -> Protocol:
     """How much adaptation buys: shots a class by steps, FaceForensics++ (c23) to Celeb-DF."""
-    source, target = Domains("faceforensics_c23", FF4), Domains("celeb_df")
+    source, target = _ff("c23"), Domains("celeb_df")
     cells = tuple(
-        Cell(f"{shots} shots", f"{steps} steps", source, target, shots=shots, steps=steps)
+        Cell(_counted(shots, "shot"), _counted(steps, "step"), source, target, shots=shots, steps=steps)
         for shots in (1, 5, 10, 20)
         for steps in (1, 5, 10, 20)
     )
-    return Protocol("shots_by_steps", "FaceForensics++ (c23) to Celeb-DF, shots by steps", cells, ("auc",))
+    return Protocol(
+        "shots_by_steps", "FaceForensics++ (c23) to Celeb-DF, shots by steps", cells, ("auc",),
+        axes=("adapted on", "adapted by"),
+    )  # fmt: skip
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'s' * (count != 1)}"
 
 
 PROTOCOLS = {
@@ -188,34 +201,3 @@ PROTOCOLS = {
     )
 }  # fmt: skip
 """The protocols by name."""
-
-OFFICIAL = {
-    "faceforensics": ("test", "real", 140),
-    "celeb_df": ("test", "", 518),
-    "dfdc": ("test", "", 5000),
-    "wild_deepfake": ("", "", 7314),
-}
-"""How many videos the owners' data set has: in which split (all if empty) and of which method (all if empty)."""
-
-
-def is_official(provenance: Mapping[str, Any]) -> bool:
-    """Whether prepared data are the owners' data set, but for a twentieth that may have had no face.
-
-    A paper's numbers are printed beside ours only then.
-
-    Args:
-        provenance: what `experiments.prepare` wrote beside the images.
-
-    Example:
-        >>> counts = {"test": {"real": {"videos": 178, "images": 5696}, "fake": {"videos": 340, "images": 10880}}}
-        >>> is_official({"dataset": "celeb_df", "counts": counts}), is_official({"dataset": "celeb_df", "counts": {}})
-        (True, False)
-    """
-    split, method, official = OFFICIAL.get(provenance.get("dataset", ""), ("", "", 0))
-    videos = sum(
-        count["videos"]
-        for name, methods in provenance.get("counts", {}).items()
-        for of, count in methods.items()
-        if split in ("", name) and method in ("", of)
-    )
-    return official > 0 and 0.95 * official <= videos <= official

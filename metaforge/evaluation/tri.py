@@ -7,6 +7,30 @@ from numpy.typing import ArrayLike
 from metaforge.types import OUTLIER, REAL
 
 
+def forgery_log_odds(logits: ArrayLike) -> jax.Array:
+    r"""The log-odds of a forgery of any kind, $\log \sum_{c > 0} e^{\ell_c} - \ell_0$, from real and one class or more.
+
+    Args:
+        logits: the first is of `REAL`: shape `(..., classes)`, two classes or more.
+
+    Returns:
+        $\mathrm{logit}(1 - p_{real})$ of each row, in float32 at least.
+
+    Raises:
+        ValueError: for a single logit.
+
+    Example:
+        >>> with jnp.printoptions(precision=3):
+        ...     print(forgery_log_odds(jnp.array([1.0, 3.0])), forgery_log_odds(jnp.zeros(3)))  # 3 - 1, and log 2
+        2.0 0.6931472
+    """
+    logits = jnp.asarray(logits)
+    if logits.ndim < 1 or logits.shape[-1] < 2:
+        raise ValueError(f"`logits` must be of real and one class or more, (..., classes); got {logits.shape}.")
+    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    return jax.nn.logsumexp(logits[..., REAL + 1 :], axis=-1) - logits[..., REAL]
+
+
 def tri_log_odds(logits: ArrayLike, *, clips: bool = False) -> jax.Array:
     r"""The log-odds of a forgery, fake and outlier merged: $\log(e^{\ell_1} + e^{\ell_2}) - \ell_0$.
 
@@ -40,6 +64,5 @@ def tri_log_odds(logits: ArrayLike, *, clips: bool = False) -> jax.Array:
             f"`logits` must be of real, fake and outlier, {'(..., clips, 3)' if clips else '(..., 3)'}; got "
             f"{logits.shape}."
         )
-    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
-    odds = jax.nn.logsumexp(logits[..., REAL + 1 :], axis=-1) - logits[..., REAL]
+    odds = forgery_log_odds(logits)
     return jnp.mean(odds, axis=-1) if clips else odds
