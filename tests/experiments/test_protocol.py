@@ -6,14 +6,19 @@ import io
 import json
 import shutil
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import protocol, train
+from experiments import _adaptation, _judge, _prepared, protocol, train
+from experiments._aside import set_aside
+from experiments._material import read_material, sources_validation
+from experiments._scores import scores_of
 from experiments.config import Config
 from metaforge.data.domains import TestSplit, by_method, split
 from metaforge.data.manifest import read_manifest, write_manifest
+from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation import protocols
 from metaforge.evaluation.metrics import auc
@@ -33,10 +38,13 @@ SMALL = Protocol(
 )  # fmt: skip
 
 
-def draw_set(root, name, methods, *, people=4, frames=2):
+SPLITS = (("train", 0), ("validation", 100), ("test", 200))
+
+
+def draw_set(root, name, methods, *, people=4, frames=2, splits=SPLITS):
     """Prepared crops: noise, darker in fakes, so that there is something to learn."""
     rng, rows = np.random.default_rng(0), []
-    for part, offset in (("train", 0), ("validation", 100), ("test", 200)):
+    for part, offset in splits:
         for person in range(offset, offset + people):
             for method in ("real", *methods):
                 for frame in range(frames):
@@ -58,16 +66,35 @@ def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("data")
     draw_set(root, "seta", ["m1", "m2"])
     draw_set(root, "setb", ["m3", "m4"])
+    draw_set(root, "setc", ["m3"], people=10, splits=[("test", 300)])
     return root
+
+
+# A target that has nothing but a test split, as DFDC's.
+TESTED = SMALL._replace(name="tested", cells=(SMALL.cells[0]._replace(target=Domains("setc")),))
+BOTH = SMALL._replace(name="both", cells=(*SMALL.cells, *TESTED.cells))
 
 
 @pytest.fixture(autouse=True)
 def _known(monkeypatch):
-    monkeypatch.setitem(protocols.PROTOCOLS, "small", SMALL)
+    for one in (SMALL, TESTED, BOTH):
+        monkeypatch.setitem(protocols.PROTOCOLS, one.name, one)
 
 
 def options(data, workdir, **rest):
-    return protocol.Options(protocol="small", data_dir=str(data), workdir=str(workdir), seeds=1, draws=2, **rest)
+    asked = {"protocol": "small", "data_dir": str(data), "workdir": str(workdir), "seeds": 1, "draws": 2}
+    return protocol.Options(**(asked | rest))
+
+
+def material(data, target, *, shots=2, most=0, **support):
+    cell = Cell("a", "b", Domains("seta"), target, shots=shots)
+    return read_material(str(data), cell, size=SIZE, frames=0, shots=most or shots, support=support)
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    """Fails where anything is trained."""
+    monkeypatch.setattr(train, "run", lambda *_, **__: pytest.fail("trained"))
 
 
 @pytest.fixture(scope="module")
@@ -146,11 +173,10 @@ def test_called_again_it_trains_and_scores_nothing(made, data, monkeypatch):
     assert {path: path.stat().st_mtime_ns for path in (workdir / "runs").rglob("*") if path.is_file()} == before
 
 
-def test_videos_are_judged_by_the_mean_of_their_frames(made, data, tmp_path):
-    workdir, _ = made
-    test = protocol._splits(options(data, workdir), TINY, SMALL.cells[0].target).test
+def test_videos_are_judged_by_the_mean_of_their_frames(data):
+    test = _prepared.opened(str(data / "setb"), size=SIZE).splits.test
     frames = {"one": np.random.default_rng(0).uniform(size=(1, 2, len(test)))}
-    labels, clusters, scores = protocol._by_video(test, test.identity, frames)
+    labels, clusters, scores = _judge.by_video(test, test.identity, frames)
     videos = sorted(set(zip(test.method.tolist(), test.video.tolist(), strict=True)))
     for place, (_, video) in enumerate(videos):
         of_video = test.video == video
@@ -204,12 +230,181 @@ def test_an_oracle_is_at_least_as_good_and_labelled(made, data, tmp_path):
         ({"data_dir": "nowhere"}, "no prepared seta, setb"),
         ({"shots": 50}, "training images for 50 shots"),
         ({"seeds": 0}, "at least 1"),
+        # Only the second cell cannot be made.
+        ({"protocol": "both"}, "setc: 0 real and 0 fake training images for 2 shots.*--support=setc=FOLDER"),
+        ({"protocol": "tested", "support": "setb=aside"}, "each target once, of the targets setc"),
+        ({"protocol": "tested", "support": "setc"}, "'setc' is not TARGET=FOLDER or TARGET=aside"),
+        ({"protocol": "tested", "support": "setc=nowhere"}, "no prepared nowhere"),
+        ({"protocol": "tested", "support": "setc=seta", "shots": 50}, "seta: 8 real and 16 fake training images"),
+        ({"protocol": "shots_by_steps", "shots": 3}, "the cells of shots_by_steps differ in their shots"),
     ],
 )
-def test_bad_input_is_said(data, tmp_path, change, message):
-    asked = dataclasses.replace(options(data, tmp_path / "work"), **change)
+@pytest.mark.usefixtures("untrained")
+def test_what_cannot_be_made_is_said_before_training_and_leaves_no_directory(data, tmp_path, change, message):
     with pytest.raises(InputError, match=message):
-        protocol.run(asked, TINY)
+        protocol.run(options(data, tmp_path / "work", **change), TINY)
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"learner": "erm"}, "--config.learner=erm: the protocol sets this itself .it trains maml, daml, erm.. Leave"),
+        ({"seed": 5}, "--config.seed=5.*--seeds says how many"),
+        ({"methods": "m2"}, "--config.methods=m2.*its cells name"),
+        ({"faces": "photos"}, "--config.faces=photos.*forgeries of our own"),
+        ({"shots": 20}, "real"),  # its own episodes
+        ({"image_size": 8}, "16 pixels"),
+    ],
+)
+@pytest.mark.usefixtures("untrained")
+def test_settings_that_a_protocol_sets_or_cannot_train_with_are_said(data, tmp_path, change, message):
+    with pytest.raises(InputError, match=message):
+        protocol.run(options(data, tmp_path / "work"), dataclasses.replace(TINY, **change))
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.usefixtures("untrained")
+def test_a_folder_of_another_compression_than_the_table_s_is_refused(data, tmp_path, monkeypatch):
+    shutil.copytree(data / "setb", tmp_path / "data" / "setb")
+    shutil.copytree(data / "seta", tmp_path / "data" / "seta")
+    provenance = {"dataset": "faceforensics", "compression": ""}
+    (tmp_path / "data" / "setb" / "provenance.json").write_text(json.dumps(provenance))
+    cell = SMALL.cells[0]._replace(target=Domains("setb", compression="c40"))
+    monkeypatch.setitem(protocols.PROTOCOLS, "small", SMALL._replace(cells=(cell,)))
+    with pytest.raises(InputError, match=r"setb: it was prepared at c23, and the table means c40. Prepare it with"):
+        protocol.run(options(tmp_path / "data", tmp_path / "work"), TINY)
+
+
+def test_support_images_are_drawn_from_each_image_once(data):
+    # Eight real images stand beside two methods: sixteen rows, and still eight images.
+    found = material(data, Domains("setb"), shots=8)
+    assert np.bincount(found.pool.label).tolist() == [8, 16]
+    assert len(set(found.pool.image.paths.tolist())) == 24
+    rows = protocol_support_rows(found, shots=8)
+    assert len(set(found.pool.image.paths[rows].tolist())) == 16
+    with pytest.raises(InputError, match="8 real and 16 fake training images for 9 shots"):
+        material(data, Domains("setb"), shots=9)
+    assert np.bincount(material(data, Domains("setb", ("m3",))).pool.label).tolist() == [8, 8]
+
+
+def protocol_support_rows(found, *, shots):
+    return _adaptation.support_rows(found.pool.label, shots=shots, seed=0, draw=0)
+
+
+def test_videos_that_are_set_aside_are_not_judged(data):
+    table = read_manifest(data / "setc", size=SIZE)
+    for shots, people in ((1, 1), (2, 1), (3, 2), (10, 5)):
+        found = material(data, Domains("setc"), shots=1, most=shots, setc="aside")
+        lent, judged = set(found.pool.identity.tolist()), set(found.test.identity.tolist())
+        assert len(lent) == people  # two images of a class each, and a tenth of ten people at least
+        assert not lent & judged
+        assert lent | judged == set(table.identity.tolist())
+        assert len(found.pool) == 4 * people
+        assert np.bincount(found.test.label).min() == 2 * (10 - people)
+    with pytest.raises(InputError, match="half of the 10 people or videos of the test split do not give 11 real"):
+        material(data, Domains("setc"), shots=11, setc="aside")
+
+
+def test_who_is_shown_beside_somebody_set_aside_is_in_neither_part():
+    names = [f"p{n}" for n in range(20)]
+    swaps = [(a, b) for a in names for b in names]
+    table = Records.from_columns(
+        image=np.zeros((421, 4, 4, 3), np.uint8), label=[0] * 20 + [1] * 400 + [0],
+        split=["test"] * 420 + ["validation"], identity=[*names, *(a for a, _ in swaps), "somebody"],
+        donor=[*[""] * 20, *(b for _, b in swaps), ""], video=[f"v{n}" for n in range(421)],
+    )  # fmt: skip
+    parts = split(set_aside(table, shots=3))  # holds that nobody is in two
+    assert len(set(parts.train.identity.tolist())) == 3
+    assert [len(part) for part in parts] == [3 + 3 * 3, 1, 17 + 17 * 17]
+
+
+def test_a_support_folder_may_share_nobody_with_the_test_split(data, tmp_path):
+    found = material(data, Domains("setc"), setc="setb")
+    assert found.origin == "the train split of setb"
+    assert set(found.pool.method.tolist()) == {"real", "m3", "m4"}
+    assert len(found.test) == 40
+    draw_set(tmp_path, "setd", ["m3"])
+    shutil.copytree(data / "setc", tmp_path / "setc")
+    text = (tmp_path / "setd" / "manifest.csv").read_text()
+    (tmp_path / "setd" / "manifest.csv").write_text(text.replace("setd/0,", "setc/300,"))
+    with pytest.raises(InputError, match=r"--support=setc=setd: 'setc/300' is in the train split of setd and in the"):
+        material(tmp_path, Domains("setc"), setc="setd")
+
+
+def test_a_table_of_a_test_set_alone_says_where_its_labelled_images_are_from(made, data, tmp_path):
+    workdir, _ = made
+    shutil.copytree(workdir / "runs", tmp_path / "work" / "runs")
+    asked = options(data, tmp_path / "work", protocol="tested", support="setc=aside", level="video")
+    report = protocol.run(asked, TINY)
+    (cell,) = report["cells"]
+    assert cell["support"] == {"from": "videos of setc set aside from its test", "images": {"real": 2, "fake": 2}}
+    assert cell["tested"] == {"images": 36, "videos": 18, "clusters": 9}
+    assert "setc: videos set aside for support sets" in report["unofficial"]
+    assert "videos are judged, and the published numbers are of frames" in report["unofficial"]
+    assert "Labelled target images are from videos of setc set aside" in protocol_table.markdown(report)
+
+
+def copied(made, data, tmp_path):
+    """The finished table, with data of its own; the runs name the folder that they were trained on."""
+    workdir, report = made
+    shutil.copytree(workdir, tmp_path / "work")
+    shutil.copytree(data / "setb", tmp_path / "data" / "setb")
+    (tmp_path / "data" / "seta").symlink_to(data / "seta")
+    return tmp_path / "work", report
+
+
+@pytest.mark.usefixtures("untrained")
+def test_scores_of_other_data_are_no_answer_and_nothing_is_overwritten(made, data, tmp_path):
+    work, _ = copied(made, data, tmp_path)
+    asked = json.loads((work / "protocol.json").read_text())
+    asked["options"]["data_dir"] = str(tmp_path / "data")
+    (work / "protocol.json").write_text(json.dumps(asked))
+    before = {path: path.stat().st_mtime_ns for path in work.rglob("*")}
+    edited = tmp_path / "data" / "setb" / "frames" / "m3" / "200" / "0.png"
+    Image.fromarray(np.zeros((SIZE, SIZE, 3), np.uint8)).save(edited)
+    _prepared.opened.cache_clear()
+    with pytest.raises(InputError, match=f"data: '{tmp_path}/data/setb' is not what the table in"):
+        protocol.run(options(tmp_path / "data", work), TINY)
+    assert {path: path.stat().st_mtime_ns for path in work.rglob("*")} == before
+
+
+def test_scores_of_another_model_or_other_images_are_refused_and_damaged_ones_said(made, data, tmp_path):
+    workdir, _ = made
+    shutil.copytree(workdir / "scores", tmp_path / "scores")
+    path = tmp_path / "scores" / "000-maml-seed0.npz"
+    model = protocol._target.load_run(workdir / "runs" / "seta+m1" / "maml-seed0")
+    of = read_material(str(data), SMALL.cells[0], size=SIZE, frames=0, shots=2, support={})
+    validation = sources_validation(str(data), SMALL.cells[0].source, size=SIZE, frames=0)
+
+    def again(model=model, of=of, draws=2):
+        return scores_of(
+            path, SMALL.cells[0], of, validation, model, draws=draws, seed=0, selection="source_validation"
+        )
+
+    before = path.read_bytes()
+    assert again()[1].keys() == {"rate", "steps", "threshold"}
+    params = jax.tree.map(lambda leaf: leaf + 1, model.params)
+    for change in (
+        {"model": dataclasses.replace(model, params=params)},
+        {"of": of._replace(sha256=[""])},
+        {"draws": 3},
+    ):
+        with pytest.raises(InputError, match="scores of another model or of other data"):
+            again(**change)
+    assert path.read_bytes() == before
+    path.write_bytes(before[:1000])
+    with pytest.raises(InputError, match=r"000-maml-seed0.npz' is damaged .* Delete it"):
+        again()
+
+
+def test_a_table_goes_on_whatever_memory_is_allowed_and_names_what_was_asked_otherwise(made, data, monkeypatch):
+    workdir, report = made
+    monkeypatch.setattr(protocol._target, "worth", None)
+    again = protocol.run(options(data, workdir), dataclasses.replace(TINY, memory_gb=4.0))
+    assert again["cells"] == report["cells"]
+    with pytest.raises(InputError, match=r"asked for with another draws, width. Choose another --workdir"):
+        protocol.run(options(data, workdir, draws=3), dataclasses.replace(TINY, width=5))
 
 
 def test_the_published_tables_are_complete_and_their_averages_are_the_paper_s():
