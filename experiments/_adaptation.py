@@ -34,7 +34,7 @@ def _episode_scores(params, images, labels, support, query, rate, *, config: Con
     def one(episode):
         adapted = adapt_params(params, episode.support, rate, config=config, steps=steps)
         logits = _setup.model(config).apply(adapted, episode.query.inputs, context=episode.support.inputs).logits
-        return jax.nn.softmax(logits)[:, mf.FAKE]
+        return jnp.sum(jax.nn.softmax(logits)[:, mf.FAKE :], axis=1)
 
     episodes = gather(images, labels, support, query)
     return jax.lax.map(one, episodes), episodes.query.targets
@@ -90,4 +90,5 @@ def support_rows(labels: np.ndarray, *, shots: int, seed: int, draw: int) -> np.
 
 def rule_key(config: Config) -> Config:
     """Only what changes the compiled program, so that runs that differ in the rest share it."""
-    return Config(width=config.width, normalisation=config.normalisation, finetune_optimizer=config.finetune_optimizer)
+    kept = ("width", "normalisation", "finetune_optimizer", "objective", "neck", "head")
+    return Config(**{name: getattr(config, name) for name in kept})

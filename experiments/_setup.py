@@ -95,6 +95,9 @@ def split(config: Config) -> dict[str, list[Face]]:
 def model(config: Config, *, normalisation: str | None = None) -> mf.Backbone:
     """The backbone of a run; `normalisation` overrides its own."""
     return mf.backbones.conv4(
+        num_classes=3 if config.objective == "fakeradar" else 2,
+        neck=config.neck,
+        head=config.head,  # type: ignore[arg-type]
         width=config.width,
         normalisation=normalisation or config.normalisation,  # type: ignore[arg-type]
         convolution=config.convolution,  # type: ignore[arg-type]
@@ -103,8 +106,10 @@ def model(config: Config, *, normalisation: str | None = None) -> mf.Backbone:
 
 
 def loss_fn(config: Config):
-    """Cross-entropy of the backbone's logits."""
-    return mf.objectives.loss_fn(model(config).apply, mf.objectives.cross_entropy())
+    """Cross-entropy of the backbone's logits, or FakeRadar's tri-training of logits and embeddings."""
+    backbone, objectives = model(config), mf.objectives
+    objective = objectives.fakeradar() if config.objective == "fakeradar" else objectives.cross_entropy()
+    return objectives.loss_fn(backbone.apply, objective, head=backbone.head)
 
 
 def init_params(config: Config):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import metaforge as mf
-from experiments import _adaptation, _setup
+from experiments import _adaptation, _probing, _setup
 from experiments.config import Config
 from metaforge import runs
 from metaforge.data.domains import TestSplit
@@ -55,7 +55,7 @@ def load_run(directory: str | Path) -> Trained:
     report = Path(directory) / "report.json"
     if not report.exists() or runs.latest_step(directory) != config.iterations:
         raise InputError(f"run: '{directory}' has not finished. Call experiments.train again with the same flags.")
-    template = jax.eval_shape(lambda: _setup.learner(config).init(_setup.init_params(config)))
+    template = jax.eval_shape(lambda: _probing.initial(config))
     state = runs.restore(directory, template)
     try:
         with np.load(Path(directory) / "context.npz", allow_pickle=False) as archive:
@@ -88,6 +88,8 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
         "image_size": config.image_size,
         "adaptation": "none",
     }
+    if (config.objective, config.neck, config.head) != ("cross_entropy", 0, "linear"):
+        about |= {"num_classes": 3 if config.objective == "fakeradar" else 2, "neck": config.neck, "head": config.head}
     if support is not None:
         rate, steps = rate or trained.rule["rate"], steps or trained.rule["steps"]
         batch = mf.Batch(jnp.asarray(support), jnp.asarray(labels, jnp.int32))

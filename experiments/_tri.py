@@ -12,6 +12,7 @@ import numpy as np
 import optax
 
 import metaforge as mf
+from experiments._probing import describe
 from experiments._tri_config import Config
 from metaforge.backbones.features import embed
 from metaforge.data.episodes import pool
@@ -189,14 +190,6 @@ def _save_map(config: Config, made: Programs, state: State, source: Data, key, m
         centers=np.asarray(last.centers)[np.asarray(last.clusters.active)],
         outliers=np.asarray(drawn.features)[np.asarray(drawn.where)],
     )
-
-
-def describe(info: mf.outliers.OutlierInfo, methods: list[str]) -> dict[str, float]:
-    """What a refresh did, as columns of the log."""
-    names = ["real", *methods]
-    found = {"clusters": int(info.clusters), "splits": int(info.splits), "merges": int(info.merges)}
-    found |= {"refused_splits": int(info.refused), "calibration": float(info.calibration)}
-    return found | {f"clusters/{name}": int(count) for name, count in zip(names, info.per_class, strict=True)}
 
 
 @functools.lru_cache(maxsize=16)

@@ -33,6 +33,15 @@ class Config:
         "support", "Whose statistics normalise an image.", choices=("support", "episode", "group", "none")
     )
 
+    objective: str = setting(
+        "cross_entropy", "What inner and outer loop minimise.", choices=("cross_entropy", "fakeradar")
+    )
+    neck: int = setting(0, "Size of an affine map before the head, 0 for none; outliers want about 32.")
+    head: str = setting("linear", "What turns features into logits.", choices=("linear", "quadratic", "mlp"))
+    outlier_mode: str = setting("safe", "fakeradar: how its recipe is read.", choices=("safe", "literal"))
+    outliers: int = setting(16, "fakeradar: outliers in every batch (paper: 16).")
+    refresh_every: int = setting(50, "fakeradar: outer steps between refreshes of clusters and outliers.")
+
     tasks: int = setting(4, "Domains in a meta-batch (paper: 4).")
     shots: int = setting(5, "Support images per class.", open_in_paper=True)
     queries: int = setting(10, "Query images per class.", open_in_paper=True)
@@ -93,6 +102,7 @@ class Config:
 _ABOVE_ZERO = [
     "memory_gb", "variants", "width", "tasks", "shots", "queries", "iterations", "inner_lr", "inner_steps", "outer_lr",
                "outer_decay", "epoch_iterations", "log_every", "eval_every", "eval_batches", "checkpoint_every",
+               "outliers", "refresh_every",
 ]  # fmt: skip
 
 PAPER = Config(

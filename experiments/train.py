@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import metaforge as mf
-from experiments import _adaptation, _form, _prepared, _ready, _setup
+from experiments import _adaptation, _form, _prepared, _probing, _ready, _setup
 from experiments._progress import progress
 from experiments.config import PRESETS, Config
 from metaforge.commands import launch, setting, start
@@ -101,7 +101,8 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
     placed = spread(config.devices, tasks=config.tasks)
     held = pool(train)
     images, labels = placed.replicate((held.image, held.label))
-    state = placed.replicate(_setup.learner(config).init(_setup.init_params(config)))
+    state = placed.replicate(_probing.initial(config))
+    refresh = _refresher(config, train, placed)
 
     def outer_step(config: Config):
         return _compiled(dataclasses.replace(config, seed=0), placed.everywhere)[0]
@@ -119,8 +120,11 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
     title, quiet = f"{config.learner} seed {config.seed}", quiet or not is_writer()
     with progress(title, config.iterations, done=step, quiet=quiet) as bar:
         while step < config.iterations:
-            began, waited, infos, domains = time.perf_counter(), 0.0, [], []
+            began, waited, infos, domains, found = time.perf_counter(), 0.0, [], [], {}
             for index in range(step, min(step + config.log_every, config.iterations)):
+                # Not at once: features that mean nothing have no edge worth probing.
+                if index and index % config.refresh_every == 0 and refresh:
+                    state, found = refresh(state, images)
                 asked = time.perf_counter()
                 rows = sampler(index)
                 # Drawing overlaps with the step before; only what it outlasts that step is waiting.
@@ -137,7 +141,7 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
             step += len(infos)
             seconds = time.perf_counter() - began
             row = {"step": step, "seconds": round(seconds, 4), "data_wait": round(waited / seconds, 4)}
-            row |= summarise(infos, domains) | {"outer_lr": _rate(config, step)}
+            row |= summarise(infos, domains) | {"outer_lr": _rate(config, step)} | found
             if step % config.eval_every == 0 or step == config.iterations:
                 row |= validate(jax.device_get(state.params))
             directory.log(row)
@@ -160,6 +164,9 @@ def summarise(infos: list[mf.MetaInfo], domains: list[tuple[str, ...]]) -> dict[
         "gradient_factor": mean([info.gradient_factors for info in infos]),
         "grad_norm": mean([info.grad_norm for info in infos]),
     }
+    # The parts of an objective that has some.
+    parts = [name for name in infos[0].metrics if "/" in name or name == "outliers_taken_for_real"]
+    row |= {name: mean([info.metrics[name] for info in infos]) for name in sorted(parts)}
     if len(infos[0].query_losses) == len(domains[0]):
         pairs = [(d, loss) for names, info in zip(domains, infos, strict=True)
                  for d, loss in zip(names, info.query_losses, strict=True)]  # fmt: skip
@@ -177,7 +184,11 @@ def _compiled(config: Config, everywhere=None):
     # every device, so that every process can read them.
     @functools.partial(jax.jit, donate_argnums=0, out_shardings=everywhere)
     def update(state, images, labels, support, query):
-        return learner.update(state, gather(images, labels, support, query))
+        episodes = gather(images, labels, support, query)
+        if config.objective != "fakeradar":
+            return learner.update(state, episodes)
+        moved, info = learner.update(state.learner, _probing.attach(config, state, episodes))
+        return state._replace(learner=moved), info
 
     @jax.jit
     def evaluate(params, images, labels, support, query):
@@ -190,6 +201,21 @@ def _compiled(config: Config, everywhere=None):
         return jax.lax.map(one, gather(images, labels, support, query))
 
     return update, evaluate
+
+
+def _refresher(config: Config, train: Records, placed):
+    """State and images to a state with new outliers and what to log of them; `None` for an objective without any."""
+    if config.objective != "fakeradar":
+        return None
+    bank, context = placed.replicate((_probing.bank(config, train), _setup.source_context(config, train)))
+    methods = _setup.methods(config)[0]
+
+    def refresh(state, images):
+        with placed.on_mesh():
+            state, info = _probing.refresher(dataclasses.replace(config, seed=0))(state, images, bank, context)
+        return state, _probing.describe(jax.device_get(info), methods)
+
+    return refresh
 
 
 def _validator(config: Config, records: Records):

@@ -11,7 +11,7 @@ import numpy as np
 from metaforge import runs
 from metaforge.backbones import conv4
 from metaforge.errors import InputError
-from metaforge.types import FAKE, ApplyFn, Params
+from metaforge.types import FAKE, ApplyFn, Backbone, Params
 
 _CHUNK = 256
 
@@ -23,7 +23,8 @@ class Detector(NamedTuple):
         params: the backbone's parameters.
         context: uint8 images `(images, size, size, 3)` whose statistics normalise what is scored: the support set it
             was adapted on, or source images.
-        about: JSON-able: backbone ("width", "normalisation", "image_size") and where it comes from.
+        about: JSON-able: backbone ("width", "normalisation", "image_size", and if they are not the usual ones
+            "num_classes", "neck" and "head") and where it comes from.
     """
 
     params: Params
@@ -42,14 +43,14 @@ class Detector(NamedTuple):
         by its context here.
         """
         kind = self.about["normalisation"]
-        apply = conv4(width=self.about["width"], normalisation="support" if kind == "episode" else kind).apply
-        return score(apply, self.params, images, context=self.context)
+        model = _backbone(self.about, normalisation="support" if kind == "episode" else kind)
+        return score(model.apply, self.params, images, context=self.context)
 
 
 def score(
     apply: ApplyFn, params: Params, images: np.ndarray | jax.Array, *, context: np.ndarray | jax.Array | None
 ) -> np.ndarray:
-    r"""The probability of being fake, $p(\text{fake} \mid x) = \text{softmax}(f(x))_1$, of any number of images.
+    r"""The probability of being fake, $1 - \text{softmax}(f(x))_0$, of any number of images.
 
     Args:
         apply: the forward pass of a backbone of two or more classes.
@@ -82,7 +83,19 @@ def score(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _probability(apply: ApplyFn, params: Params, images: jax.Array, context: jax.Array | None) -> jax.Array:
-    return jax.nn.softmax(apply(params, images, context=context).logits)[:, FAKE]
+    # A third class, of outliers, is forged too.
+    return jnp.sum(jax.nn.softmax(apply(params, images, context=context).logits)[:, FAKE:], axis=1)
+
+
+def _backbone(about: dict[str, Any], *, normalisation: str) -> Backbone:
+    """The backbone that a detector's description names; neck and head are absent from older ones."""
+    return conv4(
+        num_classes=int(about.get("num_classes", 2)),
+        width=int(about["width"]),
+        normalisation=normalisation,  # type: ignore[arg-type]
+        neck=int(about.get("neck", 0)),
+        head=about.get("head", "linear"),
+    )
 
 
 def save_detector(directory: str | Path, detector: Detector) -> None:
@@ -112,7 +125,7 @@ def load_detector(directory: str | Path) -> Detector:
     about = config["detector"]
     try:
         size, rows = int(about["image_size"]), int(about["context_rows"])
-        model = conv4(width=int(about["width"]), normalisation=about["normalisation"])
+        model = _backbone(about, normalisation=about["normalisation"])
         params = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"model: config.json in '{directory}' is damaged ({error}). Adapt again.") from None

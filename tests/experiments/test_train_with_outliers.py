@@ -1,0 +1,83 @@
+"""Tri-training inside meta-training: `--config.objective=fakeradar`, at a tiny size."""
+
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from experiments import _probing, _setup, _target, train
+from metaforge import runs
+from metaforge.screening import load_detector, save_detector
+from tests.experiments.conftest import TINY
+
+TRI = dataclasses.replace(
+    TINY, objective="fakeradar", neck=4, head="quadratic", outliers=4, refresh_every=4, baseline=False
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tri") / "daml"
+    train.run(TRI, folder, quiet=True)
+    return folder
+
+
+def rows_of(folder):
+    return [{k: v for k, v in row.items() if k not in ("seconds", "data_wait")} for row in runs.read_rows(folder)]
+
+
+def state_of(folder):
+    return runs.restore(folder, jax.eval_shape(lambda: _probing.initial(TRI)))
+
+
+def test_the_log_has_every_part_and_the_clusters_of_every_class(finished):
+    rows = rows_of(finished)
+    # Refreshed before steps 5 and 9, so in the rows up to step 6 and step 10.
+    assert [row["step"] for row in rows if "clusters" in row] == [6, 10]
+    last = rows[-1]
+    assert {"loss/contrastive", "loss/cls", "weight/cls", "outliers_taken_for_real", "query_accuracy"} <= set(last)
+    assert rows[0]["loss/contrastive"] == 0 < last["loss/contrastive"]
+    assert set(rows[4]) >= {"clusters/real", "clusters/warp", "clusters/smooth", "clusters/swap", "calibration"}
+    assert rows[4]["clusters"] == sum(rows[4][f"clusters/{name}"] for name in ("real", "warp", "smooth", "swap"))
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bits_clusters_and_all(finished, tmp_path, monkeypatch):
+    whole = runs.Run.log
+
+    def dies(run, row):
+        whole(run, row)
+        if row["step"] == 6:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs.Run, "log", dies)
+    with pytest.raises(KeyboardInterrupt):
+        train.run(TRI, tmp_path / "daml", quiet=True)
+    monkeypatch.setattr(runs.Run, "log", whole)
+    train.run(TRI, tmp_path / "daml", quiet=True)
+    jax.tree.map(np.testing.assert_array_equal, state_of(tmp_path / "daml"), state_of(finished))
+    assert rows_of(tmp_path / "daml") == rows_of(finished)
+
+
+def test_the_bank_has_as_many_of_each_method_as_of_real_faces():
+    records = _setup.records(TRI, split="train")
+    bank = _probing.bank(TRI, records)
+    counts = np.bincount(bank.kind)
+    assert len(counts) == 4
+    assert counts.max() == counts.min()
+    from metaforge.data.episodes import pool
+
+    np.testing.assert_array_equal(pool(records).label[bank.rows], np.minimum(bank.kind, 1))
+
+
+def test_its_detector_scores_outliers_as_forged_and_survives_the_disk(finished, tmp_path):
+    trained = _target.load_run(finished)
+    detector = _target.detector(trained)
+    assert (detector.about["num_classes"], detector.about["neck"], detector.about["head"]) == (3, 4, "quadratic")
+    images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+    logits = _setup.model(TRI).apply(detector.params, images, context=detector.context).logits
+    np.testing.assert_allclose(detector(images), 1 - jax.nn.softmax(logits)[:, 0], atol=1e-5)
+    save_detector(tmp_path / "saved", detector)
+    np.testing.assert_array_equal(load_detector(tmp_path / "saved")(images), detector(images))
+    assert json.loads((finished / "report.json").read_text())["adaptation"]["steps"] == 2
