@@ -71,7 +71,7 @@ def data(tmp_path_factory):
 
 
 # A target that has nothing but a test split, as DFDC's.
-TESTED = SMALL._replace(name="tested", cells=(SMALL.cells[0]._replace(target=Domains("setc")),))
+TESTED = SMALL._replace(name="tested", cells=(SMALL.cells[0]._replace(column="c", target=Domains("setc")),))
 BOTH = SMALL._replace(name="both", cells=(*SMALL.cells, *TESTED.cells))
 
 
@@ -421,6 +421,14 @@ def test_the_published_tables_are_complete_and_their_averages_are_the_paper_s():
         for method, average in zip(("Xception", "RECCE", "DAML"), averages, strict=True):
             others = [v for (m, r, c, _), v in numbers.items() if (m, r) == (method, row) and c != row]
             assert 100 * np.mean(others) == pytest.approx(average, abs=0.011), (row, method)
+
+
+@pytest.mark.parametrize("name", [name for name in protocols.PROTOCOLS if name not in ("small", "tested", "both")])
+def test_every_cell_has_a_place_of_its_own_and_published_numbers_have_a_cell(name):
+    found = protocols.PROTOCOLS[name]
+    places = [(cell.row, cell.column) for cell in found.cells]
+    assert len(set(places)) == len(places)
+    assert {key[1:3] for key in found.published} <= set(places)
 
 
 def test_no_cell_trains_on_what_it_tests():
