@@ -25,3 +25,14 @@ def test_every_command_that_the_readme_prints_has_its_module():
     root = Path(__file__).parents[1]
     for module in set(re.findall(r"python -m ((?:experiments|paper_figures)\.\w+)", README)):
         assert (root / (module.replace(".", "/") + ".py")).exists(), module
+
+
+def test_the_block_of_the_page_on_fakeradar_runs():
+    (block,) = re.findall(
+        r"```python\n(.*?)```", (Path(__file__).parents[1] / "docs" / "fakeradar.md").read_text(), re.DOTALL
+    )
+    found: dict = {}
+    exec(compile(block, "fakeradar.md", "exec"), found)  # noqa: S102 - our own page
+    assert found["info"].per_class.tolist() == [1, 1, 1]
+    assert {"loss/contrastive", "loss/cls"} <= set(found["metrics"])
+    assert float(found["loss"]) > 0
