@@ -9,7 +9,6 @@ method. `--target=all` holds every method (of `--config.methods`) out in turn. C
 """
 
 import dataclasses
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +74,7 @@ def groups_of(options: Options, config: Config) -> dict[tuple[str, ...], train_c
         }
     for images in groups.values():
         _setup.methods(images)
+        _setup.split(images)
     return groups
 
 
@@ -96,7 +96,6 @@ def hold_out(
     validation = _tri.data(config, _setup.records(images, split="validation"), methods)
     tests = {name: _setup.test_split(dataclasses.replace(images, holdout=name)) for name in targets}
     scores: dict[str, dict[str, np.ndarray]] = {name: {} for name in targets}
-    seen: dict[bytes, np.ndarray] = {}
     for row in rows:
         found: dict[str, list] = {name: [] for name in targets}
         for seed in range(config.seeds):
@@ -105,11 +104,8 @@ def hold_out(
             score = _tri.programs(config, row, 1 + len(methods)).score
 
             def scorer(images, params=params, score=score):
-                # A frozen network says the same of an image whoever asks.
-                name = hashlib.sha256(images).digest()
-                if name not in seen:
-                    seen[name] = _tri.features(config, images)
-                return 1.0 / (1.0 + np.exp(-np.asarray(score(params, seen[name])[0], np.float64)))
+                odds = np.asarray(score(params, _tri.features(config, images))[0], np.float64)
+                return 1.0 / (1.0 + np.exp(-odds))
 
             for name, test in tests.items():
                 found[name].append(test.score(scorer)[None])

@@ -104,6 +104,7 @@ def test_bad_input_is_one_line(finished, tmp_path, capsys):
         "--config.rows=everything": "unknown 'everything'",
         "--target=nobody": "unknown 'nobody'",
         "--config.batch=7": "give an even number",
+        "--config.faces=nowhere": "nowhere",
         "--config.head=tall": "linear|quadratic|mlp",
     }
     for flag, said in cases.items():
