@@ -24,7 +24,7 @@ from metaforge.data.domains import TestSplit
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval, Target, bootstrap, paired_difference
 from metaforge.evaluation.joint import joint_bootstrap
-from metaforge.runs import Run, write_json
+from metaforge.runs import Run, read_rows, write_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,11 +54,26 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
         "sources": {" and ".join(targets): _setup.methods(images)[0] for targets, images in groups.items()},
         "targets": {target: judge(tests[target], scores[target]) for target in tests},
     }
+    report["probing"] = {row: probing(workdir, row) for row in rows if row != "binary"}
     if len(tests) > 1:
         report["mean"] = over_targets(tests, scores, rows)
     write_json(workdir / "report.json", report)
     (workdir / "report.md").write_text(markdown(report))
     return report
+
+
+def probing(workdir: Path, row: str) -> dict[str, float]:
+    """How outlier probing went, over all models of a row: clusters at the end, calibration, outliers taken for real."""
+    logs = [read_rows(path.parent) for path in sorted(workdir.glob(f"*/{row.replace(' ', '_')}-seed*/config.json"))]
+    refreshed = [one["calibration"] for log in logs for one in log if "calibration" in one]
+    if not refreshed:
+        return {}
+    last = [log[-1] for log in logs]
+    found = {"clusters": float(np.mean([one["clusters"] for one in last]))}
+    found |= {"calibration_low": min(refreshed), "calibration_high": max(refreshed)}
+    if "outliers_taken_for_real" in last[0]:
+        found["outliers_taken_for_real"] = float(np.mean([one["outliers_taken_for_real"] for one in last]))
+    return found
 
 
 def groups_of(options: Options, config: Config) -> dict[tuple[str, ...], train_config.Config]:
@@ -166,6 +181,13 @@ def markdown(report: dict[str, Any]) -> str:
         f"Frame-level AUC, mean and 95 % interval over {config['seeds']} seeds and the people in the test images.",
         "Nothing was adapted to the held-out method or chosen on it.",
     ]
+    for row, one in report["probing"].items():
+        if one:
+            taken = one.get("outliers_taken_for_real")
+            said = f"{one['calibration_low']:.2f} to {one['calibration_high']:.2f} in all refreshes"
+            rest = f"; {taken:.0%} of the outliers taken for real" if taken is not None else ""
+            ended = f"*{row}*: {one['clusters']:.1f} subclusters at the end; d^2 / D of held-out features {said}"
+            lines += ["", f"{ended}{rest}."]
     if "mean" in report:
         lines += ["", f"## Mean over the {len(report['targets'])} held-out methods", "", table(report["mean"])]
     for target, one in report["targets"].items():

@@ -65,7 +65,7 @@ def test_the_total_is_lambda_times_the_parts_as_numpy_adds_them(params, probe):
 def test_outliers_teach_the_head_and_only_images_teach_the_features(params, probe):
     batch = images(3, 8)._replace(probe=probe)
     everything = objectives.weighted_sum(cls=(1.0, objectives.tri_cross_entropy()))
-    gradient = jax.grad(lambda params, batch: loss_of(everything)(params, batch)[0])
+    gradient = jax.jit(jax.grad(lambda params, batch: loss_of(everything)(params, batch)[0]))
     with_outliers, without = gradient(params, batch), gradient(params, batch._replace(probe=None))
     # One mean over 8 images and 6 outliers against one over 8 images.
     for layer in ("Dense_0", "neck"):
@@ -146,6 +146,13 @@ def test_tri_training_plugs_into_the_inner_or_the_outer_loop_alone(place, probe)
     assert bool(jnp.all(with_it.query_losses != without.query_losses))
 
 
+@jax.jit
+def tri_loss(params, batch):
+    return loss_of(objectives.fakeradar())(params, batch)[0]
+
+
+tri_gradient = jax.jit(jax.grad(tri_loss))
+
 OPTIMIZERS = {
     "chain": lambda: optax.chain(optax.clip_by_global_norm(0.5), optax.adam(1e-2)),
     "multi_transform": lambda: optax.multi_transform(
@@ -159,14 +166,14 @@ OPTIMIZERS = {
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_tri_training_composes_with_optax(name, params, probe):
-    optimizer, loss = OPTIMIZERS[name](), loss_of(objectives.fakeradar())
+    optimizer = OPTIMIZERS[name]()
     begin = optax.LookaheadParams.init_synced(params) if name == "lookahead" else params
     batches = [images(seed, 8)._replace(probe=probe) for seed in range(6)]
 
     @jax.jit
     def step(params, state, batch):
         fast = params.fast if name == "lookahead" else params
-        grads = jax.grad(lambda fast: loss(fast, batch)[0])(fast)
+        grads = tri_gradient(fast, batch)
         updates, state = optimizer.update(grads, state, params)
         return optax.apply_updates(params, updates), state
 
@@ -176,7 +183,7 @@ def test_tri_training_composes_with_optax(name, params, probe):
         now, state = step(now, state, batch)
         history.append(now)
     last = now.slow if name == "lookahead" else now
-    before, after = (sum(loss(point, batch)[0] for batch in batches) for point in (params, last))
+    before, after = (sum(tri_loss(point, batch) for batch in batches) for point in (params, last))
     assert after < before
     if name == "multi_transform":
         jax.tree.map(np.testing.assert_array_equal, last["Dense_0"], params["Dense_0"])
@@ -184,7 +191,7 @@ def test_tri_training_composes_with_optax(name, params, probe):
         jax.tree.map(np.testing.assert_array_equal, history[1], history[0])
         mean = jax.tree.map(
             lambda *leaves: sum(leaves) / 2,
-            *(jax.grad(lambda params, batch=batch: loss(params, batch)[0])(params) for batch in batches[:2]),
+            *(tri_gradient(params, batch) for batch in batches[:2]),
         )
         expected = jax.tree.map(lambda leaf, slope: leaf - 0.1 * slope, params, mean)
         jax.tree.map(lambda left, right: np.testing.assert_allclose(left, right, atol=1e-6), history[2], expected)

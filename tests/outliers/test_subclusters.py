@@ -120,18 +120,34 @@ def test_clusters_are_followed_when_the_features_turn():
 def test_a_feature_is_assigned_to_the_nearest_cluster_of_its_side():
     rows, labels = blobs((1, 2, 3, 1, 2))
     state, _ = updates(synthesizer(), rows, labels)
-    slots = outliers.assign(state, rows, jnp.minimum(labels, 1))
+    assign = jax.jit(outliers.assign)
+    slots = assign(state, rows, jnp.minimum(labels, 1))
     of_class = np.asarray(state.clusters.label)[np.asarray(slots)]
     assert np.mean(of_class == np.asarray(labels)) > 0.99
     # An image called real is only ever compared with real ones.
-    claimed = outliers.assign(state, rows, jnp.zeros_like(labels))
+    claimed = assign(state, rows, jnp.zeros_like(labels))
     assert np.all(np.asarray(state.clusters.label)[np.asarray(claimed)] == 0)
 
 
 def test_real_distance_is_one_for_real_features_and_more_for_others():
     rows, labels = blobs((1, 2, 3, 1, 2))
     state, _ = updates(synthesizer(), rows, labels)
-    distance = np.asarray(outliers.real_distance(state, rows))
+    distance = np.asarray(jax.jit(outliers.real_distance)(state, rows))
     real = np.asarray(labels) == 0
     np.testing.assert_allclose(distance[real].mean(), 1.0, atol=0.1)
     assert distance[~real].min() > distance[real].max()
+
+
+def test_outliers_of_a_shell_lie_beyond_the_99th_percentile_of_held_out_features():
+    rows, labels = blobs((1, 2, 3, 1, 2))
+    made = synthesizer()
+    state, infos = updates(made, rows, labels)
+    assert infos[-1].calibrated
+    drawn = made.sample(jax.random.key(0), state, 200)
+    apart = np.asarray(drawn.features - state.source.mean[drawn.slot], np.float64)
+    white = np.linalg.solve(np.asarray(state.source.factor[0], np.float64), apart.T)
+    squares = np.sum(white**2, axis=0)
+    assert np.median(squares) > infos[-1].far
+    # The shell's own bounds, which are quantiles of the same held-out distances.
+    assert squares.min() >= 0.999 * float(state.source.shell[0])
+    assert squares.max() <= 1.001 * float(state.source.shell[-1])
