@@ -31,6 +31,7 @@ class Options:
     out: str = setting("tri_speed.json", "Where the numbers go.")
     rounds: int = setting(15, "Rounds in which both steps are timed in turn.")
     size: int = setting(48, "Side of Conv4's images, in pixels.")
+    conv4: bool = setting(True, "Whether to time steps of Conv4 too, beside those on frozen features.")
     literal: bool = setting(True, "Whether to time the literal refresh too, in all 768 dimensions.")
 
 
@@ -67,10 +68,10 @@ def steps(options: Options) -> dict:
     """The cost of a tri-training step as a multiple of a binary one, by backbone."""
     rng, answers = np.random.default_rng(0), {}
     kind = jnp.asarray(np.arange(200) % KINDS, jnp.int32)
-    cases = {
-        f"conv4, {options.size} pixels": (Config(width=64), rng.integers(0, 256, (200, options.size, options.size, 3))),
-        "frozen features": (Config(backbone="efficientnet_lite0"), rng.normal(size=(200, 1280))),
-    }
+    cases: dict[str, tuple[Config, np.ndarray]] = {"frozen features": (Config(backbone="efficientnet_lite0"), rng.normal(size=(200, 1280)))}
+    if options.conv4:
+        images = rng.integers(0, 256, (200, options.size, options.size, 3))
+        cases[f"conv4, {options.size} pixels"] = (Config(width=64), images)
     for name, (config, inputs) in cases.items():
         images = jnp.asarray(inputs, jnp.uint8 if inputs.ndim == 4 else jnp.float32)
         source = _tri.Data(images, jnp.minimum(kind, 1), kind)
