@@ -68,7 +68,8 @@ def steps(options: Options) -> dict:
     """The cost of a tri-training step as a multiple of a binary one, by backbone."""
     rng, answers = np.random.default_rng(0), {}
     kind = jnp.asarray(np.arange(200) % KINDS, jnp.int32)
-    cases: dict[str, tuple[Config, np.ndarray]] = {"frozen features": (Config(backbone="efficientnet_lite0"), rng.normal(size=(200, 1280)))}
+    frozen = (Config(backbone="efficientnet_lite0"), rng.normal(size=(200, 1280)))
+    cases: dict[str, tuple[Config, np.ndarray]] = {"frozen features": frozen}
     if options.conv4:
         images = rng.integers(0, 256, (200, options.size, options.size, 3))
         cases[f"conv4, {options.size} pixels"] = (Config(width=64), images)
