@@ -38,6 +38,7 @@ class Options:
 def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, Any]:
     """Trains, judges, and returns the report."""
     config.check()
+    where = provenance()  # of the code that runs, not of what a long run finds when it ends
     rows, groups = rows_of(config), groups_of(options, config)
     workdir = Path(options.workdir)
     Run(workdir, {"target": options.target, **dataclasses.asdict(config)}, passing=_PASSING)
@@ -50,10 +51,11 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
         "command": " ".join(["python -m experiments.fakeradar", f"--target={options.target}", *_unusual(config)]),
         "config": dataclasses.asdict(config),
         "data": f"forgery domains synthesised from real faces ({config.faces})",
-        "provenance": provenance(),
+        "provenance": where,
         "sources": {" and ".join(targets): _setup.methods(images)[0] for targets, images in groups.items()},
         "targets": {target: judge(tests[target], scores[target]) for target in tests},
     }
+    report["source_validation"] = {row: source_validation(workdir, row) for row in rows}
     report["probing"] = {row: probing(workdir, row) for row in rows if row != "binary"}
     if len(tests) > 1:
         report["mean"] = over_targets(tests, scores, rows)
@@ -62,16 +64,25 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     return report
 
 
+def source_validation(workdir: Path, row: str) -> float:
+    """The mean AUC at the end on people who were not trained on, of kinds that were."""
+    return float(np.mean([log[-1]["val_auc"] for log in _logs(workdir, row)]))
+
+
+def _logs(workdir: Path, row: str) -> list[list[dict]]:
+    return [read_rows(path.parent) for path in sorted(workdir.glob(f"*/{row.replace(' ', '_')}-seed*/config.json"))]
+
+
 def probing(workdir: Path, row: str) -> dict[str, float]:
     """How outlier probing went, over all models of a row: clusters at the end, calibration, outliers taken for real."""
-    logs = [read_rows(path.parent) for path in sorted(workdir.glob(f"*/{row.replace(' ', '_')}-seed*/config.json"))]
+    logs = _logs(workdir, row)
     refreshed = [one["calibration"] for log in logs for one in log if "calibration" in one]
     if not refreshed:
         return {}
     last = [log[-1] for log in logs]
     found = {"clusters": float(np.mean([one["clusters"] for one in last]))}
     found |= {"calibration_low": min(refreshed), "calibration_high": max(refreshed)}
-    if "outliers_taken_for_real" in last[0]:
+    if "outliers_taken_for_real" in last[0] and row != "no outliers":
         found["outliers_taken_for_real"] = float(np.mean([one["outliers_taken_for_real"] for one in last]))
     return found
 
@@ -162,11 +173,14 @@ def over_targets(tests: dict[str, TestSplit], scores: dict[str, dict], rows: lis
 
 def table(report: dict[str, Any]) -> str:
     """Row x {AUC, difference to the binary classifier}."""
+    seen = report.get("source_validation", {})
     lines = ["| row | AUC | minus binary |", "|---|---|---|"]
+    if seen:
+        lines = ["| row | AUC | minus binary | seen kinds, new people |", "|---|---|---|---|"]
     for row, found in report["auc"].items():
         difference = report["minus_binary"].get(row)
         last = f"{Interval(**difference):+.3f}" if difference else ""
-        lines.append(f"| {row} | {Interval(**found):.3f} | {last} |")
+        lines.append(f"| {row} | {Interval(**found):.3f} | {last} |" + (f" {seen[row]:.3f} |" if seen else ""))
     return "\n".join(lines)
 
 
@@ -189,7 +203,12 @@ def markdown(report: dict[str, Any]) -> str:
             ended = f"*{row}*: {one['clusters']:.1f} subclusters at the end; d^2 / D of held-out features {said}"
             lines += ["", f"{ended}{rest}."]
     if "mean" in report:
-        lines += ["", f"## Mean over the {len(report['targets'])} held-out methods", "", table(report["mean"])]
+        lines += [
+            "",
+            f"## Mean over the {len(report['targets'])} held-out methods",
+            "",
+            table(report["mean"] | {"source_validation": report["source_validation"]}),
+        ]
     for target, one in report["targets"].items():
         lines += ["", f"## Held out: {target}", "", table(one)]
         sources = next(names for held, names in report["sources"].items() if target in held.split(" and "))
