@@ -108,6 +108,15 @@ def refresh(mode: mf.outliers.Mode) -> dict:
     }  # fmt: skip
 
 
+def rows(report: dict) -> list[str]:
+    """The steps as lines of a table."""
+    return [
+        f"| a step, {name}, {one['batch']} images | {one['full_ms']:.1f} ms | {one['binary_ms']:.1f} ms | "
+        f"{one['ratio']:.2f} [{one['ratio_5']:.2f}, {one['ratio_95']:.2f}] |"
+        for name, one in report["steps"].items()
+    ]
+
+
 def run(options: Options) -> dict:
     """Measures, and writes the numbers."""
     report = {
@@ -125,9 +134,7 @@ def main(argv: list[str]) -> int:
 
     def body(options: Options) -> None:
         report = run(options)
-        for name, one in report["steps"].items():
-            print(f"{name}: {one['full_ms']:.1f} ms against {one['binary_ms']:.1f} ms, ratio {one['ratio']:.2f} "
-                  f"[{one['ratio_5']:.2f}, {one['ratio_95']:.2f}]")  # fmt: skip
+        print("\n".join(["| what | tri-training | binary | ratio |", "|---|---|---|---|", *rows(report)]))
         for mode, one in report["refresh"].items():
             print(f"refresh, {mode}: {one['seconds']:.2f} s, {one['clusters']} clusters, d^2 / D "
                   f"{one['calibration']:.2f}")  # fmt: skip

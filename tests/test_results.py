@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import benchmark, demo, scale, sinusoid
+from experiments import benchmark, demo, fakeradar, scale, sinusoid, tri_speed
 
 ROOT = Path(__file__).parents[1]
 RESULTS = (ROOT / "docs" / "results.md").read_text()
@@ -57,3 +57,22 @@ def test_the_readme_s_table_of_speed_is_that_of_the_report():
         low_to_high = "{:.2f} [{:.2f}, {:.2f}]".format(*row["times_faster_than torch loop"])
         share = row["share_of_matrix_product"]
         assert f"| {cell['cell']['size']} | {row['ms_p50']:.0f} | {low_to_high} | {share * 100:.0f} % |" in readme
+
+
+ABLATIONS = sorted((ROOT / "docs" / "results").glob("fakeradar_*.json"))
+
+
+@pytest.mark.parametrize("path", ABLATIONS, ids=lambda path: path.stem)
+def test_the_tables_of_the_ablation_are_those_of_the_reports(path):
+    report, page = json.loads(path.read_text()), (ROOT / "docs" / "fakeradar.md").read_text()
+    assert fakeradar.table(report["mean"] | {"source_validation": report["source_validation"]}) in page
+    assert report["command"] in page
+    # What it was trained on, and what it is judged on, have nothing in common.
+    for held, sources in report["sources"].items():
+        assert not {*held.split(" and ")} & {*sources}
+
+
+def test_what_tri_training_costs_is_what_was_measured():
+    report = json.loads((ROOT / "docs" / "results" / "tri_speed.json").read_text())
+    page = (ROOT / "docs" / "fakeradar.md").read_text()
+    assert all(row in page for row in tri_speed.rows(report))
