@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
@@ -124,8 +125,10 @@ def log_hastings_split(first: Moments, second: Moments, prior: NIW, *, alpha: fl
         Chang and Fisher, *Parallel Sampling of DP Mixture Models using Sub-Cluster Splits*, NeurIPS 2013, eq. 12.
         Ronen, Finder and Freifeld, *DeepDPM*, CVPR 2022, eq. 3.
     """
-    term = lambda points: gammaln(points.count) + log_marginal(points, prior)
-    return jnp.log(alpha) + term(first) + term(second) - term(merged(first, second))
+    # Stacked, so that one determinant is compiled and not three.
+    three = jax.tree.map(lambda *leaves: jnp.stack(leaves), first, second, merged(first, second))
+    terms = gammaln(three.count) + jax.vmap(lambda points: log_marginal(points, prior))(three)
+    return jnp.log(alpha) + terms[0] + terms[1] - terms[2]
 
 
 def _posterior_scale(points: Moments, prior: NIW):

@@ -13,7 +13,7 @@ from metaforge import outliers
 CLASSES, FEATURES, ROWS = 3, 6, 120
 
 CASES = {
-    "fakeradar, literal": outliers.fakeradar(CLASSES, mode="literal", slots=5),
+    "fakeradar, literal": outliers.fakeradar(CLASSES, mode="literal", slots=5, dynamic_updates=0),
     "fakeradar, safe": outliers.fakeradar(CLASSES, slots=5, components=4),
     "subcluster_outliers, between sides": outliers.subcluster_outliers(
         CLASSES, slots=5, components=4, covariance="tied", towards="others", dynamic_updates=0
