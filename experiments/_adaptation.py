@@ -12,6 +12,7 @@ from experiments import _setup
 from experiments.config import Config
 from metaforge.data.episodes import EpisodeSampler, gather, pool
 from metaforge.data.records import Records
+from metaforge.errors import InputError
 from metaforge.evaluation.metrics import auc
 
 RATES = (0.1, 1.0, 10.0)
@@ -43,10 +44,13 @@ def _episode_scores(params, images, labels, support, query, rate, *, config: Con
 def choose_rule(config: Config, params, records: Records) -> dict:
     """The rate and the number of steps with the highest mean AUC over source-validation episodes.
 
-    What the configuration fixes is not chosen. Ties go to the smaller step.
+    What the configuration fixes is not chosen. Ties go to the smaller step, and a rule that diverges counts as 0.
 
     Returns:
         `{"optimizer", "rate", "steps", "validation_auc", "tried"}`, JSON-able.
+
+    Raises:
+        InputError: when all of them diverge.
     """
     unit = config.inner_lr if config.finetune_optimizer == "sgd" else 1e-3
     rates = (config.finetune_lr,) if config.finetune_lr else tuple(unit * rate for rate in RATES)
@@ -63,8 +67,10 @@ def choose_rule(config: Config, params, records: Records) -> dict:
                 scores, targets = _episode_scores(
                     params, images, labels, *arrays, rate, config=rule_key(config), steps=steps
                 )
-                values += [float(auc(t, s)) for t, s in zip(np.asarray(targets), np.asarray(scores), strict=True)]
+                values += [_auc(t, s) for t, s in zip(np.asarray(targets), np.asarray(scores), strict=True)]
             tried.append({"rate": rate, "steps": steps, "auc": float(np.mean(values))})
+    if not any(row["auc"] > 0 for row in tried):
+        raise InputError("adaptation: every rate and number of steps diverged. Lower --config.inner_lr.")
     best = max(tried, key=lambda row: (round(row["auc"], 6), -row["steps"], -row["rate"]))
     return {
         "optimizer": config.finetune_optimizer,
@@ -73,6 +79,11 @@ def choose_rule(config: Config, params, records: Records) -> dict:
         "validation_auc": best["auc"],
         "tried": tried,
     }
+
+
+def _auc(targets: np.ndarray, scores: np.ndarray) -> float:
+    """The AUC of an episode, or 0, the worst there is, where adapting diverged: that rule is not the one to take."""
+    return float(auc(targets, scores)) if np.isfinite(scores).all() else 0.0
 
 
 def validation_sampler(config: Config, records: Records) -> EpisodeSampler:

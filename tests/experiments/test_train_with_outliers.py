@@ -7,8 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import _probing, _setup, _target, train
+from experiments import _adaptation, _probing, _setup, _target, train
 from metaforge import runs
+from metaforge.errors import InputError
 from metaforge.screening import load_detector, save_detector
 from tests.experiments.conftest import TINY
 
@@ -58,6 +59,18 @@ def test_an_interrupted_run_goes_on_to_the_same_bits_clusters_and_all(finished, 
     train.run(TRI, tmp_path / "daml", quiet=True)
     jax.tree.map(np.testing.assert_array_equal, state_of(tmp_path / "daml"), state_of(finished))
     assert rows_of(tmp_path / "daml") == rows_of(finished)
+
+
+def test_a_rule_that_diverges_is_the_worst_and_not_the_end(finished, monkeypatch):
+    params, records = _target.load_run(finished).params, _setup.records(TRI, split="validation")
+    free = dataclasses.replace(TRI, finetune_lr=0.0, finetune_steps=1)
+    monkeypatch.setattr(_adaptation, "RATES", (0.1, 1e30))
+    found = _adaptation.choose_rule(free, params, records)
+    assert [row["auc"] > 0 for row in found["tried"]] == [True, False]
+    assert found["rate"] == pytest.approx(0.1 * TRI.inner_lr)
+    monkeypatch.setattr(_adaptation, "RATES", (1e30,))
+    with pytest.raises(InputError, match="every rate and number of steps diverged"):
+        _adaptation.choose_rule(free, params, records)
 
 
 def test_the_bank_has_as_many_of_each_method_as_of_real_faces():
