@@ -16,6 +16,7 @@ from metaforge.learners import LEARNERS as LEARNERS
 from metaforge.learners import MetaInfo as MetaInfo
 from metaforge.learners import MetaLearner as MetaLearner
 from metaforge.learners import MetaState as MetaState
+from metaforge.learners import anil as anil
 from metaforge.learners import daml as daml
 from metaforge.learners import erm as erm
 from metaforge.learners import fomaml as fomaml

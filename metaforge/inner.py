@@ -98,8 +98,10 @@ def adapt(
         return loss, grads
 
     def constant(params):
-        # Stopping before the gradient, not after it, spares tracing a second derivative that nobody wants.
-        return plain(jax.lax.stop_gradient(params))
+        # Stopping before the gradient spares tracing a second derivative that nobody wants; stopping after it too
+        # holds what else the loss or the support set may depend on: frozen parameters, features computed outside.
+        loss, grads = plain(jax.lax.stop_gradient(params))
+        return loss, jax.lax.stop_gradient(grads)
 
     def mixed(params):
         return mixed_value_and_grad(loss_fn)(params, support)

@@ -46,10 +46,18 @@ class Batch(NamedTuple):
 
 
 class Episode(NamedTuple):
-    """One task's data: adapt on `support`, be judged on `query`. In a meta-batch the leading axis is tasks."""
+    """One task's data: adapt on `support`, be judged on `query`. In a meta-batch the leading axis is tasks.
+
+    Attributes:
+        support: what to adapt on.
+        query: what to be judged on.
+        domain: the number of the domain, int32, `(tasks,)` in a meta-batch, or `None`. Only a learner that remembers
+            domains from one outer step to the next, such as `metaforge.group_dro`, looks at it.
+    """
 
     support: Batch
     query: Batch
+    domain: Any = None
 
 
 class Outputs(NamedTuple):

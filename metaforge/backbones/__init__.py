@@ -1,8 +1,8 @@
 """What the model looks like: backbones as pairs of pure functions. The only importer of flax."""
 
+from metaforge import paths as paths
 from metaforge.backbones import clip_model as clip_model
 from metaforge.backbones import features as features
-from metaforge.backbones import paths as paths
 from metaforge.backbones._conv4 import conv4 as conv4
 from metaforge.backbones._convolution import Convolution as Convolution
 from metaforge.backbones._flax import from_flax as from_flax

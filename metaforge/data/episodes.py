@@ -192,12 +192,13 @@ def gather(
     labels: Int[Array, " records"],
     support: Int[Array, "tasks shots"],
     query: Int[Array, "tasks queries"],
+    domain: Int[Array, " tasks"] | None = None,
 ) -> Episode:
     """The meta-batch at given rows of an image pool, to be called inside `jax.jit`.
 
     The pool lives on the device, so a step sends only row numbers there: a few hundred bytes.
     """
-    return Episode(Batch(images[support], labels[support]), Batch(images[query], labels[query]))
+    return Episode(Batch(images[support], labels[support]), Batch(images[query], labels[query]), domain)
 
 
 class Pool(NamedTuple):

@@ -1,5 +1,6 @@
 """Meta-learners: `MetaLearner(init, update, adapt)`, as `optax.GradientTransformation` is an optimizer."""
 
+from metaforge.learners._anil import anil as anil
 from metaforge.learners._erm import erm as erm
 from metaforge.learners._maml import daml as daml
 from metaforge.learners._maml import fomaml as fomaml
@@ -8,5 +9,8 @@ from metaforge.learners.base import MetaInfo as MetaInfo
 from metaforge.learners.base import MetaLearner as MetaLearner
 from metaforge.learners.base import MetaState as MetaState
 
-LEARNERS = {"maml": maml, "fomaml": fomaml, "daml": daml, "erm": erm}
+LEARNERS = {"maml": maml, "fomaml": fomaml, "daml": daml, "erm": erm, "anil": anil}
 """The learners by name, as the commands know them."""
+
+TAKE_A_MODEL = ("anil",)
+"""Those that look inside a model: their first two arguments are a backbone and an objective, not a loss function."""

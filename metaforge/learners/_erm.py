@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import optax
 
 from metaforge.inner import adapt as inner_adapt
-from metaforge.learners.base import MetaInfo, MetaLearner, init_with, outer_step
+from metaforge.learners._assembly import init_with, outer_step
+from metaforge.learners.base import MetaInfo, MetaLearner
 from metaforge.types import Batch, LossFn
 
 

@@ -1,21 +1,17 @@
 """MAML and its assemblies: FOMAML drops the second order, DAML weighs tasks by their difficulty."""
 
 from collections.abc import Sequence
-from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from metaforge.execution import Strategy, task_gradients
+from metaforge.execution import Strategy
 from metaforge.inner import Order, Remat
-from metaforge.inner import adapt as inner_adapt
-from metaforge.learners.base import MetaInfo, MetaLearner, add_up, init_with, outer_step, with_context
+from metaforge.learners._assembly import Reduction, adapt_part, init_with, outer_update, with_context
+from metaforge.learners.base import MetaLearner
 from metaforge.types import LossFn, TaskWeighting
-from metaforge.weighting import difficulty_aware, uniform
-
-Reduction = Literal["sum", "mean"]
-"""How the outer loss runs over the tasks of a meta-batch."""
+from metaforge.weighting import difficulty_aware
 
 
 def maml(
@@ -30,6 +26,7 @@ def maml(
     grad_steps: int | None = None,
     remat: Remat = "none",
     step_weights: Sequence[float] | None = None,
+    adapts: str = "",
     tasks: Strategy = "auto",
 ) -> MetaLearner:
     r"""Learns parameters from which a few steps on a few examples go a long way.
@@ -58,6 +55,8 @@ def maml(
         remat: what an exact gradient computes again to save memory: "none", "steps" or "sqrt" (see `metaforge.adapt`).
         step_weights: MAML++'s multi-step loss: what the query loss after each inner step counts,
             $\mathcal{L}_i = \sum_t v_t \mathcal{L}_{D^q_i}(\theta'_{i,t})$; if left out, only the last one counts.
+        adapts: which parameters the inner steps move, a pattern of paths (see `metaforge.paths`), such as
+            "Normalise" for the scales and shifts of normalisation alone; all if empty. The outer step moves all.
         tasks: how to run the tasks of a meta-batch (see `metaforge.execution`); the numbers do not depend on it.
 
     Returns:
@@ -65,7 +64,7 @@ def maml(
 
     Raises:
         ValueError: for an unknown `reduction`, or for another number of `step_weights` than of steps; when used, for an
-            unknown `order`, `remat` or `tasks`.
+            unknown `order`, `remat` or `tasks`, or a pattern that no path has.
 
     Example:
         >>> from metaforge.types import Batch, Episode
@@ -80,19 +79,15 @@ def maml(
     References:
         Finn, Abbeel and Levine, *Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks*, ICML 2017,
         algorithm 2. Jin and Tan, *Difficulty-Aware Meta-Learning for Cross-Domain Face Forgery Detection*, eq. 4.
-        Antoniou, Edwards and Storkey, *How to Train Your MAML*, ICLR 2019, section 4 (multi-step loss).
+        Antoniou, Edwards and Storkey, *How to Train Your MAML*, ICLR 2019, section 4 (multi-step loss). Zintgraf et
+        al., *Fast Context Adaptation via Meta-Learning*, ICML 2019 (partial adaptation).
     """
-    if reduction not in get_args(Reduction):
-        raise ValueError(f"unknown `reduction` {reduction!r}; known: {', '.join(get_args(Reduction))}.")
-    weigh = task_weighting or uniform()
-    reduce = {"sum": jnp.sum, "mean": jnp.mean}[reduction]
-
     if step_weights is not None and len(step_weights) != inner_steps:
         raise ValueError(f"`step_weights` must be one number for each of {inner_steps} steps, got {len(step_weights)}.")
 
     def adapt(params, support, probe=None):
-        return inner_adapt(
-            loss_fn, params, support, optimizer=inner_optimizer, num_steps=inner_steps, order=order,
+        return adapt_part(
+            loss_fn, params, support, pattern=adapts, optimizer=inner_optimizer, num_steps=inner_steps, order=order,
             grad_steps=grad_steps, remat=remat, probe=probe,
         )  # fmt: skip
 
@@ -107,17 +102,7 @@ def maml(
             loss, metrics = jnp.dot(jnp.asarray(step_weights, losses.dtype), losses), jax.tree.map(_last, metrics)
         return loss, (info.losses, metrics)
 
-    def outer_loss(query_losses):
-        weights = weigh(query_losses)
-        return reduce(weights * query_losses), weights
-
-    def update(state, episodes):
-        (losses, (support_losses, metrics)), gradients = task_gradients(task_loss, state.params, episodes, tasks=tasks)
-        (loss, weights), factors = jax.value_and_grad(outer_loss, has_aux=True)(losses)
-        gradient = add_up(factors, gradients)
-        info = MetaInfo(loss, losses, support_losses, weights, factors, optax.global_norm(gradient), metrics)
-        return outer_step(outer_optimizer, state, gradient), info
-
+    update = outer_update(task_loss, outer_optimizer, task_weighting=task_weighting, reduction=reduction, tasks=tasks)
     return MetaLearner(init_with(outer_optimizer), update, lambda params, support: adapt(params, support))
 
 

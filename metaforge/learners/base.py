@@ -1,9 +1,8 @@
 """What every meta-learner is: three pure functions, a state that the next step needs, an info that a person wants."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import jax
-import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
@@ -80,36 +79,13 @@ class MetaLearner(NamedTuple):
     Attributes:
         init: `init(params) -> MetaState`.
         update: `update(state, episodes) -> (MetaState, MetaInfo)`, one outer step on a meta-batch.
-        adapt: `adapt(params, support) -> (params, AdaptInfo)`, one task.
+        adapt: `adapt(params, support) -> (model's parameters, AdaptInfo)`, one task; `params` are the meta-parameters,
+            those of `MetaState`.
+        model: `model(params) -> model's parameters`: what of the meta-parameters the model runs on where nothing is
+            adapted. Learners that learn more than a model, such as rates, keep the model among the rest.
     """
 
     init: InitFn
     update: UpdateFn
     adapt: AdaptFn
-
-
-def init_with(optimizer: optax.GradientTransformation) -> InitFn:
-    """The `init` that all learners share: step 0 and a fresh outer optimizer."""
-
-    def init(params):
-        # Strong types: weakly typed parameters or counters would make the second update compile again.
-        params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), params)
-        return MetaState(params, optimizer.init(params), jnp.zeros((), jnp.int32))
-
-    return init
-
-
-def outer_step(optimizer: optax.GradientTransformation, state: MetaState, grads: Params) -> MetaState:
-    """The state after the outer optimizer has followed `grads`."""
-    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-    return MetaState(optax.apply_updates(state.params, updates), opt_state, state.step + 1)
-
-
-def with_context(query: Batch, support: Batch) -> Batch:
-    """The query batch, knowing the support inputs that may normalise it."""
-    return query._replace(context=support.inputs)
-
-
-def add_up(factors: Float[Array, " tasks"], gradients: Params) -> Params:
-    """The weighted sum of the tasks' gradients: every leaf loses its leading axis of tasks."""
-    return jax.tree.map(lambda leaf: jnp.tensordot(factors.astype(leaf.dtype), leaf, axes=1), gradients)
+    model: Callable[[Params], Params] = lambda params: params

@@ -1,5 +1,10 @@
 """What holds for every meta-learner. A new one is a new row of `CASES`."""
 
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -8,46 +13,79 @@ import optax
 import pytest
 
 import metaforge as mf
-from metaforge import learners
+from metaforge import learners, paths
 
-# The learner's name, its own options, and its inner rule.
+SGD = optax.sgd(0.1)
+
+
+class Case(NamedTuple):
+    """A learner and its settings.
+
+    Attributes:
+        name: of the learner.
+        options: its own; `inner_optimizer` is `optax.sgd(0.1)` where none is given and the learner takes one.
+        unmoved: a pattern of paths that an outer step need not move, such as a head that the learner does not use.
+        inner: whether it takes `inner_steps`; one that adapts in closed form does not.
+        pools: whether it reports all tasks as one.
+        weighs: whether its loss is the weighted sum (or mean) of the query losses, and nothing else.
+        sees_order: whether a task's place in the meta-batch says what it is for, as in a split into two roles.
+    """
+
+    name: str
+    options: Mapping[str, Any] = MappingProxyType({})
+    unmoved: str = "^$"
+    inner: bool = True
+    pools: bool = False
+    weighs: bool = True
+    sees_order: bool = False
+
+
 CASES = {
-    "maml": ("maml", {}, optax.sgd(0.1)),
-    "maml, three steps of adam": ("maml", {"inner_steps": 3, "reduction": "mean"}, optax.adam(0.01, eps=1e-3)),
-    "maml, vmapped": ("maml", {"tasks": "vmap"}, optax.sgd(0.1, momentum=0.9)),
-    "fomaml": ("fomaml", {"inner_steps": 2}, optax.sgd(0.1)),
-    "daml": ("daml", {}, optax.sgd(0.1)),
-    "daml, normalised": ("daml", {"normalize": True, "detach": True, "order": "second"}, optax.sgd(0.1)),
-    "erm": ("erm", {}, optax.sgd(0.1)),
+    "maml": Case("maml", {"inner_optimizer": SGD}),
+    "maml, three steps of adam": Case(
+        "maml", {"inner_steps": 3, "reduction": "mean", "inner_optimizer": optax.adam(0.01, eps=1e-3)}
+    ),
+    "maml, vmapped": Case("maml", {"tasks": "vmap", "inner_optimizer": optax.sgd(0.1, momentum=0.9)}),
+    "maml, of the first layer": Case("maml", {"adapts": "Dense_0", "inner_optimizer": SGD}),
+    "fomaml": Case("fomaml", {"inner_steps": 2, "inner_optimizer": SGD}),
+    "daml": Case("daml", {"inner_optimizer": SGD}),
+    "daml, normalised": Case("daml", {"normalize": True, "detach": True, "order": "second", "inner_optimizer": SGD}),
+    "erm": Case("erm", {"inner_optimizer": SGD}, pools=True),
+    "anil": Case("anil", {"inner_steps": 2, "inner_optimizer": SGD}),
 }
 TASKS = 3
 
 model = mf.backbones.mlp(hidden=(4,), outputs=2)
-loss_fn = mf.objectives.loss_fn(model.apply, mf.objectives.cross_entropy())
+objective = mf.objectives.cross_entropy()
+loss_fn = mf.objectives.loss_fn(model.apply, objective)
 
 
 def test_every_learner_has_a_row():
     public = {name for name in vars(learners) if name.islower() and callable(getattr(learners, name))}
     assert public == set(mf.LEARNERS)
-    assert public <= {name for name, _, _ in CASES.values()}
+    assert public == {case.name for case in CASES.values()}
     assert all(getattr(mf, name) is learner for name, learner in mf.LEARNERS.items())
+    assert set(learners.TAKE_A_MODEL) < public
 
 
 def episodes(seed):
     rng = np.random.default_rng(seed)
-    batch = lambda n: mf.Batch(rng.normal(size=(TASKS, n, 3)).astype(np.float32), rng.integers(0, 2, size=(TASKS, n)))
-    return jax.tree.map(jnp.asarray, mf.Episode(batch(4), batch(5)))
+    labels = lambda n: rng.permuted(np.arange(n) % 2 * np.ones((TASKS, 1), int), axis=1)
+    batch = lambda n: mf.Batch(rng.normal(size=(TASKS, n, 3)).astype(np.float32), labels(n))
+    return jax.tree.map(jnp.asarray, mf.Episode(batch(4), batch(6), np.arange(TASKS, dtype=np.int32)))
 
 
-def build(case, loss_fn=loss_fn):
-    name, options, rule = CASES[case]
-    return mf.LEARNERS[name](loss_fn, inner_optimizer=rule, outer_optimizer=optax.adam(0.1), **options)
+def build(case, **options):
+    name = CASES[case].name
+    given = (model, objective) if name in learners.TAKE_A_MODEL else (loss_fn,)
+    return mf.LEARNERS[name](*given, outer_optimizer=optax.adam(0.1), **(dict(CASES[case].options) | options))
 
 
 class Run:
     """One learner, compiled once for all laws: a second trace anywhere fails."""
 
     def __init__(self, case):
+        self.case = CASES[case]
         self.learner = build(case)
         self.update = jax.jit(chex.assert_max_traces(self.learner.update, n=1))
         self.params = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 3)))
@@ -83,7 +121,8 @@ def test_new_data_and_a_moved_state_do_not_compile_again(run):
 
 def test_the_state_keeps_its_structure_shapes_and_dtypes(run):
     assert signature(run.state) == signature(run.start)
-    assert signature(run.state.params) == signature(run.params)
+    assert signature(run.learner.model(run.state.params)) == signature(run.params)
+    assert_equal(run.learner.model(run.start.params), run.params)
     assert run.start.step == 0
     assert run.state.step == 1
 
@@ -97,13 +136,17 @@ def test_what_is_given_is_left_as_it_was(run):
 
 
 def test_one_step_moves_every_parameter_array_and_nothing_is_infinite(run):
-    for before, after in zip(jax.tree.leaves(run.params), jax.tree.leaves(run.state.params), strict=True):
-        assert np.any(before != after)
+    moved = jax.tree.map(lambda before, after: bool(np.any(before != after)), run.start.params, run.state.params)
+    names = jax.tree.leaves(paths.paths(moved))
+    still = [name for name, moves in zip(names, jax.tree.leaves(moved), strict=True) if not moves]
+    assert [name for name in still if not re.search(run.case.unmoved, name)] == []
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((run.state, run.info)))
     assert run.info.grad_norm > 0
 
 
 def test_the_order_of_tasks_does_not_matter(run):
+    if run.case.sees_order:
+        pytest.skip("the place of a task is its role")
     shuffled = jax.tree.map(lambda leaf: leaf[jnp.array([2, 0, 1])], episodes(0))
     state, info = run.update(run.start, shuffled)
     assert_close(state, run.state)
@@ -115,38 +158,49 @@ def test_the_order_of_tasks_does_not_matter(run):
 def test_what_is_reported_fits_together(run):
     info = run.info
     rows = info.query_losses.shape
+    assert rows == ((1,) if run.case.pools else (TASKS,))
     assert info.weights.shape == info.gradient_factors.shape == info.metrics["accuracy"].shape == rows
     assert info.support_losses.shape[:1] == rows
     assert info.loss.shape == info.grad_norm.shape == ()
+    if not run.case.weighs:
+        return
     total = np.sum(np.asarray(info.weights) * info.query_losses)
     assert np.isclose(info.loss, total, rtol=1e-5) or np.isclose(info.loss, total / TASKS, rtol=1e-5)
 
 
 def test_adapt_lowers_the_support_loss_and_runs_under_vmap_as_alone(run):
     support = episodes(0).support
-    adapted, info = jax.jit(jax.vmap(run.learner.adapt, in_axes=(None, 0)))(run.params, support)
+    adapted, info = jax.jit(jax.vmap(run.learner.adapt, in_axes=(None, 0)))(run.start.params, support)
     last = jax.tree.map(lambda leaf: leaf[-1], support)
-    assert_close(jax.tree.map(lambda leaf: leaf[-1], (adapted, info)), jax.jit(run.learner.adapt)(run.params, last))
+    alone = jax.jit(run.learner.adapt)(run.start.params, last)
+    assert_close(jax.tree.map(lambda leaf: leaf[-1], (adapted, info)), alone)
+    assert signature(alone[0]) == signature(run.params)
     after = jax.vmap(lambda params, batch: loss_fn(params, batch)[0])(adapted, support)
-    assert np.all(after < info.losses[:, 0])
+    before = jax.vmap(lambda batch: loss_fn(run.params, batch)[0])(support)
+    assert np.all(after < before)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [case for case in CASES if CASES[case].inner])
 def test_no_inner_steps_adapt_to_nothing(case):
-    name, options, rule = CASES[case]
-    options = options | {"inner_steps": 0}
-    learner = mf.LEARNERS[name](loss_fn, inner_optimizer=rule, outer_optimizer=optax.adam(0.1), **options)
+    learner = build(case, inner_steps=0)
     params = {"Dense_0": {"kernel": jnp.ones((3, 4)), "bias": jnp.arange(4.0)}}
     params |= {"head": {"kernel": jnp.ones((4, 2)), "bias": jnp.zeros(2)}}
-    adapted, info = learner.adapt(params, mf.Batch(jnp.ones((2, 3)), jnp.zeros(2, jnp.int32)))
+    batch = mf.Batch(jnp.ones((2, 3)), jnp.zeros(2, jnp.int32))
+    adapted, info = learner.adapt(learner.init(params).params, batch)
     assert_equal(adapted, params)
     assert info.losses.shape == (0,)
 
 
-@pytest.mark.parametrize("case", CASES)
+def takes_numbers(case):
+    """Whether a learner runs on a loss function of a single number, as in the docstrings."""
+    return CASES[case].name not in learners.TAKE_A_MODEL and "adapts" not in CASES[case].options
+
+
+@pytest.mark.parametrize("case", filter(takes_numbers, CASES))
 def test_weakly_typed_parameters_do_not_compile_twice_and_metrics_may_be_numbers(case):
     # `jnp.array(1.0)` is weakly typed, and every example in the docstrings starts from one.
-    learner = build(case, lambda params, batch: (jnp.mean((params - batch.inputs) ** 2), {"constant": 1.0}))
+    loss_fn = lambda params, batch: (jnp.mean((params - batch.inputs) ** 2), {"constant": 1.0})
+    learner = mf.LEARNERS[CASES[case].name](loss_fn, outer_optimizer=optax.adam(0.1), **CASES[case].options)
     chex.clear_trace_counter()
     update = jax.jit(chex.assert_max_traces(learner.update, n=1))
     state, info = update(learner.init(jnp.array(1.0)), episodes(0))

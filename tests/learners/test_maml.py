@@ -10,6 +10,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import metaforge as mf
+from metaforge.learners import _assembly
 
 ALPHA = 0.1
 SUPPORT, QUERY = np.array([1.0, -2.0, 4.0]), np.array([2.0, 0.5, -1.0])  # one number a task
@@ -160,7 +161,7 @@ def test_the_first_order_outer_gradient_is_the_query_gradient_at_the_adapted_par
         gradient = lambda params, batch: jax.grad(lambda params: tanh_net(params, batch)[0])(params)
         total = jax.tree.map(jnp.zeros_like, params)
         for i in range(3):
-            support, query = jax.tree.map(lambda leaf, i=i: leaf[i], episodes)
+            support, query, _ = jax.tree.map(lambda leaf, i=i: leaf[i], episodes)
             adapted = params
             for _ in range(2):
                 adapted = jax.tree.map(lambda p, g: p - 0.5 * g, adapted, gradient(adapted, support))
@@ -230,6 +231,5 @@ def test_the_strategy_never_changes_the_update(tasks, x64):
 
 
 def test_wrong_settings_are_named_in_one_line():
-    optimizers = {"inner_optimizer": optax.sgd(0.1), "outer_optimizer": optax.sgd(0.1)}
     with pytest.raises(ValueError, match="unknown `reduction` 'max'; known: sum, mean"):
-        inspect.unwrap(mf.maml)(quadratic, **optimizers, reduction="max")
+        inspect.unwrap(_assembly.outer_update)(quadratic, optax.sgd(0.1), reduction="max")

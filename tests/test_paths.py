@@ -7,7 +7,8 @@ import optax
 import pytest
 
 import metaforge as mf
-from metaforge.backbones import mlp, paths
+from metaforge import paths
+from metaforge.backbones import mlp
 
 PARAMS = {
     "vision": {"blocks": {"00": {"kernel": 1.0}, "01": {"kernel": 2.0}}, "class": 3.0},

@@ -1,0 +1,120 @@
+"""What learners are put together from: how a state starts, the outer step, and the parts of a model."""
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from metaforge.execution import Strategy, TaskFn, task_gradients
+from metaforge.inner import AdaptInfo
+from metaforge.inner import adapt as inner_adapt
+from metaforge.learners.base import InitFn, MetaInfo, MetaState, UpdateFn
+from metaforge.paths import merge, partition
+from metaforge.types import Backbone, Batch, LossFn, Objective, Outputs, Params, TaskWeighting
+from metaforge.weighting import uniform
+
+Reduction = Literal["sum", "mean"]
+"""How the outer loss runs over the tasks of a meta-batch."""
+
+
+def init_with(optimizer: optax.GradientTransformation) -> InitFn:
+    """The `init` that all learners share: step 0 and a fresh outer optimizer."""
+
+    def init(params):
+        # Strong types: weakly typed parameters or counters would make the second update compile again.
+        params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), params)
+        return MetaState(params, optimizer.init(params), jnp.zeros((), jnp.int32))
+
+    return init
+
+
+def outer_step(optimizer: optax.GradientTransformation, state: MetaState, grads: Params) -> MetaState:
+    """The state after the outer optimizer has followed `grads`."""
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    return MetaState(optax.apply_updates(state.params, updates), opt_state, state.step + 1)
+
+
+def outer_update(
+    task_loss: TaskFn,
+    optimizer: optax.GradientTransformation,
+    *,
+    task_weighting: TaskWeighting | None = None,
+    reduction: Reduction = "sum",
+    tasks: Strategy = "auto",
+) -> UpdateFn:
+    r"""The `update` of every learner that minimises $J = \sum_i w_i\, \mathcal{L}_{D^q_i}(\theta'_i)$.
+
+    Args:
+        task_loss: meta-parameters and one task's episode to $\mathcal{L}_{D^q_i}(\theta'_i)$ and
+            `(support losses, metrics)`.
+        optimizer: the outer rule.
+        task_weighting: query losses to weights; all 1 if left out.
+        reduction: "sum" over tasks or "mean".
+        tasks: how the tasks of a meta-batch run.
+    """
+    if reduction not in get_args(Reduction):
+        raise ValueError(f"unknown `reduction` {reduction!r}; known: {', '.join(get_args(Reduction))}.")
+    weigh, reduce = task_weighting or uniform(), {"sum": jnp.sum, "mean": jnp.mean}[reduction]
+
+    def outer_loss(query_losses):
+        weights = weigh(query_losses)
+        return reduce(weights * query_losses), weights
+
+    def update(state, episodes):
+        (losses, (support_losses, metrics)), gradients = task_gradients(task_loss, state.params, episodes, tasks=tasks)
+        (loss, weights), factors = jax.value_and_grad(outer_loss, has_aux=True)(losses)
+        gradient = add_up(factors, gradients)
+        info = MetaInfo(loss, losses, support_losses, weights, factors, optax.global_norm(gradient), metrics)
+        return outer_step(optimizer, state, gradient), info
+
+    return update
+
+
+def with_context(query: Batch, support: Batch) -> Batch:
+    """The query batch, knowing the support inputs that may normalise it."""
+    return query._replace(context=support.inputs)
+
+
+def add_up(factors: Float[Array, " tasks"], gradients: Params) -> Params:
+    """The weighted sum of the tasks' gradients: every leaf loses its leading axis of tasks."""
+    return jax.tree.map(lambda leaf: jnp.tensordot(factors.astype(leaf.dtype), leaf, axes=1), gradients)
+
+
+def plain_loss(backbone: Backbone, objective: Objective) -> LossFn:
+    """The loss of a whole model, for learners that are given its parts."""
+    return lambda params, batch: objective(backbone.apply(params, batch.inputs, context=batch.context), batch)
+
+
+def head_loss(backbone: Backbone, objective: Objective) -> LossFn:
+    """The loss of a model's head on a batch of embeddings, as `embed` makes it."""
+    head = backbone.head
+    if head is None:
+        raise ValueError("this backbone has no head of its own (`Backbone.head`), and the learner works on that.")
+    return lambda params, batch: objective(Outputs(head(params, batch.inputs), batch.inputs), batch)
+
+
+def embed(backbone: Backbone, params: Params, batch: Batch) -> Batch:
+    """The same examples as the head sees them: embeddings instead of images, which need no context any more."""
+    outputs = backbone.apply(params, batch.inputs, context=batch.context)
+    return batch._replace(inputs=outputs.embeddings, context=None)
+
+
+def adapt_part(
+    loss_fn: LossFn, params: Params, support: Batch, *, pattern: str = "", probe: Callable | None = None, **options: Any
+) -> tuple[Params, AdaptInfo]:
+    """`metaforge.adapt` for the parameters whose paths a pattern finds; no gradient of the others is computed.
+
+    Returns whole parameters, and `probe` is given whole ones; an empty pattern means all.
+    """
+    if not pattern:
+        return inner_adapt(loss_fn, params, support, probe=probe, **options)
+    moving, frozen = partition(params, pattern)
+    whole = lambda part: merge(part, frozen)
+    moved, info = inner_adapt(
+        lambda part, batch: loss_fn(whole(part), batch), moving, support,
+        probe=(lambda part: probe(whole(part))) if probe else None, **options,
+    )  # fmt: skip
+    return whole(moved), info

@@ -1,0 +1,77 @@
+"""ANIL against the loop that runs the whole network at every step, and partial adaptation against a hand loop."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import metaforge as mf
+
+model = mf.backbones.mlp(hidden=(4,), outputs=2)
+objective = mf.objectives.cross_entropy()
+loss_fn = mf.objectives.loss_fn(model.apply, objective)
+OPTIONS = {"inner_optimizer": optax.sgd(0.3), "outer_optimizer": optax.sgd(1.0), "inner_steps": 2}
+
+
+@pytest.fixture(scope="module")
+def start():
+    return jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 3)))
+
+
+def episodes():
+    rng = np.random.default_rng(3)
+    batch = lambda n: mf.Batch(
+        jnp.asarray(rng.normal(size=(2, n, 3)), jnp.float32), jnp.asarray(rng.integers(0, 2, (2, n)))
+    )
+    return mf.Episode(batch(4), batch(6))
+
+
+def by_hand(params, episode, *, pattern, first):
+    """Two steps on the parameters whose top-level name is `pattern`, written out."""
+    adapted = params
+    for _ in range(2):
+        grads = jax.grad(lambda p: loss_fn(p, episode.support)[0])(adapted)
+        grads = jax.lax.stop_gradient(grads) if first else grads
+        step = lambda p, g: p - 0.3 * g
+        adapted = adapted | {pattern: jax.tree.map(step, adapted[pattern], grads[pattern])}
+    return loss_fn(adapted, episode.query)[0]
+
+
+@pytest.mark.parametrize("order", ["first", "second"])
+@pytest.mark.parametrize("name", ["anil", "maml"])
+def test_partial_adaptation_follows_the_gradient_of_a_hand_loop(name, order, start):
+    pattern = "head" if name == "anil" else "Dense_0"
+    given = (model, objective) if name == "anil" else (loss_fn,)
+    options = {} if name == "anil" else {"adapts": "^Dense_0/"}
+    learner = mf.LEARNERS[name](*given, order=order, **options, **OPTIONS)
+    state, info = jax.jit(learner.update)(learner.init(start), episodes())
+    tasks = [jax.tree.map(lambda leaf, i=i: leaf[i], episodes()) for i in range(2)]
+    hand = lambda params: sum(by_hand(params, task, pattern=pattern, first=order == "first") for task in tasks)
+    loss, grads = jax.jit(jax.value_and_grad(hand))(start)
+    np.testing.assert_allclose(info.loss, loss, rtol=1e-5)
+    expected = jax.tree.map(lambda p, g: p - g, start, grads)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), state.params, expected)
+
+
+def test_features_are_computed_once_for_each_side_of_a_task_however_many_steps(start):
+    calls = []
+
+    def counted(params, inputs, *, context=None):
+        calls.append(inputs.shape)
+        return model.apply(params, inputs, context=context)
+
+    learner = mf.anil(model._replace(apply=counted), objective, **(OPTIONS | {"inner_steps": 5}), order="first")
+    jax.eval_shape(learner.update, learner.init(start), episodes())
+    assert calls == [(4, 3), (6, 3)]
+
+
+def test_a_backbone_without_a_head_is_refused():
+    with pytest.raises(ValueError, match="no head"):
+        mf.anil(model._replace(head=None), objective, **OPTIONS)
+
+
+def test_a_pattern_that_no_path_has_is_refused(start):
+    learner = mf.maml(loss_fn, adapts="^neck/", **OPTIONS)
+    with pytest.raises(ValueError, match="no parameter's path has '\\^neck/'"):
+        learner.adapt(start, jax.tree.map(lambda leaf: leaf[0], episodes().support))
