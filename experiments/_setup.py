@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 import metaforge as mf
-from experiments import _prepared
+from experiments import _learners, _prepared
 from experiments._progress import progress
 from experiments.config import Config
 from metaforge.data.domains import SourceSplit, TestSplit
@@ -19,6 +19,7 @@ from metaforge.data.records import COLUMNS, Records, concatenate
 from metaforge.errors import InputError
 from metaforge.forgeries import ACQUISITIONS, FORGERIES, Face, synthesise
 from metaforge.runs import fingerprint
+from metaforge.types import LossFn, Objective
 
 CONTEXT_ROWS = 64
 """Source images whose statistics normalise images of a domain from which nothing is known yet."""
@@ -105,11 +106,15 @@ def model(config: Config, *, normalisation: str | None = None) -> mf.Backbone:
     )
 
 
-def loss_fn(config: Config):
+def objective(config: Config) -> Objective:
     """Cross-entropy of the backbone's logits, or FakeRadar's tri-training of logits and embeddings."""
-    backbone, objectives = model(config), mf.objectives
-    objective = objectives.fakeradar() if config.objective == "fakeradar" else objectives.cross_entropy()
-    return objectives.loss_fn(backbone.apply, objective, head=backbone.head)
+    return mf.objectives.fakeradar() if config.objective == "fakeradar" else mf.objectives.cross_entropy()
+
+
+def loss_fn(config: Config) -> LossFn:
+    """The objective of the backbone's outputs."""
+    backbone = model(config)
+    return mf.objectives.loss_fn(backbone.apply, objective(config), head=backbone.head)
 
 
 def init_params(config: Config):
@@ -130,18 +135,7 @@ def learning_rate(config: Config) -> Callable | float:
 
 def learner(config: Config) -> mf.MetaLearner:
     """The learner of a run, by name."""
-    options: dict = {
-        "inner_optimizer": optax.sgd(config.inner_lr),
-        "outer_optimizer": optax.adam(learning_rate(config)),
-        "inner_steps": config.inner_steps,
-    }
-    if config.learner != "erm":
-        options |= {"reduction": config.reduction, "tasks": config.strategy}
-    if config.learner in ("maml", "daml"):
-        options |= {"order": config.order, "grad_steps": config.grad_steps or None, "remat": config.remat}
-    if config.learner == "daml":
-        options |= {"detach": config.detach, "normalize": config.normalize}
-    return mf.LEARNERS[config.learner](loss_fn(config), **options)
+    return _learners.learner(config, loss_fn(config), model(config), objective(config), learning_rate(config))
 
 
 def source_context(config: Config, pool: Records) -> np.ndarray:

@@ -5,13 +5,15 @@ import math
 
 from metaforge.commands import setting
 from metaforge.errors import InputError
+from metaforge.learners import LEARNERS
+from metaforge.weighting import WEIGHTINGS
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """What to train, on what, and how. Lists are comma-separated."""
 
-    learner: str = setting("daml", "What learns.", choices=("daml", "maml", "fomaml", "erm"))
+    learner: str = setting("daml", "What learns.", choices=tuple(LEARNERS))
     seed: int = setting(0, "Initial parameters and the stream of episodes.")
     baseline: bool = setting(True, "Whether to train ERM on the same images too, in WORKDIR/erm.")
 
@@ -50,6 +52,9 @@ class Config:
     inner_lr: float = setting(0.1, "alpha of eq. 2, plain gradient descent.", open_in_paper=True)
     inner_steps: int = setting(1, "Steps of adaptation while training (paper: 1).")
     order: str = setting("first", "Order of the outer gradient (paper: first).", choices=("first", "second", "mixed"))
+    adapts: str = setting("", "Which parameters inner steps move, a pattern of paths; '' for all.")
+    weighting: str = setting("", "What tasks count, for learners that leave it open.", choices=("", *WEIGHTINGS))
+    outer_optimizer: str = setting("adam", "The outer rule (paper: Adam).", choices=("adam", "sgd"))
     outer_lr: float = setting(1e-3, "beta of eq. 4 and 5, Adam (paper: 1e-3).")
     outer_decay: float = setting(0.1, "Factor on outer_lr every decay_epochs (paper: 0.1).")
     decay_epochs: int = setting(150, "Epochs between decays (paper: 150); 0 for never.")

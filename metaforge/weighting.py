@@ -1,5 +1,8 @@
 """Task weightings: how much each task of a meta-batch counts, as a function of the query losses."""
 
+import functools
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
@@ -58,3 +61,13 @@ def difficulty_aware(*, detach: bool = False, normalize: bool = False) -> TaskWe
         return jax.lax.stop_gradient(weights) if detach else weights
 
     return weigh
+
+
+WEIGHTINGS: dict[str, Callable[[], TaskWeighting]] = {
+    "uniform": uniform,
+    "through": difficulty_aware,
+    "detached": functools.partial(difficulty_aware, detach=True),
+    "normalised": functools.partial(difficulty_aware, normalize=True),
+    "detached_normalised": functools.partial(difficulty_aware, detach=True, normalize=True),
+}
+"""The weightings by name, as the commands know them: DAML's four variants apart, since they differ in what they do."""

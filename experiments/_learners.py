@@ -1,0 +1,59 @@
+"""From a `Config` to a learner, by name: which of the settings each takes."""
+
+import optax
+
+import metaforge as mf
+from experiments.config import Config
+from metaforge import weighting
+from metaforge.errors import InputError
+from metaforge.learners import TAKE_A_MODEL
+from metaforge.types import LossFn, Objective
+
+_INNER = ("inner_optimizer", "inner_steps")
+_OUTER = ("task_weighting", "reduction", "tasks")
+_EXACT = ("order", "grad_steps", "remat")
+
+TAKES: dict[str, tuple[str, ...]] = {
+    "maml": (*_INNER, *_OUTER, *_EXACT, "adapts"),
+    "fomaml": (*_INNER, *_OUTER, "adapts"),
+    "daml": (*_INNER, *_EXACT, "reduction", "tasks", "adapts", "detach", "normalize"),
+    "erm": _INNER,
+    "anil": (*_INNER, *_OUTER, "order"),
+}
+"""By learner, the options it takes; each is filled from the field of `Config` that says it."""
+
+
+def learner(config: Config, loss_fn: LossFn, backbone: mf.Backbone, objective: Objective, rate) -> mf.MetaLearner:
+    """The learner that a configuration names.
+
+    Args:
+        config: what it says of learners; settings that the named one does not take change nothing.
+        loss_fn: of the whole model.
+        backbone: the model, for learners that look inside.
+        objective: what is minimised.
+        rate: the outer rate, a number or an optax schedule.
+
+    Raises:
+        InputError: for a weighting given to a learner that takes none.
+    """
+    takes = TAKES[config.learner]
+    if config.weighting and "task_weighting" not in takes:
+        able = ", ".join(name for name in TAKES if "task_weighting" in TAKES[name])
+        raise InputError(f"--config.weighting: {config.learner} weighs no tasks. Use one of {able}, or leave it out.")
+    every = {
+        "inner_optimizer": optax.sgd(config.inner_lr),
+        "inner_lr": config.inner_lr,
+        "inner_steps": config.inner_steps,
+        "task_weighting": weighting.WEIGHTINGS[config.weighting]() if config.weighting else None,
+        "reduction": config.reduction,
+        "tasks": config.strategy,
+        "order": config.order,
+        "grad_steps": config.grad_steps or None,
+        "remat": config.remat,
+        "adapts": config.adapts,
+        "detach": config.detach,
+        "normalize": config.normalize,
+    }
+    given = (backbone, objective) if config.learner in TAKE_A_MODEL else (loss_fn,)
+    outer = {"adam": optax.adam, "sgd": optax.sgd}[config.outer_optimizer](rate)
+    return mf.LEARNERS[config.learner](*given, outer_optimizer=outer, **{name: every[name] for name in takes})
