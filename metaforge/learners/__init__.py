@@ -5,11 +5,20 @@ from metaforge.learners._erm import erm as erm
 from metaforge.learners._maml import daml as daml
 from metaforge.learners._maml import fomaml as fomaml
 from metaforge.learners._maml import maml as maml
+from metaforge.learners._meta_sgd import Rated as Rated
+from metaforge.learners._meta_sgd import meta_sgd as meta_sgd
 from metaforge.learners.base import MetaInfo as MetaInfo
 from metaforge.learners.base import MetaLearner as MetaLearner
 from metaforge.learners.base import MetaState as MetaState
 
-LEARNERS = {"maml": maml, "fomaml": fomaml, "daml": daml, "erm": erm, "anil": anil}
+LEARNERS = {
+    "maml": maml,
+    "fomaml": fomaml,
+    "daml": daml,
+    "erm": erm,
+    "anil": anil,
+    "meta_sgd": meta_sgd,
+}
 """The learners by name, as the commands know them."""
 
 TAKE_A_MODEL = ("anil",)

@@ -52,6 +52,10 @@ CASES = {
     "daml, normalised": Case("daml", {"normalize": True, "detach": True, "order": "second", "inner_optimizer": SGD}),
     "erm": Case("erm", {"inner_optimizer": SGD}, pools=True),
     "anil": Case("anil", {"inner_steps": 2, "inner_optimizer": SGD}),
+    "meta_sgd": Case("meta_sgd", {"inner_lr": 0.1}),
+    "meta_sgd, first order, by array": Case(
+        "meta_sgd", {"inner_lr": 0.1, "inner_steps": 2, "order": "first", "per": "array"}
+    ),
 }
 TASKS = 3
 
