@@ -21,6 +21,7 @@ from metaforge.learners import daml as daml
 from metaforge.learners import erm as erm
 from metaforge.learners import fomaml as fomaml
 from metaforge.learners import maml as maml
+from metaforge.learners import maml_plus_plus as maml_plus_plus
 from metaforge.learners import meta_sgd as meta_sgd
 from metaforge.types import FAKE as FAKE
 from metaforge.types import OUTLIER as OUTLIER

@@ -5,6 +5,8 @@ from metaforge.learners._erm import erm as erm
 from metaforge.learners._maml import daml as daml
 from metaforge.learners._maml import fomaml as fomaml
 from metaforge.learners._maml import maml as maml
+from metaforge.learners._maml_plus_plus import Stepped as Stepped
+from metaforge.learners._maml_plus_plus import maml_plus_plus as maml_plus_plus
 from metaforge.learners._meta_sgd import Rated as Rated
 from metaforge.learners._meta_sgd import meta_sgd as meta_sgd
 from metaforge.learners.base import MetaInfo as MetaInfo
@@ -18,6 +20,7 @@ LEARNERS = {
     "erm": erm,
     "anil": anil,
     "meta_sgd": meta_sgd,
+    "maml_plus_plus": maml_plus_plus,
 }
 """The learners by name, as the commands know them."""
 

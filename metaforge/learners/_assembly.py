@@ -1,5 +1,6 @@
 """What learners are put together from: how a state starts, the outer step, and the parts of a model."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from metaforge.execution import Strategy, TaskFn, task_gradients
+from metaforge.execution import Strategy, task_gradients
 from metaforge.inner import AdaptInfo
 from metaforge.inner import adapt as inner_adapt
 from metaforge.learners.base import InitFn, MetaInfo, MetaState, UpdateFn
@@ -38,12 +39,13 @@ def outer_step(optimizer: optax.GradientTransformation, state: MetaState, grads:
 
 
 def outer_update(
-    task_loss: TaskFn,
+    task_loss: Callable[..., tuple[jax.Array, Any]],
     optimizer: optax.GradientTransformation,
     *,
     task_weighting: TaskWeighting | None = None,
     reduction: Reduction = "sum",
     tasks: Strategy = "auto",
+    knows_step: bool = False,
 ) -> UpdateFn:
     r"""The `update` of every learner that minimises $J = \sum_i w_i\, \mathcal{L}_{D^q_i}(\theta'_i)$.
 
@@ -54,6 +56,7 @@ def outer_update(
         task_weighting: query losses to weights; all 1 if left out.
         reduction: "sum" over tasks or "mean".
         tasks: how the tasks of a meta-batch run.
+        knows_step: whether `task_loss` takes the number of the outer step as `step`.
     """
     if reduction not in get_args(Reduction):
         raise ValueError(f"unknown `reduction` {reduction!r}; known: {', '.join(get_args(Reduction))}.")
@@ -64,7 +67,8 @@ def outer_update(
         return reduce(weights * query_losses), weights
 
     def update(state, episodes):
-        (losses, (support_losses, metrics)), gradients = task_gradients(task_loss, state.params, episodes, tasks=tasks)
+        loss_of = functools.partial(task_loss, step=state.step) if knows_step else task_loss
+        (losses, (support_losses, metrics)), gradients = task_gradients(loss_of, state.params, episodes, tasks=tasks)
         (loss, weights), factors = jax.value_and_grad(outer_loss, has_aux=True)(losses)
         gradient = add_up(factors, gradients)
         info = MetaInfo(loss, losses, support_losses, weights, factors, optax.global_norm(gradient), metrics)

@@ -56,6 +56,13 @@ CASES = {
     "meta_sgd, first order, by array": Case(
         "meta_sgd", {"inner_lr": 0.1, "inner_steps": 2, "order": "first", "per": "array"}
     ),
+    "maml_plus_plus": Case(
+        "maml_plus_plus",
+        {"inner_lr": 0.1, "inner_steps": 2, "multi_step_iterations": 2, "second_order_from": 1, "tasks": "vmap"},
+    ),
+    "maml_plus_plus, a bias for each step": Case(
+        "maml_plus_plus", {"inner_lr": 0.1, "inner_steps": 3, "per_step": "Dense_0/bias"}
+    ),
 }
 TASKS = 3
 
@@ -197,7 +204,7 @@ def test_no_inner_steps_adapt_to_nothing(case):
 
 def takes_numbers(case):
     """Whether a learner runs on a loss function of a single number, as in the docstrings."""
-    return CASES[case].name not in learners.TAKE_A_MODEL and "adapts" not in CASES[case].options
+    return CASES[case].name not in learners.TAKE_A_MODEL and not {"adapts", "per_step"} & set(CASES[case].options)
 
 
 @pytest.mark.parametrize("case", filter(takes_numbers, CASES))
