@@ -23,6 +23,9 @@ from metaforge.learners import fomaml as fomaml
 from metaforge.learners import maml as maml
 from metaforge.learners import maml_plus_plus as maml_plus_plus
 from metaforge.learners import meta_sgd as meta_sgd
+from metaforge.learners import protonet as protonet
+from metaforge.learners import r2d2 as r2d2
+from metaforge.learners import ridge as ridge
 from metaforge.types import FAKE as FAKE
 from metaforge.types import OUTLIER as OUTLIER
 from metaforge.types import REAL as REAL

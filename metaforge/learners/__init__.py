@@ -9,6 +9,10 @@ from metaforge.learners._maml_plus_plus import Stepped as Stepped
 from metaforge.learners._maml_plus_plus import maml_plus_plus as maml_plus_plus
 from metaforge.learners._meta_sgd import Rated as Rated
 from metaforge.learners._meta_sgd import meta_sgd as meta_sgd
+from metaforge.learners._prototypes import protonet as protonet
+from metaforge.learners._ridge import Regressing as Regressing
+from metaforge.learners._ridge import r2d2 as r2d2
+from metaforge.learners._ridge import ridge as ridge
 from metaforge.learners.base import MetaInfo as MetaInfo
 from metaforge.learners.base import MetaLearner as MetaLearner
 from metaforge.learners.base import MetaState as MetaState
@@ -21,8 +25,11 @@ LEARNERS = {
     "anil": anil,
     "meta_sgd": meta_sgd,
     "maml_plus_plus": maml_plus_plus,
+    "protonet": protonet,
+    "ridge": ridge,
+    "r2d2": r2d2,
 }
 """The learners by name, as the commands know them."""
 
-TAKE_A_MODEL = ("anil",)
+TAKE_A_MODEL = ("anil", "protonet", "ridge", "r2d2")
 """Those that look inside a model: their first two arguments are a backbone and an objective, not a loss function."""

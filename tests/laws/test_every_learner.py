@@ -63,6 +63,9 @@ CASES = {
     "maml_plus_plus, a bias for each step": Case(
         "maml_plus_plus", {"inner_lr": 0.1, "inner_steps": 3, "per_step": "Dense_0/bias"}
     ),
+    "protonet": Case("protonet", unmoved="^head/", inner=False),
+    "ridge": Case("ridge", {"scale": 4.0, "reduction": "mean"}, unmoved="^head/", inner=False),
+    "r2d2": Case("r2d2", {"tasks": "vmap"}, unmoved="^params/head/", inner=False),
 }
 TASKS = 3
 

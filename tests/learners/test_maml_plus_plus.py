@@ -130,3 +130,19 @@ def test_a_pattern_that_no_path_has_is_refused():
     learner = mf.maml_plus_plus(normalised_net, inner_lr=0.1, outer_optimizer=optax.sgd(1.0), per_step="Normalise")
     with pytest.raises(ValueError, match="no parameter's path has 'Normalise'"):
         learner.init({name: jnp.zeros(shape) for name, shape in SHAPES.items()})
+
+
+def test_conv4_s_scales_and_shifts_have_their_copies():
+    conv = mf.backbones.conv4(width=4, convolution="lax")
+    learner = mf.maml_plus_plus(
+        mf.objectives.loss_fn(conv.apply, mf.objectives.cross_entropy()), inner_lr=0.1, inner_steps=2,
+        outer_optimizer=optax.adam(1e-3), per_step="Normalise_.*(scale|bias)",
+    )  # fmt: skip
+    images = jnp.zeros((2, 16, 16, 3))
+    start = jax.eval_shape(lambda: learner.init(conv.init(jax.random.key(0), images)))
+    shapes = jax.tree.map(jnp.shape, start.params.params)
+    assert shapes["Normalise_3"] == {"EpisodicBatchNorm_0": {"scale": (3, 4), "bias": (3, 4)}}
+    assert shapes["head"]["bias"] == (2,)
+    adapted, _ = jax.eval_shape(learner.adapt, start.params, mf.Batch(images, jnp.zeros(2, jnp.int32)))
+    plain = jax.eval_shape(conv.init, jax.random.key(0), images)
+    assert jax.tree.map(jnp.shape, adapted) == jax.tree.map(jnp.shape, plain)
