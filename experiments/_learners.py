@@ -19,6 +19,11 @@ TAKES: dict[str, tuple[str, ...]] = {
     "daml": (*_INNER, *_EXACT, "reduction", "tasks", "adapts", "detach", "normalize"),
     "erm": _INNER,
     "anil": (*_INNER, *_OUTER, "order"),
+    "meta_sgd": ("inner_lr", "inner_steps", *_OUTER, "order", "per"),
+    "maml_plus_plus": ("inner_lr", "inner_steps", *_OUTER, "multi_step_iterations", "second_order_from", "per_step"),
+    "protonet": (*_OUTER, "temperature"),
+    "ridge": (*_OUTER, "l2"),
+    "r2d2": (*_OUTER, "l2"),
 }
 """By learner, the options it takes; each is filled from the field of `Config` that says it."""
 
@@ -53,6 +58,12 @@ def learner(config: Config, loss_fn: LossFn, backbone: mf.Backbone, objective: O
         "adapts": config.adapts,
         "detach": config.detach,
         "normalize": config.normalize,
+        "per": config.rates,
+        "multi_step_iterations": config.multi_step_iterations,
+        "second_order_from": config.second_order_from,
+        "per_step": config.per_step,
+        "temperature": config.temperature,
+        "l2": config.l2,
     }
     given = (backbone, objective) if config.learner in TAKE_A_MODEL else (loss_fn,)
     outer = {"adam": optax.adam, "sgd": optax.sgd}[config.outer_optimizer](rate)

@@ -159,7 +159,8 @@ def summarise(infos: list[mf.MetaInfo], domains: list[tuple[str, ...]]) -> dict[
         "outer_loss": mean([info.loss for info in infos]),
         "query_loss": mean([info.query_losses for info in infos]),
         "query_accuracy": mean([info.metrics["accuracy"] for info in infos]),
-        "support_loss": mean([info.support_losses[:, 0] for info in infos]),
+        # A head in closed form takes no inner step.
+        "support_loss": mean([info.support_losses[:, :1] for info in infos]) if infos[0].support_losses.size else 0.0,
         "weight": mean([info.weights for info in infos]),
         "gradient_factor": mean([info.gradient_factors for info in infos]),
         "grad_norm": mean([info.grad_norm for info in infos]),
@@ -168,10 +169,10 @@ def summarise(infos: list[mf.MetaInfo], domains: list[tuple[str, ...]]) -> dict[
     parts = [name for name in infos[0].metrics if "/" in name or name == "outliers_taken_for_real"]
     row |= {name: mean([info.metrics[name] for info in infos]) for name in sorted(parts)}
     if len(infos[0].query_losses) == len(domains[0]):
-        pairs = [(d, loss) for names, info in zip(domains, infos, strict=True)
-                 for d, loss in zip(names, info.query_losses, strict=True)]  # fmt: skip
-        for domain in sorted({name for name, _ in pairs}):
-            row[f"query_loss/{domain}"] = mean([loss for name, loss in pairs if name == domain])
+        for name, field in (("query_loss", "query_losses"), ("weight", "weights")):
+            each = [(d, value) for names, info in zip(domains, infos, strict=True)
+                    for d, value in zip(names, getattr(info, field), strict=True)]  # fmt: skip
+            row |= {f"{name}/{one}": mean([value for d, value in each if d == one]) for one in sorted({*dict(each)})}
     return row
 
 

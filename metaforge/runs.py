@@ -240,9 +240,9 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
     return found
 
 
-def read_rows(directory: str | os.PathLike) -> list[dict[str, Any]]:
-    """A run's log. A last row that a kill tore is left out."""
-    path = Path(directory) / "log.jsonl"
+def read_rows(directory: str | os.PathLike, *, name: str = "log.jsonl") -> list[dict[str, Any]]:
+    """A run's log, or another file of rows. A last row that a kill tore is left out."""
+    path = Path(directory) / name
     if not path.exists():
         return []
     lines = path.read_text().split("\n")

@@ -34,6 +34,7 @@ ARROWS = {
     "tuning": VOCABULARY | {"execution", "backbones"},
     "objectives": VOCABULARY | {"losses", "outliers"},
     "learners": VOCABULARY | {"weighting", "inner", "execution", "paths"},
+    "adaptation": VOCABULARY | {"inner", "paths"},
     "data": HOST,
     "forgeries": HOST,
     "captions": HOST,

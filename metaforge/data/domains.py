@@ -70,6 +70,24 @@ class TestSplit:
         return scores
 
 
+    def score_episodes(
+        self, scorer: Callable[[slice, np.ndarray], np.ndarray], rows: np.ndarray, *, block: int = 20
+    ) -> np.ndarray:
+        """Scores of the query images of many episodes.
+
+        Args:
+            scorer: which episodes, and their images uint8 `(episodes, queries, size, size, 3)`, to an array whose
+                second to last axis is episodes and whose last is queries.
+            rows: the row numbers of each episode's images, shape `(episodes, queries)`.
+
+        Other Arguments:
+            block: episodes at a time; they must divide evenly, so that one program does for all.
+        """
+        image = self.__records.image
+        parts = [slice(at, at + block) for at in range(0, len(rows), block)]
+        return np.concatenate([scorer(part, np.asarray(image[rows[part]])) for part in parts], axis=-2)
+
+
 class Splits(NamedTuple):
     """The three parts of a table: `train` and `validation` are `Records`, `test` is a `TestSplit`."""
 

@@ -1,0 +1,149 @@
+"""What a study found: every cell with its interval, differences on the same resamples, and a sentence on who wins."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments._study_cells import cell_path, failed_path, read_cell
+from metaforge.evaluation.episodes import Queries, Resampled, episode_bootstrap, mean_of
+from metaforge.evaluation.intervals import Interval
+from metaforge.evaluation.multiple import holm
+from metaforge.runs import read_json
+
+Key = tuple[str, int, int | str]
+"""A method, its shots, and its steps: a number, or "chosen" for what source validation took, seed by seed."""
+
+ALSO = (("daml", "maml"), ("daml", "fomaml"), ("maml", "fomaml"), ("through", "detached"), ("through", "normalised"))
+"""Comparisons besides those with the baseline, where both methods are there."""
+
+
+def collect(
+    workdir: str | Path, targets: Sequence[str], methods: Sequence[str], seeds: int
+) -> tuple[dict[str, dict[Key, np.ndarray]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """The scores of every whole row of cells, `(seeds, episodes, queries)`, what was chosen, and what failed."""
+    scores: dict[str, dict[Key, np.ndarray]] = {target: {} for target in targets}
+    rules, failed = [], []
+    for target in targets:
+        for method in methods:
+            cells = []
+            for seed in range(seeds):
+                place = cell_path(workdir, target, method, seed)
+                if place.exists():
+                    cells.append(read_cell(place))
+                elif failed_path(place).exists():
+                    failed.append({"target": target, "method": method, "seed": seed} | read_json(failed_path(place)))
+            if len(cells) < seeds:
+                continue
+            for number, row in enumerate(cells[0][0]):
+                scores[target][method, row["shots"], row["steps"]] = np.stack([cell[1][number] for cell in cells])
+            for shots in sorted({row["shots"] for row in cells[0][0]}):
+                picked = [
+                    next((i, row) for i, row in enumerate(rows) if row["chosen"] and row["shots"] == shots)
+                    for rows, _ in cells
+                ]
+                scores[target][method, shots, "chosen"] = np.stack(
+                    [cell[1][i] for cell, (i, _) in zip(cells, picked, strict=True)]
+                )
+                rules.append(
+                    {"target": target, "method": method, "shots": shots, "steps": [row["steps"] for _, row in picked],
+                     "knobs": [row["knob"] for _, row in picked]}
+                )  # fmt: skip
+    return scores, rules, failed
+
+
+def measure(
+    scores: dict[str, dict[Key, np.ndarray]],
+    queries: dict[str, Queries],
+    *,
+    baseline: str,
+    shots: Sequence[int],
+    resamples: int,
+) -> dict[str, Any]:
+    """Intervals of every row of every target and of the mean over targets, and differences to the baseline."""
+    targets = [target for target in scores if scores[target]]
+    named = {target: {_text(key): value for key, value in scores[target].items()} for target in targets}
+    found = episode_bootstrap({name: queries[name] for name in targets}, named, resamples=resamples)
+    keys = sorted({key for target in targets for key in scores[target]}, key=_text)
+    rows = []
+    for key in keys:
+        whole = [target for target in targets if key in scores[target]]
+        against = _baseline(key, baseline, shots)
+        for target in whole:
+            base = found[target].get(_text(against)) if against else None
+            rows.append(_row(target, key, found[target][_text(key)], base))
+        if len(whole) == len(targets) > 1:
+            base = mean_of([found[t][_text(against)] for t in targets]) if against and all(
+                _text(against) in found[t] for t in targets) else None  # fmt: skip
+            rows.append(_row("mean", key, mean_of([found[t][_text(key)] for t in targets]), base))
+    _correct(rows)
+    return {"rows": rows, "pairs": _pairs(found, scores, targets, shots), "reliability": _reliability(scores, queries)}
+
+
+def _baseline(key: Key, baseline: str, shots: Sequence[int]) -> Key | None:
+    """What a row is compared with: the baseline with the same shots and steps, or as it was chosen."""
+    method, count, steps = key
+    if method == baseline:
+        return None
+    # A method without labels, or with a number of steps of its own, is compared with the baseline as it was chosen.
+    return (baseline, count if count in shots else max(shots), steps if steps == "chosen" else "chosen")
+
+
+def _row(target: str, key: Key, found: Resampled, base: Resampled | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"target": target, "method": key[0], "shots": key[1], "steps": key[2]}
+    row["auc"] = list(found.interval())
+    if base is not None:
+        difference = found.minus(base)
+        row |= {"minus_baseline": list(difference.interval()), "p": difference.p()}
+    return row
+
+
+def _correct(rows: list[dict[str, Any]]) -> None:
+    """Holm's correction of what was chosen: over targets for one method, over methods for the mean."""
+    chosen = [row for row in rows if row["steps"] == "chosen" and "p" in row]
+    families: dict[Any, list[dict[str, Any]]] = {}
+    for row in chosen:
+        mean = row["target"] == "mean"
+        families.setdefault((mean, row["shots"] if mean else (row["method"], row["shots"])), []).append(row)
+    for family in families.values():
+        decided = holm({str(number): row["p"] for number, row in enumerate(family)})
+        for number, row in enumerate(family):
+            row["holm"] = decided[str(number)].adjusted
+
+
+def _pairs(found, scores, targets: Sequence[str], shots: Sequence[int]) -> list[dict[str, Any]]:
+    """Further comparisons, of the mean over targets."""
+    pairs = []
+    for one, other in ALSO:
+        for count in shots:
+            keys = [(name, count, "chosen") for name in (one, other)]
+            if all(key in scores[target] for key in keys for target in targets):
+                ours, theirs = (mean_of([found[t][_text(key)] for t in targets]) for key in keys)
+                difference = ours.minus(theirs)
+                pairs.append({"method": one, "other": other, "shots": count, "difference": list(difference.interval()),
+                              "p": difference.p()})  # fmt: skip
+    return pairs
+
+
+def _reliability(scores, queries: dict[str, Queries], bins: int = 10) -> dict[str, Any]:
+    """Of the scores as chosen, over all targets: bins of equal counts, mean score against share of fakes."""
+    found = {}
+    for method, shots in sorted({key[:2] for one in scores.values() for key in one if key[2] == "chosen"}):
+        have = [target for target in scores if (method, shots, "chosen") in scores[target]]
+        values = np.concatenate([scores[t][method, shots, "chosen"].ravel() for t in have])
+        labels = np.concatenate([np.ravel(queries[t].labels) for t in have])
+        parts = np.array_split(np.argsort(values, kind="stable"), bins)
+        points = [[float(values[part].mean(dtype=np.float64)), float(labels[part].mean())] for part in parts]
+        gap = float(np.mean([abs(score - share) for score, share in points]))
+        found[f"{method}|{shots}"] = {"points": points, "ece": gap, "images": len(values)}
+    return found
+
+
+def interval_of(row: dict[str, Any], name: str = "auc") -> Interval:
+    """An interval of a report's row."""
+    return Interval(*row[name])
+
+
+def _text(key: Key) -> str:
+    return "|".join(str(part) for part in key)

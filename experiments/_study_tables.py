@@ -1,0 +1,147 @@
+"""A study's tables for people: the one that grows while it runs, and those of the report."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments._study_cells import cell_path, failed_path, read_cell
+from metaforge.evaluation.episodes import Queries, episode_auc
+from metaforge.evaluation.intervals import Interval
+
+
+def live(
+    workdir: str | Path, targets: Sequence[str], methods: Sequence[str], seeds: int, queries: Mapping[str, Queries]
+) -> str:
+    """What is there so far: mean AUC as chosen with the most shots, and from how many seeds; no intervals yet."""
+    lines = ["| method | " + " | ".join(targets) + " |", "|---" * (len(targets) + 1) + "|"]
+    for method in methods:
+        cells = [_cell(workdir, target, method, seeds, queries) for target in targets]
+        lines.append(f"| {method} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(workdir, target: str, method: str, seeds: int, queries: Mapping[str, Queries]) -> str:
+    found, failed = [], 0
+    for seed in range(seeds):
+        place = cell_path(workdir, target, method, seed)
+        failed += failed_path(place).exists()
+        if place.exists() and target in queries:
+            rows, scores = read_cell(place)
+            last = [number for number, row in enumerate(rows) if row["chosen"]][-1]
+            found.append(float(episode_auc(np.asarray(queries[target].labels)[seed], scores[last]).mean()))
+    text = f"{np.mean(found):.3f} ({len(found)})" if found else ""
+    return text + (f" {failed} failed" if failed else "")
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The report for people."""
+    where, grid = report["provenance"], report["grid"]
+    ran = f"commit {where['commit']}, {where['date']}, jax {where['jax']} on {where['device']}"
+    how = (
+        f"Mean AUC of an episode ({report['config']['queries']} query images a class), {report['seeds']} seeds of "
+        f"{grid['episodes']} episodes each, the same episodes for every method. Intervals (95 %) over seeds, support "
+        f"sets and the people in the queries. Rates and steps were chosen on source validation ({grid['tuning']} "
+        f"episodes, three rates for everybody); normalisation {report['config']['normalisation']} unless a row says "
+        "otherwise."
+    )
+    lines = [
+        f"# {report['question']}",
+        "",
+        f"`{report['command']}`, {ran}; {report['minutes']:.0f} minutes.",
+        f"Data: {report['data']}; these numbers say nothing about published deepfakes.",
+        how,
+    ]
+    lines += ["", *report["verdict"]]
+    for shots in grid["shots"]:
+        lines += ["", f"## {shots} labelled images a class, rate and steps as chosen on source validation", ""]
+        lines += _chosen(report, shots)
+    if len(grid["steps"]) > 2:
+        lines += ["", "## Shots by steps: mean over the held-out methods", "", *_grid(report)]
+    if report["pairs"]:
+        lines += ["", "## Differences, mean over the held-out methods", ""]
+        lines += [
+            f"- {one['method']} minus {one['other']}, {one['shots']} shots: {Interval(*one['difference']):+.3f}"
+            for one in report["pairs"]
+        ]
+    if report["failed"]:
+        lines += ["", "## Failed", ""]
+        lines += [
+            f"- {one['target']}, {one['method']}, seed {one['seed']}: {one['failed']}" for one in report["failed"]
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def rows_at(report: dict[str, Any], shots: int, *, target: str | None = None) -> list[dict[str, Any]]:
+    """The rows that stand for methods as they were chosen, with so many shots or with none."""
+    rows = [row for row in report["rows"] if row["steps"] == "chosen" and row["shots"] in (0, shots)]
+    return [row for row in rows if target is None or row["target"] == target]
+
+
+def _chosen(report: dict[str, Any], shots: int) -> list[str]:
+    rows = rows_at(report, shots)
+    targets = [name for name in [*report["targets"], "mean"] if any(row["target"] == name for row in rows)]
+    by = {(row["method"], row["target"]): row for row in rows}
+    last = targets[-1]
+    methods = sorted({row["method"] for row in rows}, key=lambda name: -by.get((name, last), {"auc": [0]})["auc"][0])
+    head = f"| method | {' | '.join(targets)} | minus {report['baseline']} ({last}) | Holm p |"
+    lines = [head, "|---" * (len(targets) + 3) + "|"]
+    for method in methods:
+        cells = []
+        for target in targets:
+            row = by.get((method, target))
+            cells.append(f"{Interval(*row['auc']):.3f}" if row else "failed")
+        row = by.get((method, last), {})
+        difference = f"{Interval(*row['minus_baseline']):+.3f}" if "minus_baseline" in row else ""
+        corrected = f"{row['holm']:.3f}" if "holm" in row else ""
+        lines.append(f"| {method} | {' | '.join(cells)} | {difference} | {corrected} |")
+    return lines
+
+
+def _grid(report: dict[str, Any]) -> list[str]:
+    target = "mean" if len(report["targets"]) > 1 else report["targets"][0]
+    rows = [row for row in report["rows"] if row["target"] == target and row["steps"] != "chosen"]
+    budgets = sorted({(row["shots"], row["steps"]) for row in rows})
+    by = {(row["method"], row["shots"], row["steps"]): row for row in rows}
+    lines = ["| method | " + " | ".join(f"{shots} x {steps}" for shots, steps in budgets) + " |"]
+    lines.append("|---" * (len(budgets) + 1) + "|")
+    for method in report["methods"]:
+        cells = [by.get((method, *budget)) for budget in budgets]
+        if any(cells):
+            said = [f"{Interval(*row['auc']):.3f}" if row else "" for row in cells]
+            lines.append(f"| {method} | " + " | ".join(said) + " |")
+    return lines
+
+
+def verdict(report: dict[str, Any]) -> list[str]:
+    """Who wins, by how much, and whether it is resolved: one sentence for each number of shots."""
+    target = "mean" if len(report["targets"]) > 1 else report["targets"][0]
+    where = f"over {len(report['targets'])} held-out methods" if target == "mean" else f"on {target}"
+    said = []
+    for shots in report["grid"]["shots"]:
+        rows = rows_at(report, shots, target=target)
+        if not rows:
+            continue
+        best = max(rows, key=lambda row: row["auc"][0])
+        sentence = (
+            f"With {shots} images a class, {best['method']} has the highest mean AUC {where}: {best['auc'][0]:.3f}"
+        )
+        if "minus_baseline" in best:
+            sure = best["holm"] < 0.05
+            sentence += (
+                f", {Interval(*best['minus_baseline']):+.3f} above {report['baseline']}, which "
+                + ("is resolved" if sure else "is not resolved")
+                + f" (p {best['holm']:.3f} by Holm's rule over {sum('holm' in row for row in rows)} comparisons)"
+            )
+        said.append(sentence + ".")
+        for name in ("daml", "maml"):
+            row = next((row for row in rows if row["method"] == name), None)
+            if row and "minus_baseline" in row:
+                difference = Interval(*row["minus_baseline"])
+                sides = {True: "is above", False: "is below"}
+                word = (
+                    sides[difference.value > 0] if difference.low > 0 or difference.high < 0 else "cannot be told from"
+                )
+                said.append(f"{name.upper()} {word} {report['baseline']} there: {difference:+.3f}.")
+    return said

@@ -1,0 +1,148 @@
+"""The study: the same episodes for everybody, cells that are kept, failures that stop nobody, a report that adds up."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from experiments import _study_cells, _study_data, _study_methods, study
+from metaforge.errors import InputError
+from metaforge.evaluation.episodes import episode_auc
+from metaforge.evaluation.intervals import Interval
+
+CONFIG = dataclasses.replace(
+    study.STUDY, image_size=16, width=4, convolution="patches", iterations=4, log_every=2, checkpoint_every=2, tasks=2,
+    shots=2, queries=3, variants=2, methods="smooth,resample,warp",
+)  # fmt: skip
+OPTIONS = study.Options(
+    study="shots_by_steps", methods="erm+head,fomaml", target="smooth,warp", seeds=2, shots="1,2", steps="0,1",
+    episodes=20, tuning=20, resamples=50, workers=1,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def broken():
+    """A method whose outer steps are far too long."""
+    _study_methods.METHODS["broken"] = _study_methods._of("fomaml", outer_optimizer="sgd", outer_lr=1e30)
+    yield "broken"
+    del _study_methods.METHODS["broken"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, broken):
+    """A study with one method that fails, and its folder."""
+    folder = tmp_path_factory.mktemp("study")
+    options = dataclasses.replace(OPTIONS, workdir=str(folder), methods=f"{OPTIONS.methods},{broken}")
+    return study.run(options, CONFIG, quiet=True), folder
+
+
+def cells(folder):
+    return {str(path.relative_to(folder)): _study_cells.read_cell(path) for path in sorted(folder.rglob("*.npz"))}
+
+
+def test_every_method_has_every_budget_on_every_target_and_on_their_mean(made):
+    report, _ = made
+    wanted = {(t, m, k, s) for t in ("smooth", "warp", "mean") for m in ("erm+finetune", "erm+head", "fomaml")
+              for k in (1, 2) for s in (0, 1, "chosen")}  # fmt: skip
+    assert {(row["target"], row["method"], row["shots"], row["steps"]) for row in report["rows"]} == wanted
+    for row in report["rows"]:
+        value, low, high = row["auc"]
+        assert low <= value <= high
+        assert ("minus_baseline" in row) == (row["method"] != "erm+finetune")
+
+
+def test_the_numbers_are_those_of_the_cells(made):
+    report, folder = made
+    rows, scores = zip(*(cell for name, cell in cells(folder).items() if "warp/cells/fomaml" in name), strict=True)
+    labels = np.tile([0, 0, 0, 1, 1, 1], (20, 1))
+    for number, row in enumerate(rows[0]):
+        expected = np.mean([episode_auc(labels, one[number]) for one in scores])
+        found = next(r for r in report["rows"] if (r["target"], r["method"], r["shots"], r["steps"])
+                     == ("warp", "fomaml", row["shots"], row["steps"]))  # fmt: skip
+        np.testing.assert_allclose(found["auc"][0], expected, rtol=1e-5)
+
+
+def test_a_cell_that_fails_is_reported_and_the_others_go_on(made):
+    report, folder = made
+    assert {(one["target"], one["seed"]) for one in report["failed"]} == {
+        (t, s) for t in ("smooth", "warp") for s in (0, 1)
+    }
+    assert all(one["method"] == "broken" and "not finite at step" in one["failed"] for one in report["failed"])
+    assert "broken, seed 0: the outer loss" in (folder / "report.md").read_text()
+    assert "2 failed" in (folder / "table.md").read_text()
+
+
+def test_a_study_that_was_cut_off_ends_like_one_that_was_not(made, tmp_path):
+    _, folder = made
+    # Killed while training: a model's checkpoint of half the way is there, and a cell of another method.
+    config = dataclasses.asdict(CONFIG)
+    half = dataclasses.replace(CONFIG, iterations=2)
+    options = dataclasses.replace(OPTIONS, workdir=str(tmp_path), target="warp", seeds=1)
+    study.run(dataclasses.replace(options, methods="erm+head"), CONFIG, quiet=True)
+    unit = _study_cells.Unit(str(tmp_path), "warp", 0, ("fomaml",), study._grid(options, 2), half)
+    _study_cells.run_unit(unit)
+    model = tmp_path / "warp" / "models" / "fomaml-seed0"
+    (tmp_path / "warp" / "cells" / "fomaml-seed0.npz").unlink()
+    stored = json.loads((model / "config.json").read_text())
+    assert stored["iterations"] == 2
+    (model / "config.json").write_text(json.dumps(stored | {"iterations": config["iterations"]}))
+    study.run(options, CONFIG, quiet=True)
+    whole, mended = cells(folder), cells(tmp_path)
+    assert {name for name in mended if "fomaml" in name} == {"warp/cells/fomaml-seed0.npz"}
+    for name, (rows, scores) in mended.items():
+        assert rows == whole[name][0]
+        np.testing.assert_array_equal(scores, whole[name][1])
+
+
+def test_support_and_query_share_nobody_and_budgets_are_nested():
+    config = _study_data.held_out(CONFIG, "warp")
+    material = _study_data.material(config)
+    support = _study_data.support_sets(config, material.support, shots=2, episodes=20)
+    assert (material.support.label[support] == [0, 0, 1, 1]).all()
+    np.testing.assert_array_equal(_study_data.fewer(support, 1), support[:, [0, 2]])
+    people = set(material.support.identity.tolist())
+    assert not people & set(material.test.identity.tolist())
+    assert not set(material.train.identity.tolist()) & (people | set(material.test.identity.tolist()))
+    assert "warp" not in set(material.train.method.tolist()) | set(material.validation.method.tolist())
+    assert set(material.support.method.tolist()) <= {"warp", "real"}
+
+
+def test_what_was_chosen_was_the_best_on_source_validation(made):
+    report, folder = made
+    for rows, _ in cells(folder).values():
+        for row in rows:
+            best = max(row["validation"], key=lambda tried: (round(tried["auc"], 6), -tried["steps"], -tried["knob"]))
+            assert row["knob"] == best["knob"]
+            assert row["chosen"] == (row["steps"] == best["steps"])
+    assert len(report["rules"]) == 2 * 3 * 2
+
+
+def test_the_sentence_says_who_wins_and_whether_it_is_resolved(made):
+    report, _ = made
+    rows = [row for row in report["rows"] if row["target"] == "mean" and row["steps"] == "chosen" and row["shots"] == 2]
+    best = max(rows, key=lambda row: row["auc"][0])
+    sentence = next(line for line in report["verdict"] if line.startswith("With 2 images a class"))
+    assert f"{best['method']} has the highest mean AUC over 2 held-out methods: {best['auc'][0]:.3f}" in sentence
+    if "minus_baseline" in best:
+        assert f"{Interval(*best['minus_baseline']):+.3f}" in sentence
+        assert ("is resolved" in sentence) == (best["holm"] < 0.05)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"methods": "daml,samml"}, "--methods: unknown 'samml'; known: erm"),
+        ({"target": "shallowfake"}, "--target: unknown 'shallowfake'; known: smooth, resample, warp"),
+        ({"shots": "1,x"}, "--shots='1,x': give whole numbers"),
+        ({"steps": "-1"}, "--steps='-1': give numbers from 0 up"),
+        ({"episodes": 30}, "--episodes=30: give a multiple of 20"),
+        ({"shots": "500"}, "images of a class for support sets, 500 are asked for"),
+        ({"seeds": 0}, "--seeds must be at least 1"),
+    ],
+)
+def test_bad_input_is_one_line_before_anything_is_written(changes, said, tmp_path):
+    options = dataclasses.replace(OPTIONS, workdir=str(tmp_path / "new"), **changes)
+    with pytest.raises(InputError, match=said.replace("(", r"\(")):
+        study.run(options, CONFIG, quiet=True)
+    assert not (tmp_path / "new").exists()
