@@ -42,6 +42,7 @@ def fine_tune(
 
     Example:
         >>> from metaforge.backbones import mlp
+        >>> from metaforge.types import Batch
         >>> from metaforge.objectives import cross_entropy
         >>> model = mlp(hidden=(4,), outputs=2)
         >>> params = model.init(jax.random.key(0), jnp.zeros((1, 3)))
@@ -125,6 +126,7 @@ def unadapted(backbone: Backbone, *, context: Any = None) -> AdaptationRule:
 
     Example:
         >>> from metaforge.backbones import mlp
+        >>> from metaforge.types import Batch
         >>> model = mlp(hidden=(4,), outputs=2)
         >>> params = model.init(jax.random.key(0), jnp.zeros((1, 3)))
         >>> unadapted(model).apply(params, Batch(jnp.ones((2, 3)), jnp.array([0, 1])), jnp.ones((7, 3))).shape
