@@ -12,7 +12,7 @@ import pytest
 
 import metaforge as mf
 from metaforge.backbones._convolution import max_pool, patches_conv
-from metaforge.execution import Strategy, task_gradients
+from metaforge.execution import Strategy, each_task, task_gradients
 
 STRATEGIES = ("auto", "vmap", "scan", "unroll")
 
@@ -121,7 +121,7 @@ def test_one_task_is_a_meta_batch_too(strategy):
 def test_an_unknown_strategy_is_named_with_the_known_ones():
     params, episodes = problem(jnp.float32)
     with pytest.raises(ValueError, match="unknown `tasks` strategy 'pmap'; known: auto, vmap, scan, unroll"):
-        inspect.unwrap(task_gradients)(task("first", 1), params, episodes, tasks="pmap")
+        inspect.unwrap(each_task)(task("first", 1), params, episodes, tasks="pmap")
 
 
 def resident_bytes():

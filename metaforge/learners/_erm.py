@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from metaforge.inner import adapt as inner_adapt
 from metaforge.learners._assembly import init_with, outer_step
-from metaforge.learners.base import MetaInfo, MetaLearner
-from metaforge.types import Batch, LossFn
+from metaforge.learners._joint import describe, fine_tuning, pool_all
+from metaforge.learners.base import MetaLearner
+from metaforge.types import LossFn
 
 
 def erm(
@@ -34,7 +34,7 @@ def erm(
         A `MetaLearner` whose `MetaInfo` describes the pooled batch as a single task.
 
     Example:
-        >>> from metaforge.types import Episode
+        >>> from metaforge.types import Batch, Episode
         >>> loss_fn = lambda params, batch: (0.5 * jnp.mean((params - batch.inputs) ** 2), {})
         >>> learner = erm(loss_fn, inner_optimizer=optax.sgd(0.5), outer_optimizer=optax.sgd(0.1))
         >>> images = jnp.array([[4.0], [2.0]])  # two tasks of one example each
@@ -47,28 +47,9 @@ def erm(
         Gulrajani and Lopez-Paz, *In Search of Lost Domain Generalization*, ICLR 2021, on why it belongs in every table.
     """
 
-    def adapt(params, support):
-        return inner_adapt(loss_fn, params, support, optimizer=inner_optimizer, num_steps=inner_steps)
-
     def update(state, episodes):
-        (loss, metrics), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params, _pool(episodes))
-        one = jnp.ones((1,), loss.dtype)
+        (loss, metrics), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params, pool_all(episodes))
         metrics = jax.tree.map(lambda value: jnp.asarray(value)[None], metrics)
-        info = MetaInfo(loss, loss[None], loss[None, None], one, one, optax.global_norm(grads), metrics)
-        return outer_step(outer_optimizer, state, grads), info
+        return outer_step(outer_optimizer, state, grads), describe(loss, loss[None], metrics, grads)
 
-    return MetaLearner(init_with(outer_optimizer), update, adapt)
-
-
-def _pool(episodes) -> Batch:
-    """Every example of every task in one batch: leaves `(tasks, examples, ...)` to `(all examples, ...)`."""
-
-    def merge(support, query):
-        both = jnp.concatenate([support, query], axis=1)
-        return both.reshape(-1, *both.shape[2:])
-
-    inputs = jax.tree.map(merge, episodes.support.inputs, episodes.query.inputs)
-    targets = jax.tree.map(merge, episodes.support.targets, episodes.query.targets)
-    # What comes with a batch besides its examples is the same for all tasks.
-    probe, weights = jax.tree.map(lambda leaf: leaf[0], (episodes.query.probe, episodes.query.weights))
-    return Batch(inputs, targets, probe=probe, weights=weights)
+    return MetaLearner(init_with(outer_optimizer), update, fine_tuning(loss_fn, inner_optimizer, inner_steps))
