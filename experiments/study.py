@@ -75,9 +75,9 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = options.workers or (cores if jax.default_backend() == "cpu" else 1)
     cells = [(target, seed) for target in targets for seed in range(options.seeds)]
-    units = [Unit(str(workdir), *cell, _turned(methods, number), grid, config) for number, cell in enumerate(cells)]
+    units = [Unit(str(workdir), *cell, group, grid, config) for cell in cells for group in _by_model(methods)]
     queries = {target: _queries([unit for unit in units if unit.target == target]) for target in targets}
-    with progress(options.study, len(units) * len(methods), unit="cell", quiet=quiet) as bar:
+    with progress(options.study, len(cells) * len(methods), unit="cell", quiet=quiet) as bar:
         for found in mapped(run_unit, units, workers=min(workers, len(units))):
             bar.update(len(found))
             table = _study_tables.live(workdir, targets, methods, options.seeds, queries)
@@ -118,14 +118,17 @@ def _report(options: Options, config: Config, methods, targets, grid: Grid, quer
 
 
 def _queries(units: list[Unit]) -> Queries:
-    labels, people = zip(*(queries_of(unit) for unit in units), strict=True)
+    seeds = {unit.seed: unit for unit in units}
+    labels, people = zip(*(queries_of(seeds[seed]) for seed in sorted(seeds)), strict=True)
     return Queries(np.stack(labels).astype(np.int32), np.stack(people))
 
 
-def _turned(methods: tuple[str, ...], number: int) -> tuple[str, ...]:
-    """Processes that begin at different methods compile different programs, and find each other's in the cache."""
-    first = (number % 2) * (len(methods) // 2)
-    return methods[first:] + methods[:first]
+def _by_model(methods: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The methods that share a model belong to one process, which trains it once."""
+    groups: dict[str, list[str]] = {}
+    for name in methods:
+        groups.setdefault(METHODS[name].model, []).append(name)
+    return [tuple(group) for group in groups.values()]
 
 
 def _targets(options: Options, config: Config) -> tuple[str, ...]:
