@@ -47,13 +47,13 @@ def fine_tune(
         >>> model = mlp(hidden=(4,), outputs=2)
         >>> params = model.init(jax.random.key(0), jnp.zeros((1, 3)))
         >>> rule = fine_tune(model, cross_entropy(), optimizer=optax.sgd(0.1), steps=(0, 5))
-        >>> rule.apply(params, Batch(jnp.ones((2, 3)), jnp.array([0, 1])), jnp.ones((7, 3))).shape
+        >>> jax.jit(rule.apply)(params, Batch(jnp.ones((2, 3)), jnp.array([0, 1])), jnp.ones((7, 3))).shape
         (2, 7, 2)
 
     References:
         Guo et al., *A Broader Study of Cross-Domain Few-Shot Learning*, ECCV 2020, on why it belongs in every table.
     """
-    _check(steps)
+    check_steps(steps)
     if adapts == "^head/" and backbone.head is not None:
         return AdaptationRule(_of_head(backbone, objective, optimizer, steps), steps)
 
@@ -107,7 +107,8 @@ def trajectory(
     return jnp.stack(found)
 
 
-def _check(steps: tuple[int, ...]) -> None:
+def check_steps(steps: tuple[int, ...]) -> None:
+    """Raises `ValueError` for numbers of steps that do not ascend from 0 or more."""
     if not steps or steps[0] < 0 or list(steps) != sorted(set(steps)):
         raise ValueError(f"`steps` must ascend from 0 or more, got {steps}.")
 
@@ -129,7 +130,7 @@ def unadapted(backbone: Backbone, *, context: Any = None) -> AdaptationRule:
         >>> from metaforge.types import Batch
         >>> model = mlp(hidden=(4,), outputs=2)
         >>> params = model.init(jax.random.key(0), jnp.zeros((1, 3)))
-        >>> unadapted(model).apply(params, Batch(jnp.ones((2, 3)), jnp.array([0, 1])), jnp.ones((7, 3))).shape
+        >>> jax.jit(unadapted(model).apply)(params, Batch(jnp.ones((2, 3)), jnp.array([0, 1])), jnp.ones((7, 3))).shape
         (1, 7, 2)
     """
 

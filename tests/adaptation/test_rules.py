@@ -1,0 +1,162 @@
+"""Rules of adaptation: what holds for all of them, and each against another statement of what it does."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+
+import metaforge as mf
+from metaforge import adaptation
+
+conv = mf.backbones.conv4(width=4, convolution="patches")
+flat = mf.backbones.mlp(hidden=(6,), outputs=2)
+objective = mf.objectives.cross_entropy()
+SGD = optax.sgd(0.5)
+
+RULES = {
+    "unadapted": lambda model, context: adaptation.unadapted(model, context=context),
+    "fine_tune": lambda model, _: adaptation.fine_tune(model, objective, optimizer=SGD, steps=(0, 1, 3)),
+    "fine_tune, head": lambda model, _: adaptation.fine_tune(
+        model, objective, optimizer=SGD, steps=(0, 1, 3), adapts="^head/"
+    ),
+    "logistic": lambda model, _: adaptation.linear_probe(model),
+    "ridge": lambda model, _: adaptation.linear_probe(model, kind="ridge"),
+    "nearest": lambda model, _: adaptation.nearest_neighbour(model),
+    "prototypes": lambda model, _: adaptation.prototypes(model),
+    "bn, support": lambda model, _: adaptation.bn_adapt(model),
+    "bn, query": lambda model, _: adaptation.bn_adapt(model, statistics="query"),
+    "tent": lambda model, _: adaptation.tent(model, optimizer=SGD, steps=(0, 2)),
+}
+
+
+def pictures(count, seed):
+    return jnp.asarray(np.random.default_rng(seed).integers(0, 256, (count, 16, 16, 3)), jnp.uint8)
+
+
+@pytest.fixture(scope="module", params=RULES)
+def case(request):
+    """A rule of conv4, compiled once, with one image a class to adapt on."""
+    params = jax.jit(conv.init)(jax.random.key(1), pictures(2, 0))
+    rule = RULES[request.param](conv, pictures(6, 9))
+    support = mf.Batch(pictures(2, 1), jnp.array([0, 1], jnp.int32))
+    return rule, jax.jit(rule.apply), params, support
+
+
+def test_logits_are_finite_and_shaped_even_with_one_image_a_class(case):
+    rule, apply, params, support = case
+    logits = apply(params, support, pictures(5, 2))
+    assert logits.shape == (len(rule.steps), 5, 2)
+    assert np.isfinite(logits).all()
+
+
+def test_the_order_of_queries_is_theirs_alone(case):
+    _, apply, params, support = case
+    queries, order = pictures(5, 2), np.array([3, 1, 4, 0, 2])
+    np.testing.assert_allclose(
+        apply(params, support, queries[order]), apply(params, support, queries)[:, order], rtol=1e-3, atol=1e-4
+    )
+
+
+def test_only_a_transductive_rule_sees_the_other_queries(case):
+    rule, apply, params, support = case
+    queries = pictures(5, 2)
+    alone = apply(params, support, queries)[:, 0]
+    among = apply(params, support, jnp.concatenate([queries[:1], pictures(4, 7)]))[:, 0]
+    assert np.allclose(alone, among, rtol=1e-4, atol=1e-5) != rule.transductive
+
+
+def test_only_a_rule_that_uses_labels_sees_them(case):
+    rule, apply, params, support = case
+    swapped = support._replace(targets=1 - support.targets)
+    same = np.allclose(apply(params, support, pictures(5, 2)), apply(params, swapped, pictures(5, 2)), atol=1e-6)
+    assert same != rule.uses_labels
+
+
+def problem(shots=6):
+    """An mlp, its parameters, a support set and queries, and the embeddings as the rules see them."""
+    rng = np.random.default_rng(5)
+    params = jax.jit(flat.init)(jax.random.key(0), jnp.zeros((1, 4)))
+    labels = np.arange(2 * shots) % 2
+    inputs = (rng.normal(size=(2 * shots, 4)) + 0.7 * labels[:, None]).astype(np.float32)
+    support = mf.Batch(jnp.asarray(inputs), jnp.asarray(labels, jnp.int32))
+    queries = jnp.asarray(rng.normal(size=(9, 4)), jnp.float32)
+    seen, asked = (np.asarray(flat.apply(params, x).embeddings, np.float64) for x in (inputs, queries))
+    mean = seen.mean(axis=0)
+    scale = np.sqrt(np.mean(np.sum((seen - mean) ** 2, axis=1)))
+    return params, support, queries, (seen - mean) / scale, (asked - mean) / scale
+
+
+@pytest.mark.parametrize("l2", [0.01, 1.0])
+def test_the_logistic_probe_is_scikit_learn_s(l2):
+    params, support, queries, seen, asked = problem()
+    expected = LogisticRegression(C=1 / l2, tol=1e-10, max_iter=10_000).fit(seen, support.targets)
+    logits = jax.jit(adaptation.linear_probe(flat, l2=l2).apply)(params, support, queries)[0]
+    np.testing.assert_allclose(logits[:, 1] - logits[:, 0], expected.decision_function(asked), rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("l2", [0.01, 1.0])
+def test_the_ridge_probe_is_scikit_learn_s(l2):
+    params, support, queries, seen, asked = problem()
+    expected = Ridge(alpha=l2).fit(seen, 2.0 * np.asarray(support.targets) - 1).predict(asked)
+    logits = jax.jit(adaptation.linear_probe(flat, kind="ridge", l2=l2).apply)(params, support, queries)[0]
+    np.testing.assert_allclose(logits, np.stack([-expected, expected], axis=1), rtol=1e-3, atol=1e-4)
+
+
+def test_neighbours_and_prototypes_choose_as_scikit_learn_does():
+    params, support, queries, seen, asked = problem()
+    for metric in ("cosine", "euclidean"):
+        nearest = KNeighborsClassifier(1, metric=metric, algorithm="brute").fit(seen, support.targets)
+        logits = jax.jit(adaptation.nearest_neighbour(flat, metric=metric).apply)(params, support, queries)[0]
+        np.testing.assert_array_equal(np.argmax(logits, axis=1), nearest.predict(asked))
+    centroid = NearestCentroid().fit(seen, support.targets)
+    logits = jax.jit(adaptation.prototypes(flat).apply)(params, support, queries)[0]
+    np.testing.assert_array_equal(np.argmax(logits, axis=1), centroid.predict(asked))
+    distances = ((asked[:, None] - centroid.centroids_[None]) ** 2).sum(axis=-1)
+    np.testing.assert_allclose(logits, -distances, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("adapts", ["", "^head/"])
+def test_fine_tuning_scores_one_path_of_the_optimizer_with_its_state_carried_on(adapts):
+    params, support, queries, _, _ = problem()
+    optimizer = optax.adam(0.1)
+    rule = adaptation.fine_tune(flat, objective, optimizer=optimizer, steps=(0, 1, 4), adapts=adapts)
+    found = jax.jit(rule.apply)(params, support, queries)
+    grad = jax.jit(jax.grad(lambda p: objective(flat.apply(p, support.inputs), support)[0]))
+    state, wanted = optimizer.init(params), [flat.apply(params, queries).logits]
+    for step in range(1, 5):
+        grads = grad(params)
+        if adapts:
+            grads = {
+                name: grads[name] if name == "head" else jax.tree.map(jnp.zeros_like, grads[name]) for name in grads
+            }
+        updates, state = optimizer.update(grads, state)
+        params = optax.apply_updates(params, updates)
+        if step in (1, 4):
+            wanted.append(flat.apply(params, queries).logits)
+    np.testing.assert_allclose(found, np.stack(wanted), rtol=1e-4, atol=1e-5)
+
+
+def test_tent_lowers_the_entropy_of_the_queries_and_moves_normalisation_alone():
+    params = jax.jit(conv.init)(jax.random.key(1), pictures(2, 0))
+    queries, support = pictures(8, 3), mf.Batch(pictures(2, 1), jnp.array([0, 1], jnp.int32))
+    rule = adaptation.tent(conv, optimizer=optax.sgd(0.05), steps=(0, 1))
+    before, after = jax.jit(rule.apply)(params, support, queries)
+    entropy = lambda logits: -jnp.mean(jnp.sum(jax.nn.softmax(logits) * jax.nn.log_softmax(logits), axis=1))
+    assert entropy(after) < entropy(before)
+
+    def by_hand(params):
+        loss = lambda params: entropy(conv.apply(params, queries).logits)
+        grads = jax.grad(loss)(params)
+        step = lambda name, p, g: jax.tree.map(lambda a, b: a - 0.05 * b, p, g) if "Norm" in name else p
+        return conv.apply({name: step(name, params[name], grads[name]) for name in params}, queries).logits
+
+    np.testing.assert_allclose(after, jax.jit(by_hand)(params), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [(), (1, 0), (-1, 2), (1, 1)])
+def test_steps_that_do_not_ascend_are_refused(steps):
+    with pytest.raises(ValueError, match="must ascend"):
+        adaptation.fine_tune(flat, objective, optimizer=SGD, steps=steps)
