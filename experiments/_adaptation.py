@@ -1,5 +1,6 @@
 """Meta-test: adapt to a domain by a few labelled images, by the rule that source validation chose."""
 
+import dataclasses
 import functools
 
 import jax
@@ -8,12 +9,13 @@ import numpy as np
 import optax
 
 import metaforge as mf
-from experiments import _setup
+from experiments import _learners, _setup
 from experiments.config import Config
 from metaforge.data.episodes import EpisodeSampler, gather, pool
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.metrics import auc
+from metaforge.paths import merge, partition
 
 RATES = (0.1, 1.0, 10.0)
 """Rates that are tried, in units of the inner rate; for Adam in units of 1e-3. The same for every learner."""
@@ -21,11 +23,26 @@ STEPS = (1, 5, 10)
 """Numbers of steps that are tried. Learners and baseline get the same grid, so the same tuning budget."""
 
 
+def start(config: Config, params):
+    """What adaptation starts from: all meta-parameters where the learner adapts by itself, else the model's."""
+    return params if config.learner in _learners.ADAPTS_ITSELF else _setup.learner(config).model(params)
+
+
 @functools.partial(jax.jit, static_argnames=("config", "steps"))
 def adapt_params(params, support: mf.Batch, rate, *, config: Config, steps: int):
-    """Parameters after `steps` of the meta-test rule at `rate` on a support set."""
+    """A model's parameters, adapted to a support set: by `steps` of the meta-test rule at `rate`, or as it learned to.
+
+    `params` are what `start` gives of a run's.
+    """
+    if config.learner in _learners.ADAPTS_ITSELF:
+        return _setup.learner(config).adapt(params, support)[0]
     rule = {"sgd": optax.sgd, "adam": optax.adam}[config.finetune_optimizer](rate)
-    return mf.adapt(_setup.loss_fn(config), params, support, optimizer=rule, num_steps=steps)[0]
+    loss_fn = _setup.loss_fn(config)
+    part, rest = partition(params, _learners.moving(config))
+    adapted, _ = mf.adapt(
+        lambda part, batch: loss_fn(merge(part, rest), batch), part, support, optimizer=rule, num_steps=steps
+    )
+    return merge(adapted, rest)
 
 
 @functools.partial(jax.jit, static_argnames=("config", "steps"))
@@ -52,12 +69,13 @@ def choose_rule(config: Config, params, records: Records) -> dict:
     Raises:
         InputError: when all of them diverge.
     """
+    itself = config.learner in _learners.ADAPTS_ITSELF
     unit = config.inner_lr if config.finetune_optimizer == "sgd" else 1e-3
-    rates = (config.finetune_lr,) if config.finetune_lr else tuple(unit * rate for rate in RATES)
-    counts = (config.finetune_steps,) if config.finetune_steps else STEPS
+    rates = (0.0,) if itself else (config.finetune_lr,) if config.finetune_lr else tuple(unit * rate for rate in RATES)
+    counts = (config.inner_steps,) if itself else (config.finetune_steps,) if config.finetune_steps else STEPS
     sampler, held = validation_sampler(config, records), pool(records)
     images, labels = jax.device_put((held.image, held.label))
-    tried = []
+    params, tried = start(config, params), []
     for steps in counts:
         for rate in rates:
             values = []
@@ -73,7 +91,7 @@ def choose_rule(config: Config, params, records: Records) -> dict:
         raise InputError("adaptation: every rate and number of steps diverged. Lower --config.inner_lr.")
     best = max(tried, key=lambda row: (round(row["auc"], 6), -row["steps"], -row["rate"]))
     return {
-        "optimizer": config.finetune_optimizer,
+        "optimizer": config.learner if itself else config.finetune_optimizer,
         "rate": best["rate"],
         "steps": best["steps"],
         "validation_auc": best["auc"],
@@ -101,5 +119,10 @@ def support_rows(labels: np.ndarray, *, shots: int, seed: int, draw: int) -> np.
 
 def rule_key(config: Config) -> Config:
     """Only what changes the compiled program, so that runs that differ in the rest share it."""
-    kept = ("width", "normalisation", "finetune_optimizer", "objective", "neck", "head")
-    return Config(**{name: getattr(config, name) for name in kept})
+    kept = ["width", "normalisation", "finetune_optimizer", "objective", "neck", "head"]
+    if config.learner in _learners.ADAPTS_ITSELF:
+        kept += ["inner_lr", "inner_steps", "rates", "per_step", "temperature", "l2"]
+    elif config.learner != "anil":
+        kept += ["adapts"]
+    shared = "erm" if config.learner not in ("anil", *_learners.ADAPTS_ITSELF) else config.learner
+    return dataclasses.replace(Config(learner=shared), **{name: getattr(config, name) for name in kept})

@@ -24,11 +24,28 @@ TAKES: dict[str, tuple[str, ...]] = {
     "protonet": (*_OUTER, "temperature"),
     "ridge": (*_OUTER, "l2"),
     "r2d2": (*_OUTER, "l2"),
+    "reptile": (*_INNER, "tasks"),
+    "mldg": (*_INNER, "order", "weight"),
+    "ltw": (*_INNER, "weight"),
+    "group_dro": (*_INNER, "tasks", "domains", "rate"),
+    "coral": (*_INNER, "weight"),
+    "irm": (*_INNER, "weight", "tasks"),
 }
 """By learner, the options it takes; each is filled from the field of `Config` that says it."""
 
 
-def learner(config: Config, loss_fn: LossFn, backbone: mf.Backbone, objective: Objective, rate) -> mf.MetaLearner:
+ADAPTS_ITSELF = ("meta_sgd", "maml_plus_plus", "protonet", "ridge", "r2d2")
+"""Learners that know how to adapt: by rates that they have learned, or in closed form. Nothing is left to be chosen."""
+
+
+def moving(config: Config) -> str:
+    """Which parameters a run adapts, a pattern of paths: what its inner steps moved; "" for all."""
+    return "^head/" if config.learner == "anil" else config.adapts
+
+
+def learner(
+    config: Config, loss_fn: LossFn, backbone: mf.Backbone, objective: Objective, rate, *, domains: int
+) -> mf.MetaLearner:
     """The learner that a configuration names.
 
     Args:
@@ -37,6 +54,9 @@ def learner(config: Config, loss_fn: LossFn, backbone: mf.Backbone, objective: O
         backbone: the model, for learners that look inside.
         objective: what is minimised.
         rate: the outer rate, a number or an optax schedule.
+
+    Other Arguments:
+        domains: how many there are to learn from.
 
     Raises:
         InputError: for a weighting given to a learner that takes none.
@@ -64,6 +84,9 @@ def learner(config: Config, loss_fn: LossFn, backbone: mf.Backbone, objective: O
         "per_step": config.per_step,
         "temperature": config.temperature,
         "l2": config.l2,
+        "weight": config.penalty,
+        "domains": domains,
+        "rate": config.group_rate,
     }
     given = (backbone, objective) if config.learner in TAKE_A_MODEL else (loss_fn,)
     outer = {"adam": optax.adam, "sgd": optax.sgd}[config.outer_optimizer](rate)

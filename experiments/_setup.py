@@ -135,7 +135,10 @@ def learning_rate(config: Config) -> Callable | float:
 
 def learner(config: Config) -> mf.MetaLearner:
     """The learner of a run, by name."""
-    return _learners.learner(config, loss_fn(config), model(config), objective(config), learning_rate(config))
+    # Reading prepared data only to count is for the one learner that asks.
+    domains = len(methods(config)[0]) * len(config.acquisitions.split(",")) if config.learner == "group_dro" else 0
+    parts = (loss_fn(config), model(config), objective(config), learning_rate(config))
+    return _learners.learner(config, *parts, domains=domains)
 
 
 def source_context(config: Config, pool: Records) -> np.ndarray:

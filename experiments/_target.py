@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import metaforge as mf
-from experiments import _adaptation, _probing, _setup
+from experiments import _adaptation, _learners, _probing, _setup
 from experiments.config import Config
 from metaforge import runs
 from metaforge.data.domains import TestSplit
@@ -90,12 +90,19 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
     }
     if (config.objective, config.neck, config.head) != ("cross_entropy", 0, "linear"):
         about |= {"num_classes": 3 if config.objective == "fakeradar" else 2, "neck": config.neck, "head": config.head}
-    if support is not None:
+    itself = config.learner in _learners.ADAPTS_ITSELF
+    if itself and (rate or steps):
+        raise InputError(f"--rate, --steps: {config.learner} adapts as it has learned to. Leave them out.")
+    if support is None:
+        params = _setup.learner(config).model(params)
+    else:
         rate, steps = rate or trained.rule["rate"], steps or trained.rule["steps"]
         batch = mf.Batch(jnp.asarray(support), jnp.asarray(labels, jnp.int32))
+        params = _adaptation.start(config, params)
         params = _adaptation.adapt_params(params, batch, rate, config=_adaptation.rule_key(config), steps=steps)
         context = np.asarray(support)
-        about["adaptation"] = f"{steps} steps of {config.finetune_optimizer} at {rate:g}"
+        taken = f"{steps} steps of {config.finetune_optimizer} at {rate:g}"
+        about["adaptation"] = f"by {config.learner} itself" if itself else taken
     about["context_rows"] = len(context)
     return Detector(params, context, about)
 

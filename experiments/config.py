@@ -59,6 +59,8 @@ class Config:
     per_step: str = setting("", "maml_plus_plus: parameters with a copy for each inner step, a pattern of paths.")
     temperature: float = setting(1.0, "protonet: what squared distances are divided by (paper: 1).")
     l2: float = setting(1.0, "ridge, r2d2: the penalty, for r2d2 the first one.")
+    penalty: float = setting(1.0, "mldg, ltw, coral, irm: what the other term counts beside the plain loss.")
+    group_rate: float = setting(0.01, "group_dro: how fast weights of domains move.")
     weighting: str = setting("", "What tasks count, for learners that leave it open.", choices=("", *WEIGHTINGS))
     outer_optimizer: str = setting("adam", "The outer rule (paper: Adam).", choices=("adam", "sgd"))
     outer_lr: float = setting(1e-3, "beta of eq. 4 and 5, Adam (paper: 1e-3).")

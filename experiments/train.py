@@ -107,13 +107,18 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
     def outer_step(config: Config):
         return _compiled(dataclasses.replace(config, seed=0), placed.everywhere)[0]
 
+    number = {name: place for place, name in enumerate(train.by_domain())}
+
+    def sides(rows):
+        of_domains = np.array([number[name] for name in rows.domains], np.int32)
+        return tuple(map(placed.by_task, (held.index[rows.support], held.index[rows.query], of_domains)))
+
     def attempt(config: Config):
         """One outer step in one form, on a copy of the state, since a step consumes its own."""
         rows = sampler(0)
         with placed.on_mesh():
             copy = jax.tree.map(jnp.copy, state)
-            arrays = (images, labels, *(placed.by_task(held.index[side]) for side in (rows.support, rows.query)))
-            jax.block_until_ready(outer_step(config)(copy, *arrays))
+            jax.block_until_ready(outer_step(config)(copy, images, labels, *sides(rows)))
 
     update = outer_step(_form.choose(config, directory.directory, attempt))
     step, state = directory.resume(state)
@@ -130,7 +135,7 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
                 # Drawing overlaps with the step before; only what it outlasts that step is waiting.
                 if not infos or infos[-1].loss.is_ready():
                     waited += time.perf_counter() - asked
-                arrays = tuple(placed.by_task(held.index[side]) for side in (rows.support, rows.query))
+                arrays = sides(rows)
                 # Row numbers went to the device; nothing else may travel in the loop.
                 with placed.on_mesh(), jax.transfer_guard("disallow"):
                     state, info = update(state, images, labels, *arrays)
@@ -184,8 +189,8 @@ def _compiled(config: Config, everywhere=None):
     # The state's buffers become the next state's: nobody may look at an old one. On a mesh the results are left on
     # every device, so that every process can read them.
     @functools.partial(jax.jit, donate_argnums=0, out_shardings=everywhere)
-    def update(state, images, labels, support, query):
-        episodes = gather(images, labels, support, query)
+    def update(state, images, labels, support, query, domain):
+        episodes = gather(images, labels, support, query, domain)
         if config.objective != "fakeradar":
             return learner.update(state, episodes)
         moved, info = learner.update(state.learner, _probing.attach(config, state, episodes))
@@ -195,7 +200,7 @@ def _compiled(config: Config, everywhere=None):
     def evaluate(params, images, labels, support, query):
         def one(episode):
             batch = episode.query._replace(context=episode.support.inputs)
-            before, metrics_before = loss_fn(params, batch)
+            before, metrics_before = loss_fn(learner.model(params), batch)
             after, metrics_after = loss_fn(learner.adapt(params, episode.support)[0], batch)
             return before, metrics_before["accuracy"], after, metrics_after["accuracy"]
 
@@ -261,8 +266,10 @@ def main(argv: list[str]) -> int:
         connect(options.coordinator, options.processes, options.process)
         report = run(config, options.workdir)
         rule = report["adaptation"]
-        print(f"{options.workdir}: trained {config.iterations} steps; on source validation {rule['steps']} steps of "
-              f"{rule['optimizer']} at {rule['rate']:g} adapt best (AUC {rule['validation_auc']:.3f}).")  # fmt: skip
+        how = f"{rule['steps']} steps of {rule['optimizer']} at {rule['rate']:g} adapt best"
+        how = f"it adapts as {rule['optimizer']} does" if rule["optimizer"] == config.learner else how
+        auc = f"AUC {rule['validation_auc']:.3f}"
+        print(f"{options.workdir}: trained {config.iterations} steps; on source validation {how} ({auc}).")
 
     return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=Config(), presets=PRESETS)
 
