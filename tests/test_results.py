@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import benchmark, demo, fakeradar, scale, sinusoid, tri_speed
+from experiments import benchmark, demo, fakeradar, omniglot, scale, sinusoid, tri_speed
 
 ROOT = Path(__file__).parents[1]
 RESULTS = (ROOT / "docs" / "results.md").read_text()
@@ -38,6 +38,16 @@ def test_the_sinusoid_table_is_that_of_the_report():
     for line in sinusoid.table(report).splitlines():
         if re.match(r"\| 5 \| (1|5|10) ", line):
             assert line in RESULTS, line
+
+
+OMNIGLOT = sorted((ROOT / "docs" / "results").glob("omniglot*.json"))
+
+
+@pytest.mark.parametrize("path", OMNIGLOT, ids=lambda path: path.stem)
+def test_the_omniglot_tables_are_those_of_the_reports(path):
+    report = json.loads(path.read_text())
+    assert all(line in RESULTS for line in omniglot.table(report).splitlines())
+    assert report["provenance"]["commit"] in RESULTS
 
 
 BENCHMARKS = sorted((ROOT / "docs" / "results").glob("benchmark*.json"))
