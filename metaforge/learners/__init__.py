@@ -1,7 +1,13 @@
 """Meta-learners: `MetaLearner(init, update, adapt)`, as `optax.GradientTransformation` is an optimizer."""
 
 from metaforge.learners._anil import anil as anil
+from metaforge.learners._coral import coral as coral
 from metaforge.learners._erm import erm as erm
+from metaforge.learners._group_dro import Robust as Robust
+from metaforge.learners._group_dro import group_dro as group_dro
+from metaforge.learners._irm import irm as irm
+from metaforge.learners._ltw import Weighing as Weighing
+from metaforge.learners._ltw import ltw as ltw
 from metaforge.learners._maml import daml as daml
 from metaforge.learners._maml import fomaml as fomaml
 from metaforge.learners._maml import maml as maml
@@ -9,7 +15,9 @@ from metaforge.learners._maml_plus_plus import Stepped as Stepped
 from metaforge.learners._maml_plus_plus import maml_plus_plus as maml_plus_plus
 from metaforge.learners._meta_sgd import Rated as Rated
 from metaforge.learners._meta_sgd import meta_sgd as meta_sgd
+from metaforge.learners._mldg import mldg as mldg
 from metaforge.learners._prototypes import protonet as protonet
+from metaforge.learners._reptile import reptile as reptile
 from metaforge.learners._ridge import Regressing as Regressing
 from metaforge.learners._ridge import r2d2 as r2d2
 from metaforge.learners._ridge import ridge as ridge
@@ -28,8 +36,14 @@ LEARNERS = {
     "protonet": protonet,
     "ridge": ridge,
     "r2d2": r2d2,
+    "reptile": reptile,
+    "mldg": mldg,
+    "ltw": ltw,
+    "group_dro": group_dro,
+    "coral": coral,
+    "irm": irm,
 }
 """The learners by name, as the commands know them."""
 
-TAKE_A_MODEL = ("anil", "protonet", "ridge", "r2d2")
+TAKE_A_MODEL = ("anil", "protonet", "ridge", "r2d2", "ltw", "coral", "irm")
 """Those that look inside a model: their first two arguments are a backbone and an objective, not a loss function."""

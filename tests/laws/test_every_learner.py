@@ -66,6 +66,12 @@ CASES = {
     "protonet": Case("protonet", unmoved="^head/", inner=False),
     "ridge": Case("ridge", {"scale": 4.0, "reduction": "mean"}, unmoved="^head/", inner=False),
     "r2d2": Case("r2d2", {"tasks": "vmap"}, unmoved="^params/head/", inner=False),
+    "reptile": Case("reptile", {"inner_steps": 3, "batch_size": 4, "inner_optimizer": SGD}),
+    "mldg": Case("mldg", {"inner_optimizer": SGD}, sees_order=True),
+    "ltw": Case("ltw", {"inner_optimizer": SGD, "hidden": 3}, weighs=False, sees_order=True),
+    "group_dro": Case("group_dro", {"domains": 3, "inner_optimizer": SGD}),
+    "coral": Case("coral", {"inner_optimizer": SGD}, weighs=False),
+    "irm": Case("irm", {"weight": 10.0, "warm_up": 2, "inner_optimizer": SGD}, weighs=False),
 }
 TASKS = 3
 
