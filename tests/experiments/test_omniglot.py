@@ -210,7 +210,7 @@ def test_recipes_are_within_what_a_configuration_allows():
     assert (theirs.shots + theirs.queries, theirs.batch, theirs.steps, theirs.tasks) == (15, 25, 3, 10)
 
 
-@pytest.mark.parametrize("name", ["maml", "anil"])
+@pytest.mark.parametrize("name", ["maml", "anil", "reptile"])
 def test_a_learner_trains_on_and_answers_what_it_is_given(name):
     # Shapes alone: nothing is compiled.
     kinds = Config(tests="5x1", learners=name, width=4, protonet_ways=7).kinds()
