@@ -63,11 +63,80 @@ def difficulty_aware(*, detach: bool = False, normalize: bool = False) -> TaskWe
     return weigh
 
 
+def softmax(*, temperature: float = 1.0) -> TaskWeighting:
+    r"""The hardest tasks count most: $w_i = n\, e^{\mathcal{L}_i / T} / \sum_j e^{\mathcal{L}_j / T}$, with mean 1.
+
+    The weights are constants in the gradient, and so the outer loss has the gradient of $n$ times the soft maximum
+    $T \log \frac{1}{n} \sum_i e^{\mathcal{L}_i / T}$: between their sum ($T \to \infty$) and $n$ times the hardest task
+    alone ($T \to 0$), which is what group DRO minimises.
+
+    Args:
+        temperature: $T$, above 0, in nats like the losses.
+
+    Returns:
+        A `TaskWeighting`: query losses, shape `(tasks,)`, to weights of the same shape.
+
+    Raises:
+        ValueError: for a temperature that is not above 0.
+
+    Example:
+        >>> with jnp.printoptions(precision=3):
+        ...     print(softmax()(jnp.array([0.0, 2.0])))
+        [0.238 1.762]
+
+    References:
+        Li, Beirami, Sanjabi and Smith, *Tilted Empirical Risk Minimization*, ICLR 2021, lemma 1.
+    """
+    if not temperature > 0:
+        raise ValueError(f"`temperature` must be above 0, got {temperature}.")
+    return lambda losses: jax.lax.stop_gradient(losses.size * jax.nn.softmax(losses / temperature))
+
+
+def focal(*, power: float = 1.0, normalize: bool = True) -> TaskWeighting:
+    r"""Tasks that are solved hardly count: $w_i = (1 - e^{-\mathcal{L}_i})^\gamma$, the focal loss's factor by task.
+
+    $e^{-\mathcal{L}_i}$ is the (geometric mean) probability of the right answers. The weights are constants in the
+    gradient.
+
+    Args:
+        power: $\gamma$, at least 0; 0 is uniform.
+        normalize: whether to divide the weights by their mean over the meta-batch, so that tasks that are solved do not
+            shorten the outer step.
+
+    Returns:
+        A `TaskWeighting`: query losses, shape `(tasks,)`, non-negative, to weights of the same shape.
+
+    Raises:
+        ValueError: for a negative power.
+
+    Example:
+        >>> with jnp.printoptions(precision=3):
+        ...     print(focal(normalize=False)(jnp.array([0.0, 0.693, 2.0])))
+        [0.    0.5   0.865]
+
+    References:
+        Lin, Goyal, Girshick, He and Dollar, *Focal Loss for Dense Object Detection*, ICCV 2017, eq. 4.
+    """
+    if power < 0:
+        raise ValueError(f"`power` must be at least 0, got {power}.")
+
+    def weigh(losses):
+        weights = (-jnp.expm1(-losses)) ** power
+        if normalize:
+            # Where all tasks are solved there is nothing to tell apart.
+            weights = jnp.where(jnp.any(weights > 0), weights / jnp.maximum(jnp.mean(weights), 1e-30), 1.0)
+        return jax.lax.stop_gradient(weights.astype(losses.dtype))
+
+    return weigh
+
+
 WEIGHTINGS: dict[str, Callable[[], TaskWeighting]] = {
     "uniform": uniform,
     "through": difficulty_aware,
     "detached": functools.partial(difficulty_aware, detach=True),
     "normalised": functools.partial(difficulty_aware, normalize=True),
     "detached_normalised": functools.partial(difficulty_aware, detach=True, normalize=True),
+    "softmax": functools.partial(softmax, temperature=0.3),
+    "focal": focal,
 }
 """The weightings by name, as the commands know them: DAML's four variants apart, since they differ in what they do."""

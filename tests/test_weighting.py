@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from metaforge.weighting import difficulty_aware, uniform
+from metaforge.weighting import difficulty_aware, focal, softmax, uniform
 
 LOSSES = np.array([0.0, 0.05, 0.3, np.log(2), 1.0, 2.4, 5.0, 20.0])
 
@@ -71,3 +71,34 @@ def test_normalised_and_detached_the_factors_too_have_mean_one(x64):
 def test_normalising_never_teaches_an_easy_task_to_get_worse(spread, x64):
     # A negative factor would be gradient ascent on that task.
     assert np.all(factors(difficulty_aware(normalize=True), [0.0, spread]) > 0)
+
+
+@pytest.mark.parametrize("temperature", [0.3, 2.0])
+def test_softmax_weights_give_the_gradient_of_the_soft_maximum(temperature, x64):
+    losses = jnp.array([0.1, 0.7, 2.4])
+    weigh = softmax(temperature=temperature)
+    soft = lambda x: 3 * temperature * jnp.log(jnp.mean(jnp.exp(x / temperature)))
+    found = jax.grad(lambda x: jnp.sum(weigh(x) * x))(losses)
+    np.testing.assert_allclose(found, jax.grad(soft)(losses), rtol=1e-12)
+    np.testing.assert_allclose(jnp.mean(weigh(losses)), 1.0, rtol=1e-12)
+
+
+def test_softmax_runs_from_uniform_to_the_hardest_task(x64):
+    losses = jnp.array([0.1, 0.7, 2.4])
+    np.testing.assert_allclose(softmax(temperature=1e6)(losses), np.ones(3), rtol=1e-5)
+    np.testing.assert_allclose(softmax(temperature=1e-2)(losses), [0, 0, 3], atol=1e-9)
+
+
+def test_focal_weights_are_the_loss_s_factor_and_nothing_is_divided_by_nothing(x64):
+    p = np.array([0.9, 0.5, 0.1])
+    found = focal(power=2.0, normalize=False)(-jnp.log(p))
+    np.testing.assert_allclose(found, (1 - p) ** 2, rtol=1e-12)
+    normal = focal(power=2.0)(-jnp.log(p))
+    np.testing.assert_allclose(normal, (1 - p) ** 2 / np.mean((1 - p) ** 2), rtol=1e-12)
+    np.testing.assert_array_equal(focal()(jnp.zeros(3)), np.ones(3))
+
+
+@pytest.mark.parametrize(("factory", "setting"), [(softmax, "temperature"), (focal, "power")])
+def test_settings_that_cannot_work_are_refused(factory, setting):
+    with pytest.raises(ValueError, match=setting):
+        factory(**{setting: -1.0})
