@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
+import metaforge as mf
 from experiments import _setup, _target, train
 from experiments._progress import progress
 from experiments.config import DEMO, PRESETS, Config
@@ -188,6 +189,8 @@ def main(argv: list[str]) -> int:
         print(
             f"Wrote {workdir}/report.json, {workdir}/report.md, {last}/loss_curves.png, {last}/validation_curves.png."
         )
+        parts = [part for learner in LEARNERS for part in train.parts_of(dataclasses.replace(config, learner=learner))]
+        print(f"\nPlease cite what it stands on:\n\n{mf.citation(*parts)}")
         print("Next:")
         print(f"  {python()} -m experiments.show_domains --out=domains.png         # what the forgeries look like")
         print(f"  {python()} -m experiments.adapt --run={workdir}/daml-seed0 --baseline={workdir}/erm-seed0 \\")

@@ -19,6 +19,7 @@ from typing import Any
 import jax
 import numpy as np
 
+import metaforge as mf
 from experiments import _setup, _study_data, _study_report, _study_tables
 from experiments._progress import progress
 from experiments._study_cells import Grid, Unit, queries_of, run_unit
@@ -26,6 +27,7 @@ from experiments._study_methods import METHODS, STUDIES, chosen
 from experiments._workers import mapped
 from experiments.config import Config
 from experiments.demo import provenance
+from experiments.train import parts_of
 from metaforge.commands import launch, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import Queries
@@ -176,6 +178,9 @@ def main(argv: list[str]) -> int:
         run(options, config)
         print("\n" + (Path(options.workdir) / "report.md").read_text())
         print(f"Wrote {options.workdir}/report.json, report.md and table.md.")
+        learners = [METHODS[name].learner for name in chosen(options.methods, STUDIES[options.study])]
+        parts = [part for name in learners for part in parts_of(dataclasses.replace(config, learner=name))]
+        print(f"\nPlease cite what it stands on:\n\n{mf.citation(*parts)}", end="")
 
     return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=STUDY)
 

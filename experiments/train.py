@@ -259,6 +259,16 @@ def _rate(config: Config, step: int) -> float:
     return float(rate(step - 1)) if callable(rate) else float(rate)
 
 
+def parts_of(config: Config) -> list[str]:
+    """Whose work a run stands on, by the names that `metaforge.citation` knows."""
+    parts = [config.learner, *(["partial"] if config.adapts else []), "conv4"]
+    parts += ["fakeradar"] if config.objective == "fakeradar" else []
+    if config.data:
+        return parts
+    of_methods = [name for name in ("self_blend", "poisson_swap") if name in _setup.methods(config)[0]]
+    return [*parts, *of_methods, *(["lfw"] if config.faces == "lfw" else [])]
+
+
 def main(argv: list[str]) -> int:
     """The command."""
 
@@ -270,6 +280,7 @@ def main(argv: list[str]) -> int:
         how = f"it adapts as {rule['optimizer']} does" if rule["optimizer"] == config.learner else how
         auc = f"AUC {rule['validation_auc']:.3f}"
         print(f"{options.workdir}: trained {config.iterations} steps; on source validation {how} ({auc}).")
+        print(f"\nPlease cite what it stands on:\n\n{mf.citation(*parts_of(config))}", end="")
 
     return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=Config(), presets=PRESETS)
 

@@ -4,11 +4,13 @@ A meta-learner is to episodes what an optimizer is to gradients: `MetaLearner(in
 functions over pytrees. See `metaforge.types` for the vocabulary and `metaforge.inner` for the inner loop.
 """
 
+from metaforge import adaptation as adaptation
 from metaforge import backbones as backbones
 from metaforge import losses as losses
 from metaforge import objectives as objectives
 from metaforge import outliers as outliers
 from metaforge import weighting as weighting
+from metaforge.citations import citation as citation
 from metaforge.errors import InputError as InputError
 from metaforge.inner import AdaptInfo as AdaptInfo
 from metaforge.inner import adapt as adapt
