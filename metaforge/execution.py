@@ -47,11 +47,8 @@ def each_task(fn: Callable[[Any, Episode], Any], params: Any, episodes: Episode,
         >>> print(each_task(lambda params, episode: params * episode.query.inputs.sum(), jnp.array(3.0), episodes))
         [3. 6.]
     """
-    if tasks not in get_args(Strategy):
-        raise ValueError(f"unknown `tasks` strategy {tasks!r}; known: {', '.join(get_args(Strategy))}.")
-    if tasks == "auto":
-        tasks = "scan" if jax.default_backend() == "cpu" else "vmap"
-    run = functools.partial(_on_this_device, fn, tasks)
+    strategy = _known(tasks)
+    run = functools.partial(_on_this_device, fn, strategy)
     devices = dict(jax.sharding.get_abstract_mesh().shape).get(AXIS, 1)
     if devices == 1:
         return run(params, episodes)
@@ -97,7 +94,38 @@ def task_gradients(
     return each_task(jax.value_and_grad(task_fn, has_aux=True), params, episodes, tasks=tasks)
 
 
-def _on_this_device(fn: Callable, tasks: Strategy, params: Any, episodes: Episode):
+def map_tasks(fn: Callable[[Any, Any], Any], params: Any, batch: Any, *, tasks: Strategy = "auto") -> Any:
+    """`each_task` for what is differentiated as a whole afterwards: in one program, whatever the mesh.
+
+    Args:
+        fn: `fn(params, batch)` of one task, to any pytree of arrays.
+        params: what all tasks share, any pytree.
+        batch: any pytree whose leaves have a leading axis of tasks.
+        tasks: the strategy, as in `each_task`.
+
+    Returns:
+        What `fn` returns, each leaf with a leading axis of tasks.
+
+    Raises:
+        ValueError: for an unknown strategy.
+
+    Example:
+        >>> print(map_tasks(jnp.multiply, jnp.array(3.0), jnp.array([1.0, 2.0])))
+        [3. 6.]
+    """
+    return _on_this_device(fn, _known(tasks), params, batch)
+
+
+def _known(tasks: str) -> Any:
+    """The strategy that is meant, by name."""
+    if tasks not in get_args(Strategy):
+        raise ValueError(f"unknown `tasks` strategy {tasks!r}; known: {', '.join(get_args(Strategy))}.")
+    if tasks == "auto":
+        return "scan" if jax.default_backend() == "cpu" else "vmap"
+    return tasks
+
+
+def _on_this_device(fn: Callable, tasks: Strategy, params: Any, episodes: Any):
     if tasks == "vmap":
         return jax.vmap(fn, in_axes=(None, 0))(params, episodes)
     if tasks == "scan":

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from metaforge.execution import Strategy
 from metaforge.learners._assembly import init_with, outer_step, plain_loss
-from metaforge.learners._joint import describe, fine_tuning, pool_each
+from metaforge.learners._joint import describe, domain_outputs, fine_tuning, pool_each
 from metaforge.learners.base import MetaLearner
 from metaforge.types import Backbone, Objective
 
@@ -19,6 +20,7 @@ def coral(
     outer_optimizer: optax.GradientTransformation,
     inner_steps: int = 1,
     weight: float = 1.0,
+    tasks: Strategy = "auto",
 ) -> MetaLearner:
     r"""Joint training that pulls the domains' features together, so that nothing in them tells a domain.
 
@@ -42,10 +44,14 @@ def coral(
         outer_optimizer: the rule of training.
         inner_steps: steps of fine-tuning, on the objective alone.
         weight: $\lambda$, at least 0; 1 in DomainBed, which searches from 0.1 to 10.
+        tasks: as in `metaforge.maml`.
 
     Returns:
         A `MetaLearner` whose outer loss is the mean of the query losses plus $\lambda$ times the penalty, which is
         among the metrics as "loss/coral". Of a single task there is no pair, and the penalty is 0.
+
+    Raises:
+        ValueError: when used, for an unknown `tasks`.
 
     Example:
         >>> from metaforge.backbones import mlp
@@ -59,7 +65,7 @@ def coral(
     """
 
     def outer_loss(params, batch):
-        outputs = jax.vmap(lambda inputs: backbone.apply(params, inputs))(batch.inputs)
+        outputs = domain_outputs(backbone, params, batch, tasks)
         losses, metrics = jax.vmap(objective)(outputs, batch)
         penalty = misalignment(outputs.embeddings)
         metrics = metrics | {"loss/coral": jnp.broadcast_to(penalty, losses.shape)}

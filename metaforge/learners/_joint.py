@@ -10,9 +10,10 @@ import optax
 from jaxtyping import Array, Float
 
 from metaforge.errors import InputError
+from metaforge.execution import Strategy, map_tasks
 from metaforge.inner import adapt as inner_adapt
 from metaforge.learners.base import AdaptFn, MetaInfo
-from metaforge.types import Batch, Episode, LossFn, Metrics, Params
+from metaforge.types import Backbone, Batch, Episode, LossFn, Metrics, Outputs, Params
 
 
 def pool(episode: Episode) -> Batch:
@@ -40,12 +41,16 @@ def pool_all(episodes: Episode) -> Batch:
     return Batch(inputs, targets, probe=probe, weights=weights)
 
 
-def domain_losses(loss_fn: LossFn, params: Params, batch: Batch) -> tuple[Float[Array, " tasks"], Metrics]:
-    """The loss of every task at the same parameters, and its metrics; leaves of the batch are `(tasks, examples, ...)`.
+def domain_losses(
+    loss_fn: LossFn, params: Params, batch: Batch, tasks: Strategy
+) -> tuple[Float[Array, " tasks"], Metrics]:
+    """The loss of every task at the same parameters, and its metrics; the batch has leaves `(tasks, examples, ...)`."""
+    return map_tasks(loss_fn, params, batch, tasks=tasks)
 
-    The parameters are shared, so that all tasks together are no more than a larger batch: no strategy is needed.
-    """
-    return jax.vmap(loss_fn, in_axes=(None, 0))(params, batch)
+
+def domain_outputs(backbone: Backbone, params: Params, batch: Batch, tasks: Strategy) -> Outputs:
+    """What a model says of every task: leaves `(tasks, examples, ...)`."""
+    return map_tasks(lambda params, inputs: backbone.apply(params, inputs), params, batch.inputs, tasks=tasks)
 
 
 def hold_out(batch: Batch, count: int | None) -> tuple[Batch, Batch]:

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from metaforge.execution import Strategy
 from metaforge.inner import adapt as inner_adapt
 from metaforge.learners._assembly import init_with, outer_step, plain_loss
-from metaforge.learners._joint import describe, domain_losses, fine_tuning, hold_out, pool_each
+from metaforge.learners._joint import describe, domain_losses, domain_outputs, fine_tuning, hold_out, pool_each
 from metaforge.learners.base import MetaLearner
 from metaforge.types import FAKE, REAL, Backbone, Batch, Objective, Outputs, Params
 
@@ -38,6 +39,7 @@ def ltw(
     weight: float = 1.0,
     hidden: int = 64,
     seed: int = 0,
+    tasks: Strategy = "auto",
 ) -> MetaLearner:
     r"""`mldg` that learns which images to learn from: Learning to Weight, with a weight network that does learn.
 
@@ -77,6 +79,7 @@ def ltw(
         weight: $\beta$, how much the held-out tasks count.
         hidden: the size of the hidden layer of $F$.
         seed: of the initial $F$.
+        tasks: as in `metaforge.maml`.
 
     Returns:
         A `MetaLearner` whose meta-parameters are a `Weighing`; its `model` is their `params`. Its `MetaInfo` has the
@@ -85,7 +88,7 @@ def ltw(
 
     Raises:
         InputError: when updated with a meta-batch that has no two parts.
-        ValueError: when initialised, for a head that is not linear.
+        ValueError: when initialised, for a head that is not linear; when used, for an unknown `tasks`.
 
     Example:
         >>> from metaforge.backbones import mlp
@@ -108,13 +111,13 @@ def ltw(
         return init_with(outer_optimizer)(Weighing(params, _weigher(kernel, hidden, jax.random.key(seed))))
 
     def training_loss(params, batch, weights):
-        outputs = _forward(backbone, params, batch)
+        outputs = domain_outputs(backbone, params, batch, tasks)
         losses = _example_losses(objective, outputs, batch)
         gathered = compactness(outputs.logits, batch.targets)
         return jnp.mean((1 + weights) * losses) + compact * gathered, {"loss/compact": gathered}
 
     def outer_loss(meta, seen, unseen):
-        embeddings = _forward(backbone, meta.params, seen).embeddings
+        embeddings = domain_outputs(backbone, meta.params, seen, tasks).embeddings
         weigh = jax.vmap(jax.vmap(lambda embedding: _weight(meta.weigher, embedding)))
         weights = weigh(jax.lax.stop_gradient(embeddings))
         adapted, info = inner_adapt(
@@ -122,7 +125,8 @@ def ltw(
             optimizer=inner_optimizer, num_steps=inner_steps, order="second",
         )  # fmt: skip
         value, parts = training_loss(meta.params, seen, jax.lax.stop_gradient(weights))
-        before, after = domain_losses(loss_fn, meta.params, seen), domain_losses(loss_fn, adapted, unseen)
+        before = domain_losses(loss_fn, meta.params, seen, tasks)
+        after = domain_losses(loss_fn, adapted, unseen, tasks)
         losses, metrics = jax.tree.map(lambda *parts: jnp.concatenate(parts), before, after)
         parts = parts | {"ltw/weight": jnp.mean(weights)}
         metrics = metrics | {name: jnp.broadcast_to(part, losses.shape) for name, part in parts.items()}
@@ -157,11 +161,6 @@ def compactness(logits: Float[Array, "*examples classes"], targets: Array) -> Fl
     fake = (targets == FAKE).astype(scores.dtype)
     centre = jax.lax.stop_gradient(jnp.sum(real * scores) / jnp.maximum(jnp.sum(real), 1))
     return jnp.sum((real - fake) * jnp.square(scores - centre))
-
-
-def _forward(backbone: Backbone, params: Params, batch: Batch) -> Outputs:
-    """The outputs for every task on its own: leaves `(tasks, examples, ...)`."""
-    return jax.vmap(lambda inputs: backbone.apply(params, inputs))(batch.inputs)
 
 
 def _example_losses(objective: Objective, outputs: Outputs, batch: Batch) -> Float[Array, "tasks examples"]:

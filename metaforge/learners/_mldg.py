@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from metaforge.execution import Strategy
 from metaforge.inner import Order
 from metaforge.inner import adapt as inner_adapt
 from metaforge.learners._assembly import init_with, outer_step
@@ -21,6 +22,7 @@ def mldg(
     order: Order = "second",
     held_out: int | None = None,
     weight: float = 1.0,
+    tasks: Strategy = "auto",
 ) -> MetaLearner:
     r"""Learns what needs no adaptation: training on the domains at hand is rewarded for what it does to held-out ones.
 
@@ -45,6 +47,7 @@ def mldg(
         order: as in `metaforge.maml`. The paper's is "second"; DomainBed's is "first", with Adam inside.
         held_out: how many tasks of a meta-batch are held out; half of them, rounded down, if left out.
         weight: $\beta$, how much they count.
+        tasks: as in `metaforge.maml`.
 
     Returns:
         A `MetaLearner`. Its `MetaInfo` has the losses at $\theta$ of the tasks that are trained on, then those at
@@ -53,7 +56,7 @@ def mldg(
 
     Raises:
         InputError: when updated with a meta-batch that has no two parts.
-        ValueError: when used, for an unknown `order`.
+        ValueError: when used, for an unknown `order` or `tasks`.
 
     Example:
         >>> from metaforge.types import Batch, Episode
@@ -71,14 +74,14 @@ def mldg(
     """
 
     def mean_loss(params, batch):
-        return jnp.mean(domain_losses(loss_fn, params, batch)[0]), {}
+        return jnp.mean(domain_losses(loss_fn, params, batch, tasks)[0]), {}
 
     def outer_loss(params, seen, unseen):
-        before = domain_losses(loss_fn, params, seen)
+        before = domain_losses(loss_fn, params, seen, tasks)
         adapted, info = inner_adapt(
             mean_loss, params, seen, optimizer=inner_optimizer, num_steps=inner_steps, order=order
         )
-        after = domain_losses(loss_fn, adapted, unseen)
+        after = domain_losses(loss_fn, adapted, unseen, tasks)
         losses, metrics = jax.tree.map(lambda *parts: jnp.concatenate(parts), before, after)
         weights = [jnp.full_like(part, total / len(part)) for (part, _), total in ((before, 1.0), (after, weight))]
         return jnp.sum(jnp.concatenate(weights) * losses), (losses, metrics, jnp.concatenate(weights), info.losses)

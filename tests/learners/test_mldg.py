@@ -31,8 +31,10 @@ def images_of(data, task):
                       for name in ("inputs", "targets")))  # fmt: skip
 
 
-@pytest.mark.parametrize(("order", "held_out", "steps"), [("second", 2, 1), ("first", None, 2)])
-def test_a_step_follows_the_gradient_of_the_objective_written_out(order, held_out, steps, x64):
+@pytest.mark.parametrize(
+    ("order", "held_out", "steps", "tasks"), [("second", 2, 1, "vmap"), ("first", None, 2, "scan")]
+)
+def test_a_step_follows_the_gradient_of_the_objective_written_out(order, held_out, steps, tasks, x64):
     data, held = episodes(3), held_out or 1
     batches = [images_of(data, task) for task in range(3)]
     seen, unseen = batches[: 3 - held], batches[3 - held :]
@@ -49,7 +51,7 @@ def test_a_step_follows_the_gradient_of_the_objective_written_out(order, held_ou
         each = [loss_fn(params, batch)[0] for batch in seen] + [loss_fn(after, batch)[0] for batch in unseen]
         return mean_loss(params, seen) + 0.7 * mean_loss(after, unseen), jnp.stack(each)
 
-    learner = mf.mldg(loss_fn, order=order, held_out=held_out, inner_steps=steps, weight=0.7, **RULES)
+    learner = mf.mldg(loss_fn, order=order, held_out=held_out, inner_steps=steps, weight=0.7, tasks=tasks, **RULES)
     start = learner.init(fresh())
     (loss, each), grads = jax.jit(jax.value_and_grad(by_hand, has_aux=True))(start.params)
     state, info = jax.jit(learner.update)(start, data)
