@@ -25,10 +25,10 @@ TAKES: dict[str, tuple[str, ...]] = {
     "ridge": (*_OUTER, "l2"),
     "r2d2": (*_OUTER, "l2"),
     "reptile": (*_INNER, "tasks"),
-    "mldg": (*_INNER, "order", "weight"),
-    "ltw": (*_INNER, "weight"),
+    "mldg": (*_INNER, "order", "weight", "tasks"),
+    "ltw": (*_INNER, "weight", "tasks"),
     "group_dro": (*_INNER, "tasks", "domains", "rate"),
-    "coral": (*_INNER, "weight"),
+    "coral": (*_INNER, "weight", "tasks"),
     "irm": (*_INNER, "weight", "tasks"),
 }
 """By learner, the options it takes; each is filled from the field of `Config` that says it."""
