@@ -18,7 +18,7 @@ Probe = Literal["logistic", "ridge"]
 Metric = Literal["cosine", "euclidean"]
 
 NEWTON = 30
-"""Steps of Newton's method; the objective is convex in as many dimensions as there are examples, and smooth."""
+"""Steps of Newton's method; the objective is smooth, convex, and has few dimensions."""
 
 
 def linear_probe(backbone: Backbone, *, kind: Probe = "logistic", l2: float | jax.Array = 1.0) -> AdaptationRule:
@@ -26,8 +26,8 @@ def linear_probe(backbone: Backbone, *, kind: Probe = "logistic", l2: float | ja
 
     With $z_i = w^\top x_i + b$ and $y_i = \pm 1$, "logistic" minimises
     $\sum_i \log(1 + e^{-y_i z_i}) + \frac{\lambda}{2} \lVert w \rVert^2$ by Newton's method, and "ridge"
-    $\sum_i (y_i - z_i)^2 + \lambda \lVert w \rVert^2$ in closed form. The bias is not penalised. Both are solved in as
-    many dimensions as there are examples, since there are fewer of these than of features.
+    $\sum_i (y_i - z_i)^2 + \lambda \lVert w \rVert^2$ in closed form. The bias is not penalised. Both are solved in the
+    span of the support embeddings, which has no more dimensions than there are examples.
 
     Args:
         backbone: the model.
@@ -40,7 +40,7 @@ def linear_probe(backbone: Backbone, *, kind: Probe = "logistic", l2: float | ja
         An `AdaptationRule` whose logits are `(0, z)`; of "ridge" `(-z, z)`, since z aims at -1 and 1.
 
     Raises:
-        ValueError: for an unknown `kind`.
+        ValueError: for an unknown `kind`, or a penalty that is not above 0.
 
     Example:
         >>> from metaforge.backbones import mlp
@@ -56,17 +56,18 @@ def linear_probe(backbone: Backbone, *, kind: Probe = "logistic", l2: float | ja
     """
     if kind not in get_args(Probe):
         raise ValueError(f"unknown `kind` {kind!r}; known: {', '.join(get_args(Probe))}.")
+    if isinstance(l2, float) and not l2 > 0:
+        raise ValueError(f"`l2` must be above 0, got {l2}.")
 
     def apply(params, support, query):
         seen, asked = _embeddings(backbone, params, support, query)
         signs = jnp.where(support.targets >= FAKE, 1.0, -1.0).astype(seen.dtype)
-        # The solution lies in the span of the examples: in its own coordinates a problem of their number.
-        values, vectors = jnp.linalg.eigh(_product(seen, seen.T))
-        roots = jnp.sqrt(jnp.maximum(values, 1e-6))
-        basis = vectors / roots[None]
+        # The solution lies in the span of the examples: in its own coordinates a problem of their number. A basis by QR
+        # may hold directions beyond the span, where examples have nothing and the penalty keeps weights at zero.
+        basis, coordinates = jnp.linalg.qr(seen.T)
         fit = _logistic if kind == "logistic" else _ridge
-        weights, bias = fit(vectors * roots[None], signs, l2)
-        z = _product(_product(asked, seen.T), basis) @ weights + bias
+        weights, bias = fit(coordinates.T, signs, l2)
+        z = _product(_product(asked, basis), weights) + bias
         return jnp.stack([jnp.zeros_like(z) if kind == "logistic" else -z, z], axis=-1)[None]
 
     return AdaptationRule(apply)
@@ -78,7 +79,7 @@ def _ridge(x: Float[Array, "examples coordinates"], signs: Float[Array, " exampl
     centred = x - middle
     matrix = _product(centred.T, centred) + l2 * jnp.eye(x.shape[1], dtype=x.dtype)
     weights = jnp.linalg.solve(matrix, _product(centred.T, (signs - mean)[:, None]))[:, 0]
-    return weights, mean - middle[0] @ weights
+    return weights, mean - _product(middle[0], weights)
 
 
 def _logistic(x: Float[Array, "examples coordinates"], signs: Float[Array, " examples"], l2):
@@ -86,13 +87,13 @@ def _logistic(x: Float[Array, "examples coordinates"], signs: Float[Array, " exa
     penalty = jnp.full((x.shape[1],), l2, x.dtype).at[-1].set(0.0)
 
     def step(weights, _):
-        z = x @ weights
-        gradient = -x.T @ (signs * jax.nn.sigmoid(-signs * z)) + penalty * weights
+        z = _product(x, weights)
+        gradient = penalty * weights - _product(x.T, signs * jax.nn.sigmoid(-signs * z))
         curvature = jax.nn.sigmoid(z) * jax.nn.sigmoid(-z)
         # The bias alone has no penalty; where all are sure, it has no curvature either.
         hessian = _product(x.T * curvature[None], x) + jnp.diag(jnp.maximum(penalty, 1e-6))
         move = jnp.linalg.solve(hessian, gradient[:, None])[:, 0]
-        decrement = jnp.sqrt(jnp.maximum(gradient @ move, 0.0))
+        decrement = jnp.sqrt(jnp.maximum(_product(gradient, move), 0.0))
         return weights - move / jnp.where(decrement > 1, 1 + decrement, 1.0), None
 
     weights, _ = jax.lax.scan(step, jnp.zeros(x.shape[1], x.dtype), length=NEWTON)

@@ -13,6 +13,9 @@ from metaforge.types import Backbone
 
 Statistics = Literal["support", "query"]
 
+NORMALISATION = r"(?i)(norm|\bln_).*/(scale|bias)$"
+"""The paths of scales and shifts of normalisation layers, as all of our backbones call them."""
+
 
 def bn_adapt(backbone: Backbone, *, statistics: Statistics = "support") -> AdaptationRule:
     """The target's own normalisation statistics, and no step: of unlabelled support images, or of the queries.
@@ -59,12 +62,16 @@ def tent(
     *,
     optimizer: optax.GradientTransformation,
     steps: tuple[int, ...] = (0, 1, 5, 10),
-    pattern: str = "Norm.*/(scale|bias)$",
+    pattern: str = NORMALISATION,
 ) -> AdaptationRule:
     r"""Entropy minimisation on the unlabelled query images: they should be classified surely, whatever as.
 
     Steps on the mean of $-\sum_k p_k \log p_k$ over the queries move scales and shifts of normalisation, which takes
-    the statistics of the query images. Every episode starts from the trained parameters. It is transductive.
+    the statistics of the query images. Every episode starts from the trained parameters.
+
+    It is transductive: it knows the query set's balance of classes through the statistics. With a small query set, or
+    one of a single class, the entropy is also low where all images are called the same, and many steps end there; a
+    table should show few steps beside many, and `bn_adapt(statistics="query")`, which is what it does in no step.
 
     Args:
         backbone: the model.

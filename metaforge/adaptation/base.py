@@ -14,7 +14,8 @@ class AdaptationRule(NamedTuple):
             images `(queries, ...)`, to logits `(len(steps), queries, classes)`. Query labels are not given.
         steps: the numbers of steps after which the queries are scored; `(0,)` for a rule that takes none.
         uses_labels: whether it looks at the support set's labels.
-        transductive: whether a query image's logits depend on the other query images.
+        transductive: whether the rule lets a query image's logits depend on the other query images. A model with
+            `normalisation="episode"` does so under every rule.
     """
 
     apply: Callable[[Params, Batch, Any], Any]

@@ -1,5 +1,8 @@
 """Rules of adaptation: what holds for all of them, and each against another statement of what it does."""
 
+import inspect
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 import metaforge as mf
 from metaforge import adaptation
+from metaforge.paths import paths, trainable
 
 conv = mf.backbones.conv4(width=4, convolution="patches")
 flat = mf.backbones.mlp(hidden=(6,), outputs=2)
@@ -36,11 +40,14 @@ def pictures(count, seed):
     return jnp.asarray(np.random.default_rng(seed).integers(0, 256, (count, 16, 16, 3)), jnp.uint8)
 
 
+SOURCE = pictures(6, 9)
+
+
 @pytest.fixture(scope="module", params=RULES)
 def case(request):
     """A rule of conv4, compiled once, with one image a class to adapt on."""
     params = jax.jit(conv.init)(jax.random.key(1), pictures(2, 0))
-    rule = RULES[request.param](conv, pictures(6, 9))
+    rule = RULES[request.param](conv, SOURCE)
     support = mf.Batch(pictures(2, 1), jnp.array([0, 1], jnp.int32))
     return rule, jax.jit(rule.apply), params, support
 
@@ -75,9 +82,43 @@ def test_only_a_rule_that_uses_labels_sees_them(case):
     assert same != rule.uses_labels
 
 
-def problem(shots=6):
+forward = jax.jit(lambda params, images, context: conv.apply(params, images, context=context).logits)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_with_no_step_a_rule_is_the_model_with_the_statistics_that_it_names(name):
+    contexts = {"unadapted": lambda support, _: SOURCE, "bn, query": lambda _, query: query}
+    contexts |= dict.fromkeys(("fine_tune", "fine_tune, head", "bn, support"), lambda support, _: support)
+    contexts |= {"tent": lambda _, query: query}
+    if name not in contexts:
+        pytest.skip("a rule that has no model's logits to begin with")
+    params = jax.jit(conv.init)(jax.random.key(1), pictures(2, 0))
+    support, query = mf.Batch(pictures(4, 1), jnp.array([0, 1, 0, 1], jnp.int32)), pictures(5, 2)
+    rule = RULES[name](conv, SOURCE)
+    assert rule.steps[0] == 0
+    found = jax.jit(lambda *given: rule.apply(*given)[0])(params, support, query)
+    wanted = forward(params, query, contexts[name](support.inputs, query))
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_eager_or_compiled_mapped_or_vectorised_the_numbers_agree(name):
+    tent = lambda *_: adaptation.tent(flat, optimizer=SGD, steps=(0, 2), pattern="bias$")
+    rule = (RULES | {"tent": tent})[name](flat, None)
+    params = jax.jit(flat.init)(jax.random.key(0), jnp.zeros((1, 4)))
+    rng = np.random.default_rng(0)
+    support = mf.Batch(rng.normal(size=(2, 2, 4, 4)).astype(np.float32), np.tile(np.int32([0, 1]), (2, 2, 2)))
+    query = rng.normal(size=(2, 2, 3, 4)).astype(np.float32)
+    apply = lambda given: rule.apply(params, *given)
+    found = jax.jit(lambda *given: jax.lax.map(jax.vmap(apply), given))(support, query)
+    assert found.shape == (2, 2, len(rule.steps), 3, 2)
+    alone = apply(jax.tree.map(lambda leaf: jnp.asarray(leaf[1, 0]), (support, query)))
+    np.testing.assert_allclose(found[1, 0], alone, rtol=1e-4, atol=1e-5)
+
+
+def problem(shots=6, hidden=6):
     """An mlp, its parameters, a support set and queries, and the embeddings as the rules see them."""
-    rng = np.random.default_rng(5)
+    flat, rng = mf.backbones.mlp(hidden=(hidden,), outputs=2), np.random.default_rng(5)
     params = jax.jit(flat.init)(jax.random.key(0), jnp.zeros((1, 4)))
     labels = np.arange(2 * shots) % 2
     inputs = (rng.normal(size=(2 * shots, 4)) + 0.7 * labels[:, None]).astype(np.float32)
@@ -89,20 +130,34 @@ def problem(shots=6):
     return params, support, queries, (seen - mean) / scale, (asked - mean) / scale
 
 
-@pytest.mark.parametrize("l2", [0.01, 1.0])
-def test_the_logistic_probe_is_scikit_learn_s(l2):
-    params, support, queries, seen, asked = problem()
+SIZES = {"as usual": (6, 6, 1.0), "more features than images": (2, 40, 0.01), "fewer, hardly penalised": (20, 3, 1e-4)}
+"""Shots, features, and the penalty."""
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_logistic_probe_is_scikit_learn_s(size):
+    shots, hidden, l2 = SIZES[size]
+    params, support, queries, seen, asked = problem(shots, hidden)
+    model = mf.backbones.mlp(hidden=(hidden,), outputs=2)
     expected = LogisticRegression(C=1 / l2, tol=1e-10, max_iter=10_000).fit(seen, support.targets)
-    logits = jax.jit(adaptation.linear_probe(flat, l2=l2).apply)(params, support, queries)[0]
-    np.testing.assert_allclose(logits[:, 1] - logits[:, 0], expected.decision_function(asked), rtol=2e-3, atol=2e-3)
+    logits = jax.jit(adaptation.linear_probe(model, l2=l2).apply)(params, support, queries)[0]
+    np.testing.assert_allclose(logits[:, 1] - logits[:, 0], expected.decision_function(asked), rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("l2", [0.01, 1.0])
-def test_the_ridge_probe_is_scikit_learn_s(l2):
-    params, support, queries, seen, asked = problem()
+@pytest.mark.parametrize("size", SIZES)
+def test_the_ridge_probe_is_scikit_learn_s(size):
+    shots, hidden, l2 = SIZES[size]
+    params, support, queries, seen, asked = problem(shots, hidden)
+    model = mf.backbones.mlp(hidden=(hidden,), outputs=2)
     expected = Ridge(alpha=l2).fit(seen, 2.0 * np.asarray(support.targets) - 1).predict(asked)
-    logits = jax.jit(adaptation.linear_probe(flat, kind="ridge", l2=l2).apply)(params, support, queries)[0]
+    logits = jax.jit(adaptation.linear_probe(model, kind="ridge", l2=l2).apply)(params, support, queries)[0]
     np.testing.assert_allclose(logits, np.stack([-expected, expected], axis=1), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("l2", [0.0, -1.0])
+def test_a_penalty_that_is_not_above_zero_is_refused(l2):
+    with pytest.raises(ValueError, match="`l2` must be above 0"):
+        adaptation.linear_probe(flat, l2=l2)
 
 
 def test_neighbours_and_prototypes_choose_as_scikit_learn_does():
@@ -160,3 +215,18 @@ def test_tent_lowers_the_entropy_of_the_queries_and_moves_normalisation_alone():
 def test_steps_that_do_not_ascend_are_refused(steps):
     with pytest.raises(ValueError, match="must ascend"):
         adaptation.fine_tune(flat, objective, optimizer=SGD, steps=steps)
+
+
+def test_tent_finds_the_scales_and_shifts_of_every_backbone_s_normalisation():
+    pattern = inspect.signature(adaptation.tent).parameters["pattern"].default
+    found = {
+        "Normalise_0/EpisodicBatchNorm_0/scale": True, "Normalise_0/GroupNorm_0/bias": True,
+        "block0/depthwise_norm/scale": True, "block0/depthwise_norm/variance": False,
+        "vision/ln_pre/bias": True, "vision/blocks/00/ln_1/scale": True,
+        "vision/blocks/00/mlp/in/bias": False, "vision/positions": False, "Conv_0/bias": False, "head/bias": False,
+    }  # fmt: skip
+    assert {path: re.search(pattern, path) is not None for path in found} == found
+    model = mf.backbones.efficientnet_lite0(pretrained=False)
+    params = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+    layers = [path for path in jax.tree.leaves(paths(params)) if path.endswith("/variance")]
+    assert sum(jax.tree.leaves(trainable(params, pattern))) == 2 * len(layers) > 0
