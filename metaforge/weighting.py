@@ -92,16 +92,18 @@ def softmax(*, temperature: float = 1.0) -> TaskWeighting:
     return lambda losses: jax.lax.stop_gradient(losses.size * jax.nn.softmax(losses / temperature))
 
 
-def focal(*, power: float = 1.0, normalize: bool = True) -> TaskWeighting:
+def focal(*, power: float = 1.0, detach: bool = True, normalize: bool = True) -> TaskWeighting:
     r"""Tasks that are solved hardly count: $w_i = (1 - e^{-\mathcal{L}_i})^\gamma$, the focal loss's factor by task.
 
-    $e^{-\mathcal{L}_i}$ is the (geometric mean) probability of the right answers. The weights are constants in the
-    gradient.
+    $e^{-\mathcal{L}_i}$ is the (geometric mean) probability of the right answers.
 
     Args:
         power: $\gamma$, at least 0; 0 is uniform.
-        normalize: whether to divide the weights by their mean over the meta-batch, so that tasks that are solved do not
-            shorten the outer step.
+        detach: whether to hold the weights constant in the outer gradient. The focal loss differentiates through them,
+            so that the gradient of a task counts $w_i + \gamma\,\mathcal{L}_i\,e^{-\mathcal{L}_i}(1 -
+            e^{-\mathcal{L}_i})^{\gamma - 1}$ times.
+        normalize: whether to divide the weights by their mean over the meta-batch, a constant in the gradient, so that
+            tasks that are solved do not shorten the outer step.
 
     Returns:
         A `TaskWeighting`: query losses, shape `(tasks,)`, non-negative, to weights of the same shape.
@@ -121,11 +123,15 @@ def focal(*, power: float = 1.0, normalize: bool = True) -> TaskWeighting:
         raise ValueError(f"`power` must be at least 0, got {power}.")
 
     def weigh(losses):
-        weights = (-jnp.expm1(-losses)) ** power
+        # The slope of a root is infinite at a loss of 0.
+        wrong = jnp.maximum(-jnp.expm1(-losses), jnp.finfo(losses.dtype).tiny)
+        weights = jnp.where(losses <= 0, 0.0**power, wrong**power)
         if normalize:
             # Where all tasks are solved there is nothing to tell apart.
-            weights = jnp.where(jnp.any(weights > 0), weights / jnp.maximum(jnp.mean(weights), 1e-30), 1.0)
-        return jax.lax.stop_gradient(weights.astype(losses.dtype))
+            mean = jax.lax.stop_gradient(jnp.maximum(jnp.mean(weights), 1e-30))
+            weights = jnp.where(jnp.any(weights > 0), weights / mean, 1.0)
+        weights = weights.astype(losses.dtype)
+        return jax.lax.stop_gradient(weights) if detach else weights
 
     return weigh
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from metaforge.weighting import difficulty_aware, focal, softmax, uniform
+from metaforge.weighting import WEIGHTINGS, difficulty_aware, focal, softmax, uniform
 
 LOSSES = np.array([0.0, 0.05, 0.3, np.log(2), 1.0, 2.4, 5.0, 20.0])
 
@@ -96,6 +96,25 @@ def test_focal_weights_are_the_loss_s_factor_and_nothing_is_divided_by_nothing(x
     normal = focal(power=2.0)(-jnp.log(p))
     np.testing.assert_allclose(normal, (1 - p) ** 2 / np.mean((1 - p) ** 2), rtol=1e-12)
     np.testing.assert_array_equal(focal()(jnp.zeros(3)), np.ones(3))
+
+
+@pytest.mark.parametrize("power", [0.5, 2.0])
+def test_focal_differentiated_through_has_the_gradient_of_the_focal_loss(power, x64):
+    # Lin et al., eq. 4: FL(p) = -(1 - p)^gamma log p, with p = exp(-loss); its slope by p, by hand.
+    p = np.array([0.9, 0.5, 0.1])
+    slope = power * (1 - p) ** (power - 1) * np.log(p) - (1 - p) ** power / p
+    found = factors(focal(power=power, detach=False, normalize=False), -np.log(p))
+    np.testing.assert_allclose(found, slope * -p, rtol=1e-12)
+
+
+def test_weightings_by_name_are_daml_s_four_variants_and_the_others(x64):
+    weights = {name: make()(jnp.asarray(LOSSES)) for name, make in WEIGHTINGS.items()}
+    counts = {name: factors(make(), LOSSES) for name, make in WEIGHTINGS.items()}
+    means = {name: np.mean(values) == pytest.approx(1) for name, values in weights.items()}
+    held = {name: np.allclose(values, weights[name]) for name, values in counts.items()}
+    names = ("uniform", "through", "detached", "normalised", "detached_normalised", "softmax", "focal")
+    assert means == dict(zip(names, (True, False, False, True, True, True, True), strict=True))
+    assert held == dict(zip(names, (True, False, True, False, True, True, True), strict=True))
 
 
 @pytest.mark.parametrize(("factory", "setting"), [(softmax, "temperature"), (focal, "power")])

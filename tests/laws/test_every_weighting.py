@@ -18,6 +18,7 @@ CASES = {
     "softmax": weighting.softmax(temperature=5.0),
     "focal": weighting.focal(power=2.0),
     "focal, plain": weighting.focal(normalize=False),
+    "focal, through": weighting.focal(power=0.5, detach=False),
 }
 LOSSES = jnp.array([0.0, 1e-4, 0.3, 0.693, 2.4, 2.4, 100.0])
 
