@@ -21,6 +21,7 @@ from experiments import _adaptation, _form, _prepared, _probing, _ready, _setup
 from experiments._progress import progress
 from experiments.config import PRESETS, Config
 from metaforge.commands import launch, setting, start
+from metaforge.data.catalogues import CATALOGUES
 from metaforge.data.episodes import gather, pool
 from metaforge.data.records import Records
 from metaforge.devices import connect, is_writer, spread
@@ -261,12 +262,15 @@ def _rate(config: Config, step: int) -> float:
 
 def parts_of(config: Config) -> list[str]:
     """Whose work a run stands on, by the names that `metaforge.citation` knows."""
-    parts = [config.learner, *(["partial"] if config.adapts else []), "conv4"]
+    parts = [config.learner, *(["partial"] if config.adapts else []), config.weighting, "conv4"]
     parts += ["fakeradar"] if config.objective == "fakeradar" else []
     if config.data:
-        return parts
-    of_methods = [name for name in ("self_blend", "poisson_swap") if name in _setup.methods(config)[0]]
-    return [*parts, *of_methods, *(["lfw"] if config.faces == "lfw" else [])]
+        sets = [str(found.get("dataset")) for found in _prepared.provenance(config.data).values()]
+        parts += [name for name in sets if name in CATALOGUES]
+    else:
+        parts += [name for names in _setup.methods(config) for name in names]
+        parts += ["lfw"] if config.faces == "lfw" else []
+    return [part for part in parts if part]
 
 
 def main(argv: list[str]) -> int:

@@ -1,128 +1,15 @@
-"""The BibTeX of the parts in use: whose work a result stands on."""
+"""The BibTeX of the parts in use: whose work a result stands on. The entries are in citations.bib."""
 
+import functools
+import re
 from collections.abc import Callable
+from importlib import resources
 
-_ENTRIES: dict[str, tuple[str, dict[str, str]]] = {
-    "metaforge": ("software", {"title": "metaforge: meta-learning for domain adaptation in JAX", "year": "2026"}),
-    "finn2017maml": ("inproceedings", {
-        "title": "Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks",
-        "author": "Finn, Chelsea and Abbeel, Pieter and Levine, Sergey", "booktitle": "ICML", "year": "2017"}),
-    "jin_daml": ("misc", {
-        "title": "Difficulty-Aware Meta-Learning for Cross-Domain Face Forgery Detection",
-        "author": "Jin, Shichen and Tan, Xiaoyang"}),
-    "raghu2020anil": ("inproceedings", {
-        "title": "Rapid Learning or Feature Reuse? Towards Understanding the Effectiveness of {MAML}",
-        "author": "Raghu, Aniruddh and Raghu, Maithra and Bengio, Samy and Vinyals, Oriol",
-        "booktitle": "ICLR", "year": "2020"}),
-    "nichol2018reptile": ("article", {
-        "title": "On First-Order Meta-Learning Algorithms",
-        "author": "Nichol, Alex and Achiam, Joshua and Schulman, John", "journal": "arXiv:1803.02999", "year": "2018"}),
-    "li2017metasgd": ("article", {
-        "title": "{Meta-SGD}: Learning to Learn Quickly for Few-Shot Learning",
-        "author": "Li, Zhenguo and Zhou, Fengwei and Chen, Fei and Li, Hang", "journal": "arXiv:1707.09835",
-        "year": "2017"}),
-    "antoniou2019mamlpp": ("inproceedings", {
-        "title": "How to Train Your {MAML}",
-        "author": "Antoniou, Antreas and Edwards, Harrison and Storkey, Amos", "booktitle": "ICLR", "year": "2019"}),
-    "zintgraf2019cavia": ("inproceedings", {
-        "title": "Fast Context Adaptation via Meta-Learning",
-        "author": "Zintgraf, Luisa and Shiarlis, Kyriacos and Kurin, Vitaly and Hofmann, Katja and Whiteson, Shimon",
-        "booktitle": "ICML", "year": "2019"}),
-    "snell2017prototypical": ("inproceedings", {
-        "title": "Prototypical Networks for Few-shot Learning",
-        "author": "Snell, Jake and Swersky, Kevin and Zemel, Richard", "booktitle": "NeurIPS", "year": "2017"}),
-    "bertinetto2019r2d2": ("inproceedings", {
-        "title": "Meta-learning with Differentiable Closed-form Solvers",
-        "author": "Bertinetto, Luca and Henriques, Joao F. and Torr, Philip H. S. and Vedaldi, Andrea",
-        "booktitle": "ICLR", "year": "2019"}),
-    "li2018mldg": ("inproceedings", {
-        "title": "Learning to Generalize: Meta-Learning for Domain Generalization",
-        "author": "Li, Da and Yang, Yongxin and Song, Yi-Zhe and Hospedales, Timothy M.", "booktitle": "AAAI",
-        "year": "2018"}),
-    "sun2021ltw": ("inproceedings", {
-        "title": "Domain General Face Forgery Detection by Learning to Weight",
-        "author": "Sun, Ke and Liu, Hong and Ye, Qixiang and Gao, Yue and Liu, Jianzhuang and Shao, Ling and "
-                  "Ji, Rongrong",
-        "booktitle": "AAAI", "year": "2021"}),
-    "sagawa2020dro": ("inproceedings", {
-        "title": "Distributionally Robust Neural Networks for Group Shifts",
-        "author": "Sagawa, Shiori and Koh, Pang Wei and Hashimoto, Tatsunori B. and Liang, Percy",
-        "booktitle": "ICLR", "year": "2020"}),
-    "sun2016coral": ("inproceedings", {
-        "title": "Deep {CORAL}: Correlation Alignment for Deep Domain Adaptation",
-        "author": "Sun, Baochen and Saenko, Kate", "booktitle": "ECCV Workshops", "year": "2016"}),
-    "arjovsky2019irm": ("article", {
-        "title": "Invariant Risk Minimization",
-        "author": "Arjovsky, Martin and Bottou, Leon and Gulrajani, Ishaan and Lopez-Paz, David",
-        "journal": "arXiv:1907.02893", "year": "2019"}),
-    "gulrajani2021domainbed": ("inproceedings", {
-        "title": "In Search of Lost Domain Generalization",
-        "author": "Gulrajani, Ishaan and Lopez-Paz, David", "booktitle": "ICLR", "year": "2021"}),
-    "li2021tilted": ("inproceedings", {
-        "title": "Tilted Empirical Risk Minimization",
-        "author": "Li, Tian and Beirami, Ahmad and Sanjabi, Maziar and Smith, Virginia", "booktitle": "ICLR",
-        "year": "2021"}),
-    "lin2017focal": ("inproceedings", {
-        "title": "Focal Loss for Dense Object Detection",
-        "author": "Lin, Tsung-Yi and Goyal, Priya and Girshick, Ross and He, Kaiming and Dollar, Piotr",
-        "booktitle": "ICCV", "year": "2017"}),
-    "wang2021tent": ("inproceedings", {
-        "title": "Tent: Fully Test-Time Adaptation by Entropy Minimization",
-        "author": "Wang, Dequan and Shelhamer, Evan and Liu, Shaoteng and Olshausen, Bruno and Darrell, Trevor",
-        "booktitle": "ICLR", "year": "2021"}),
-    "schneider2020covariate": ("inproceedings", {
-        "title": "Improving Robustness against Common Corruptions by Covariate Shift Adaptation",
-        "author": "Schneider, Steffen and Rusak, Evgenia and Eck, Luisa and Bringmann, Oliver and Brendel, Wieland and "
-                  "Bethge, Matthias",
-        "booktitle": "NeurIPS", "year": "2020"}),
-    "wang2019simpleshot": ("article", {
-        "title": "{SimpleShot}: Revisiting Nearest-Neighbor Classification for Few-Shot Learning",
-        "author": "Wang, Yan and Chao, Wei-Lun and Weinberger, Kilian Q. and van der Maaten, Laurens",
-        "journal": "arXiv:1911.04623", "year": "2019"}),
-    "tian2020embedding": ("inproceedings", {
-        "title": "Rethinking Few-Shot Image Classification: a Good Embedding Is All You Need?",
-        "author": "Tian, Yonglong and Wang, Yue and Krishnan, Dilip and Tenenbaum, Joshua B. and Isola, Phillip",
-        "booktitle": "ECCV", "year": "2020"}),
-    "li2025fakeradar": ("article", {
-        "title": "{FakeRadar}: Probing Forgery Outliers to Detect Unknown Deepfake Videos",
-        "author": "Li, Zhaolun and Li, Jichang and Cai, Yinqi and Chen, Junye and Luo, Xiaonan and Li, Guanbin and "
-                  "Lan, Rushi",
-        "journal": "arXiv:2512.14601", "year": "2025"}),
-    "du2022vos": ("inproceedings", {
-        "title": "{VOS}: Learning What You Don't Know by Virtual Outlier Synthesis",
-        "author": "Du, Xuefeng and Wang, Zhaoning and Cai, Mu and Li, Yixuan", "booktitle": "ICLR", "year": "2022"}),
-    "tao2023npos": ("inproceedings", {
-        "title": "Non-Parametric Outlier Synthesis",
-        "author": "Tao, Leitian and Du, Xuefeng and Zhu, Xiaojin and Li, Yixuan", "booktitle": "ICLR", "year": "2023"}),
-    "ronen2022deepdpm": ("inproceedings", {
-        "title": "{DeepDPM}: Deep Clustering With an Unknown Number of Clusters",
-        "author": "Ronen, Meitar and Finder, Shahaf E. and Freifeld, Oren", "booktitle": "CVPR", "year": "2022"}),
-    "tan2019efficientnet": ("inproceedings", {
-        "title": "{EfficientNet}: Rethinking Model Scaling for Convolutional Neural Networks",
-        "author": "Tan, Mingxing and Le, Quoc V.", "booktitle": "ICML", "year": "2019"}),
-    "radford2021clip": ("inproceedings", {
-        "title": "Learning Transferable Visual Models From Natural Language Supervision",
-        "author": "Radford, Alec and Kim, Jong Wook and Hallacy, Chris and Ramesh, Aditya and Goh, Gabriel and "
-                  "Agarwal, Sandhini and Sastry, Girish and Askell, Amanda and Mishkin, Pamela and Clark, Jack and "
-                  "Krueger, Gretchen and Sutskever, Ilya",
-        "booktitle": "ICML", "year": "2021"}),
-    "shiohara2022sbi": ("inproceedings", {
-        "title": "Detecting Deepfakes with Self-Blended Images",
-        "author": "Shiohara, Kaede and Yamasaki, Toshihiko", "booktitle": "CVPR", "year": "2022"}),
-    "perez2003poisson": ("inproceedings", {
-        "title": "Poisson Image Editing",
-        "author": "Perez, Patrick and Gangnet, Michel and Blake, Andrew", "booktitle": "SIGGRAPH", "year": "2003"}),
-    "huang2007lfw": ("techreport", {
-        "title": "Labeled Faces in the Wild: A Database for Studying Face Recognition in Unconstrained Environments",
-        "author": "Huang, Gary B. and Ramesh, Manu and Berg, Tamara and Learned-Miller, Erik",
-        "institution": "University of Massachusetts, Amherst", "number": "07-49", "year": "2007"}),
-    "lake2015omniglot": ("article", {
-        "title": "Human-level concept learning through probabilistic program induction",
-        "author": "Lake, Brenden M. and Salakhutdinov, Ruslan and Tenenbaum, Joshua B.", "journal": "Science",
-        "year": "2015"}),
-}  # fmt: skip
+_DAML = ("jin_daml",)
+_BOOTSTRAP = ("davison1997bootstrap",)
 
 _OF: dict[str, tuple[str, ...]] = {
+    # Learners, and how their gradients are taken.
     "maml": ("finn2017maml",),
     "fomaml": ("finn2017maml",),
     "daml": ("jin_daml", "finn2017maml"),
@@ -140,31 +27,85 @@ _OF: dict[str, tuple[str, ...]] = {
     "group_dro": ("sagawa2020dro",),
     "coral": ("sun2016coral",),
     "irm": ("arjovsky2019irm",),
+    "adapt": ("finn2017maml",),
+    "mixed": ("kemaev2025mixflow",),
+    # Weightings, and their variants as the commands call them.
     "uniform": (),
-    "difficulty_aware": ("jin_daml",),
+    "difficulty_aware": _DAML,
+    "through": _DAML,
+    "detached": _DAML,
+    "normalised": _DAML,
+    "detached_normalised": _DAML,
     "softmax": ("li2021tilted",),
     "focal": ("lin2017focal",),
-    "fine_tune": (),
+    # Rules of adaptation.
+    "fine_tune": ("guo2020broader",),
     "unadapted": (),
     "linear_probe": ("tian2020embedding",),
     "nearest_neighbour": ("wang2019simpleshot",),
     "prototypes": ("snell2017prototypical",),
     "bn_adapt": ("schneider2020covariate",),
     "tent": ("wang2021tent",),
+    # Backbones, and what goes into them.
     "conv4": ("finn2017maml",),
-    "mlp": (),
-    "efficientnet_lite0": ("tan2019efficientnet",),
-    "efficientnet_b0": ("tan2019efficientnet",),
-    "clip": ("radford2021clip",),
+    "winograd": ("lavin2016winograd",),
+    "mlp": ("finn2017maml",),
+    "efficientnet_lite0": ("tan2019efficientnet", "liu2020efficientnetlite", "sandler2018mobilenetv2"),
+    "efficientnet_b0": ("tan2019efficientnet", "hu2018squeeze"),
+    "clip": ("radford2021clip", "dosovitskiy2021vit"),
+    "STAdapter": ("pan2022stadapter",),
+    "LoRA": ("hu2022lora",),
+    "resized_positions": ("keys1981cubic",),
     "from_flax": (),
+    # Losses, objectives and outliers.
+    "cross_entropy": (),
+    "squared_error": (),
+    "weighted_sum": (),
+    "loss_fn": (),
     "fakeradar": ("li2025fakeradar", "du2022vos", "ronen2022deepdpm"),
-    "subcluster_outliers": ("ronen2022deepdpm", "du2022vos"),
+    "tri_cross_entropy": ("li2025fakeradar",),
+    "outlier_contrastive": ("li2025fakeradar", "oord2018cpc"),
+    "outlier_conditioned_cross_entropy": ("li2025fakeradar", "szegedy2016inception"),
+    "outlier_exposure": ("hendrycks2019outlier",),
+    "energy": ("liu2020energy",),
+    "energy_bounded": ("liu2020energy",),
+    "supervised_contrastive": ("khosla2020supcon",),
+    "kl_divergence": ("kullback1951information", "ronen2022deepdpm"),
+    "subcluster_outliers": (
+        "li2025fakeradar", "ronen2022deepdpm", "du2022vos", "chang2013subclusters", "murphy2007conjugate",
+    ),
     "neighbour_outliers": ("tao2023npos",),
+    # Forgeries.
     "self_blend": ("shiohara2022sbi",),
+    "swap": ("li2020xray", "reinhard2001color"),
     "poisson_swap": ("perez2003poisson",),
+    "splice": ("chen2022sladd",),
+    "warp": ("bookstein1989warps",),
+    "resample": ("odena2016checkerboard",),
+    "reconstruction": ("turk1991eigenfaces",),
+    "smooth": (),
+    "periphery_auc": ("wang2020cnngenerated",),
+    # Faces and data sets; those with a catalogue bring their own.
     "lfw": ("huang2007lfw",),
     "omniglot": ("lake2015omniglot",),
-}
+    "mtcnn": ("zhang2016mtcnn",),
+    "crop_transform": (
+        "roessler2019faceforensics", "shiohara2022sbi", "yan2023deepfakebench", "deng2019arcface",
+    ),
+    "deepfakebench": ("yan2023deepfakebench",),
+    "ispl": ("bonettini2021ensemble",),
+    # Measures.
+    "auc": ("fawcett2006roc",),
+    "brier": ("brier1950verification",),
+    "expected_calibration_error": ("guo2017calibration", "nixon2019calibration"),
+    "fit_threshold": ("youden1950index",),
+    "video_scores": ("seferbekov2020dfdc", "yan2023deepfakebench"),
+    "bootstrap": _BOOTSTRAP,
+    "bootstrap_p": _BOOTSTRAP,
+    "joint_bootstrap": _BOOTSTRAP,
+    "episode_bootstrap": (*_BOOTSTRAP, "allen2024oops"),
+    "holm": ("holm1979multiple",),
+}  # fmt: skip
 """The package's names, and whose work is behind each; nobody's in particular where there is none."""
 
 
@@ -172,7 +113,7 @@ def citation(*parts: str | Callable) -> str:
     """The BibTeX of the parts in use, and of metaforge itself.
 
     Args:
-        *parts: the package's names for them ("daml", "conv4", "lfw", "tent", ...), or the functions themselves.
+        *parts: the package's names for them ("daml", "conv4", "lfw", "celeb_df", ...), or the functions themselves.
 
     Returns:
         Entries in the order of the parts, each once, separated by blank lines. What is not known for sure is left
@@ -192,15 +133,34 @@ def citation(*parts: str | Callable) -> str:
         <BLANKLINE>
         <BLANKLINE>
     """
-    names = [part if isinstance(part, str) else getattr(part, "__name__", repr(part)) for part in parts]
+    known, entries = _known()
+    names = [part if isinstance(part, str) else _name(part) for part in parts]
     for name in names:
-        if name not in _OF:
-            raise ValueError(f"citation: unknown part {name!r}; known: {', '.join(_OF)}.")
-    keys = dict.fromkeys([key for name in names for key in _OF[name]] + ["metaforge"])
-    return "\n\n".join(_entry(key) for key in keys) + "\n"
+        if name not in known:
+            raise ValueError(f"citation: unknown part {name!r}; known: {', '.join(known)}.")
+    keys = dict.fromkeys([key for name in names for key in known[name]] + ["metaforge"])
+    return "\n\n".join(entries[key] for key in keys) + "\n"
 
 
-def _entry(key: str) -> str:
-    kind, fields = _ENTRIES[key]
-    lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
-    return f"@{kind}{{{key},\n{lines}}}"
+def _name(part: Callable) -> str:
+    part = part.func if isinstance(part, functools.partial) else part
+    return getattr(part, "__name__", repr(part))
+
+
+@functools.cache
+def _known() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """By name the keys, and by key the entry: ours, and those that data sets' owners ask for."""
+    # Here, since it reads half of metaforge.data.
+    from metaforge.data.catalogues import CATALOGUES
+
+    sets = {name: _entries(entry.citation) for name, entry in CATALOGUES.items()}
+    ours = _entries(resources.files("metaforge").joinpath("citations.bib").read_text(encoding="utf-8"))
+    return _OF | {name: tuple(found) for name, found in sets.items()}, {
+        key: entry for found in (ours, *sets.values()) for key, entry in found.items()
+    }
+
+
+def _entries(text: str) -> dict[str, str]:
+    found = re.findall(r"^@\w+\{(\w+),\n.*?^\}$", text, re.DOTALL | re.MULTILINE)
+    whole = re.findall(r"^@.*?^\}$", text, re.DOTALL | re.MULTILINE)
+    return dict(zip(found, whole, strict=True))

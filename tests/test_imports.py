@@ -38,7 +38,7 @@ ARROWS = {
     "data": HOST,
     "forgeries": HOST,
     "captions": HOST,
-    "citations": set(),
+    "citations": {"data"},
     "commands": {"errors"},
     "runs": VOCABULARY | MEASURES | LOOPS | {"devices"},
     "screening": HOST | MEASURES | LOOPS | {"runs"},
