@@ -14,8 +14,8 @@ from paper_figures._curves import Options
 from tests.experiments.conftest import FLAGS
 from tests.experiments.test_train import params_of, rows_of
 
-CHAINS, KILLS = 4, 5
-"""20 kills in all, in four runs, two at a time."""
+CHAINS, KILLS = 2, 5
+"""10 kills in all, in two runs beside each other; each costs a start."""
 
 
 def start(workdir: Path, cache: Path) -> subprocess.Popen:
@@ -61,12 +61,12 @@ def chain(workdir: Path, cache: Path, seed: int) -> int:
     return hits
 
 
-def test_twenty_kills_change_nothing(tmp_path):
+def test_ten_kills_change_nothing(tmp_path):
     cache = tmp_path / "cache"
     finish(start(tmp_path / "whole", cache))
     with ThreadPoolExecutor(2) as pool:
         hits = list(pool.map(lambda n: chain(tmp_path / f"killed{n}", cache, n), range(CHAINS)))
-    assert sum(hits) >= 12, f"most kills must hit a living run: {hits}"
+    assert sum(hits) >= 6, f"most kills must hit a living run: {hits}"
     rows, params = rows_of(tmp_path / "whole"), params_of(tmp_path / "whole")
     assert len(rows) == 80
     loss_curves.draw(Options(runs=str(tmp_path / "whole"), out=str(tmp_path / "whole.png"), learners="daml"))
