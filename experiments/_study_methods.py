@@ -13,6 +13,13 @@ RULES = (
 itself does; classifiers on frozen features; the target's statistics; entropy minimisation."""
 
 
+RULE_OF = {
+    "part": "partial", "logistic": "linear_probe", "ridge": "linear_probe", "nearest": "nearest_neighbour",
+    "prototypes": "prototypes", "bn": "bn_adapt", "bn_query": "bn_adapt", "tent": "tent",
+}  # fmt: skip
+"""The names under which `metaforge.citation` knows the rules."""
+
+
 class Method(NamedTuple):
     """One row of a table.
 

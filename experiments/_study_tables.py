@@ -35,8 +35,9 @@ def _cell(workdir, target: str, method: str, seeds: int, queries: Mapping[str, Q
     return text + (f" {failed} failed" if failed else "")
 
 
-def markdown(report: dict[str, Any]) -> str:
-    """The report for people."""
+def markdown(report: dict[str, Any], *, level: int = 1) -> str:
+    """The report for people; `level` is that of its title."""
+    title, head = "#" * level, "#" * (level + 1)
     where, grid = report["provenance"], report["grid"]
     ran = f"commit {where['commit']}, {where['date']}, jax {where['jax']} on {where['device']}"
     how = (
@@ -47,7 +48,7 @@ def markdown(report: dict[str, Any]) -> str:
         "otherwise."
     )
     lines = [
-        f"# {report['question']}",
+        f"{title} {report['question']}",
         "",
         f"`{report['command']}`, {ran}; {report['minutes']:.0f} minutes.",
         f"Data: {report['data']}; these numbers say nothing about published deepfakes.",
@@ -55,18 +56,18 @@ def markdown(report: dict[str, Any]) -> str:
     ]
     lines += ["", *report["verdict"]]
     for shots in grid["shots"]:
-        lines += ["", f"## {shots} labelled images a class, rate and steps as chosen on source validation", ""]
+        lines += ["", f"{head} {shots} labelled images a class, rate and steps as chosen on source validation", ""]
         lines += _chosen(report, shots)
     if len(grid["steps"]) > 2:
-        lines += ["", "## Shots by steps: mean over the held-out methods", "", *_grid(report)]
+        lines += ["", f"{head} Shots by steps: mean over the held-out methods", "", *_grid(report)]
     if report["pairs"]:
-        lines += ["", "## Differences, mean over the held-out methods", ""]
+        lines += ["", f"{head} Differences, mean over the held-out methods", ""]
         lines += [
             f"- {one['method']} minus {one['other']}, {one['shots']} shots: {Interval(*one['difference']):+.3f}"
             for one in report["pairs"]
         ]
     if report["failed"]:
-        lines += ["", "## Failed", ""]
+        lines += ["", f"{head} Failed", ""]
         lines += [
             f"- {one['target']}, {one['method']}, seed {one['seed']}: {one['failed']}" for one in report["failed"]
         ]

@@ -23,7 +23,7 @@ import metaforge as mf
 from experiments import _setup, _study_data, _study_report, _study_tables
 from experiments._progress import progress
 from experiments._study_cells import Grid, Unit, queries_of, run_unit
-from experiments._study_methods import METHODS, STUDIES, chosen
+from experiments._study_methods import METHODS, RULE_OF, STUDIES, chosen
 from experiments._workers import mapped
 from experiments.config import Config
 from experiments.demo import provenance
@@ -178,8 +178,9 @@ def main(argv: list[str]) -> int:
         run(options, config)
         print("\n" + (Path(options.workdir) / "report.md").read_text())
         print(f"Wrote {options.workdir}/report.json, report.md and table.md.")
-        learners = [METHODS[name].learner for name in chosen(options.methods, STUDIES[options.study])]
-        parts = [part for name in learners for part in parts_of(dataclasses.replace(config, learner=name))]
+        asked = [METHODS[name] for name in chosen(options.methods, STUDIES[options.study])]
+        parts = [part for one in asked for part in parts_of(dataclasses.replace(config, learner=one.learner))]
+        parts += [RULE_OF[one.rule] for one in asked if one.rule in RULE_OF]
         print(f"\nPlease cite what it stands on:\n\n{mf.citation(*parts)}", end="")
 
     return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=STUDY)

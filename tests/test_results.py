@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import benchmark, demo, fakeradar, omniglot, scale, sinusoid, tri_speed
+from experiments import _study_tables, benchmark, demo, fakeradar, omniglot, scale, sinusoid, tri_speed
 
 ROOT = Path(__file__).parents[1]
 RESULTS = (ROOT / "docs" / "results.md").read_text()
@@ -48,6 +48,16 @@ def test_the_omniglot_tables_are_those_of_the_reports(path):
     report = json.loads(path.read_text())
     assert all(line in RESULTS for line in omniglot.table(report).splitlines())
     assert report["provenance"]["commit"] in RESULTS
+
+
+STUDIES = sorted((ROOT / "docs" / "results").glob("study_*.json"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_the_tables_of_a_study_are_those_of_its_report(path):
+    report = json.loads(path.read_text())
+    assert _study_tables.markdown(report, level=3).strip() in (ROOT / "docs" / "study.md").read_text()
+    assert report["verdict"] == _study_tables.verdict(report)
 
 
 BENCHMARKS = sorted((ROOT / "docs" / "results").glob("benchmark*.json"))
