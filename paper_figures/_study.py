@@ -1,0 +1,79 @@
+"""What the figures of experiments.study share: its report, the rows of a budget, and a sheet of panels to draw on."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from metaforge.commands import setting
+from metaforge.errors import InputError
+from metaforge.runs import read_json
+
+PALETTE = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#999999")
+"""Okabe and Ito's colours; the baseline is drawn in black."""
+
+NOTE = "synthesised domains; AUC of an episode, 95 % intervals over seeds, support sets and people"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to draw."""
+
+    run: str = setting(..., "The --workdir of a finished study.")
+    out: str = setting(..., "The figure: .png or .pdf.")
+    target: str = setting("", "A held-out method; default: the mean over them, or the only one.")
+
+
+def read_report(options: Options) -> tuple[dict[str, Any], str]:
+    """A study's report, and the held-out method asked for ("mean" where there are several).
+
+    Raises:
+        InputError: when there is none, or the method is not in it.
+    """
+    path = Path(options.run) / "report.json"
+    if not path.exists():
+        raise InputError(
+            f"--run: no report.json in '{options.run}'. Give the --workdir of a finished experiments.study."
+        )
+    report = read_json(path)
+    if not {"rows", "grid", "baseline", "targets", "methods"} <= set(report):
+        raise InputError(f"--run: '{path}' is no report of experiments.study.")
+    target = options.target or ("mean" if len(report["targets"]) > 1 else report["targets"][0])
+    if target not in {row["target"] for row in report["rows"]}:
+        raise InputError(f"--target: '{target}' is not in the report; it has {', '.join(report['targets'])}.")
+    return report, target
+
+
+def row_at(report: dict[str, Any], target: str, method: str, shots: int, steps: int | str) -> dict[str, Any] | None:
+    """One row of a report, or `None`."""
+    wanted = (target, method, shots, steps)
+    return next((r for r in report["rows"] if (r["target"], r["method"], r["shots"], r["steps"]) == wanted), None)
+
+
+def named(target: str, report: dict[str, Any]) -> str:
+    """A held-out method in words."""
+    return f"mean over {len(report['targets'])} held-out methods" if target == "mean" else f"held out: {target}"
+
+
+@contextlib.contextmanager
+def sheet(out: str, *, columns: int, size: tuple[float, float]) -> Iterator[Any]:
+    """A figure and its panels, side by side; saved at the end with a note on what it can say.
+
+    Raises:
+        InputError: for a file that is neither PNG nor PDF.
+    """
+    if Path(out).suffix not in (".png", ".pdf"):
+        raise InputError(f"--out: '{out}' is neither .png nor .pdf. Choose one of them.")
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context({"font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8}):
+        figure, axes = plt.subplots(1, columns, figsize=size, squeeze=False, layout="constrained")
+        yield figure, axes[0]
+        figure.supxlabel(NOTE, fontsize=6.5, color="#555555")
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(out, dpi=200)
+        plt.close(figure)

@@ -1,0 +1,70 @@
+"""Figures of a study: what is drawn is what the report says, and what is no report is one line."""
+
+import json
+
+import pytest
+
+from metaforge.errors import InputError
+from paper_figures import forest, shots_by_steps
+from paper_figures._study import Options
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A report of three methods on two held-out methods."""
+    rows = []
+    for m, method in enumerate(("erm+finetune", "maml", "daml")):
+        for target in ("swap", "warp", "mean"):
+            for shots in (1, 5):
+                for steps in (0, 1, "chosen"):
+                    value = 0.6 + 0.02 * m + 0.01 * shots
+                    row = {"target": target, "method": method, "shots": shots, "steps": steps,
+                           "auc": [value, value - 0.05, value + 0.05]}  # fmt: skip
+                    if m:
+                        difference = 0.02 * m
+                        row |= {"minus_baseline": [difference, difference - 0.03, difference + 0.03], "p": 0.01 * m}
+                        row |= {"holm": 0.2 / m**3} if steps == "chosen" else {}
+                    rows.append(row)
+    report = {"rows": rows, "grid": {"shots": [1, 5], "steps": [0, 1]}, "baseline": "erm+finetune",
+              "targets": ["swap", "warp"], "methods": ["erm+finetune", "maml", "daml"]}  # fmt: skip
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    return tmp_path
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that were saved, kept open."""
+    import matplotlib.pyplot as plt
+
+    figures = []
+    monkeypatch.setattr(plt, "close", figures.append)
+    return figures
+
+
+def test_every_budget_has_its_number_and_a_star_where_the_interval_is_above_the_baseline(study, drawn):
+    shots_by_steps.draw(Options(run=str(study), out=str(study / "a.png")))
+    panels = [axes for axes in drawn[0].axes if axes.get_title()]
+    assert [axes.get_title() for axes in panels] == ["erm+finetune", "maml", "daml"]
+    assert [text.get_text() for text in panels[1].texts] == [".63", ".63", ".67", ".67"]
+    assert [text.get_text() for text in panels[2].texts] == [".65*", ".65*", ".69*", ".69*"]
+
+
+def test_a_forest_sorts_methods_and_fills_what_is_resolved(study, drawn):
+    forest.draw(Options(run=str(study), out=str(study / "a.pdf")))
+    axes = drawn[0].axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["maml", "daml"]
+    marks = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [round(float(mark.get_xdata()[0]), 3) for mark in marks] == [0.02, 0.04]
+    assert [mark.get_markerfacecolor() for mark in marks] == ["white", "black"]
+    assert len([line for line in axes.lines if line.get_marker() == "."]) == 4
+
+
+@pytest.mark.parametrize("draw", [forest.draw, shots_by_steps.draw])
+def test_what_is_no_study_or_no_figure_is_one_line(draw, study, tmp_path_factory):
+    empty = tmp_path_factory.mktemp("empty")
+    with pytest.raises(InputError, match=r"no report\.json"):
+        draw(Options(run=str(empty), out="a.png"))
+    with pytest.raises(InputError, match="'splice' is not in the report; it has swap, warp"):
+        draw(Options(run=str(study), out="a.png", target="splice"))
+    with pytest.raises(InputError, match=r"neither \.png nor \.pdf"):
+        draw(Options(run=str(study), out="a.jpeg"))
