@@ -57,7 +57,7 @@ def named(target: str, report: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def sheet(out: str, *, columns: int, size: tuple[float, float]) -> Iterator[Any]:
+def sheet(out: str, *, columns: int, size: tuple[float, float], note: str = NOTE) -> Iterator[Any]:
     """A figure and its panels, side by side; saved at the end with a note on what it can say.
 
     Raises:
@@ -73,7 +73,7 @@ def sheet(out: str, *, columns: int, size: tuple[float, float]) -> Iterator[Any]
     with plt.rc_context({"font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8}):
         figure, axes = plt.subplots(1, columns, figsize=size, squeeze=False, layout="constrained")
         yield figure, axes[0]
-        figure.supxlabel(NOTE, fontsize=6.5, color="#555555")
+        figure.supxlabel(note, fontsize=6.5, color="#555555")
         Path(out).parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(out, dpi=200)
         plt.close(figure)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from metaforge.errors import InputError
-from paper_figures import forest, shots_by_steps
+from paper_figures import adaptation_curves, forest, gradient_agreement, shots_by_steps
 from paper_figures._study import Options
 
 
@@ -59,7 +59,27 @@ def test_a_forest_sorts_methods_and_fills_what_is_resolved(study, drawn):
     assert len([line for line in axes.lines if line.get_marker() == "."]) == 4
 
 
-@pytest.mark.parametrize("draw", [forest.draw, shots_by_steps.draw])
+def test_curves_run_over_steps_and_over_shots(study, drawn):
+    adaptation_curves.draw(Options(run=str(study), out=str(study / "a.png")))
+    one, five, chosen = drawn[0].axes
+    assert [axes.get_title() for axes in (one, five, chosen)] == ["1 shot", "5 shots", "as chosen"]
+    assert [line.get_label() for line in chosen.lines] == ["erm+finetune", "maml", "daml"]
+    assert [round(float(y), 2) for y in five.lines[1].get_ydata()] == [0.67, 0.67]
+    assert chosen.lines[2].get_xdata().tolist() == [1, 5]
+
+
+def test_agreement_has_a_panel_for_every_look(study, drawn):
+    rows = [{"step": s, "domains": ["swap", "warp"], "cosine": [[1.0, s / 10], [s / 10, 1.0]]} for s in (0, 5)]
+    (study / "agreement.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    gradient_agreement.draw(gradient_agreement.Options(run=str(study), out=str(study / "a.png")))
+    panels = [axes for axes in drawn[0].axes if axes.get_title()]
+    assert [axes.get_title() for axes in panels] == ["step 0", "step 5"]
+    assert panels[1].images[0].get_array().tolist() == [[1.0, 0.5], [0.5, 1.0]]
+    with pytest.raises(InputError, match="Run the study with --agreement"):
+        gradient_agreement.draw(gradient_agreement.Options(run=str(study / "none"), out="a.png"))
+
+
+@pytest.mark.parametrize("draw", [forest.draw, shots_by_steps.draw, adaptation_curves.draw])
 def test_what_is_no_study_or_no_figure_is_one_line(draw, study, tmp_path_factory):
     empty = tmp_path_factory.mktemp("empty")
     with pytest.raises(InputError, match=r"no report\.json"):
