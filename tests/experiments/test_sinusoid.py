@@ -72,7 +72,7 @@ def test_a_network_of_zeros_adapts_its_last_bias_alone(rate):
     params = sinusoid.MODEL.init(jax.random.key(0), jnp.zeros((1, 1)))
     params = jax.tree.map(lambda leaf: jnp.zeros((1, *leaf.shape)), params)
     found = sinusoid.task_errors(params, episodes, rate)
-    support, query = (np.asarray(batch.targets) for batch in episodes)
+    support, query = (np.asarray(batch.targets) for batch in (episodes.support, episodes.query))
     bias = support.mean(axis=1) * (1 - (1 - 2 * rate) ** np.array(sinusoid.STEPS))
     expected = np.mean((query - bias[:, None, :]) ** 2, axis=1)
     np.testing.assert_allclose(found, expected[None], rtol=1e-4)
