@@ -118,7 +118,7 @@ STUDIES: dict[str, Study] = {
         "erm+finetune", (5,), (0, 1, 5, 10), "Which method wins on a kind of forgery that was held out?",
     ),
     "shots_by_steps": Study(
-        ("erm+finetune", "erm+head", "anil", "maml", "daml"), "erm+finetune", (1, 5, 10), (0, 1, 5, 10),
+        ("erm+finetune", "erm+head", "anil", "maml", "daml"), "erm+finetune", (1, 5, 10), (0, 1, 5),
         "What are more shots and more steps worth?",
     ),
     "task_weighting": Study(

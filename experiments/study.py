@@ -1,7 +1,7 @@
 """Does meta-learning beat plain fine-tuning on a kind of forgery that was held out? Every method on the same episodes.
 
     python -m experiments.study --study=leave_one_out --workdir=runs/study
-    python -m experiments.study --study=shots_by_steps --workdir=runs/shots --shots=1,5,10 --steps=0,1,5,10
+    python -m experiments.study --study=shots_by_steps --workdir=runs/shots --shots=1,5,10 --steps=0,1,5
     python -m experiments.study --study=task_weighting --workdir=runs/weighting --config.outer_optimizer=sgd
 
 Holds out forgery methods in turn, trains every learner on the others with several seeds, adapts each with a few
@@ -33,7 +33,7 @@ from metaforge.errors import InputError
 from metaforge.evaluation.episodes import Queries
 from metaforge.runs import Run, write_json
 
-STUDY = Config(baseline=False, width=24, iterations=300, log_every=20, checkpoint_every=300)
+STUDY = Config(baseline=False, width=16, iterations=300, log_every=20, checkpoint_every=300)
 """How every model of a study is trained unless flags say otherwise."""
 
 
