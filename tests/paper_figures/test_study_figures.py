@@ -1,11 +1,14 @@
 """Figures of a study: what is drawn is what the report says, and what is no report is one line."""
 
+import dataclasses
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from metaforge.errors import InputError
-from paper_figures import adaptation_curves, forest, gradient_agreement, shots_by_steps
+from paper_figures import adaptation_curves, forest, gradient_agreement, reliability, shots_by_steps, task_weights
 from paper_figures._study import Options
 
 
@@ -79,6 +82,40 @@ def test_agreement_has_a_panel_for_every_look(study, drawn):
         gradient_agreement.draw(gradient_agreement.Options(run=str(study / "none"), out="a.png"))
 
 
+def test_weights_and_losses_by_domain_are_means_over_the_seeds_that_met_it(study, drawn):
+    logs = [[{"query_loss/swap": 2.0, "weight/swap": 1.5}, {"query_loss/swap": 1.0, "weight/swap": 1.0}],
+            [{"query_loss/swap": 4.0, "weight/swap": 0.5}, {"query_loss/warp": 3.0, "weight/warp": 0.25}]]  # fmt: skip
+    for seed, log in enumerate(logs):
+        folder = study / f"fomaml-seed{seed}"
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        rows = [{"step": 20 * (i + 1)} | row for i, row in enumerate(log)]
+        (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task_weights.draw(task_weights.Options(runs=str(study / "fomaml-seed*"), out=str(study / "a.png")))
+    losses, weights = drawn[0].axes
+    assert {line.get_label(): line.get_xydata().tolist() for line in losses.lines} == {
+        "swap": [[20, 3.0], [40, 1.0]], "warp": [[40, 3.0]]
+    }  # fmt: skip
+    assert weights.lines[0].get_ydata().tolist() == [1.0, 1.0]
+    with pytest.raises(InputError, match="no run matches"):
+        task_weights.draw(task_weights.Options(runs=str(study / "maml-seed*"), out=str(study / "a.png")))
+
+
+def test_reliability_has_a_line_for_every_number_of_shots(study, drawn):
+    report = json.loads((study / "report.json").read_text())
+    points = {"maml|1": [[0.2, 0.25], [0.8, 0.75]], "maml|5": [[0.1, 0.3], [0.9, 0.7]], "erm|0": [[0.3, 0.4]]}
+    report["reliability"] = {key: {"points": value, "ece": 0.05, "images": 40} for key, value in points.items()}
+    (study / "report.json").write_text(json.dumps(report))
+    options = reliability.Options(run=str(study), out=str(study / "a.png"), methods="maml,erm")
+    reliability.draw(options)
+    lines = {line.get_label(): line.get_xydata().tolist() for axes in drawn[0].axes for line in axes.lines}
+    assert lines["1: 0.05"] == points["maml|1"]
+    assert lines["5: 0.05"] == points["maml|5"]
+    assert lines["0: 0.05"] == points["erm|0"]
+    with pytest.raises(InputError, match="'daml' has no finished row"):
+        reliability.draw(dataclasses.replace(options, methods="daml"))
+
+
 @pytest.mark.parametrize("draw", [forest.draw, shots_by_steps.draw, adaptation_curves.draw])
 def test_what_is_no_study_or_no_figure_is_one_line(draw, study, tmp_path_factory):
     empty = tmp_path_factory.mktemp("empty")
@@ -88,3 +125,12 @@ def test_what_is_no_study_or_no_figure_is_one_line(draw, study, tmp_path_factory
         draw(Options(run=str(study), out="a.png", target="splice"))
     with pytest.raises(InputError, match=r"neither \.png nor \.pdf"):
         draw(Options(run=str(study), out="a.jpeg"))
+
+
+def test_the_gallery_has_every_figure_and_its_pictures_exist():
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "gallery.md").read_text()
+    for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page):
+        assert (root / "docs" / target).exists(), target
+    for module in sorted((root / "paper_figures").glob("[!_]*.py")):
+        assert f"python -m paper_figures.{module.stem} " in page, module.stem
