@@ -29,15 +29,15 @@ def start(config: Config, params):
 
 
 @functools.partial(jax.jit, static_argnames=("config", "steps"))
-def adapt_params(params, support: mf.Batch, rate, *, config: Config, steps: int):
+def adapt_params(params, support: mf.Batch, rate, *, config: Config, steps: int, frozen=None):
     """A model's parameters, adapted to a support set: by `steps` of the meta-test rule at `rate`, or as it learned to.
 
-    `params` are what `start` gives of a run's.
+    `params` are what `start` gives of a run's; of a run that moves a part, that part, and `frozen` the rest.
     """
     if config.learner in _learners.ADAPTS_ITSELF:
-        return _setup.learner(config).adapt(params, support)[0]
+        return _setup.learner(config, frozen=frozen).adapt(params, support)[0]
     rule = {"sgd": optax.sgd, "adam": optax.adam}[config.finetune_optimizer](rate)
-    loss_fn = _setup.loss_fn(config)
+    loss_fn = _setup.loss_fn(config, frozen=frozen)
     part, rest = partition(params, _learners.moving(config))
     adapted, _ = mf.adapt(
         lambda part, batch: loss_fn(merge(part, rest), batch), part, support, optimizer=rule, num_steps=steps
@@ -46,22 +46,24 @@ def adapt_params(params, support: mf.Batch, rate, *, config: Config, steps: int)
 
 
 @functools.partial(jax.jit, static_argnames=("config", "steps"))
-def _episode_scores(params, images, labels, support, query, rate, *, config: Config, steps: int):
+def _episode_scores(params, images, labels, support, query, rate, *, config: Config, steps: int, frozen=None):
     """Scores of each task's query set after adaptation, and their labels: `(tasks, queries)`."""
+    apply = _setup.model(config, frozen=frozen).apply
 
     def one(episode):
-        adapted = adapt_params(params, episode.support, rate, config=config, steps=steps)
-        logits = _setup.model(config).apply(adapted, episode.query.inputs, context=episode.support.inputs).logits
+        adapted = adapt_params(params, episode.support, rate, config=config, steps=steps, frozen=frozen)
+        logits = apply(adapted, episode.query.inputs, context=episode.support.inputs).logits
         return jnp.sum(jax.nn.softmax(logits)[:, mf.FAKE :], axis=1)
 
     episodes = gather(images, labels, support, query)
     return jax.lax.map(one, episodes), episodes.query.targets
 
 
-def choose_rule(config: Config, params, records: Records) -> dict:
+def choose_rule(config: Config, params, records: Records, *, frozen=None) -> dict:
     """The rate and the number of steps with the highest mean AUC over source-validation episodes.
 
     What the configuration fixes is not chosen. Ties go to the smaller step, and a rule that diverges counts as 0.
+    `frozen` is as in `adapt_params`.
 
     Returns:
         `{"optimizer", "rate", "steps", "validation_auc", "tried"}`, JSON-able.
@@ -83,7 +85,7 @@ def choose_rule(config: Config, params, records: Records) -> dict:
                 rows = sampler(index)
                 arrays = (jnp.asarray(held.index[rows.support]), jnp.asarray(held.index[rows.query]))
                 scores, targets = _episode_scores(
-                    params, images, labels, *arrays, rate, config=rule_key(config), steps=steps
+                    params, images, labels, *arrays, rate, config=rule_key(config), steps=steps, frozen=frozen
                 )
                 values += [_auc(t, s) for t, s in zip(np.asarray(targets), np.asarray(scores), strict=True)]
             tried.append({"rate": rate, "steps": steps, "auc": float(np.mean(values))})
@@ -120,6 +122,8 @@ def support_rows(labels: np.ndarray, *, shots: int, seed: int, draw: int) -> np.
 def rule_key(config: Config) -> Config:
     """Only what changes the compiled program, so that runs that differ in the rest share it."""
     kept = ["width", "normalisation", "finetune_optimizer", "objective", "neck", "head"]
+    if config.backbone != "conv4":
+        kept += ["backbone", "variant", "image_size"]
     if config.learner in _learners.ADAPTS_ITSELF:
         kept += ["inner_lr", "inner_steps", "rates", "per_step", "temperature", "l2"]
     elif config.learner != "anil":

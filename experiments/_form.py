@@ -36,6 +36,8 @@ def choose(config: Config, directory: Path, attempt: Callable[[Config], None]) -
     wanted = (config.strategy, config.convolution)
     known = [Form(*(k if w == "auto" else w for k, w in zip(form, wanted, strict=True)))  # type: ignore[arg-type]
              for form in forms(tasks=config.tasks)]  # fmt: skip
+    if config.backbone != "conv4":  # the others have one form of convolution for each backend
+        known = [form._replace(convolution="auto") for form in known]
     if config.learner == "erm":
         known = [Form(known[0].strategy, form.convolution) for form in known]
     candidates = {", ".join(form): form for form in known}
@@ -64,6 +66,8 @@ def _measured(config: Config, candidates: dict[str, Form], attempt: Callable[[Co
     matters = ("image_size", "width", "normalisation", "tasks", "shots", "queries", "inner_steps", "order",
                "grad_steps", "remat", "precision", "devices")  # fmt: skip
     key = here() | {name: getattr(config, name) for name in matters} | {"erm": config.learner == "erm"}
+    if config.backbone != "conv4" or config.trains:
+        key |= {name: getattr(config, name) for name in ("backbone", "variant", "trains")}
     return fastest(programs, key=key, cache=_cache()), "measurement"
 
 

@@ -51,7 +51,7 @@ def initial(config: Config):
     if config.objective != "fakeradar":
         return state
     images = jnp.zeros((2, config.image_size, config.image_size, 3))
-    size = jax.eval_shape(_setup.model(config).apply, state.params, images).embeddings.shape[1]
+    size = jax.eval_shape(lambda: _setup.model(config).apply(_setup.all_params(config), images)).embeddings.shape[1]
     key = jax.random.key_data(jax.random.key(config.seed))
     # A step consumes its state: no buffer may stand in it twice.
     return jax.tree.map(jnp.copy, TrainState(state, synthesizer(config).init(size), key))
@@ -86,11 +86,12 @@ def attach(config: Config, state: TrainState, episodes: mf.Episode) -> mf.Episod
 
 @functools.lru_cache(maxsize=8)
 def refresher(config: Config) -> Callable[..., tuple[TrainState, OutlierInfo]]:
-    """`refresh(state, images, bank, context)`: the state with clusters and outliers of today's features."""
-    model, update = _setup.model(config), synthesizer(config).update
+    """`refresh(state, images, bank, context, frozen)`: the state with clusters and outliers of today's features."""
+    update = synthesizer(config).update
 
     @jax.jit
-    def refresh(state: TrainState, images, bank: Bank, context):
+    def refresh(state: TrainState, images, bank: Bank, context, frozen=None):
+        model = _setup.model(config, frozen=frozen)
         rows = model.apply(state.params, images[bank.rows], context=context).embeddings
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), -1 - state.learner.step)
         outliers, info = update(key, state.outliers, rows, bank.kind)

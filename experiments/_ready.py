@@ -1,7 +1,8 @@
 """What is held against a run before it writes anything: a directory belongs to what it was begun with."""
 
-from experiments import _adaptation, _setup
+from experiments import _adaptation, _frozen, _setup
 from experiments.config import Config
+from metaforge.backbones import choice
 from metaforge.data.episodes import EpisodeSampler
 from metaforge.data.records import Records, check_splits_are_disjoint, concatenate
 from metaforge.devices import is_writer, spread
@@ -17,6 +18,7 @@ def check(config: Config, *, quiet: bool = False) -> tuple[Records, Records]:
             people and images for one episode.
     """
     config.check()
+    _frozen.check(config)
     spread(config.devices, tasks=config.tasks)
     train, validation = images(config, quiet=quiet)
     check_splits_are_disjoint(concatenate([train, validation]))
@@ -42,7 +44,7 @@ def sampler(config: Config, train: Records) -> EpisodeSampler:
 
 
 def refuse_other_images(config: Config, directory: Run, *pools: Records) -> None:
-    """A run goes on, and a finished one is taken for the answer, only with the images that it began with.
+    """A run goes on, and a finished one is taken for the answer, only with the images and weights that it began with.
 
     Args:
         config: the run's.
@@ -50,13 +52,15 @@ def refuse_other_images(config: Config, directory: Run, *pools: Records) -> None
         *pools: the images to train and to validate on.
 
     Raises:
-        InputError: when they are others, or another person, video or label is said of one.
+        InputError: when they are others, or another person, video or label is said of one; or the weights are.
     """
+    _frozen.refuse_other_weights(config, directory.directory)
     digest = _setup.identity_of(config, *pools)
     path = directory.directory / "data.json"
     if not path.exists():
         if is_writer():
-            write_json(path, {"sha256": digest})
+            weights = {"weights": choice.fingerprint(config.backbone, config.weights)} if config.weights else {}
+            write_json(path, {"sha256": digest} | weights)
     elif read_json(path).get("sha256") != digest:
         where = f"data: '{config.data}'" if config.data else f"faces: '{config.faces}'"
         raise InputError(

@@ -10,16 +10,17 @@ import numpy as np
 import optax
 
 import metaforge as mf
-from experiments import _learners, _prepared
+from experiments import _learners, _moving, _prepared
 from experiments._progress import progress
 from experiments.config import Config
+from metaforge.backbones import choice
 from metaforge.data.domains import SourceSplit, TestSplit
 from metaforge.data.faces import FaceSet, load_faces, split_people
 from metaforge.data.records import COLUMNS, Records, concatenate
 from metaforge.errors import InputError
 from metaforge.forgeries import ACQUISITIONS, FORGERIES, Face, synthesise
 from metaforge.runs import fingerprint
-from metaforge.types import LossFn, Objective
+from metaforge.types import LossFn, Objective, Params
 
 CONTEXT_ROWS = 64
 """Source images whose statistics normalise images of a domain from which nothing is known yet."""
@@ -93,17 +94,30 @@ def split(config: Config) -> dict[str, list[Face]]:
     return split_people(faces(config).faces, seed=config.split_seed)
 
 
-def model(config: Config, *, normalisation: str | None = None) -> mf.Backbone:
-    """The backbone of a run; `normalisation` overrides its own."""
-    return mf.backbones.conv4(
+def model(config: Config, *, frozen: Params | None = None) -> mf.Backbone:
+    """The backbone of a run.
+
+    Args:
+        config: the run's.
+
+    Other Arguments:
+        frozen: the part of the parameters that the run does not move, as `_moving.frozen` has it; the backbone then
+            takes the moving part alone. `None` for one that takes all.
+    """
+    whole = choice.choose(
+        config.backbone,
         num_classes=3 if config.objective == "fakeradar" else 2,
+        image_size=config.image_size,
         neck=config.neck,
-        head=config.head,  # type: ignore[arg-type]
+        head=config.head,
         width=config.width,
-        normalisation=normalisation or config.normalisation,  # type: ignore[arg-type]
-        convolution=config.convolution,  # type: ignore[arg-type]
-        precision=config.precision,  # type: ignore[arg-type]
+        normalisation=config.normalisation,
+        variant=config.variant,
+        weights=config.weights,
+        convolution=config.convolution,
+        precision=config.precision,
     )
+    return whole if frozen is None else _moving.attached(whole, frozen)
 
 
 def objective(config: Config) -> Objective:
@@ -111,16 +125,22 @@ def objective(config: Config) -> Objective:
     return mf.objectives.fakeradar() if config.objective == "fakeradar" else mf.objectives.cross_entropy()
 
 
-def loss_fn(config: Config) -> LossFn:
-    """The objective of the backbone's outputs."""
-    backbone = model(config)
+def loss_fn(config: Config, *, frozen: Params | None = None) -> LossFn:
+    """The objective of the backbone's outputs; `frozen` as in `model`."""
+    backbone = model(config, frozen=frozen)
     return mf.objectives.loss_fn(backbone.apply, objective(config), head=backbone.head)
 
 
-def init_params(config: Config):
-    """The initial parameters: the same for every learner of a seed."""
-    images = jnp.zeros((2, config.image_size, config.image_size, 3))
-    return jax.jit(model(config).init)(jax.random.key(config.seed), images)
+def init_params(config: Config) -> Params:
+    """The initial parameters that a run moves: the same for every learner of a seed."""
+    return _moving.part(config, all_params(config))[0]
+
+
+def all_params(config: Config) -> Params:
+    """The initial parameters, frozen ones too."""
+    init, images = model(config).init, jnp.zeros((2, config.image_size, config.image_size, 3))
+    # Compiled, a file's arrays would become part of the program.
+    return (init if config.weights else jax.jit(init))(jax.random.key(config.seed), images)
 
 
 def learning_rate(config: Config) -> Callable | float:
@@ -133,11 +153,12 @@ def learning_rate(config: Config) -> Callable | float:
     )
 
 
-def learner(config: Config) -> mf.MetaLearner:
-    """The learner of a run, by name."""
+def learner(config: Config, *, frozen: Params | None = None) -> mf.MetaLearner:
+    """The learner of a run, by name; `frozen` as in `model`."""
     # Reading prepared data only to count is for the one learner that asks.
     domains = len(methods(config)[0]) * len(config.acquisitions.split(",")) if config.learner == "group_dro" else 0
-    parts = (loss_fn(config), model(config), objective(config), learning_rate(config))
+    given = (loss_fn(config, frozen=frozen), model(config, frozen=frozen))
+    parts = (*given, objective(config), learning_rate(config))
     return _learners.learner(config, *parts, domains=domains)
 
 

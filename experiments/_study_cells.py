@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments import _setup, _study_data, _study_models, _study_rules
 from experiments._study_methods import METHODS, Method
-from experiments.config import Config
+from experiments.config import LATER, Config
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import episode_auc
 from metaforge.runs import Run, write_json
@@ -82,9 +82,14 @@ def model_path(workdir: str | Path, target: str, method: Method, seed: int) -> P
     return Path(workdir) / target / "models" / f"{method.model}-seed{seed}"
 
 
+def settings(config: Config) -> dict[str, Any]:
+    """What a directory belongs to: without what came after studies were begun, and none of them may set."""
+    return {name: value for name, value in dataclasses.asdict(config).items() if name not in LATER}
+
+
 def _make(place: Path, method: Method, config: Config, unit: Unit) -> None:
     material = _study_data.material(config)
-    run = Run(model_path(unit.workdir, unit.target, method, unit.seed), dataclasses.asdict(config))
+    run = Run(model_path(unit.workdir, unit.target, method, unit.seed), settings(config))
     if (run.directory / "failed.json").exists():
         raise _study_models.Failure(json.loads((run.directory / "failed.json").read_text())["failed"])
     try:

@@ -9,13 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 
 import metaforge as mf
-from experiments import _adaptation, _learners, _probing, _setup
-from experiments.config import Config
+from experiments import _adaptation, _frozen, _learners, _moving, _probing, _setup
+from experiments.config import LATER, Config
 from metaforge import runs
+from metaforge.backbones import choice
 from metaforge.data.domains import TestSplit
 from metaforge.data.files import ImageFiles
 from metaforge.errors import InputError
 from metaforge.screening import Detector, score
+from metaforge.types import Params
 
 DEALT = 256
 """Images that normalise each other where scores depend on the batch: at most so many, dealt at random by a fixed seed.
@@ -24,12 +26,18 @@ One batch of a whole test split would take all of its activations at once."""
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """A finished run: its configuration, parameters, adaptation rule, and the source images that normalise."""
+    """A finished run: its configuration, parameters, adaptation rule, and the source images that normalise.
+
+    `params` is what it moved, `frozen` the rest if there is any, and `weights` the SHA-256 of the file that this rest
+    came from.
+    """
 
     config: Config
     params: dict
     rule: dict
     context: np.ndarray
+    frozen: Params | None = None
+    weights: str = ""
 
     @property
     def transductive(self) -> bool:
@@ -41,12 +49,11 @@ def load_run(directory: str | Path) -> Trained:
     """Reads a finished training run.
 
     Raises:
-        InputError: when it is missing, unfinished, damaged, or of another backbone than its config says.
+        InputError: when it is missing, unfinished, damaged, or of another backbone or weights than its config says.
     """
     found = runs.read_config(directory) or {}
     fields = {field.name for field in dataclasses.fields(Config)}
-    if set(found) != fields:
-        odd = sorted(set(found) ^ fields)
+    if odd := sorted((set(found) ^ fields) - {name for name in LATER if name not in found}):
         raise InputError(
             f"run: '{directory}' is not a training run of this version (settings {', '.join(odd[:5])} differ)."
         )
@@ -55,7 +62,8 @@ def load_run(directory: str | Path) -> Trained:
     report = Path(directory) / "report.json"
     if not report.exists() or runs.latest_step(directory) != config.iterations:
         raise InputError(f"run: '{directory}' has not finished. Call experiments.train again with the same flags.")
-    template = jax.eval_shape(lambda: _probing.initial(config))
+    # Shapes need no weights, and reading those takes long.
+    template = jax.eval_shape(lambda: _probing.initial(dataclasses.replace(config, weights="")))
     state = runs.restore(directory, template)
     try:
         with np.load(Path(directory) / "context.npz", allow_pickle=False) as archive:
@@ -64,7 +72,9 @@ def load_run(directory: str | Path) -> Trained:
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"run: context.npz or report.json in '{directory}' is damaged ({error}). Delete report.json "
                          "and call experiments.train again.") from None  # fmt: skip
-    return Trained(config, state.params, rule, context)
+    frozen = _frozen.of_run(config, Path(directory))
+    weights = "" if frozen is None else choice.fingerprint(config.backbone, config.weights)
+    return Trained(config, state.params, rule, context, frozen, weights)
 
 
 def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.ndarray | None = None,
@@ -90,6 +100,7 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
     }
     if (config.objective, config.neck, config.head) != ("cross_entropy", 0, "linear"):
         about |= {"num_classes": 3 if config.objective == "fakeradar" else 2, "neck": config.neck, "head": config.head}
+    about |= _of_backbone(trained)
     itself = config.learner in _learners.ADAPTS_ITSELF
     if itself and (rate or steps):
         raise InputError(f"--rate, --steps: {config.learner} adapts as it has learned to. Leave them out.")
@@ -99,12 +110,26 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
         rate, steps = rate or trained.rule["rate"], steps or trained.rule["steps"]
         batch = mf.Batch(jnp.asarray(support), jnp.asarray(labels, jnp.int32))
         params = _adaptation.start(config, params)
-        params = _adaptation.adapt_params(params, batch, rate, config=_adaptation.rule_key(config), steps=steps)
+        key = _adaptation.rule_key(config)
+        params = _adaptation.adapt_params(params, batch, rate, config=key, steps=steps, frozen=trained.frozen)
         context = np.asarray(support)
         taken = f"{steps} steps of {config.finetune_optimizer} at {rate:g}"
         about["adaptation"] = f"by {config.learner} itself" if itself else taken
     about["context_rows"] = len(context)
-    return Detector(params, context, about)
+    return Detector(_moving.whole(params, trained.frozen), context, about)
+
+
+def _of_backbone(trained: Trained) -> dict:
+    """What a detector says of another backbone than Conv4, and of the weights that it will not hold."""
+    config = trained.config
+    if config.backbone == "conv4":
+        return {}
+    found: dict = {"backbone": config.backbone}
+    if config.backbone == "clip":
+        found |= {"variant": config.variant, "precision": config.precision}
+    if trained.weights:
+        found["weights"] = {"source": config.weights, "sha256": trained.weights, "trains": config.trains}
+    return found
 
 
 def scores(trained: Trained, detector: Detector, test: TestSplit) -> np.ndarray:

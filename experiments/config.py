@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+from metaforge.backbones import choice
 from metaforge.commands import setting
 from metaforge.errors import InputError
 from metaforge.learners import LEARNERS
@@ -30,9 +31,15 @@ class Config:
     split_seed: int = setting(0, "How people are split into train, validation and test.")
 
     image_size: int = setting(32, "Side of the face crops, in pixels, at least 16.", open_in_paper=True)
-    width: int = setting(32, "Filters in each convolution; 64 in the paper.")
+    backbone: str = setting("conv4", "What looks at the images (paper: Conv4).", choices=choice.BACKBONES)
+    variant: str = setting("ViT-B/16", "clip: its size.", choices=choice.VARIANTS)
+    weights: str = setting("", "'imagenet' for efficientnet_lite0, a safetensors file for clip; '' for random.")
+    trains: str = setting("", "Which parameters outer steps move, a pattern of paths; '' for all.")
+    width: int = setting(32, "conv4: filters in each convolution; 64 in the paper.")
     normalisation: str = setting(
-        "support", "Whose statistics normalise an image.", choices=("support", "episode", "group", "none")
+        "support",
+        "Whose statistics normalise an image; 'frozen' is efficientnet_lite0's own, and clip has 'none' only.",
+        choices=("support", "episode", "group", "none", "frozen"),
     )
 
     objective: str = setting(
@@ -103,14 +110,22 @@ class Config:
         for name in _ABOVE_ZERO:
             if getattr(self, name) <= 0:
                 raise InputError(f"--config.{name}={getattr(self, name)}: give a number above 0.")
-        if self.image_size < 16:
-            raise InputError(f"--config.image_size={self.image_size}: conv4 needs 16 pixels or more.")
+        names = ("image_size", "normalisation", "variant", "weights", "precision")
+        try:
+            choice.check(self.backbone, **{name: getattr(self, name) for name in names})
+        except InputError as error:
+            raise InputError(f"--config.{error}") from None
+        if self.convolution != "auto" and self.backbone != "conv4":
+            raise InputError(f"--config.convolution={self.convolution}: for conv4. Leave it out.")
         for name in ("eval_every", "checkpoint_every"):
             if getattr(self, name) % self.log_every:
                 raise InputError(
                     f"--config.{name}={getattr(self, name)}: give a multiple of log_every={self.log_every}."
                 )
 
+
+LATER = ("backbone", "variant", "weights", "trains")
+"""Settings that runs made before there was a choice do not mention; their defaults are what those runs did."""
 
 _ABOVE_ZERO = [
     "memory_gb", "variants", "width", "tasks", "shots", "queries", "iterations", "inner_lr", "inner_steps", "outer_lr",

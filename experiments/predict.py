@@ -27,12 +27,13 @@ class Options:
 
     model: str = setting(..., "A saved detector, or a finished training run.")
     images: str = setting(..., "An image, or a folder of images.")
+    weights: str = setting("", "Where the weights are on which the detector stands, if they have moved.")
     out: str = setting("", "CSV file to write; standard output if left out.")
 
 
 def run(options: Options) -> tuple[list[tuple[str, float]], list]:
     """Rows of (file, p_fake), and the files that could not be read."""
-    detector = load(options.model)
+    detector = load(options.model, weights=options.weights)
     path = Path(options.images)
     if path.is_file():
         names, images, skipped = [path.name], square(read_image(path), size=detector.image_size)[None], []
@@ -42,14 +43,18 @@ def run(options: Options) -> tuple[list[tuple[str, float]], list]:
     return list(zip(names, map(float, detector(images)), strict=True)), skipped
 
 
-def load(model: str) -> Detector:
+def load(model: str, *, weights: str = "") -> Detector:
     """A saved detector, or the unadapted detector of a training run."""
     found = runs.read_config(model, missing_ok=True)
     if found is None:
         raise InputError(
             f"--model: no config.json in '{model}'. Give the --out of experiments.adapt or a training run."
         )
-    return load_detector(model) if "detector" in found else _target.detector(_target.load_run(model))
+    if "detector" in found:
+        return load_detector(model, weights=weights)
+    if weights:
+        raise InputError(f"--weights: '{model}' is a training run, which knows its weights. Leave them out.")
+    return _target.detector(_target.load_run(model))
 
 
 def main(argv: list[str]) -> int:

@@ -17,16 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 
 import metaforge as mf
-from experiments import _adaptation, _form, _prepared, _probing, _ready, _setup
+from experiments import _adaptation, _form, _frozen, _prepared, _probing, _ready, _setup
 from experiments._progress import progress
-from experiments.config import PRESETS, Config
+from experiments.config import LATER, PRESETS, Config
 from metaforge.commands import launch, setting, start
 from metaforge.data.catalogues import CATALOGUES
 from metaforge.data.episodes import gather, pool
 from metaforge.data.records import Records
 from metaforge.devices import connect, is_writer, spread
 from metaforge.errors import InputError
-from metaforge.runs import Run, latest_step, read_json, read_rows, refuse_another
+from metaforge.runs import Run, latest_step, read_config, read_json, read_rows, refuse_another
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,11 +50,12 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
         parts.append((dataclasses.replace(config, learner="erm", baseline=False), Path(workdir) / "erm"))
     # A directory belongs to what it was begun with, so what cannot work is said before anything is written.
     config.check()
+    passing = {place: (*PASSING, *_unmentioned(one, place)) for one, place in parts}
     for one, place in parts:
-        refuse_another(place, dataclasses.asdict(one), passing=PASSING)
+        refuse_another(place, dataclasses.asdict(one), passing=passing[place])
     whole = all(_is_whole(one, place) for one, place in parts)
     train, validation = _ready.images(config, quiet=quiet) if whole else _ready.check(config, quiet=quiet)
-    opened = [Run(place, dataclasses.asdict(one), passing=PASSING) for one, place in parts]
+    opened = [Run(place, dataclasses.asdict(one), passing=passing[place]) for one, place in parts]
     for directory in opened:
         _ready.refuse_other_images(config, directory, train, validation)
     reports = [
@@ -64,6 +65,12 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
     return reports[-1]
 
 
+def _unmentioned(config: Config, workdir: Path) -> list[str]:
+    """Settings that came after the run in a directory was begun, where they ask for what it does."""
+    found = read_config(workdir, missing_ok=True) or LATER
+    return [name for name in LATER if name not in found and getattr(config, name) == getattr(Config(), name)]
+
+
 def _is_whole(config: Config, workdir: Path) -> bool:
     return (workdir / "report.json").exists() and latest_step(workdir) == config.iterations
 
@@ -71,12 +78,13 @@ def _is_whole(config: Config, workdir: Path) -> bool:
 def _finish(config: Config, directory: Run, train: Records, validation: Records, *, quiet: bool) -> dict[str, Any]:
     if _is_whole(config, directory.directory):
         return read_json(directory.directory / "report.json")
-    params = _train(config, directory, train, validation, quiet=quiet)
+    frozen = _frozen.of_run(config, directory.directory)
+    params = _train(config, directory, train, validation, frozen, quiet=quiet)
     if is_writer():
         np.savez_compressed(directory.directory / "context.npz", images=_setup.source_context(config, train))
     report = {
         "config": dataclasses.asdict(config),
-        "adaptation": _adaptation.choose_rule(config, params, validation),
+        "adaptation": _adaptation.choose_rule(config, params, validation, frozen=frozen),
         "data": describe(config, train, validation),
         "final": read_rows(directory.directory)[-1],
     }
@@ -96,14 +104,15 @@ def describe(config: Config, train: Records, validation: Records) -> dict[str, A
     return {"images": counts, "skipped_files": skipped, "domains": "synthesised from real faces"}
 
 
-def _train(config: Config, directory: Run, train: Records, validation: Records, *, quiet: bool):
-    """Trains to the end and returns the parameters, on the host."""
-    sampler, validate = _ready.sampler(config, train), _validator(config, validation)
+def _train(config: Config, directory: Run, train: Records, validation: Records, frozen, *, quiet: bool):
+    """Trains to the end and returns the parameters that moved, on the host."""
+    sampler, validate = _ready.sampler(config, train), _validator(config, validation, frozen)
     placed = spread(config.devices, tasks=config.tasks)
+    frozen = placed.replicate(frozen)
     held = pool(train)
     images, labels = placed.replicate((held.image, held.label))
     state = placed.replicate(_probing.initial(config))
-    refresh = _refresher(config, train, placed)
+    refresh = _refresher(config, train, placed, frozen)
 
     def outer_step(config: Config):
         return _compiled(dataclasses.replace(config, seed=0), placed.everywhere)[0]
@@ -119,7 +128,7 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
         rows = sampler(0)
         with placed.on_mesh():
             copy = jax.tree.map(jnp.copy, state)
-            jax.block_until_ready(outer_step(config)(copy, images, labels, *sides(rows)))
+            jax.block_until_ready(outer_step(config)(copy, images, labels, *sides(rows), frozen))
 
     update = outer_step(_form.choose(config, directory.directory, attempt))
     step, state = directory.resume(state)
@@ -139,7 +148,7 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
                 arrays = sides(rows)
                 # Row numbers went to the device; nothing else may travel in the loop.
                 with placed.on_mesh(), jax.transfer_guard("disallow"):
-                    state, info = update(state, images, labels, *arrays)
+                    state, info = update(state, images, labels, *arrays, frozen)
                 infos.append(info)
                 domains.append(rows.domains)
             infos = jax.device_get(infos)
@@ -185,12 +194,13 @@ def summarise(infos: list[mf.MetaInfo], domains: list[tuple[str, ...]]) -> dict[
 @functools.lru_cache(maxsize=8)
 def _compiled(config: Config, everywhere=None):
     """The two programs of a run, shared by all seeds: the outer step, and validation before and after adaptation."""
-    learner, loss_fn = _setup.learner(config), _setup.loss_fn(config)
 
     # The state's buffers become the next state's: nobody may look at an old one. On a mesh the results are left on
-    # every device, so that every process can read them.
+    # every device, so that every process can read them. What is frozen is an argument: closed over, it would become
+    # part of the program.
     @functools.partial(jax.jit, donate_argnums=0, out_shardings=everywhere)
-    def update(state, images, labels, support, query, domain):
+    def update(state, images, labels, support, query, domain, frozen=None):
+        learner = _setup.learner(config, frozen=frozen)
         episodes = gather(images, labels, support, query, domain)
         if config.objective != "fakeradar":
             return learner.update(state, episodes)
@@ -198,7 +208,9 @@ def _compiled(config: Config, everywhere=None):
         return state._replace(learner=moved), info
 
     @jax.jit
-    def evaluate(params, images, labels, support, query):
+    def evaluate(params, images, labels, support, query, frozen=None):
+        learner, loss_fn = _setup.learner(config, frozen=frozen), _setup.loss_fn(config, frozen=frozen)
+
         def one(episode):
             batch = episode.query._replace(context=episode.support.inputs)
             before, metrics_before = loss_fn(learner.model(params), batch)
@@ -210,7 +222,7 @@ def _compiled(config: Config, everywhere=None):
     return update, evaluate
 
 
-def _refresher(config: Config, train: Records, placed):
+def _refresher(config: Config, train: Records, placed, frozen):
     """State and images to a state with new outliers and what to log of them; `None` for an objective without any."""
     if config.objective != "fakeradar":
         return None
@@ -219,16 +231,16 @@ def _refresher(config: Config, train: Records, placed):
 
     def refresh(state, images):
         with placed.on_mesh():
-            state, info = _probing.refresher(dataclasses.replace(config, seed=0))(state, images, bank, context)
+            state, info = _probing.refresher(dataclasses.replace(config, seed=0))(state, images, bank, context, frozen)
         return state, _probing.describe(jax.device_get(info), methods)
 
     return refresh
 
 
-def _validator(config: Config, records: Records):
+def _validator(config: Config, records: Records, frozen):
     """Loss and accuracy on source-validation episodes."""
     sampler, held = _adaptation.validation_sampler(config, records), pool(records)
-    images, labels = jax.device_put((held.image, held.label))
+    images, labels, frozen = jax.device_put((held.image, held.label, frozen))
     evaluate = _compiled(dataclasses.replace(config, seed=0))[1]
 
     def validate(params) -> dict[str, float]:
@@ -236,7 +248,7 @@ def _validator(config: Config, records: Records):
         for index in range(config.eval_batches):
             rows = sampler(index)
             arrays = (jnp.asarray(held.index[rows.support]), jnp.asarray(held.index[rows.query]))
-            found.append(evaluate(params, images, labels, *arrays))
+            found.append(evaluate(params, images, labels, *arrays, frozen))
         means = np.mean(np.concatenate(jax.device_get(found), axis=-1), axis=-1, dtype=np.float64)
         names = ("val_loss_unadapted", "val_accuracy_unadapted", "val_loss", "val_accuracy")
         return dict(zip(names, np.ravel(means).tolist(), strict=True))
@@ -262,7 +274,7 @@ def _rate(config: Config, step: int) -> float:
 
 def parts_of(config: Config) -> list[str]:
     """Whose work a run stands on, by the names that `metaforge.citation` knows."""
-    parts = [config.learner, *(["partial"] if config.adapts else []), config.weighting, "conv4"]
+    parts = [config.learner, *(["partial"] if config.adapts else []), config.weighting, config.backbone]
     parts += ["fakeradar"] if config.objective == "fakeradar" else []
     if config.data:
         sets = [str(found.get("dataset")) for found in _prepared.provenance(config.data).values()]

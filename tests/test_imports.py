@@ -41,7 +41,7 @@ ARROWS = {
     "citations": {"data"},
     "commands": {"errors"},
     "runs": VOCABULARY | MEASURES | LOOPS | {"devices"},
-    "screening": HOST | MEASURES | LOOPS | {"runs"},
+    "screening": HOST | MEASURES | LOOPS | {"runs", "paths"},
 }
 
 

@@ -1,6 +1,7 @@
 """What the model looks like: backbones as pairs of pure functions. The only importer of flax."""
 
 from metaforge import paths as paths
+from metaforge.backbones import choice as choice
 from metaforge.backbones import clip_model as clip_model
 from metaforge.backbones import features as features
 from metaforge.backbones._conv4 import conv4 as conv4

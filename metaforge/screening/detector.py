@@ -1,6 +1,7 @@
 """A detector: parameters, the images that normalise, and how to score with them."""
 
 import functools
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,11 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from metaforge import runs
-from metaforge.backbones import conv4
+from metaforge.backbones import choice
 from metaforge.errors import InputError
+from metaforge.paths import merge, paths
 from metaforge.types import FAKE, ApplyFn, Backbone, Params
-
-_CHUNK = 256
 
 
 class Detector(NamedTuple):
@@ -24,7 +24,9 @@ class Detector(NamedTuple):
         context: uint8 images `(images, size, size, 3)` whose statistics normalise what is scored: the support set it
             was adapted on, or source images.
         about: JSON-able: backbone ("width", "normalisation", "image_size", and if they are not the usual ones
-            "num_classes", "neck" and "head") and where it comes from.
+            "backbone", "variant", "precision", "num_classes", "neck" and "head") and where it comes from. "weights"
+            says from which file most parameters come ("source", "sha256") and which of them have moved since
+            ("trains", a pattern); such a detector is saved without the others.
     """
 
     params: Params
@@ -44,11 +46,18 @@ class Detector(NamedTuple):
         """
         kind = self.about["normalisation"]
         model = _backbone(self.about, normalisation="support" if kind == "episode" else kind)
-        return score(model.apply, self.params, images, context=self.context)
+        # The others take far more memory an image.
+        chunk = 256 if self.about.get("backbone", "conv4") == "conv4" else 32
+        return score(model.apply, self.params, images, context=self.context, chunk=chunk)
 
 
 def score(
-    apply: ApplyFn, params: Params, images: np.ndarray | jax.Array, *, context: np.ndarray | jax.Array | None
+    apply: ApplyFn,
+    params: Params,
+    images: np.ndarray | jax.Array,
+    *,
+    context: np.ndarray | jax.Array | None,
+    chunk: int = 256,
 ) -> np.ndarray:
     r"""The probability of being fake, $1 - \text{softmax}(f(x))_0$, of any number of images.
 
@@ -59,12 +68,13 @@ def score(
 
     Other Arguments:
         context: images whose statistics normalise them, or `None` for their own, which then are scored as one batch.
+        chunk: how many images are scored at a time, with a context.
 
     Returns:
         float32, shape `(images,)`, in [0, 1].
 
     Example:
-        >>> model = conv4(width=4)
+        >>> model = choice.choose("conv4", width=4)
         >>> images = np.zeros((3, 16, 16, 3), np.uint8)
         >>> score(model.apply, model.init(jax.random.key(0), images), images, context=images).shape
         (3,)
@@ -72,7 +82,7 @@ def score(
     if context is None:
         return np.asarray(_probability(apply, params, jnp.asarray(images), None))
     # One shape for all chunks, one compilation.
-    chunk = min(_CHUNK, len(images))
+    chunk = min(chunk, len(images))
     parts = []
     for start in range(0, len(images), max(chunk, 1)):
         part = images[start : start + chunk]
@@ -87,21 +97,37 @@ def _probability(apply: ApplyFn, params: Params, images: jax.Array, context: jax
     return jnp.sum(jax.nn.softmax(apply(params, images, context=context).logits)[:, FAKE:], axis=1)
 
 
-def _backbone(about: dict[str, Any], *, normalisation: str) -> Backbone:
-    """The backbone that a detector's description names; neck and head are absent from older ones."""
-    return conv4(
+def _backbone(about: dict[str, Any], *, normalisation: str, weights: str = "") -> Backbone:
+    """The backbone that a detector's description names; what older ones do not mention is as it was then."""
+    return choice.choose(
+        about.get("backbone", "conv4"),
         num_classes=int(about.get("num_classes", 2)),
+        image_size=int(about["image_size"]),
         width=int(about["width"]),
-        normalisation=normalisation,  # type: ignore[arg-type]
+        normalisation=normalisation,
         neck=int(about.get("neck", 0)),
         head=about.get("head", "linear"),
+        variant=about.get("variant", "ViT-B/16"),
+        precision=about.get("precision", "float32"),
+        weights=weights,
     )
+
+
+def _kept(about: dict[str, Any], params: Params) -> tuple[Params, Params | None]:
+    """What the folder of a detector holds of its parameters, and what comes from a file of weights instead."""
+    if "weights" not in about:
+        return params, None
+    named, moved = choice.from_file(about["backbone"], about["weights"]["source"]), about["weights"]["trains"]
+    comes = jax.tree.map(lambda path: bool(re.search(named, path)) and not re.search(moved, path), paths(params))
+    kept = jax.tree.map(lambda there, leaf: None if there else leaf, comes, params)
+    return kept, jax.tree.map(lambda there, leaf: leaf if there else None, comes, params)
 
 
 def save_detector(directory: str | Path, detector: Detector) -> None:
     """Writes a detector to a new folder, which `load_detector` reads.
 
-    The folder holds the context images: do not pass on a detector that was adapted on images which you may not share.
+    Of a detector whose `about` names a file of weights, the folder holds what is not in that file, and its SHA-256. It
+    always holds the context images: do not pass on a detector that was adapted on images which you may not share.
 
     Raises:
         InputError: when the folder exists and is not empty.
@@ -110,14 +136,21 @@ def save_detector(directory: str | Path, detector: Detector) -> None:
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise InputError(f"out: '{directory}' exists already. Choose another --out; nothing was overwritten.")
     run = runs.Run(directory, {"detector": detector.about})
-    run.save(1, {"params": detector.params, "context": detector.context})
+    run.save(1, {"params": _kept(detector.about, detector.params)[0], "context": detector.context})
 
 
-def load_detector(directory: str | Path) -> Detector:
-    """Reads a folder that `save_detector` wrote.
+def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
+    """Reads a folder that `save_detector` wrote, and the file of weights that it stands on, if any.
+
+    Args:
+        directory: the folder.
+
+    Other Arguments:
+        weights: where that file is now; where it was when the detector was saved if left out.
 
     Raises:
-        InputError: when it is not one, is damaged, or is of another backbone than it says.
+        InputError: when it is not one, is damaged, or is of another backbone than it says; or when the file of weights
+            is missing or another one.
     """
     config = runs.read_config(directory)
     if not isinstance(config, dict) or "detector" not in config:
@@ -125,10 +158,33 @@ def load_detector(directory: str | Path) -> Detector:
     about = config["detector"]
     try:
         size, rows = int(about["image_size"]), int(about["context_rows"])
+        image = jnp.zeros((1, size, size, 3))
         model = _backbone(about, normalisation=about["normalisation"])
-        params = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
-    except (KeyError, TypeError, ValueError) as error:
+        params, _ = _kept(about, jax.eval_shape(model.init, jax.random.key(0), image))
+        source = weights or about.get("weights", {}).get("source", "")
+        wanted = about.get("weights", {}).get("sha256", "")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"model: config.json in '{directory}' is damaged ({error}). Adapt again.") from None
+    if weights and not wanted:
+        raise InputError(f"--weights: the detector in '{directory}' holds all of its parameters. Leave them out.")
+    if wanted:
+        _refuse_other_weights(directory, about["backbone"], source, wanted)
     template = {"params": params, "context": jax.ShapeDtypeStruct((rows, size, size, 3), jnp.uint8)}
     state = runs.restore(directory, template)
-    return Detector(state["params"], np.asarray(state["context"]), about)
+    params = state["params"]
+    if wanted:
+        model = _backbone(about, normalisation=about["normalisation"], weights=source)
+        params = merge(params, _kept(about, model.init(jax.random.key(0), image))[1])
+    return Detector(params, np.asarray(state["context"]), about)
+
+
+def _refuse_other_weights(directory: str | Path, backbone: str, source: str, wanted: str) -> None:
+    try:
+        found = choice.fingerprint(backbone, source)
+    except InputError as error:
+        raise InputError(f"{error} The detector in '{directory}' stands on them; say where with --weights.") from None
+    if found != wanted:
+        raise InputError(
+            f"weights: '{source}' is not the file that the detector in '{directory}' stands on (its SHA-256 begins "
+            f"{found[:8]}, not {wanted[:8]}). Say where that is with --weights."
+        )

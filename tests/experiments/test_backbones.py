@@ -1,0 +1,135 @@
+"""Another backbone than Conv4 in train, adapt and predict: what moves, what does not, where the rest comes from."""
+
+import csv
+import dataclasses
+import io
+import json
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import _setup, _target, predict, train
+from metaforge.backbones import choice
+from metaforge.backbones.efficientnet._models import assemble
+from metaforge.errors import InputError
+from metaforge.paths import merge
+from metaforge.screening import load_detector, save_detector
+from tests.backbones.test_efficientnet import TINY_LITE, file_of
+from tests.experiments.conftest import TINY
+
+CONFIG = dataclasses.replace(
+    TINY, backbone="efficientnet_lite0", trains="^head/", normalisation="frozen", image_size=32, learner="fomaml",
+    baseline=False, convolution="auto", iterations=4, eval_every=4, neck=3,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A file of weights of a tiny network, which stands for the large one's."""
+    path = tmp_path_factory.mktemp("weights") / "tiny.pth"
+    path.write_bytes(b"of a tiny network")
+    arrays = file_of(TINY_LITE, 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choice, "efficientnet_lite0", lambda **settings: assemble(TINY_LITE, **settings))
+        patch.setattr("metaforge.backbones.efficientnet._models.load_weights", lambda source: arrays)
+        yield path
+
+
+@pytest.fixture(scope="module")
+def made(weights, tmp_path_factory):
+    """A run that moves the head alone, on weights of a file."""
+    config = dataclasses.replace(CONFIG, weights=str(weights))
+    folder = tmp_path_factory.mktemp("runs") / "head"
+    train.run(config, folder, quiet=True)
+    return config, folder
+
+
+def test_only_the_head_moves_and_the_rest_is_the_file_s(made):
+    config, folder = made
+    run = _target.load_run(folder)
+    before = _setup.all_params(config)
+    after = merge(run.params, run.frozen)
+    moved = {
+        name for name in before
+        if any(np.any(np.asarray(a) != np.asarray(b))
+               for a, b in zip(jax.tree.leaves(before[name]), jax.tree.leaves(after[name]), strict=True))
+    }  # fmt: skip
+    assert moved == {"head"}
+    assert [name for name in run.params if jax.tree.leaves(run.params[name])] == ["head"]
+    # What was drawn at random and never moves is kept; what the file brings is not.
+    with np.load(folder / "frozen.npz") as archive:
+        assert {name.split("/")[0] for name in archive} == {"neck"}
+
+
+def test_a_detector_holds_what_its_file_does_not_and_scores_alike(made, weights, tmp_path, capsys):
+    _, folder = made
+    run = _target.load_run(folder)
+    images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
+    detector = _target.detector(run, support=images[:4], labels=np.array([0, 0, 1, 1]))
+    save_detector(tmp_path / "saved", detector)
+    again = load_detector(tmp_path / "saved")
+    np.testing.assert_array_equal(again(images), detector(images))
+    moved = tmp_path / "elsewhere.pth"
+    weights.rename(moved)
+    try:
+        with pytest.raises(InputError, match="stands on them; say where with --weights"):
+            load_detector(tmp_path / "saved")
+        np.testing.assert_array_equal(load_detector(tmp_path / "saved", weights=str(moved))(images), detector(images))
+        Image.fromarray(images[0]).save(tmp_path / "a.png")
+        assert predict.main(["predict", f"--model={tmp_path / 'saved'}", f"--weights={moved}",
+                             f"--images={tmp_path / 'a.png'}"]) == 0  # fmt: skip
+        (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+        assert float(row["p_fake"]) == pytest.approx(float(detector(images[:1])[0]), abs=1e-5)
+        with pytest.raises(InputError, match="weights: cannot read"):
+            _target.load_run(folder)
+    finally:
+        moved.rename(weights)
+
+
+def test_other_weights_than_a_run_began_with_are_refused(made, weights, tmp_path):
+    config, folder = made
+    content = weights.read_bytes()
+    weights.write_bytes(b"of another")
+    try:
+        with pytest.raises(InputError, match=r"is not the file that the run in .* began with"):
+            train.run(config, folder, quiet=True)
+        with pytest.raises(InputError, match="is not the file"):
+            _target.load_run(folder)
+    finally:
+        weights.write_bytes(content)
+
+
+def test_a_run_of_before_there_was_a_choice_goes_on(trained, tmp_path):
+    import shutil
+
+    folder = tmp_path / "old"
+    shutil.copytree(trained, folder)
+    for place in (folder, folder / "erm"):
+        found = json.loads((place / "config.json").read_text())
+        for name in ("backbone", "variant", "weights", "trains"):
+            del found[name]
+        (place / "config.json").write_text(json.dumps(found))
+    assert train.run(TINY, folder, quiet=True) == train.run(TINY, trained, quiet=True)
+    assert _target.load_run(folder).config == _target.load_run(trained).config
+    with pytest.raises(InputError):
+        train.run(dataclasses.replace(TINY, trains="^head/"), folder, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"trains": "^tail/"}, "--config.trains: no parameter's path has"),
+        ({"learner": "anil", "trains": "^head/bias"}, "anil makes its own head"),
+        ({"learner": "maml", "adapts": "Convolution", "trains": "^head/"}, "--config.adapts among those that"),
+        ({"backbone": "clip", "normalisation": "support"}, "--config.normalisation=support: clip has only none"),
+        ({"backbone": "conv4", "weights": "imagenet", "normalisation": "support"}, "conv4 has none"),
+    ],
+)
+def test_what_does_not_fit_is_one_line_before_anything_is_written(changes, line, weights, tmp_path):
+    given = {"weights": str(weights)} | changes
+    config = dataclasses.replace(CONFIG, **given)
+    with pytest.raises(InputError, match=line):
+        train.run(config, tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
