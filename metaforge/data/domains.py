@@ -69,7 +69,6 @@ class TestSplit:
             scores[rows] = scorer(np.asarray(image[rows]))
         return scores
 
-
     def score_episodes(
         self, scorer: Callable[[slice, np.ndarray], np.ndarray], rows: np.ndarray, *, block: int = 20
     ) -> np.ndarray:
