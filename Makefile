@@ -12,7 +12,7 @@ demo: $(VENV)/.installed  ## Meta-train, hold one forgery method out, adapt to i
 	$(BIN)/python -m experiments.demo --workdir=runs/demo
 
 test: $(VENV)/.installed-dev  ## Run the whole test suite.
-	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=30 --durations-min=5
 
 lint: $(VENV)/.installed-dev  ## Check style.
 	$(BIN)/ruff check .
