@@ -56,7 +56,11 @@ def markdown(report: dict[str, Any], *, level: int = 1) -> str:
     ]
     lines += ["", *report["verdict"]]
     for shots in grid["shots"]:
-        lines += ["", f"{head} {shots} labelled images a class, rate and steps as chosen on source validation", ""]
+        lines += [
+            "",
+            f"{head} {shots} labelled image{'s' * (shots > 1)} a class, rate and steps as chosen on source validation",
+            "",
+        ]
         lines += _chosen(report, shots)
     if len(grid["steps"]) > 2:
         lines += ["", f"{head} Shots by steps: mean over the held-out methods", "", *_grid(report)]
@@ -125,9 +129,7 @@ def verdict(report: dict[str, Any]) -> list[str]:
         if not rows:
             continue
         best = max(rows, key=lambda row: row["auc"][0])
-        sentence = (
-            f"With {shots} images a class, {best['method']} has the highest mean AUC {where}: {best['auc'][0]:.3f}"
-        )
+        sentence = f"With {shots} image{'s' * (shots > 1)} a class, {best['method']} has the highest mean AUC {where}: {best['auc'][0]:.3f}"
         if "minus_baseline" in best:
             sure = best["holm"] < 0.05
             sentence += (
