@@ -129,7 +129,8 @@ def verdict(report: dict[str, Any]) -> list[str]:
         if not rows:
             continue
         best = max(rows, key=lambda row: row["auc"][0])
-        sentence = f"With {shots} image{'s' * (shots > 1)} a class, {best['method']} has the highest mean AUC {where}: {best['auc'][0]:.3f}"
+        sentence = f"With {shots} image{'s' * (shots > 1)} a class, {best['method']} has the highest mean AUC {where}: "
+        sentence += f"{best['auc'][0]:.3f}"
         if "minus_baseline" in best:
             sure = best["holm"] < 0.05
             sentence += (
