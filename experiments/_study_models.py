@@ -35,7 +35,7 @@ def _programs(config: Config):
 
 def initial(config: Config) -> mf.MetaState:
     """The state before the first outer step: every learner of a seed starts from the same model."""
-    return _programs(_key(config))[0](_setup.init_params(config))
+    return _programs(key(config))[0](_setup.init_params(config))
 
 
 def train(config: Config, material: Material, directory: Run, *, agreement: int = 0):
@@ -53,7 +53,7 @@ def train(config: Config, material: Material, directory: Run, *, agreement: int 
     except InputError as error:
         raise Failure(str(error)) from error
     names = {name: number for number, name in enumerate(material.train.by_domain())}
-    update = _programs(_key(config))[1]
+    update = _programs(key(config))[1]
     step, state = directory.resume(initial(config))
     model = _setup.learner(config).model
     while step < config.iterations:
@@ -85,7 +85,7 @@ def train(config: Config, material: Material, directory: Run, *, agreement: int 
 _IMAGES = ("faces", "identity", "landmarks", "variants", "split_seed")
 
 
-def _key(config: Config) -> Config:
+def key(config: Config) -> Config:
     """The configuration with everything at its default that no program depends on.
 
     Which method is held out is no matter, but that one is: learners may ask how many domains there are.

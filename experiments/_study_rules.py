@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 import metaforge as mf
-from experiments import _setup
+from experiments import _setup, _study_models
 from experiments.config import Config
 from metaforge import adaptation
 from metaforge.adaptation import AdaptationRule
@@ -89,7 +89,12 @@ def program(config: Config, rule: str, steps: tuple[int, ...]) -> Callable:
 
 
 def program_key(config: Config, rule: str) -> Config:
-    """Only what changes a compiled program, so that models that differ in the rest share it."""
+    """Only what changes a compiled program, so that models that differ in the rest share it.
+
+    What a learner does itself depends on any of its settings, and no two models of a study share it.
+    """
+    if rule == "own":
+        return _study_models.key(config)
     kept = ["width", "normalisation", "convolution", "precision", "objective", "neck", "head", "inner_lr"]
-    kept += {"own": ["learner", "inner_steps", "order", "adapts"], "part": ["adapts"]}.get(rule, [])
+    kept += ["adapts"] if rule == "part" else []
     return dataclasses.replace(Config(learner="erm"), **{name: getattr(config, name) for name in kept})

@@ -3,10 +3,12 @@
 import dataclasses
 import json
 
+import jax
 import numpy as np
 import pytest
 
-from experiments import _study_cells, _study_data, _study_methods, study
+import metaforge as mf
+from experiments import _setup, _study_cells, _study_data, _study_methods, _study_rules, study
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import episode_auc
 from metaforge.evaluation.intervals import Interval
@@ -146,3 +148,22 @@ def test_bad_input_is_one_line_before_anything_is_written(changes, said, tmp_pat
     with pytest.raises(InputError, match=said.replace("(", r"\(")):
         study.run(options, CONFIG, quiet=True)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", [name for name, one in _study_methods.METHODS.items() if one.rule == "own"])
+def test_what_a_learner_does_itself_is_done_by_the_learner_that_was_trained(name):
+    """The program that judges it is compiled for a shortened configuration; it must be of the same learner."""
+    method = _study_methods.METHODS[name]
+    config = dataclasses.replace(
+        CONFIG, learner=method.learner, holdout="warp", temperature=7.0, l2=3.0, seed=1, **method.settings
+    )
+    key = _study_rules.program_key(config, "own")
+    state = jax.eval_shape(_setup.learner(config).init, _setup.init_params(config))
+    images = jax.random.randint(jax.random.key(0), (1, 4, 16, 16, 3), 0, 256).astype(np.uint8)
+    params = jax.tree.map(lambda leaf: jax.random.normal(jax.random.key(1), leaf.shape, leaf.dtype) / 8, state.params)
+    labels = np.array([[0, 1, 0, 1]], np.int32)
+    found = _study_rules.program(key, "own", (1,))(params, images[0], images, labels, images, 0.0)
+    batch = mf.Batch(images[0], labels[0])
+    adapted, _ = _setup.learner(config).adapt(params, batch)
+    logits = _setup.model(config).apply(adapted, images[0], context=images[0]).logits
+    np.testing.assert_allclose(found[0, 0], jax.nn.softmax(logits)[:, 1:].sum(-1), rtol=1e-4, atol=1e-6)
