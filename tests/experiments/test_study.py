@@ -160,7 +160,7 @@ def test_what_a_learner_does_itself_is_done_by_the_learner_that_was_trained(name
     key = _study_rules.program_key(config, "own")
     state = jax.eval_shape(_setup.learner(config).init, _setup.init_params(config))
     images = jax.random.randint(jax.random.key(0), (1, 4, 16, 16, 3), 0, 256).astype(np.uint8)
-    params = jax.tree.map(lambda leaf: jax.random.normal(jax.random.key(1), leaf.shape, leaf.dtype) / 8, state.params)
+    params = jax.tree.map(lambda leaf: jax.random.normal(jax.random.key(1), leaf.shape, leaf.dtype), state.params)
     labels = np.array([[0, 1, 0, 1]], np.int32)
     found = _study_rules.program(key, "own", (1,))(params, images[0], images, labels, images, 0.0)
     batch = mf.Batch(images[0], labels[0])
