@@ -11,7 +11,7 @@ import optax
 import metaforge as mf
 from experiments import _learners, _setup
 from experiments.config import Config
-from metaforge.data.episodes import EpisodeSampler, gather, pool
+from metaforge.data.episodes import EpisodeSampler, Pool, gather, pool
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.metrics import auc
@@ -59,11 +59,11 @@ def _episode_scores(params, images, labels, support, query, rate, *, config: Con
     return jax.lax.map(one, episodes), episodes.query.targets
 
 
-def choose_rule(config: Config, params, records: Records, *, frozen=None) -> dict:
+def choose_rule(config: Config, params, records: Records, *, held: Pool | None = None, frozen=None) -> dict:
     """The rate and the number of steps with the highest mean AUC over source-validation episodes.
 
     What the configuration fixes is not chosen. Ties go to the smaller step, and a rule that diverges counts as 0.
-    `frozen` is as in `adapt_params`.
+    `frozen` is as in `adapt_params`, and `held` what the run sees of the images, if not they themselves.
 
     Returns:
         `{"optimizer", "rate", "steps", "validation_auc", "tried"}`, JSON-able.
@@ -75,7 +75,7 @@ def choose_rule(config: Config, params, records: Records, *, frozen=None) -> dic
     unit = config.inner_lr if config.finetune_optimizer == "sgd" else 1e-3
     rates = (0.0,) if itself else (config.finetune_lr,) if config.finetune_lr else tuple(unit * rate for rate in RATES)
     counts = (config.inner_steps,) if itself else (config.finetune_steps,) if config.finetune_steps else STEPS
-    sampler, held = validation_sampler(config, records), pool(records)
+    sampler, held = validation_sampler(config, records), held or pool(records)
     images, labels = jax.device_put((held.image, held.label))
     params, tried = start(config, params), []
     for steps in counts:
@@ -123,7 +123,7 @@ def rule_key(config: Config) -> Config:
     """Only what changes the compiled program, so that runs that differ in the rest share it."""
     kept = ["width", "normalisation", "finetune_optimizer", "objective", "neck", "head"]
     if config.backbone != "conv4":
-        kept += ["backbone", "variant", "image_size"]
+        kept += ["backbone", "variant", "image_size", "keeps"]
     if config.learner in _learners.ADAPTS_ITSELF:
         kept += ["inner_lr", "inner_steps", "rates", "per_step", "temperature", "l2"]
     elif config.learner != "anil":

@@ -12,7 +12,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from experiments import _moving, _setup
+from experiments import _kept, _moving, _setup
 from experiments.config import Config
 from metaforge.backbones import choice
 from metaforge.devices import is_writer
@@ -31,6 +31,10 @@ def check(config: Config) -> None:
     choice.fingerprint(config.backbone, config.weights)
     if config.backbone != "conv4" or config.trains or config.adapts or config.per_step:
         _moving.check(config, shapes(config))
+    if config.keeps:
+        if not config.trains:
+            raise InputError(f"--config.keeps={config.keeps}: everything moves. Say with --config.trains what should.")
+        _kept.cut_of(config, _moving.part(config, shapes(config))[1])
 
 
 def shapes(config: Config) -> Params:

@@ -5,6 +5,7 @@ import optax
 import metaforge as mf
 from experiments.config import Config
 from metaforge import weighting
+from metaforge.averaging import averaged
 from metaforge.errors import InputError
 from metaforge.learners import TAKE_A_MODEL
 from metaforge.types import LossFn, Objective
@@ -90,4 +91,5 @@ def learner(
     }
     given = (backbone, objective) if config.learner in TAKE_A_MODEL else (loss_fn,)
     outer = {"adam": optax.adam, "sgd": optax.sgd}[config.outer_optimizer](rate)
+    outer = averaged(outer, config.average) if config.average else outer
     return mf.LEARNERS[config.learner](*given, outer_optimizer=outer, **{name: every[name] for name in takes})

@@ -11,6 +11,7 @@ import numpy as np
 import metaforge as mf
 from experiments import _setup
 from experiments.config import Config
+from metaforge.averaging import average_of
 from metaforge.data.files import distinct
 from metaforge.data.records import Records
 from metaforge.outliers import OutlierInfo, OutlierState, Probe
@@ -55,6 +56,13 @@ def initial(config: Config):
     key = jax.random.key_data(jax.random.key(config.seed))
     # A step consumes its state: no buffer may stand in it twice.
     return jax.tree.map(jnp.copy, TrainState(state, synthesizer(config).init(size), key))
+
+
+def final(config: Config, state) -> Any:
+    """The meta-parameters of a state that are judged and kept: the last ones, or their average if there is one."""
+    if not config.average:
+        return state.params
+    return average_of((state.learner if isinstance(state, TrainState) else state).opt_state)
 
 
 def synthesizer(config: Config) -> mf.outliers.OutlierSynthesizer:

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 import metaforge as mf
-from experiments import _learners, _moving, _prepared
+from experiments import _kept, _learners, _moving, _prepared
 from experiments._progress import progress
 from experiments.config import Config
 from metaforge.backbones import choice
@@ -101,8 +101,9 @@ def model(config: Config, *, frozen: Params | None = None) -> mf.Backbone:
         config: the run's.
 
     Other Arguments:
-        frozen: the part of the parameters that the run does not move, as `_moving.frozen` has it; the backbone then
-            takes the moving part alone. `None` for one that takes all.
+        frozen: the part of the parameters that the run does not move, as `_moving.part` has it; the backbone then
+            takes the moving part alone, and where features are kept these in place of images. `None` for one that takes
+            all.
     """
     whole = choice.choose(
         config.backbone,
@@ -117,7 +118,9 @@ def model(config: Config, *, frozen: Params | None = None) -> mf.Backbone:
         convolution=config.convolution,
         precision=config.precision,
     )
-    return whole if frozen is None else _moving.attached(whole, frozen)
+    if frozen is None:
+        return whole
+    return _moving.attached(_kept.cut_of(config, frozen).tail if config.keeps else whole, frozen)
 
 
 def objective(config: Config) -> Objective:

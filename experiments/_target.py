@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import metaforge as mf
-from experiments import _adaptation, _frozen, _learners, _moving, _probing, _setup
+from experiments import _adaptation, _frozen, _kept, _learners, _moving, _probing, _setup
 from experiments.config import LATER, Config
 from metaforge import runs
 from metaforge.backbones import choice
@@ -73,8 +73,9 @@ def load_run(directory: str | Path) -> Trained:
         raise InputError(f"run: context.npz or report.json in '{directory}' is damaged ({error}). Delete report.json "
                          "and call experiments.train again.") from None  # fmt: skip
     frozen = _frozen.of_run(config, Path(directory))
+    config = _kept.without(config)
     weights = "" if frozen is None else choice.fingerprint(config.backbone, config.weights)
-    return Trained(config, state.params, rule, context, frozen, weights)
+    return Trained(config, _probing.final(config, state), rule, context, frozen, weights)
 
 
 def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.ndarray | None = None,

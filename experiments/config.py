@@ -35,6 +35,7 @@ class Config:
     variant: str = setting("ViT-B/16", "clip: its size.", choices=choice.VARIANTS)
     weights: str = setting("", "'imagenet' for efficientnet_lite0, a safetensors file for clip; '' for random.")
     trains: str = setting("", "Which parameters outer steps move, a pattern of paths; '' for all.")
+    keeps: str = setting("", "A folder for features of the first part, if it never moves; '' computes them anew.")
     width: int = setting(32, "conv4: filters in each convolution; 64 in the paper.")
     normalisation: str = setting(
         "support",
@@ -74,6 +75,7 @@ class Config:
     outer_decay: float = setting(0.1, "Factor on outer_lr every decay_epochs (paper: 0.1).")
     decay_epochs: int = setting(150, "Epochs between decays (paper: 150); 0 for never.")
     epoch_iterations: int = setting(10, "Outer steps that count as one epoch.", open_in_paper=True)
+    average: float = setting(0.0, "Decay of an average of the parameters that replaces them; 0 for none.")
     reduction: str = setting("sum", "How the outer loss runs over tasks (paper: sum).", choices=("sum", "mean"))
     detach: bool = setting(False, "DAML: hold the weight constant in the gradient.", open_in_paper=True)
     normalize: bool = setting(False, "DAML: divide the weights by their mean.")
@@ -115,6 +117,8 @@ class Config:
             choice.check(self.backbone, **{name: getattr(self, name) for name in names})
         except InputError as error:
             raise InputError(f"--config.{error}") from None
+        if self.average >= 1:
+            raise InputError(f"--config.average={self.average}: give a number below 1, such as 0.99.")
         if self.convolution != "auto" and self.backbone != "conv4":
             raise InputError(f"--config.convolution={self.convolution}: for conv4. Leave it out.")
         for name in ("eval_every", "checkpoint_every"):
@@ -124,7 +128,7 @@ class Config:
                 )
 
 
-LATER = ("backbone", "variant", "weights", "trains")
+LATER = ("backbone", "variant", "weights", "trains", "keeps", "average")
 """Settings that runs made before there was a choice do not mention; their defaults are what those runs did."""
 
 _ABOVE_ZERO = [

@@ -17,12 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import metaforge as mf
-from experiments import _adaptation, _form, _frozen, _prepared, _probing, _ready, _setup
+from experiments import _adaptation, _form, _frozen, _kept, _prepared, _probing, _ready, _setup
 from experiments._progress import progress
 from experiments.config import LATER, PRESETS, Config
 from metaforge.commands import launch, setting, start
 from metaforge.data.catalogues import CATALOGUES
-from metaforge.data.episodes import gather, pool
+from metaforge.data.episodes import Pool, gather
 from metaforge.data.records import Records
 from metaforge.devices import connect, is_writer, spread
 from metaforge.errors import InputError
@@ -79,12 +79,13 @@ def _finish(config: Config, directory: Run, train: Records, validation: Records,
     if _is_whole(config, directory.directory):
         return read_json(directory.directory / "report.json")
     frozen = _frozen.of_run(config, directory.directory)
-    params = _train(config, directory, train, validation, frozen, quiet=quiet)
+    seen, unseen = (_kept.images(config, records, frozen, quiet=quiet) for records in (train, validation))
+    params = _train(config, directory, train, seen, _validator(config, validation, unseen, frozen), frozen, quiet=quiet)
     if is_writer():
         np.savez_compressed(directory.directory / "context.npz", images=_setup.source_context(config, train))
     report = {
         "config": dataclasses.asdict(config),
-        "adaptation": _adaptation.choose_rule(config, params, validation, frozen=frozen),
+        "adaptation": _adaptation.choose_rule(config, params, validation, held=unseen, frozen=frozen),
         "data": describe(config, train, validation),
         "final": read_rows(directory.directory)[-1],
     }
@@ -104,12 +105,11 @@ def describe(config: Config, train: Records, validation: Records) -> dict[str, A
     return {"images": counts, "skipped_files": skipped, "domains": "synthesised from real faces"}
 
 
-def _train(config: Config, directory: Run, train: Records, validation: Records, frozen, *, quiet: bool):
+def _train(config: Config, directory: Run, train: Records, held: Pool, validate, frozen, *, quiet: bool):
     """Trains to the end and returns the parameters that moved, on the host."""
-    sampler, validate = _ready.sampler(config, train), _validator(config, validation, frozen)
+    sampler = _ready.sampler(config, train)
     placed = spread(config.devices, tasks=config.tasks)
     frozen = placed.replicate(frozen)
-    held = pool(train)
     images, labels = placed.replicate((held.image, held.label))
     state = placed.replicate(_probing.initial(config))
     refresh = _refresher(config, train, placed, frozen)
@@ -158,13 +158,13 @@ def _train(config: Config, directory: Run, train: Records, validation: Records, 
             row = {"step": step, "seconds": round(seconds, 4), "data_wait": round(waited / seconds, 4)}
             row |= summarise(infos, domains) | {"outer_lr": _rate(config, step)} | found
             if step % config.eval_every == 0 or step == config.iterations:
-                row |= validate(jax.device_get(state.params))
+                row |= validate(jax.device_get(_probing.final(config, state)))
             directory.log(row)
             if step % config.checkpoint_every == 0 or step == config.iterations:
                 directory.save(step, state)
             bar.update(len(infos))
             bar.set_postfix_str(f"loss {row['query_loss']:.3f}")
-    return jax.device_get(state.params)
+    return jax.device_get(_probing.final(config, state))
 
 
 def summarise(infos: list[mf.MetaInfo], domains: list[tuple[str, ...]]) -> dict[str, float]:
@@ -237,9 +237,9 @@ def _refresher(config: Config, train: Records, placed, frozen):
     return refresh
 
 
-def _validator(config: Config, records: Records, frozen):
+def _validator(config: Config, records: Records, held: Pool, frozen):
     """Loss and accuracy on source-validation episodes."""
-    sampler, held = _adaptation.validation_sampler(config, records), pool(records)
+    sampler = _adaptation.validation_sampler(config, records)
     images, labels, frozen = jax.device_put((held.image, held.label, frozen))
     evaluate = _compiled(dataclasses.replace(config, seed=0))[1]
 

@@ -22,6 +22,7 @@ ARROWS = {
     "types": {"errors"},
     "errors": set(),
     "weighting": VOCABULARY,
+    "averaging": VOCABULARY,
     "mixed": VOCABULARY,
     "devices": VOCABULARY,
     "inner": VOCABULARY | {"mixed"},

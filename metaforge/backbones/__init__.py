@@ -3,6 +3,7 @@
 from metaforge import paths as paths
 from metaforge.backbones import choice as choice
 from metaforge.backbones import clip_model as clip_model
+from metaforge.backbones import cut as cut
 from metaforge.backbones import features as features
 from metaforge.backbones._conv4 import conv4 as conv4
 from metaforge.backbones._convolution import Convolution as Convolution

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -188,13 +188,15 @@ def _numbers(names: list) -> np.ndarray:
 
 
 def gather(
-    images: UInt8[Array, "records height width channels"],
+    images: UInt8[Array, "records height width channels"] | Float[Array, "records ..."],
     labels: Int[Array, " records"],
     support: Int[Array, "tasks shots"],
     query: Int[Array, "tasks queries"],
     domain: Int[Array, " tasks"] | None = None,
 ) -> Episode:
     """The meta-batch at given rows of an image pool, to be called inside `jax.jit`.
+
+    Where a part of the model never moves, kept features can stand in the place of images.
 
     The pool lives on the device, so a step sends only row numbers there: a few hundred bytes.
     """
@@ -205,7 +207,7 @@ class Pool(NamedTuple):
     """Images in memory, and where a table's rows are among them.
 
     Attributes:
-        image: uint8 `(images, size, size, 3)`, each file once.
+        image: uint8 `(images, size, size, 3)`, each file once; or kept features of these, floating point.
         label: int32 `(images,)`.
         index: int32 `(rows,)`: the image of every row of the table.
     """

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import _setup, _target, predict, train
+from experiments import _kept, _probing, _setup, _target, predict, train
+from metaforge import runs
+from metaforge.averaging import average_of
 from metaforge.backbones import choice
 from metaforge.backbones.efficientnet._models import assemble
 from metaforge.errors import InputError
@@ -33,6 +35,7 @@ def weights(tmp_path_factory):
     arrays = file_of(TINY_LITE, 2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(choice, "efficientnet_lite0", lambda **settings: assemble(TINY_LITE, **settings))
+        patch.setattr("metaforge.backbones.cut.LITE0", TINY_LITE)
         patch.setattr("metaforge.backbones.efficientnet._models.load_weights", lambda source: arrays)
         yield path
 
@@ -88,6 +91,32 @@ def test_a_detector_holds_what_its_file_does_not_and_scores_alike(made, weights,
         moved.rename(weights)
 
 
+def test_kept_features_train_the_same_detector_and_are_made_once(made, tmp_path, monkeypatch):
+    config, folder = made
+    keeping = dataclasses.replace(config, keeps=str(tmp_path / "features"))
+    train.run(keeping, tmp_path / "run", quiet=True)
+    plain, kept = _target.load_run(folder), _target.load_run(tmp_path / "run")
+    assert kept.config == plain.config
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-2, atol=2e-3), kept.params, plain.params)
+    jax.tree.map(np.testing.assert_array_equal, kept.frozen, plain.frozen)
+    # Another learner on the same images, and a run that goes on, make none anew.
+    monkeypatch.setattr(_kept, "BATCH", 0)
+    other = dataclasses.replace(keeping, learner="anil", seed=1, iterations=2, average=0.9)
+    train.run(dataclasses.replace(other, trains="^head/"), tmp_path / "other", quiet=True)
+    with pytest.raises((ValueError, ZeroDivisionError)):
+        train.run(dataclasses.replace(other, trains="^(top|head)"), tmp_path / "deeper", quiet=True)
+
+
+def test_an_average_is_what_is_judged_and_kept(made, tmp_path):
+    config, _ = made
+    config = dataclasses.replace(config, average=0.9, iterations=2, eval_every=2)
+    train.run(config, tmp_path / "run", quiet=True)
+    state = runs.restore(tmp_path / "run", jax.eval_shape(lambda: _probing.initial(config)))
+    run = _target.load_run(tmp_path / "run")
+    jax.tree.map(np.testing.assert_array_equal, run.params, average_of(state.opt_state))
+    assert np.any(run.params["head"]["kernel"] != state.params["head"]["kernel"])
+
+
 def test_other_weights_than_a_run_began_with_are_refused(made, weights, tmp_path):
     config, folder = made
     content = weights.read_bytes()
@@ -124,6 +153,10 @@ def test_a_run_of_before_there_was_a_choice_goes_on(trained, tmp_path):
         ({"learner": "anil", "trains": "^head/bias"}, "anil makes its own head"),
         ({"learner": "maml", "adapts": "Convolution", "trains": "^head/"}, "--config.adapts among those that"),
         ({"backbone": "clip", "normalisation": "support"}, "--config.normalisation=support: clip has only none"),
+        ({"trains": "", "keeps": "features"}, "--config.keeps=features: everything moves"),
+        ({"trains": "stem|head", "keeps": "features"}, "no first part stays as it is for every image"),
+        ({"normalisation": "support", "keeps": "features"}, "no first part stays"),
+        ({"average": 1.0}, "--config.average=1.0: give a number below 1"),
         ({"backbone": "conv4", "weights": "imagenet", "normalisation": "support"}, "conv4 has none"),
     ],
 )

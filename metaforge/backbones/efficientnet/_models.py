@@ -1,8 +1,9 @@
 """The members of the family as backbones."""
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import flax.linen as nn
 import jax
@@ -11,10 +12,10 @@ import jax.numpy as jnp
 from metaforge.backbones._flax import from_flax
 from metaforge.backbones._head import Head, check_head, head_of, make_head
 from metaforge.backbones.efficientnet._depthwise import DepthwiseForm
-from metaforge.backbones.efficientnet._network import EfficientNet, EfficientNetNormalisation
+from metaforge.backbones.efficientnet._network import EfficientNet, EfficientNetNormalisation, Trunk
 from metaforge.backbones.efficientnet._plan import B0, LITE0, Plan
 from metaforge.backbones.efficientnet._pretrained import fill, load_weights
-from metaforge.types import Backbone
+from metaforge.types import Backbone, Params
 
 HeadInit = Literal["lecun", "zeros", "pretrained"]
 """How the head begins."""
@@ -192,3 +193,22 @@ def _backbone(plan, num_classes, pretrained, normalisation, depthwise, neck, hea
         return {**fill(template, load_weights(source), source), **own}
 
     return module._replace(init=init)
+
+
+@functools.lru_cache(maxsize=64)
+def trunk(plan: Plan, parts: int, *, depthwise: DepthwiseForm = "auto") -> Callable[[Params, Any], jax.Array]:
+    """`trunk(params, images)`: what the first parts of a plan with frozen statistics make of images.
+
+    Parameters are the whole's; what the trunk does not need it does not look at.
+    """
+    module = Trunk(plan, parts, "frozen", depthwise)
+    return lambda params, images: cast(jax.Array, module.apply({"params": params}, jnp.asarray(images)))
+
+
+@functools.lru_cache(maxsize=64)
+def tail(
+    plan: Plan, parts: int, *, num_classes: int, neck: int, head: Head, depthwise: DepthwiseForm = "auto"
+) -> Backbone:
+    """The backbone that takes what `trunk` made, and has the parameters of the rest."""
+    network = EfficientNet(plan, num_classes, "frozen", depthwise, neck, head, done=parts)
+    return from_flax(network, head=head_of(head, num_classes))

@@ -64,8 +64,25 @@ class Block(nn.Module):
         return hidden + inputs if self.stride == 1 and channels == stage.features else hidden
 
 
+class Trunk(nn.Module):
+    """The first parts of a plan alone. Their parameters have the names that they have in the whole."""
+
+    plan: Plan
+    parts: int
+    normalisation: EfficientNetNormalisation = "frozen"
+    form: DepthwiseForm = "auto"
+
+    @nn.compact
+    def __call__(self, images: jax.Array) -> jax.Array:
+        """What the part after the last one would be given."""
+        return _parts(self, _centred(self.plan, images), images.shape[0], 0, self.parts)
+
+
 class EfficientNet(nn.Module):
-    """Stem, blocks, top and head of a plan. See `efficientnet_lite0`."""
+    """Stem, blocks, top and head of a plan. See `efficientnet_lite0`.
+
+    With `done` parts it takes what these have made of the images, and has no parameters for them.
+    """
 
     plan: Plan
     num_classes: int = 2
@@ -73,33 +90,46 @@ class EfficientNet(nn.Module):
     form: DepthwiseForm = "auto"
     neck: int = 0
     head: Head = "linear"
+    done: int = 0
 
     @nn.compact
     def __call__(self, inputs: jax.Array, context: jax.Array | None = None) -> Outputs:
         """Scores `inputs`, images `(examples, height, width, 3)`, uint8 or floating point in [0, 1]."""
-        if min(inputs.shape[1:3]) < 32 or inputs.shape[-1] != 3:
-            raise ValueError(f"efficientnet takes RGB images of 32 pixels or more, got {inputs.shape[1:]}.")
-        plan, form = self.plan, self.form
-        if form == "auto":
-            form = "shifts" if jax.default_backend() == "cpu" else "lax"
         # Under "support" the support rows go first through every layer and lend their statistics to all rows.
-        images, rows = _centred(plan, inputs), inputs.shape[0]
+        hidden, rows = self._taken(inputs), inputs.shape[0]
         if context is not None and self.normalisation == "support":
-            images, rows = jnp.concatenate([_centred(plan, context), images]), context.shape[0]
-        activate = _activation(plan)
-        convolve = patches_conv if form == "shifts" else jax.lax.conv_general_dilated
-        stem = nn.Conv(
-            plan.stem, (3, 3), 2, use_bias=False, kernel_init=_INIT, conv_general_dilated=convolve, name="stem"
-        )
-        hidden = activate(_normalised(self.normalisation, "stem_norm", stem(images), rows))
-        strides = [(stage, stage.stride if i == 0 else 1) for stage in plan.stages for i in range(stage.repeats)]
-        for place, (stage, stride) in enumerate(strides):
-            hidden = Block(stage, stride, plan, self.normalisation, form, name=f"block{place}")(hidden, rows)
-        hidden = activate(_normalised(self.normalisation, "top_norm", _pointwise(plan.top, "top")(hidden), rows))
-        embeddings = jnp.mean(hidden, axis=(1, 2))[images.shape[0] - inputs.shape[0] :]
+            hidden, rows = jnp.concatenate([self._taken(context), hidden]), context.shape[0]
+        hidden = _parts(self, hidden, rows, self.done, len(self.plan.parts))
+        embeddings = hidden[hidden.shape[0] - inputs.shape[0] :]
         if self.neck:
             embeddings = nn.Dense(self.neck, name="neck")(embeddings)
         return Outputs(make_head(self.head, self.num_classes, name="head")(embeddings), embeddings)
+
+    def _taken(self, inputs: jax.Array) -> jax.Array:
+        # Kept maps may have half precision; nothing is computed in it.
+        return inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32)) if self.done else _centred(self.plan, inputs)
+
+
+def _parts(module: EfficientNet | Trunk, hidden: jax.Array, rows: int, begin: int, end: int) -> jax.Array:
+    """The parts from `begin` up to `end` of a plan, in the scope of the module that calls."""
+    plan, kind, form = module.plan, module.normalisation, module.form
+    if form == "auto":
+        form = "shifts" if jax.default_backend() == "cpu" else "lax"
+    activate = _activation(plan)
+    for part, name in list(enumerate(plan.parts))[begin:end]:
+        if name == "stem":
+            convolve = patches_conv if form == "shifts" else jax.lax.conv_general_dilated
+            stem = nn.Conv(
+                plan.stem, (3, 3), 2, use_bias=False, kernel_init=_INIT, conv_general_dilated=convolve, name=name
+            )
+            hidden = activate(_normalised(kind, "stem_norm", stem(hidden), rows))
+        elif name == "top":
+            hidden = activate(_normalised(kind, "top_norm", _pointwise(plan.top, name)(hidden), rows))
+            hidden = jnp.mean(hidden, axis=(1, 2))
+        else:
+            stage, stride = plan.blocks[part - 1]
+            hidden = Block(stage, stride, plan, kind, form, name=name)(hidden, rows)
+    return hidden
 
 
 class Depthwise(nn.Module):
@@ -138,6 +168,8 @@ def _activation(plan: Plan):
 
 def _centred(plan: Plan, images: jax.Array) -> jax.Array:
     """Images as the network was trained on them."""
+    if min(images.shape[1:3]) < 32 or images.shape[-1] != 3:
+        raise ValueError(f"efficientnet takes RGB images of 32 pixels or more, got {images.shape[1:]}.")
     if jnp.issubdtype(images.dtype, jnp.integer):
         images = images.astype(jnp.float32)
     else:

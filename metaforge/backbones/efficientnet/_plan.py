@@ -42,6 +42,18 @@ class Plan(NamedTuple):
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
 
+    @property
+    def blocks(self) -> tuple[tuple[Stage, int], ...]:
+        """Every block's stage and stride, in order."""
+        return tuple(
+            (stage, stage.stride if place == 0 else 1) for stage in self.stages for place in range(stage.repeats)
+        )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of what images go through before the head, in order."""
+        return ("stem", *(f"block{place}" for place in range(len(self.blocks))), "top")
+
 
 # Tan and Le, table 1.
 _STAGES = (

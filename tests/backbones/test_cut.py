@@ -1,0 +1,107 @@
+"""A backbone in two: wherever it is cut, the two parts make the whole, and the cut is as late as it can be."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from metaforge.backbones import clip, efficientnet_lite0
+from metaforge.backbones.clip_model import VISION
+from metaforge.backbones.cut import cut
+from metaforge.backbones.efficientnet._models import assemble, tail, trunk
+from tests.backbones.test_efficientnet import TINY_LITE
+
+IMAGE = jnp.zeros((1, 32, 32, 3))
+
+
+def drawn(backbone, images, seed=0):
+    """Parameters none of which is 0 or 1, variances above 0."""
+    params = backbone.init(jax.random.key(seed), images)
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    return jax.tree.unflatten(
+        tree,
+        [leaf + jax.random.uniform(key, leaf.shape, maxval=0.3) for leaf, key in zip(leaves, keys, strict=True)],
+    )
+
+
+@pytest.mark.parametrize("parts", range(1, len(TINY_LITE.parts) + 1))
+def test_the_tail_of_the_trunk_is_the_whole_and_so_is_its_gradient(parts):
+    plan = TINY_LITE
+    images, params, outputs, gradient = of_whole()
+    rest = tail(plan, parts, num_classes=2, neck=3, head="linear")
+    maps = jax.jit(trunk(plan, parts))(params, images)
+    found, slope = scored(rest.apply)(params, maps)
+    for ours, wanted in zip(found[:2], outputs[:2], strict=True):
+        np.testing.assert_allclose(ours, wanted, rtol=1e-4, atol=1e-5)
+    done = {name for part in plan.parts[:parts] for name in (part, f"{part}_norm")}
+    assert not any(np.any(leaf) for name in done & set(params) for leaf in jax.tree.leaves(slope[name]))
+    for name in set(params) - done:
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=1e-4 * max(1.0, float(np.abs(b).max()))),
+            slope[name], gradient[name],
+        )  # fmt: skip
+
+
+def scored(apply):
+    """Outputs, and the gradient of something of the logits."""
+    loss = lambda params, inputs: jnp.sum(jnp.sin(apply(params, inputs).logits))
+    return jax.jit(lambda params, inputs: (apply(params, inputs), jax.grad(loss)(params, inputs)))
+
+
+@functools.cache
+def of_whole():
+    whole = assemble(TINY_LITE, neck=3)
+    images = jax.random.randint(jax.random.key(2), (3, 40, 32, 3), 0, 256).astype(jnp.uint8)
+    params = drawn(whole, images)
+    return images, params, *scored(whole.apply)(params, images)
+
+
+@pytest.mark.parametrize("neck", [0, 3])
+def test_clip_is_cut_before_neck_and_head(neck, monkeypatch):
+    small = dataclasses.replace(VISION["ViT-B/16"], image_size=8, patch_size=4, width=8, layers=1, heads=2)
+    monkeypatch.setitem(VISION, "ViT-B/16", small)
+    images = jax.random.uniform(jax.random.key(2), (3, 8, 8, 3))
+    whole = clip(variant=small, num_classes=2, neck=neck, image_size=8)
+    params = drawn(whole, images)
+    found = cut("clip", {"head", "neck"}, normalisation="none", neck=neck, image_size=8)
+    assert found
+    assert found.name == "features"
+    outputs = found.tail.apply(params, found.trunk(params, images))
+    for a, b in zip(outputs[:2], whole.apply(params, images)[:2], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    assert cut("clip", {"vision", "head"}, normalisation="none", image_size=8) is None
+
+
+@pytest.mark.parametrize(
+    ("moves", "name"),
+    [
+        ({"head"}, "features"),
+        ({"neck", "head"}, "features"),
+        ({"top_norm", "head"}, "top"),
+        ({"block15", "top", "head"}, "block15"),
+        ({"block9", "block3"}, "block3"),
+        ({"stem_norm", "head"}, None),
+        ({"stem"}, None),
+    ],
+)
+def test_it_is_cut_as_late_as_what_moves_allows(moves, name):
+    found = cut("efficientnet_lite0", moves, normalisation="frozen")
+    assert (found and found.name) == name
+    if found:
+        params = jax.eval_shape(efficientnet_lite0(pretrained=False, neck=2).init, jax.random.key(0), IMAGE)
+        own = {name: params[name] for name in found.keys}
+        maps = jax.eval_shape(found.trunk, own, IMAGE)
+        rest = {name: part for name, part in params.items() if name not in own}
+        assert {"neck", "head"} <= set(rest) <= set(params)
+        with_neck = cut("efficientnet_lite0", moves, normalisation="frozen", neck=2)
+        assert with_neck
+        assert jax.eval_shape(with_neck.tail.apply, rest, maps).logits.shape == (1, 2)
+
+
+def test_what_sees_a_batch_is_not_cut():
+    assert cut("efficientnet_lite0", {"head"}, normalisation="support") is None
+    assert cut("conv4", {"head"}, normalisation="none") is None
