@@ -123,7 +123,7 @@ def rule_key(config: Config) -> Config:
     """Only what changes the compiled program, so that runs that differ in the rest share it."""
     kept = ["width", "normalisation", "finetune_optimizer", "objective", "neck", "head"]
     if config.backbone != "conv4":
-        kept += ["backbone", "variant", "image_size", "keeps"]
+        kept += ["backbone", "variant", "image_size", "trains", "keeps"]
     if config.learner in _learners.ADAPTS_ITSELF:
         kept += ["inner_lr", "inner_steps", "rates", "per_step", "temperature", "l2"]
     elif config.learner != "anil":

@@ -4,7 +4,6 @@ What came from a file is read from it again, and refused if the file is another 
 moves, such as a frozen neck, is written when the run begins, since other machines would draw other last digits.
 """
 
-import dataclasses
 import os
 import zipfile
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from experiments import _kept, _moving, _setup
+from experiments import _backbone, _kept, _moving, _setup
 from experiments.config import Config
 from metaforge.backbones import choice
 from metaforge.devices import is_writer
@@ -30,16 +29,11 @@ def check(config: Config) -> None:
     """
     choice.fingerprint(config.backbone, config.weights)
     if config.backbone != "conv4" or config.trains or config.adapts or config.per_step:
-        _moving.check(config, shapes(config))
+        _moving.check(config, _backbone.shapes(config))
     if config.keeps:
         if not config.trains:
             raise InputError(f"--config.keeps={config.keeps}: everything moves. Say with --config.trains what should.")
-        _kept.cut_of(config, _moving.part(config, shapes(config))[1])
-
-
-def shapes(config: Config) -> Params:
-    """The shapes of all parameters, without a look at the weights."""
-    return jax.eval_shape(lambda: _setup.all_params(dataclasses.replace(config, weights="")))
+        _kept.cut_of(config)
 
 
 def of_run(config: Config, directory: Path) -> Params | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from experiments import _moving
+from experiments import _backbone, _moving
 from experiments._progress import progress
 from experiments.config import Config
 from metaforge.backbones.cut import Cut, cut
@@ -21,21 +21,18 @@ BATCH = 32
 """Images that the trunk sees at a time; of all batches one program."""
 
 
-def cut_of(config: Config, frozen: Params) -> Cut:
+def cut_of(config: Config) -> Cut:
     """Where a run's backbone is cut: as late as what it moves allows.
-
-    Args:
-        config: the run's.
-        frozen: what it does not move, with `None` in the places of what it does; shapes will do.
 
     Raises:
         InputError: when it has no first part that never moves and sees images one by one.
     """
+    moving = _moving.part(config, _backbone.shapes(config))[0]
     found = cut(
         config.backbone,
-        _moving.keys(frozen),
+        {name for name, part in moving.items() if jax.tree.leaves(part)},
         normalisation=config.normalisation,
-        num_classes=3 if config.objective == "fakeradar" else 2,
+        num_classes=_backbone.classes(config),
         image_size=config.image_size,
         neck=config.neck,
         head=config.head,
@@ -55,7 +52,7 @@ def images(config: Config, records: Records, frozen: Params | None, *, quiet: bo
     held = pool(records)
     if not config.keeps or frozen is None:
         return held
-    found = cut_of(config, frozen)
+    found = cut_of(config)
     # Of other weights, or cut elsewhere, features are others.
     weights = fingerprint({name: frozen[name] for name in found.keys})
     folder = Path(config.keeps) / f"{config.backbone}-{found.name}-{weights[:16]}"
@@ -71,6 +68,32 @@ def images(config: Config, records: Records, frozen: Params | None, *, quiet: bo
             return held._replace(image=stored(compute, held.image, folder=folder, progress=bar.update))
         except OSError as error:
             raise InputError(f"--config.keeps={config.keeps}: cannot write there ({error.strerror}).") from None
+
+
+def seen(config: Config, records: Records, frozen: Params | None) -> Records:
+    """A table of images as a table of what the part that never moves makes of them, in the same order."""
+    if not config.keeps:
+        return records
+    held = images(config, records, frozen)
+    return dataclasses.replace(records, image=held.image[held.index])
+
+
+def check_whole(config: Config) -> None:
+    """Holds that a model of kept features has nothing else that does not move, as a study needs it.
+
+    Raises:
+        InputError: when it has, or the trunk would be another one for every seed.
+    """
+    keys = cut_of(config).keys
+    frozen = _moving.part(config, _backbone.shapes(config))[1]
+    left = sorted(name for name, part in (frozen or {}).items() if name not in keys and jax.tree.leaves(part))
+    if left:
+        raise InputError(
+            f"--config.trains={config.trains}: of {', '.join(left)} something would not move. In a study everything "
+            "moves from the cut on, and --methods say what adapts. Name whole parts, such as '^(block15|top|head)'."
+        )
+    if not config.weights:
+        raise InputError("--config.keeps: random weights are others for every seed. Give --config.weights.")
 
 
 def without(config: Config) -> Config:

@@ -35,12 +35,6 @@ def whole(params: Params, frozen: Params | None) -> Params:
     return params if frozen is None else merge(params, frozen)
 
 
-def keys(frozen: Params) -> set[str]:
-    """The first keys of what moves, by the gaps that it leaves in what does not."""
-    gap = lambda leaf: leaf is None
-    return {name for name, part in frozen.items() if any(map(gap, jax.tree.leaves(part, is_leaf=gap)))}
-
-
 def attached(backbone: mf.Backbone, frozen: Params) -> mf.Backbone:
     """A backbone that takes the moving part alone."""
     head = backbone.head

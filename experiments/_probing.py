@@ -10,6 +10,7 @@ import numpy as np
 
 import metaforge as mf
 from experiments import _setup
+from experiments._backbone import backbone
 from experiments.config import Config
 from metaforge.averaging import average_of
 from metaforge.data.files import distinct
@@ -52,7 +53,7 @@ def initial(config: Config):
     if config.objective != "fakeradar":
         return state
     images = jnp.zeros((2, config.image_size, config.image_size, 3))
-    size = jax.eval_shape(lambda: _setup.model(config).apply(_setup.all_params(config), images)).embeddings.shape[1]
+    size = jax.eval_shape(lambda: backbone(config).apply(_setup.all_params(config), images)).embeddings.shape[1]
     key = jax.random.key_data(jax.random.key(config.seed))
     # A step consumes its state: no buffer may stand in it twice.
     return jax.tree.map(jnp.copy, TrainState(state, synthesizer(config).init(size), key))

@@ -10,10 +10,9 @@ import numpy as np
 import optax
 
 import metaforge as mf
-from experiments import _kept, _learners, _moving, _prepared
+from experiments import _backbone, _kept, _learners, _moving, _prepared
 from experiments._progress import progress
 from experiments.config import Config
-from metaforge.backbones import choice
 from metaforge.data.domains import SourceSplit, TestSplit
 from metaforge.data.faces import FaceSet, load_faces, split_people
 from metaforge.data.records import COLUMNS, Records, concatenate
@@ -64,11 +63,11 @@ def records(config: Config, *, split: SourceSplit, held_out: bool = False, quiet
     return concatenate([_domain(key, name, acquisitions, split, quiet) for name in names])
 
 
-def test_split(config: Config) -> TestSplit:
-    """The held-out methods' images of test people: to be judged on, not learned from."""
+def test_split(config: Config, *, seen: Callable[[Records], Records] = lambda records: records) -> TestSplit:  # noqa: PT028
+    """The held-out methods' images of test people: to be judged on, not learned from; `seen` is what a model sees."""
     acquisitions = tuple(_names("acquisitions", config.acquisitions, ACQUISITIONS))
     key = dataclasses.astuple(_data_fields(config))
-    return TestSplit(concatenate([_domain(key, name, acquisitions, "test", True) for name in methods(config)[1]]))
+    return TestSplit(seen(concatenate([_domain(key, name, acquisitions, "test", True) for name in methods(config)[1]])))
 
 
 def identity_of(config: Config, *pools: Records) -> str:
@@ -95,32 +94,17 @@ def split(config: Config) -> dict[str, list[Face]]:
 
 
 def model(config: Config, *, frozen: Params | None = None) -> mf.Backbone:
-    """The backbone of a run.
+    """The backbone of a run: where features are kept, one that takes these in place of images.
 
     Args:
         config: the run's.
 
     Other Arguments:
         frozen: the part of the parameters that the run does not move, as `_moving.part` has it; the backbone then
-            takes the moving part alone, and where features are kept these in place of images. `None` for one that takes
-            all.
+            takes the moving part alone. `None` for one that takes all that it looks at.
     """
-    whole = choice.choose(
-        config.backbone,
-        num_classes=3 if config.objective == "fakeradar" else 2,
-        image_size=config.image_size,
-        neck=config.neck,
-        head=config.head,
-        width=config.width,
-        normalisation=config.normalisation,
-        variant=config.variant,
-        weights=config.weights,
-        convolution=config.convolution,
-        precision=config.precision,
-    )
-    if frozen is None:
-        return whole
-    return _moving.attached(_kept.cut_of(config, frozen).tail if config.keeps else whole, frozen)
+    made = _kept.cut_of(config).tail if config.keeps else _backbone.backbone(config)
+    return made if frozen is None else _moving.attached(made, frozen)
 
 
 def objective(config: Config) -> Objective:
@@ -141,7 +125,7 @@ def init_params(config: Config) -> Params:
 
 def all_params(config: Config) -> Params:
     """The initial parameters, frozen ones too."""
-    init, images = model(config).init, jnp.zeros((2, config.image_size, config.image_size, 3))
+    init, images = _backbone.backbone(config).init, jnp.zeros((2, config.image_size, config.image_size, 3))
     # Compiled, a file's arrays would become part of the program.
     return (init if config.weights else jax.jit(init))(jax.random.key(config.seed), images)
 

@@ -61,5 +61,6 @@ def _gradients(config: Config, params, images, labels, support, query, rate):
 
 def _key(config: Config) -> Config:
     kept = ("width", "normalisation", "convolution", "precision", "objective", "neck", "head")
+    kept += ("backbone", "variant", "image_size", "trains", "keeps") if config.keeps else ()
     default = {name: getattr(config, name) for name in kept}
     return Config(**default)  # type: ignore[arg-type]

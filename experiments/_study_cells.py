@@ -83,8 +83,9 @@ def model_path(workdir: str | Path, target: str, method: Method, seed: int) -> P
 
 
 def settings(config: Config) -> dict[str, Any]:
-    """What a directory belongs to: without what came after studies were begun, and none of them may set."""
-    return {name: value for name, value in dataclasses.asdict(config).items() if name not in LATER}
+    """What a directory belongs to: settings that came after studies were begun only where they say something."""
+    said = {name for name in LATER if getattr(config, name) != getattr(Config(), name)} - {"keeps"}
+    return {name: value for name, value in dataclasses.asdict(config).items() if name in said or name not in LATER}
 
 
 def _make(place: Path, method: Method, config: Config, unit: Unit) -> None:

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 import metaforge as mf
-from experiments import _adaptation, _setup
+from experiments import _adaptation, _kept, _moving, _setup
 from experiments.config import Config
 from metaforge.data.domains import TestSplit
 from metaforge.data.episodes import EpisodeSampler, Pool, pool
@@ -45,17 +45,23 @@ def material(config: Config) -> Material:
     """The images for the held-out method that a configuration names; one at a time is kept in memory."""
     kept = ("faces", "identity", "landmarks", "variants", "split_seed", "image_size", "acquisitions", "methods",
             "holdout", "data", "frames", "memory_gb")  # fmt: skip
+    kept += _KEPT if config.keeps else ()
     return _material(Config(**{name: getattr(config, name) for name in kept}))
+
+
+_KEPT = ("backbone", "variant", "weights", "trains", "keeps", "normalisation", "neck", "head", "objective")
 
 
 @functools.lru_cache(maxsize=1)
 def _material(config: Config) -> Material:
-    train = _setup.records(config, split="train")
+    frozen = _moving.part(config, _setup.all_params(config))[1] if config.keeps else None
+    seen = functools.partial(_kept.seen, config, frozen=frozen)
+    train = seen(_setup.records(config, split="train"))
     held: Pool = pool(train)
     images, labels = jax.device_put((held.image, held.label))
-    validation = _setup.records(config, split="validation")
-    support = _setup.records(config, split="validation", held_out=True)
-    return Material(train, images, labels, held.index, validation, support, _setup.test_split(config))
+    validation = seen(_setup.records(config, split="validation"))
+    support = seen(_setup.records(config, split="validation", held_out=True))
+    return Material(train, images, labels, held.index, validation, support, _setup.test_split(config, seen=seen))
 
 
 def held_out(config: Config, target: str) -> Config:

@@ -63,6 +63,7 @@ METHODS: dict[str, Method] = {
     "fomaml": _of("fomaml"),
     "daml": _of("daml"),
     "partial": _of("maml", "part", order="second", adapts="Normalise"),
+    "partial:norms": _of("maml", "part", order="second", adapts="_norm|^head"),
     "anil": _of("anil", "head", order="second"),
     "reptile": _of("reptile", inner_steps=5),
     "meta_sgd": _of("meta_sgd", "own", order="second"),
@@ -128,6 +129,13 @@ STUDIES: dict[str, Study] = {
     "normalisation": Study(
         tuple(f"{name}:{kind}" for name in ("maml", "erm+finetune") for kind in _KINDS), "erm+finetune:support",
         (5,), (0, 1, 5, 10), "Whose statistics should normalise an image?",
+    ),
+    "what_adapts": Study(
+        (
+            "erm+finetune", "erm+head", "erm+logistic", "erm+ridge", "erm+prototypes", "anil", "fomaml", "maml",
+            "partial:norms", "protonet", "r2d2",
+        ),
+        "erm+finetune", (5, 20), (0, 1, 5, 10), "On kept features of a large backbone: what should adapt?",
     ),
     "order": Study(
         (

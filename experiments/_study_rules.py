@@ -97,4 +97,5 @@ def program_key(config: Config, rule: str) -> Config:
         return _study_models.key(config)
     kept = ["width", "normalisation", "convolution", "precision", "objective", "neck", "head", "inner_lr"]
     kept += ["adapts"] if rule == "part" else []
+    kept += ["backbone", "variant", "image_size", "trains", "keeps"] if config.keeps else []
     return dataclasses.replace(Config(learner="erm"), **{name: getattr(config, name) for name in kept})

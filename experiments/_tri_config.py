@@ -18,7 +18,7 @@ class Config:
     identity: str = setting("", "Regular expression whose group finds the person in a file's path.")
     landmarks: str = setting("", "An .npz of landmarks; default: landmarks*.npz in the folder, if any.")
     methods: str = setting("all", "Source forgery methods, or 'all' but the held-out ones.")
-    acquisitions: str = setting("none", "Of none, jpeg, downscale: each makes a domain of every method.")
+    acquisitions: str = setting("none", "Of none, jpeg, downscale, varied: each makes a domain of every method.")
     variants: int = setting(12, "Forged pairs of each face and domain.")
     split_seed: int = setting(0, "How people are split into train, validation and test.")
     image_size: int = setting(24, "Side of the face crops, in pixels.")

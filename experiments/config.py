@@ -26,7 +26,7 @@ class Config:
     memory_gb: float = setting(8.0, "The most that a split's images may take in memory.")
     methods: str = setting("all", "Source forgery methods, or 'all' but the held-out ones.")
     holdout: str = setting("", "Methods never trained or selected on.")
-    acquisitions: str = setting("none", "Of none, jpeg, downscale: each makes a domain of every method.")
+    acquisitions: str = setting("none", "Of none, jpeg, downscale, varied: each makes a domain of every method.")
     variants: int = setting(6, "Forged pairs of each face and domain.")
     split_seed: int = setting(0, "How people are split into train, validation and test.")
 

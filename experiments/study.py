@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 import metaforge as mf
-from experiments import _setup, _study_cells, _study_data, _study_report, _study_tables
+from experiments import _frozen, _kept, _setup, _study_cells, _study_data, _study_report, _study_tables
 from experiments._progress import progress
 from experiments._study_cells import Grid, Unit, queries_of, run_unit
 from experiments._study_methods import METHODS, RULE_OF, STUDIES, chosen
@@ -28,6 +28,7 @@ from experiments._workers import mapped
 from experiments.config import Config
 from experiments.demo import provenance
 from experiments.train import parts_of
+from metaforge.backbones import choice
 from metaforge.commands import launch, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import Queries
@@ -63,8 +64,14 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     """Trains, adapts, measures; returns the report."""
     began, where = time.time(), provenance()
     config.check()
-    if config.backbone != "conv4" or config.trains:
-        raise InputError("--config.backbone, --config.trains: a study compares whole Conv4 models. Leave them out.")
+    if config.keeps:
+        _frozen.check(config)
+        _kept.check_whole(config)
+    elif config.backbone != "conv4" or config.trains:
+        raise InputError(
+            "--config.backbone, --config.trains: a study compares whole Conv4 models, or such as stand on kept "
+            "features. Leave them out, or give --config.keeps=FOLDER too."
+        )
     study, grid = STUDIES[options.study], _grid(options, config.log_every)
     if (config.learner, config.seed, config.holdout) != (STUDY.learner, STUDY.seed, STUDY.holdout):
         raise InputError(
@@ -75,7 +82,9 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
         _setup.methods(_study_data.held_out(config, target))
     _study_data.refuse_too_few(config, targets, max(grid.shots))
     workdir = Path(options.workdir)
-    Run(workdir, {**dataclasses.asdict(options), "config": _study_cells.settings(config)}, passing=_PASSING)
+    weights = {"weights": choice.fingerprint(config.backbone, config.weights)} if config.weights else {}
+    settings = {**dataclasses.asdict(options), "config": _study_cells.settings(config), **weights}
+    Run(workdir, settings, passing=_PASSING)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = options.workers or (cores if jax.default_backend() == "cpu" else 1)
     cells = [(target, seed) for target in targets for seed in range(options.seeds)]

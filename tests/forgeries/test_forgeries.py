@@ -150,6 +150,15 @@ def test_an_acquisition_treats_real_and_fake_alike(kind):
     json.dumps(drawn)
 
 
+def test_a_varied_acquisition_draws_all_its_treatments_and_the_same_for_all():
+    image, seen = coloured(1)[0].image, set()
+    for seed in range(40):
+        (one, other), drawn = acquire(np.random.default_rng(seed), [image, image], "varied")
+        np.testing.assert_array_equal(one, other)
+        seen |= set(drawn)
+    assert seen == {"colour", "contrast", "downscale", "blur", "noise", "quality"}
+
+
 def test_a_flip_moves_landmarks_with_the_image():
     size = 32
     image = np.zeros((size, size, 3), np.uint8)
