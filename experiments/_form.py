@@ -68,6 +68,7 @@ def _measured(config: Config, candidates: dict[str, Form], attempt: Callable[[Co
     key = here() | {name: getattr(config, name) for name in matters} | {"erm": config.learner == "erm"}
     if config.backbone != "conv4" or config.trains:
         key |= {name: getattr(config, name) for name in ("backbone", "variant", "trains")}
+        key |= {"keeps": bool(config.keeps)}
     return fastest(programs, key=key, cache=_cache()), "measurement"
 
 

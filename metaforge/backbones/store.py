@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +44,7 @@ def stored(
 
     Example:
         >>> images = np.arange(6, dtype=np.uint8).reshape(3, 2)
+        >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     first = stored(lambda rows: rows * 2.0, images, folder=folder)
         ...     again = stored(lambda rows: 1 / 0, images[::-1], folder=folder)
@@ -99,11 +99,11 @@ def _read(path: Path) -> tuple[list[bytes], np.ndarray]:
 
 def _write(folder: Path, keys: list[bytes], values: np.ndarray) -> None:
     rows = np.stack([np.frombuffer(key, np.uint8) for key in keys])
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
+    temporary = folder / f".{os.getpid()}.tmp"
     try:
-        with open(handle, "wb") as file:
+        with open(temporary, "wb") as file:
             np.savez(file, keys=rows, values=values)
         os.replace(temporary, folder / f"{hashlib.sha256(rows.tobytes()).hexdigest()[:16]}.npz")
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -1,46 +1,59 @@
 """A run killed with SIGKILL at random moments, again and again, ends bitwise like one that was never killed."""
 
+import multiprocessing
 import os
 import random
-import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import jax
+
+from experiments import train
 from metaforge import runs
 from paper_figures import loss_curves
 from paper_figures._curves import Options
 from tests.experiments.conftest import FLAGS
 from tests.experiments.test_train import params_of, rows_of
 
-CHAINS, KILLS = 2, 5
+CHAINS, KILLS, STEPS = 2, 5, 80
 """10 kills in all, in two runs beside each other; each costs a start."""
 
-
-def start(workdir: Path, cache: Path) -> subprocess.Popen:
-    flags = [*FLAGS, "--config.baseline=false", "--config.iterations=160", "--config.methods=warp,smooth"]
-    environment = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_COMPILATION_CACHE_DIR": str(cache),
-                                "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}  # fmt: skip
-    command = [sys.executable, "-m", "experiments.train", f"--workdir={workdir}", *flags]
-    return subprocess.Popen(
-        command, env=environment, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+# Each process is a fork of one that has imported everything and started nothing: what a start costs is mostly imports.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["experiments.train", "tests.experiments.test_train"])
 
 
-def finish(process: subprocess.Popen) -> None:
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors.decode()
+def start(workdir: Path, cache: Path) -> BaseProcess:
+    process = PROCESSES.Process(target=work, args=(workdir, cache))
+    process.start()
+    return process
 
 
-def wait_for_the_first_row(process: subprocess.Popen, workdir: Path, size: int) -> None:
+def work(workdir: Path, cache: Path) -> None:
+    """The command, in a process of its own."""
+    errors = os.open(workdir.with_suffix(".err"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(errors, 2)
+    os.dup2(errors, 1)
+    for name, value in (
+        ("platforms", "cpu"), ("compilation_cache_dir", str(cache)), ("persistent_cache_min_compile_time_secs", 0),
+    ):  # fmt: skip
+        jax.config.update(f"jax_{name}", value)
+    flags = [*FLAGS, "--config.baseline=false", "--config.methods=warp,smooth", f"--config.iterations={STEPS}"]
+    flags += [f"--config.eval_every={STEPS}"]
+    raise SystemExit(train.main(["train", f"--workdir={workdir}", *flags]))
+
+
+def finish(process: BaseProcess, workdir: Path) -> None:
+    process.join(300)
+    assert process.exitcode == 0, workdir.with_suffix(".err").read_text()
+
+
+def wait_for_the_first_row(process: BaseProcess, workdir: Path, size: int) -> None:
     """Until the run writes its log, so that kills fall into training and not only into imports."""
     log = workdir / "log.jsonl"
-    while process.poll() is None and (log.stat().st_size if log.exists() else 0) == size:
-        try:
-            process.wait(timeout=0.02)
-        except subprocess.TimeoutExpired:
-            continue
+    while process.is_alive() and (log.stat().st_size if log.exists() else 0) == size:
+        process.join(0.02)
 
 
 def chain(workdir: Path, cache: Path, seed: int) -> int:
@@ -51,28 +64,26 @@ def chain(workdir: Path, cache: Path, seed: int) -> int:
         if kill:  # the first may fall anywhere, into start-up too
             rewritten = workdir / "log.jsonl"
             wait_for_the_first_row(process, workdir, rewritten.stat().st_size if rewritten.exists() else 0)
-        try:
-            process.wait(timeout=rng.uniform(0.0, 0.5 if kill else 6.0))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            hits += 1
-        process.communicate()
-    finish(start(workdir, cache))
+        process.join(rng.uniform(0.0, 0.4 if kill else 6.0))
+        hits += process.is_alive()
+        process.kill()
+        process.join()
+    finish(start(workdir, cache), workdir)
     return hits
 
 
 def test_ten_kills_change_nothing(tmp_path):
     cache = tmp_path / "cache"
-    finish(start(tmp_path / "whole", cache))
+    finish(start(tmp_path / "whole", cache), tmp_path / "whole")
     with ThreadPoolExecutor(2) as pool:
         hits = list(pool.map(lambda n: chain(tmp_path / f"killed{n}", cache, n), range(CHAINS)))
     assert sum(hits) >= 6, f"most kills must hit a living run: {hits}"
     rows, params = rows_of(tmp_path / "whole"), params_of(tmp_path / "whole")
-    assert len(rows) == 80
+    assert len(rows) == STEPS // 2
     loss_curves.draw(Options(runs=str(tmp_path / "whole"), out=str(tmp_path / "whole.png"), learners="daml"))
     for n in range(CHAINS):
         assert rows_of(tmp_path / f"killed{n}") == rows
         assert params_of(tmp_path / f"killed{n}") == params
-        assert runs.latest_step(tmp_path / f"killed{n}") == 160
+        assert runs.latest_step(tmp_path / f"killed{n}") == STEPS
         loss_curves.draw(Options(runs=str(tmp_path / f"killed{n}"), out=str(tmp_path / "killed.png"), learners="daml"))
         assert (tmp_path / "killed.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
