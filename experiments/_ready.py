@@ -8,6 +8,7 @@ from metaforge.data.records import Records, check_splits_are_disjoint, concatena
 from metaforge.devices import is_writer, spread
 from metaforge.errors import InputError
 from metaforge.runs import Run, read_json, write_json
+from metaforge.types import FAKE
 
 
 def check(config: Config, *, quiet: bool = False) -> tuple[Records, Records]:
@@ -39,8 +40,24 @@ def sampler(config: Config, train: Records) -> EpisodeSampler:
     """What draws the episodes of a run."""
     return EpisodeSampler(
         train, seed=config.seed, tasks=config.tasks, shots=config.shots, queries=config.queries,
-        fake_share=config.fake_share,
+        fake_share=config.fake_share, lead=lead(config, train),
     )  # fmt: skip
+
+
+def lead(config: Config, train: Records) -> list[str]:
+    """The domains of the methods that are in every meta-batch: of `--config.lead`, but for the held-out ones.
+
+    Raises:
+        InputError: for a method that is neither trained on nor held out.
+    """
+    methods, domains = train.method[train.label == FAKE], train.domain[train.label == FAKE]
+    found: list[str] = []
+    for name in (part.strip() for part in config.lead.split(",") if part.strip()):
+        ours = sorted(set(domains[methods == name].tolist()))
+        if not ours and name not in _setup.methods(config)[1]:
+            raise InputError(f"--config.lead={config.lead}: '{name}' is no source method of this run.")
+        found += ours
+    return found
 
 
 def refuse_other_images(config: Config, directory: Run, *pools: Records) -> None:

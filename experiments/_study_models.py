@@ -8,11 +8,11 @@ import jax
 import numpy as np
 
 import metaforge as mf
-from experiments import _setup, _study_agreement
+from experiments import _ready, _setup, _study_agreement
 from experiments._study_data import Material
 from experiments.config import Config
 from experiments.train import summarise
-from metaforge.data.episodes import EpisodeSampler, gather
+from metaforge.data.episodes import gather
 from metaforge.errors import InputError
 from metaforge.runs import Run
 
@@ -47,9 +47,7 @@ def train(config: Config, material: Material, directory: Run, *, agreement: int 
         Failure: when the loss or its gradient is no longer finite.
     """
     try:
-        sampler = EpisodeSampler(
-            material.train, seed=config.seed, tasks=config.tasks, shots=config.shots, queries=config.queries
-        )
+        sampler = _ready.sampler(config, material.train)
     except InputError as error:
         raise Failure(str(error)) from error
     names = {name: number for number, name in enumerate(material.train.by_domain())}

@@ -53,6 +53,7 @@ class Config:
     refresh_every: int = setting(50, "fakeradar: outer steps between refreshes of clusters and outliers.")
 
     tasks: int = setting(4, "Domains in a meta-batch (paper: 4).")
+    lead: str = setting("", "Source methods that are in every meta-batch.")
     shots: int = setting(5, "Support images per class.", open_in_paper=True)
     queries: int = setting(10, "Query images per class.", open_in_paper=True)
     fake_share: float = setting(0.5, "Share of fakes in a support set.", open_in_paper=True)
@@ -128,7 +129,7 @@ class Config:
                 )
 
 
-LATER = ("backbone", "variant", "weights", "trains", "keeps", "average")
+LATER = ("backbone", "variant", "weights", "trains", "keeps", "average", "lead")
 """Settings that runs made before there was a choice do not mention; their defaults are what those runs did."""
 
 _ABOVE_ZERO = [

@@ -29,6 +29,7 @@ _OF: dict[str, tuple[str, ...]] = {
     "irm": ("arjovsky2019irm",),
     "adapt": ("finn2017maml",),
     "mixed": ("kemaev2025mixflow",),
+    "averaged": ("polyak1992averaging",),
     # Weightings, and their variants as the commands call them.
     "uniform": (),
     "difficulty_aware": _DAML,

@@ -1,5 +1,6 @@
 """Episodes: a pure function of (records, seed, index), so that a run has nothing to save but its step."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -45,9 +46,11 @@ class EpisodeSampler:
         shots: support images per class. With another `fake_share` than a half, `2 * shots` images in all.
         queries: query images per class.
         fake_share: the share of fakes in the support set, in (0, 1); 0.5 is class-balanced.
+        lead: domains that are in every meta-batch; the other tasks are drawn among the rest.
 
     Raises:
-        InputError: when a domain has one class only, or too few images or people; it names the domain.
+        InputError: when a domain has one class only, or too few images or people; it names the domain. When `lead`
+            names a domain that is not there, or more of them than there are tasks.
 
     Example:
         >>> images = np.zeros((40, 4, 4, 3), np.uint8)
@@ -58,7 +61,17 @@ class EpisodeSampler:
         ((1, 4), (1, 6), ('swap',))
     """
 
-    def __init__(self, records: Records, *, seed: int, tasks: int, shots: int, queries: int, fake_share: float = 0.5):
+    def __init__(
+        self,
+        records: Records,
+        *,
+        seed: int,
+        tasks: int,
+        shots: int,
+        queries: int,
+        fake_share: float = 0.5,
+        lead: Sequence[str] = (),
+    ):
         """Deals the records into domains and finds who belongs together."""
         if not 0 < fake_share < 1:
             raise InputError(f"fake_share: {fake_share} leaves a class without images. Give a number between 0 and 1.")
@@ -70,6 +83,12 @@ class EpisodeSampler:
         self._domains = {name: _Domain(records, rows, groups) for name, rows in records.by_domain().items()}
         if not self._domains:
             raise InputError("episodes: there are no records to draw from. Check the split and the domains asked for.")
+        self._lead = list(lead)
+        if len(self._lead) > tasks or set(self._lead) - set(self._domains):
+            raise InputError(
+                f"episodes: {', '.join(self._lead)} cannot lead each of {tasks} tasks; the domains are "
+                f"{', '.join(self._domains)}. Name fewer, or raise --config.tasks."
+            )
         for name, domain in self._domains.items():
             for label, word in ((REAL, "real"), (FAKE, "fake")):
                 have, need = int(domain.count[domain.label == label].sum()), sum(self._wanted[label])
@@ -82,9 +101,10 @@ class EpisodeSampler:
     def __call__(self, index: int) -> EpisodeRows:
         """The meta-batch of number `index`."""
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, index]))
-        names = list(self._domains)
-        chosen = rng.choice(len(names), self._tasks, replace=self._tasks > len(names))
-        domains = tuple(names[i] for i in chosen)
+        names = [name for name in self._domains if name not in self._lead] or list(self._domains)
+        drawn = self._tasks - len(self._lead)
+        chosen = rng.choice(len(names), drawn, replace=drawn > len(names))
+        domains = (*self._lead, *(names[i] for i in chosen))
         sides = [self._draw(rng, self._domains[name], name) for name in domains]
         return EpisodeRows(
             np.stack([support for support, _ in sides]), np.stack([query for _, query in sides]), domains

@@ -66,6 +66,23 @@ def test_more_tasks_than_domains_repeats_domains():
     assert len(EpisodeSampler(table(), seed=0, tasks=5, shots=1, queries=1)(0).domains) == 5
 
 
+def test_leading_domains_are_in_every_meta_batch_and_the_others_in_turn():
+    sampler = EpisodeSampler(table(domains=("a", "b", "c", "d")), seed=0, tasks=3, shots=1, queries=1, lead=["c"])
+    drawn = [sampler(index).domains for index in range(60)]
+    assert {domains[0] for domains in drawn} == {"c"}
+    assert {frozenset(rest) for _, *rest in drawn} == {frozenset(pair) for pair in ("ab", "ad", "bd")}
+    assert all(len(set(domains)) == 3 for domains in drawn)
+
+
+def test_leading_domains_may_be_all_there_are_and_no_lead_changes_nothing():
+    options = {"seed": 4, "tasks": 4, "shots": 1, "queries": 1}
+    assert EpisodeSampler(table(domains=("a",)), lead=["a"], **options)(0).domains == ("a",) * 4
+    # The stream of episodes of runs that were made before there was a choice: numpy's own draw.
+    rng = np.random.default_rng(np.random.SeedSequence([4, 9]))
+    expected = tuple("abcde"[i] for i in rng.choice(5, 4, replace=False))
+    assert EpisodeSampler(table(domains=tuple("abcde")), **options)(9).domains == expected
+
+
 @pytest.mark.parametrize(("share", "fakes"), [(0.5, 5), (0.2, 2), (0.9, 9), (0.01, 1)])
 def test_support_sets_may_be_skewed(share, fakes):
     records = table(people=20, variants=6)
@@ -78,6 +95,8 @@ def test_support_sets_may_be_skewed(share, fakes):
     [
         ({"shots": 100}, "domain 'a' has 48 real images"),
         ({"fake_share": 1.0}, "fake_share"),
+        ({"lead": ["a", "z"]}, "a, z cannot lead"),
+        ({"lead": ["a", "b", "c"]}, "raise --config.tasks"),
     ],
 )
 def test_too_little_data_is_one_line_that_names_the_domain(options, words):

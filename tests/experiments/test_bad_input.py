@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from experiments import _prepared, _ready, _setup, _target, predict, show_domains, train
+from experiments.config import Config
 from metaforge import runs
+from metaforge.data.records import Records
 from metaforge.errors import InputError
 from paper_figures import loss_curves
 from tests.experiments import test_protocol
@@ -256,3 +258,19 @@ def test_prepared_data_that_cannot_be_used_is_one_line_that_names_the_folder(pre
     with pytest.raises(InputError, match=r"data: '.*set': split: 72 of 72 images are in no split, the first 'frames"):
         train.run(config, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
+
+
+def test_leading_methods_are_those_of_the_run_in_all_their_acquisitions(tmp_path):
+    images = np.zeros((8, 4, 4, 3), np.uint8)
+    records = Records.from_columns(
+        image=images, label=[0, 1] * 4, domain=["swap/jpeg"] * 2 + ["swap"] * 2 + ["warp"] * 4,
+        method=["", "swap", "", "swap", "", "warp", "", "warp"], identity=list("aabbccdd"),
+    )  # fmt: skip
+    leads = lambda text: _ready.lead(Config(lead=text, holdout="smooth"), records)
+    assert leads("swap") == ["swap", "swap/jpeg"]
+    assert leads("warp, swap") == ["warp", "swap", "swap/jpeg"]
+    # Of a study every method is held out in turn, the leading one too.
+    assert leads("smooth,warp") == ["warp"]
+    assert leads("") == []
+    with pytest.raises(InputError, match=r"--config.lead=splice: 'splice' is no source method"):
+        leads("splice")
