@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 import metaforge as mf
-from experiments import _ready, _setup, _study_agreement
+from experiments import _probing, _ready, _setup, _study_agreement
 from experiments._study_data import Material
 from experiments.config import Config
 from experiments.train import summarise
@@ -74,7 +74,7 @@ def train(config: Config, material: Material, directory: Run, *, agreement: int 
         directory.log({"step": step, "seconds": round(time.perf_counter() - began, 4)} | summarise(infos, domains))
         if step % config.checkpoint_every == 0 or step == config.iterations:
             directory.save(step, state)
-    params = jax.device_get(state.params)
+    params = jax.device_get(_probing.final(config, state))
     if agreement:
         _study_agreement.record(config, model(params), step, material, directory)
     return params

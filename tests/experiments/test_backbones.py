@@ -10,7 +10,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import _kept, _probing, _setup, _target, predict, train
+from experiments import (
+    _kept,
+    _moving,
+    _probing,
+    _setup,
+    _study_cells,
+    _study_data,
+    _study_methods,
+    _study_models,
+    _target,
+    predict,
+    study,
+    train,
+)
 from metaforge import runs
 from metaforge.averaging import average_of
 from metaforge.backbones import choice
@@ -105,6 +118,42 @@ def test_kept_features_train_the_same_detector_and_are_made_once(made, tmp_path,
     train.run(dataclasses.replace(other, trains="^head/"), tmp_path / "other", quiet=True)
     with pytest.raises((ValueError, ZeroDivisionError)):
         train.run(dataclasses.replace(other, trains="^(top|head)"), tmp_path / "deeper", quiet=True)
+
+
+def test_a_study_of_kept_features_scores_what_the_whole_network_says_of_the_images(weights, tmp_path):
+    shared = ("backbone", "normalisation", "image_size", "iterations")
+    config = dataclasses.replace(
+        study.STUDY, **{name: getattr(CONFIG, name) for name in shared},
+        weights=str(weights), trains="^(top|head)", keeps=str(tmp_path / "features"), log_every=2, checkpoint_every=4,
+        tasks=2, shots=2, queries=3, variants=2, methods="smooth,resample,warp", lead="warp", average=0.9,
+    )  # fmt: skip
+    options = study.Options(
+        study="what_adapts", methods="erm+head,anil", target="smooth", seeds=1, shots="1,2", steps="0,1",
+        episodes=20, tuning=20, resamples=20, workers=1, workdir=str(tmp_path / "study"),
+    )  # fmt: skip
+    report = study.run(options, config, quiet=True)
+    assert {row["method"] for row in report["rows"]} == {"erm+finetune", "erm+head", "anil"}
+    for name in ("erm+head", "anil"):
+        method = _study_methods.METHODS[name]
+        asked = dataclasses.replace(
+            _study_data.held_out(config, "smooth"), learner=method.learner, **method.settings
+        )  # fmt: skip
+        run = runs.Run(_study_cells.model_path(options.workdir, "smooth", method, 0), _study_cells.settings(asked))
+        params = _study_models.train(asked, _study_data.material(asked), run)
+        assert not np.array_equal(
+            params["head"]["kernel"], run.resume(_study_models.initial(asked))[1].params["head"]["kernel"]
+        )
+        # Without a step a model says of an image what the whole network does, pixels to logits.
+        plain = _kept.without(asked)
+        every = merge(params, _moving.part(plain, _setup.all_params(plain))[1])
+        apply = jax.jit(lambda images, every=every, plain=plain: _setup.model(plain).apply(every, images).logits)
+        test = _setup.test_split(plain)
+        whole = test.score(lambda images, apply=apply: np.asarray(jax.nn.softmax(apply(images))[:, 1]))
+        rows, scores = _study_cells.read_cell(_study_cells.cell_path(options.workdir, "smooth", name, 0))
+        expected = whole[_study_data.query_sets(asked, test, episodes=20)]
+        for row, found in zip(rows, scores, strict=True):
+            close = np.allclose(found, expected, rtol=5e-3, atol=5e-3)
+            assert close == (row["steps"] == 0)
 
 
 def test_an_average_is_what_is_judged_and_kept(made, tmp_path):
