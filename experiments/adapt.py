@@ -5,7 +5,8 @@
 FOLDER/real and FOLDER/fake hold images of any size and format; they should be face crops. Half of them (kept together
 by subfolder, or by file name) is set aside to test on; support sets are drawn from the other half, `--draws` times.
 The table compares the run with ERM on the same draws: not adapted, and adapted. The detector adapted on the first draw
-is saved to --out, with report.json and report.md beside it.
+is saved to --out, with report.json and report.md beside it. With --remembers=true they also say what that detector has
+lost on the kinds that the run was trained on.
 """
 
 import dataclasses
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import metaforge as mf
-from experiments import _adaptation, _target
+from experiments import _adaptation, _remembering, _target
 from metaforge.commands import launch, python, setting, start
 from metaforge.data.domains import TestSplit
 from metaforge.data.images import ImageFolder, read_folder
@@ -45,6 +46,7 @@ class Options:
     test_share: float = setting(0.5, "Share of the images set aside to test on.")
     baseline: str = setting("", "An ERM run to compare with; default: RUN/erm.")
     seed: int = setting(0, "Which images are set aside, and which are drawn.")
+    remembers: bool = setting(False, "Whether to judge the saved detector on the run's own source images too.")
 
 
 def run(options: Options) -> dict[str, Any]:
@@ -93,6 +95,8 @@ def run(options: Options) -> dict[str, Any]:
     adapted = _target.detector(
         trained["run"], support=images[rows], labels=labels[rows], rate=options.rate, steps=options.steps
     )
+    if options.remembers:
+        report["remembered"] = _remembering.remembered(trained["run"], adapted)
     # Whole or not at all: a folder that a kill left half would be in the way of the next call.
     made = out.with_name(f"{out.name}.tmp-{os.getpid()}")
     try:
@@ -187,6 +191,9 @@ def markdown(report: dict[str, Any]) -> str:
         "*support statistics* is normalised by the support set but takes no step. Resampling makes any detector look "
         + "less calibrated, so the intervals of the calibration error lie somewhat high.",
     ]
+    if "remembered" in report:
+        said = "What the saved detector still knows of the kinds that the run was trained on, on validation people:"
+        lines += ["", said, "", _remembering.markdown(report["remembered"])]
     if report["skipped_files"]:
         lines += ["", f"Files that could not be read ({len(report['skipped_files'])}):", ""]
         lines += [f"- {skip['path']}: {skip['reason']}" for skip in report["skipped_files"]]

@@ -158,4 +158,24 @@ by 10 every 150 epochs, first order, one inner step, fine-tuning at 1e-4. The re
 DEMO = Config(image_size=24, variants=12, holdout="swap", baseline=False, iterations=500)
 """What `make demo` trains, three learners times three seeds; the embedded photographs have 25 pixels."""
 
-PRESETS = {"default": Config(), "paper": PAPER, "demo": DEMO}
+STRONG = Config(
+    learner="anil",
+    image_size=160,
+    backbone="efficientnet_lite0",
+    weights="imagenet",
+    normalisation="frozen",
+    trains="^(block15|top|head)",
+    keeps="runs/features",
+    acquisitions="varied",
+    variants=8,
+    lead="self_blend",
+    shots=10,
+    iterations=1000,
+    average=0.99,
+    baseline=False,
+)
+"""Meant for real deepfakes: ImageNet's EfficientNet-Lite0 at 160 pixels, of which the last block, the top and the head
+move; matched pairs of all forgery methods, self-blending in every meta-batch, treated as images are on their way; the
+average of the parameters. What was chosen, and on what, is in docs/strong.md."""
+
+PRESETS = {"default": Config(), "paper": PAPER, "demo": DEMO, "strong": STRONG}

@@ -199,7 +199,8 @@ def main(argv: list[str]) -> int:
             f"  {python()} -m experiments.train --workdir=runs/mine --config.faces=FOLDER   # train on your own faces"
         )
 
-    return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=DEMO, presets=PRESETS)
+    presets = {name: PRESETS[name] for name in ("default", "paper", "demo")}
+    return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=DEMO, presets=presets)
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ _OURS = {
     "learner": f"it trains {', '.join(LEARNERS)}",
     "seed": "--seeds says how many",
     "baseline": "ERM is one of its learners",
-    **dict.fromkeys(("data", "methods", "holdout"), "its cells name what they train on"),
+    **dict.fromkeys(("data", "methods", "holdout", "lead"), "its cells name what they train on"),
     **dict.fromkeys(("faces", "identity", "landmarks", "acquisitions", "variants", "split_seed"),
                     "it is for forgeries of our own, and tables take prepared data"),
 }  # fmt: skip
@@ -247,7 +247,7 @@ def main(argv: list[str]) -> int:
         print(f"Wrote {options.workdir}/report.json. As LaTeX or CSV:")
         print(f"  python -m paper_figures.protocol_table --report={options.workdir}/report.json --out=table.tex")
 
-    presets = PRESETS | {"paper": PAPER}
+    presets = {name: PRESETS[name] for name in ("default", "paper", "strong")}
     return launch(argv, body, doc=__doc__ or "", options=Options(), config=PAPER, presets=presets, resumes=True)
 
 

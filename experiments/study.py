@@ -3,6 +3,7 @@
     python -m experiments.study --study=leave_one_out --workdir=runs/study
     python -m experiments.study --study=shots_by_steps --workdir=runs/shots --shots=1,5,10 --steps=0,1,5
     python -m experiments.study --study=task_weighting --workdir=runs/weighting --config.outer_optimizer=sgd
+    python -m experiments.study --study=what_adapts --preset=strong --workdir=runs/what --config.faces=FOLDER
 
 Holds out forgery methods in turn, trains every learner on the others with several seeds, adapts each with a few
 labelled images, and writes AUC with 95 % intervals and paired differences to ERM with fine-tuning. Rates and steps are
@@ -25,7 +26,7 @@ from experiments._progress import progress
 from experiments._study_cells import Grid, Unit, queries_of, run_unit
 from experiments._study_methods import METHODS, RULE_OF, STUDIES, chosen
 from experiments._workers import mapped
-from experiments.config import Config
+from experiments.config import STRONG, Config
 from experiments.demo import provenance
 from experiments.train import parts_of
 from metaforge.backbones import choice
@@ -36,6 +37,13 @@ from metaforge.runs import Run, write_json
 
 STUDY = Config(baseline=False, width=16, iterations=300, log_every=20, checkpoint_every=300)
 """How every model of a study is trained unless flags say otherwise."""
+
+PRESETS = {
+    "default": STUDY,
+    "strong": dataclasses.replace(
+        STRONG, learner=STUDY.learner, variants=4, iterations=300, log_every=20, checkpoint_every=300
+    ),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,7 +202,7 @@ def main(argv: list[str]) -> int:
         parts += [RULE_OF[one.rule] for one in asked if one.rule in RULE_OF]
         print(f"\nPlease cite what it stands on:\n\n{mf.citation(*parts)}", end="")
 
-    return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=STUDY)
+    return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=STUDY, presets=PRESETS)
 
 
 if __name__ == "__main__":

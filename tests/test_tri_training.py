@@ -125,7 +125,8 @@ def test_all_parts_off_is_exactly_the_learner_without_them(name, probe):
         contrastive=(0.0, objectives.outlier_contrastive()),
     )  # fmt: skip
     same, info = trained(name, off, [episodes(seed, probe=probe) for seed in range(3)])
-    jax.tree.map(np.testing.assert_array_equal, same, plain)
+    # To the last digit that compilers agree on: they may fuse two programs differently.
+    jax.tree.map(lambda left, right: np.testing.assert_allclose(left, right, rtol=1e-6, atol=1e-8), same, plain)
     assert {"loss/tri", "loss/contrastive", "weight/tri"} <= set(info.metrics)
     # Off by data: the same but for rounding, since the parts are still in the program.
     weights = off.weights()

@@ -123,8 +123,10 @@ def test_the_meta_gradient_is_the_same_however_xla_fuses_the_maxima(all_optimiza
     params = jax.jit(model.init)(jax.random.key(0), episodes.support.inputs[0])
     flat, unravel = ravel_pytree(params)
     step = lambda params, episodes: learner.update(learner.init(params), episodes)[0].params
-    from_tree = jax.jit(step)(params, episodes)
-    from_slices = jax.jit(lambda flat, episodes: step(unravel(flat), episodes))(flat, episodes)
+    # Fused as outside of these tests, which have an older way compile faster.
+    fused = {"xla_cpu_use_fusion_emitters": True}
+    from_tree = jax.jit(step, compiler_options=fused)(params, episodes)
+    from_slices = jax.jit(lambda flat, episodes: step(unravel(flat), episodes), compiler_options=fused)(flat, episodes)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4, equal_nan=False), from_tree, from_slices)
 
 

@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import roc_auc_score
 
-from experiments import _setup, adapt, predict
+from experiments import _setup, _target, adapt, predict
 from metaforge.screening import load_detector
 from tests.experiments.conftest import TINY
 
@@ -67,6 +68,22 @@ def test_predict_writes_a_score_for_every_readable_file_that_no_other_file_chang
     assert predict.main(["predict", f"--model={tmp_path / 'adapted'}", f"--images={one}"]) == 0
     (alone,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert float(alone["p_fake"]) == pytest.approx(float(rows[3]["p_fake"]), abs=2e-6)
+
+
+def test_what_is_forgotten_is_the_difference_of_two_aucs_on_the_source_images(trained, target, tmp_path, capsys):
+    assert call(trained, target, tmp_path / "adapted", "--remembers=true", "--steps=2", "--rate=3") == 0
+    found = json.loads((tmp_path / "adapted" / "report.json").read_text())["remembered"]
+    records = _setup.records(TINY, split="validation")
+    before = _target.detector(_target.load_run(trained))(records.image)
+    after = load_detector(tmp_path / "adapted")(records.image)
+    for name, rows in {**records.by_domain(), "all together": slice(None)}.items():
+        values = [roc_auc_score(records.label[rows], scores[rows]) for scores in (before, after)]
+        assert found[name]["before"]["value"] == pytest.approx(values[0], abs=1e-6)
+        assert found[name]["after"]["value"] == pytest.approx(values[1], abs=1e-6)
+        assert found[name]["lost"]["value"] == pytest.approx(values[0] - values[1], abs=1e-6)
+        assert found[name]["lost"]["low"] <= found[name]["lost"]["value"] <= found[name]["lost"]["high"]
+    assert set(found) == {"swap", "smooth", "warp", "all together"}
+    assert "| all together |" in capsys.readouterr().out
 
 
 def test_a_saved_detector_scores_as_it_did_when_it_was_saved(trained, target, tmp_path):

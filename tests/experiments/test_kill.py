@@ -40,7 +40,7 @@ def work(workdir: Path, cache: Path) -> None:
     ):  # fmt: skip
         jax.config.update(f"jax_{name}", value)
     flags = [*FLAGS, "--config.baseline=false", "--config.methods=warp,smooth", f"--config.iterations={STEPS}"]
-    flags += [f"--config.eval_every={STEPS}"]
+    flags += [f"--config.eval_every={STEPS}", "--config.checkpoint_every=8"]
     raise SystemExit(train.main(["train", f"--workdir={workdir}", *flags]))
 
 

@@ -1,0 +1,51 @@
+"""What a detector still knows of the kinds of forgery that it was trained on, after it was adapted to another one."""
+
+from typing import Any
+
+from experiments import _setup, _target
+from metaforge.data.domains import TestSplit
+from metaforge.evaluation.intervals import bootstrap, paired_difference
+from metaforge.screening import Detector
+
+ALL = "all together"
+
+
+def remembered(trained: _target.Trained, adapted: Detector) -> dict[str, dict[str, Any]]:
+    """AUC on the run's source-validation images, of people that it was not trained on: before adapting, and after.
+
+    Args:
+        trained: the run; its images are made, or read, again.
+        adapted: its detector, adapted to something else.
+
+    Returns:
+        By source domain, and for `ALL` of them in one pool: `before`, `after` and `lost` (before minus after, on the
+        same resamples of people), each with `value`, `low` and `high`.
+
+    Raises:
+        InputError: when the images that the run was trained on are not there any more.
+    """
+    records = _setup.records(trained.config, split="validation")
+    pool = TestSplit(records)
+    before, after = (_target.scores(trained, one, pool)[None, None] for one in (_target.detector(trained), adapted))
+    found = {}
+    for name, rows in {**records.by_domain(), ALL: slice(None)}.items():
+        labels, people = records.label[rows], records.identity[rows]
+        sides = {"before": before[..., rows], "after": after[..., rows]}
+        found[name] = {
+            state: interval["auc"]._asdict()
+            for state, interval in bootstrap(labels, sides, people, metric=("auc",), resample_seeds=False).items()
+        }
+        lost = paired_difference(labels, sides["before"], sides["after"], people, metric="auc", resample_seeds=False)
+        found[name]["lost"] = lost._asdict()
+    return found
+
+
+def markdown(found: dict[str, dict[str, Any]]) -> str:
+    """The table for people."""
+    show = lambda i: f"{i['value']:.3f} [{i['low']:.3f}, {i['high']:.3f}]"
+    lines = ["| trained on | AUC before adapting | after | lost |", "|---|---|---|---|"]
+    for name, row in found.items():
+        lost = row["lost"]
+        change = f"{lost['value']:+.3f} [{lost['low']:+.3f}, {lost['high']:+.3f}]"
+        lines.append(f"| {name} | {show(row['before'])} | {show(row['after'])} | {change} |")
+    return "\n".join(lines)
