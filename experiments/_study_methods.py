@@ -46,6 +46,7 @@ def _of(learner: str, rule: str = "all", **settings: Any) -> Method:
 METHODS: dict[str, Method] = {
     "erm": _of("erm", "none"),
     "erm+finetune": _of("erm"),
+    "erm+finetune:long": _of("erm", iterations=1500),
     "erm+head": _of("erm", "head"),
     "erm+logistic": _of("erm", "logistic"),
     "erm+ridge": _of("erm", "ridge"),
@@ -115,7 +116,7 @@ _KINDS = ("support", "episode", "group", "none")
 
 STUDIES: dict[str, Study] = {
     "leave_one_out": Study(
-        (*(name for name in METHODS if name.startswith("erm") and ":" not in name), *_LEARNED),
+        (*(name for name in METHODS if name.startswith("erm") and ":" not in name), "erm+finetune:long", *_LEARNED),
         "erm+finetune", (5,), (0, 1, 5, 10), "Which method wins on a kind of forgery that was held out?",
     ),
     "shots_by_steps": Study(

@@ -87,8 +87,8 @@ def conv4(
 
     Example:
         >>> model = conv4(width=4)
-        >>> params = model.init(jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
-        >>> model.apply(params, jnp.zeros((5, 16, 16, 3))).logits.shape
+        >>> params = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
+        >>> jax.jit(model.apply)(params, jnp.zeros((5, 16, 16, 3))).logits.shape
         (5, 2)
 
     References:

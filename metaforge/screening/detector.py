@@ -76,7 +76,8 @@ def score(
     Example:
         >>> model = choice.choose("conv4", width=4)
         >>> images = np.zeros((3, 16, 16, 3), np.uint8)
-        >>> score(model.apply, model.init(jax.random.key(0), images), images, context=images).shape
+        >>> params = jax.jit(model.init)(jax.random.key(0), images)
+        >>> score(model.apply, params, images, context=images).shape
         (3,)
     """
     if context is None:

@@ -90,8 +90,8 @@ def clip(
     Example:
         >>> small = VisionConfig(image_size=8, patch_size=4, width=8, layers=1, heads=2)
         >>> model = clip(variant=small, adapter=STAdapter(width=4))
-        >>> params = model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
-        >>> sorted(params), model.apply(params, jnp.zeros((2, 4, 12, 8, 8, 3))).logits.shape
+        >>> params = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
+        >>> sorted(params), jax.jit(model.apply)(params, jnp.zeros((2, 4, 12, 8, 8, 3))).logits.shape
         (['adapters', 'head', 'vision'], (2, 4, 3))
 
     References:

@@ -35,7 +35,7 @@ def text_tower(config: TextConfig) -> Tower:
 
     Example:
         >>> tower = text_tower(TextConfig(vocabulary=10, context=5, width=8, layers=1, heads=2, projection=6))
-        >>> tower.apply(tower.init(jax.random.key(0)), jnp.array([[8, 1, 2, 9, 0]])).embeddings.shape
+        >>> jax.jit(tower.apply)(jax.jit(tower.init)(jax.random.key(0)), jnp.array([[8, 1, 2, 9, 0]])).embeddings.shape
         (1, 6)
 
     References:
