@@ -47,10 +47,13 @@ def markdown(report: dict[str, Any], *, level: int = 1) -> str:
         f"episodes, three rates for everybody); normalisation {report['config']['normalisation']} unless a row says "
         "otherwise."
     )
+    took = f"{report['minutes']:.0f} minutes"
+    if earlier := report.get("cells_of_earlier_calls", 0):
+        took = f"the last call took {took}, and earlier ones had made {earlier} cells"
     lines = [
         f"{title} {report['question']}",
         "",
-        f"`{report['command']}`, {ran}; {report['minutes']:.0f} minutes.",
+        f"`{report['command']}`, {ran}; {took}.",
         f"Data: {report['data']}; these numbers say nothing about published deepfakes.",
         how,
     ]

@@ -97,6 +97,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     workers = options.workers or (cores if jax.default_backend() == "cpu" else 1)
     cells = [(target, seed) for target in targets for seed in range(options.seeds)]
     units = [Unit(str(workdir), *cell, group, grid, config) for cell in cells for group in _by_model(methods)]
+    earlier = len(list(workdir.glob("*/cells/*.npz")))
     queries = {target: _queries([unit for unit in units if unit.target == target]) for target in targets}
     with progress(options.study, len(cells) * len(methods), unit="cell", quiet=quiet) as bar:
         for found in mapped(run_unit, units, workers=min(workers, len(units))):
@@ -106,7 +107,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
             if not quiet:
                 bar.write(f"\n{table}\n")
     report = _report(options, config, methods, targets, grid, queries) | {"provenance": where}
-    report["minutes"] = (time.time() - began) / 60
+    report |= {"minutes": (time.time() - began) / 60, "cells_of_earlier_calls": earlier}
     report["verdict"] = _study_tables.verdict(report)
     write_json(workdir / "report.json", report)
     (workdir / "report.md").write_text(_study_tables.markdown(report))

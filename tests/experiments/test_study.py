@@ -89,7 +89,9 @@ def test_a_study_that_was_cut_off_ends_like_one_that_was_not(made, tmp_path):
     stored = json.loads((model / "config.json").read_text())
     assert stored["iterations"] == 2
     (model / "config.json").write_text(json.dumps(stored | {"iterations": config["iterations"]}))
-    study.run(options, CONFIG, quiet=True)
+    report = study.run(options, CONFIG, quiet=True)
+    assert report["cells_of_earlier_calls"] == 1
+    assert "earlier ones had made 1 cells" in (tmp_path / "report.md").read_text()
     whole, mended = cells(folder), cells(tmp_path)
     assert {name for name in mended if "fomaml" in name} == {"warp/cells/fomaml-seed0.npz"}
     for name, (rows, scores) in mended.items():
