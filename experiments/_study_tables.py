@@ -1,6 +1,6 @@
 """A study's tables for people: the one that grows while it runs, and those of the report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +13,32 @@ from metaforge.evaluation.intervals import Interval
 
 def live(
     workdir: str | Path, targets: Sequence[str], methods: Sequence[str], seeds: int, queries: Mapping[str, Queries]
-) -> str:
-    """What is there so far: mean AUC as chosen with the most shots, and from how many seeds; no intervals yet."""
-    lines = ["| method | " + " | ".join(targets) + " |", "|---" * (len(targets) + 1) + "|"]
-    for method in methods:
-        cells = [_cell(workdir, target, method, seeds, queries) for target in targets]
-        lines.append(f"| {method} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+) -> Callable[[], str]:
+    """Makes the table of what is there so far: mean AUC as chosen with the most shots, and from how many seeds.
 
+    A cell never changes once it is there, so each is read once, however often the table is asked for.
+    """
+    known: dict[Path, float] = {}
 
-def _cell(workdir, target: str, method: str, seeds: int, queries: Mapping[str, Queries]) -> str:
-    found, failed = [], 0
-    for seed in range(seeds):
-        place = cell_path(workdir, target, method, seed)
-        failed += failed_path(place).exists()
-        if place.exists() and target in queries:
+    def read(place: Path, target: str, seed: int) -> float:
+        if place not in known:
             rows, scores = read_cell(place)
             last = [number for number, row in enumerate(rows) if row["chosen"]][-1]
-            found.append(float(episode_auc(np.asarray(queries[target].labels)[seed], scores[last]).mean()))
-    text = f"{np.mean(found):.3f} ({len(found)})" if found else ""
-    return text + (f" {failed} failed" if failed else "")
+            known[place] = float(episode_auc(np.asarray(queries[target].labels)[seed], scores[last]).mean())
+        return known[place]
+
+    def cell(target: str, method: str) -> str:
+        places = [cell_path(workdir, target, method, seed) for seed in range(seeds)]
+        found = [read(place, target, seed) for seed, place in enumerate(places) if place.exists()]
+        failed = sum(failed_path(place).exists() for place in places)
+        return (f"{np.mean(found):.3f} ({len(found)})" if found else "") + (f" {failed} failed" if failed else "")
+
+    def table() -> str:
+        lines = ["| method | " + " | ".join(targets) + " |", "|---" * (len(targets) + 1) + "|"]
+        lines += [f"| {name} | {' | '.join(cell(target, name) for target in targets)} |" for name in methods]
+        return "\n".join(lines)
+
+    return table
 
 
 def markdown(report: dict[str, Any], *, level: int = 1) -> str:

@@ -99,10 +99,11 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     units = [Unit(str(workdir), *cell, group, grid, config) for cell in cells for group in _by_model(methods)]
     earlier = len(list(workdir.glob("*/cells/*.npz")))
     queries = {target: _queries([unit for unit in units if unit.target == target]) for target in targets}
+    live = _study_tables.live(workdir, targets, methods, options.seeds, queries)
     with progress(options.study, len(cells) * len(methods), unit="cell", quiet=quiet) as bar:
         for found in mapped(run_unit, units, workers=min(workers, len(units))):
             bar.update(len(found))
-            table = _study_tables.live(workdir, targets, methods, options.seeds, queries)
+            table = live()
             (workdir / "table.md").write_text(table + "\n")
             if not quiet:
                 bar.write(f"\n{table}\n")
