@@ -34,6 +34,7 @@ def draw(options: Options) -> None:
             axes.plot(value, place, "o", color="black", mfc="black" if sure else "white", ms=5, zorder=3)
         axes.axvline(0.0, color="#d55e00", lw=1.0, ls="--", zorder=0)
         axes.set_yticks(range(len(main_rows)), [row["method"] for row in main_rows])
+        axes.locator_params(axis="x", nbins=5)  # labels of seven signs, which must not touch
         axes.set_ylim(-0.7, len(main_rows) - 0.3)
         axes.set_xlabel(f"AUC minus {report['baseline']}, {most} shots, {named(target, report)}")
         axes.grid(axis="x", color="#dddddd", lw=0.6)
