@@ -53,7 +53,8 @@ def mixed_value_and_grad(loss_fn: LossFn):
             (params, floats, rest), (of_value, of_grad) = kept, cotangents
             gradient = lambda params: jax.grad(value, argnums=(0, 1))(params, floats, rest, join)
             grads, along = jax.jvp(gradient, (params,), (of_grad,))
-            both = jax.tree.map(lambda grad, tangent: of_value * grad + tangent, grads, along)
+            # A cotangent has its input's type, also where the loss has another (float32 of bfloat16 parameters).
+            both = jax.tree.map(lambda grad, tangent: (of_value * grad + tangent).astype(grad.dtype), grads, along)
             return *both, None
 
         value_and_grad.defvjp(forward, backward)

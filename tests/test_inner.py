@@ -226,6 +226,17 @@ def test_mixed_mode_and_computing_again_give_the_exact_gradient(name, x64):
 
 
 @pytest.mark.parametrize("order", ["second", "mixed"])
+def test_parameters_of_half_precision_keep_their_type_under_a_loss_of_full_precision(order):
+    def outer(theta):
+        adapted, info = mf.adapt(quadratic, theta, at(1.0), optimizer=optax.sgd(0.5), num_steps=1, order=order)
+        return quadratic(adapted, at(-2.0))[0] + jnp.sum(info.losses)
+
+    slope = jax.grad(outer)(jnp.bfloat16(3.0))
+    assert slope.dtype == jnp.bfloat16
+    assert slope == 0.5 * (2 + 2) + (3 - 1)  # through the step to 2, and of the support loss itself; all exact
+
+
+@pytest.mark.parametrize("order", ["second", "mixed"])
 @pytest.mark.parametrize("grad_steps", [0, 1, 2, 5, 9])
 def test_truncated_only_the_last_steps_shrink_the_gradient(order, grad_steps, x64):
     alpha, theta, s, q, steps = 0.1, 3.0, 1.0, -2.0, 5
