@@ -128,7 +128,8 @@ def save_detector(directory: str | Path, detector: Detector) -> None:
     """Writes a detector to a new folder, which `load_detector` reads.
 
     Of a detector whose `about` names a file of weights, the folder holds what is not in that file, and its SHA-256. It
-    always holds the context images: do not pass on a detector that was adapted on images which you may not share.
+    holds the context images where they normalise what is scored ("support", "episode"): do not pass on such a detector
+    that was adapted on images which you may not share. Of the others a black image stands in their place.
 
     Raises:
         InputError: when the folder exists and is not empty.
@@ -136,8 +137,10 @@ def save_detector(directory: str | Path, detector: Detector) -> None:
     directory = Path(directory)
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise InputError(f"out: '{directory}' exists already. Choose another --out; nothing was overwritten.")
-    run = runs.Run(directory, {"detector": detector.about})
-    run.save(1, {"params": _kept(detector.about, detector.params)[0], "context": detector.context})
+    needed = detector.about["normalisation"] in ("support", "episode")
+    context = detector.context if needed else np.zeros_like(detector.context[:1])
+    run = runs.Run(directory, {"detector": detector.about | {"context_rows": len(context)}})
+    run.save(1, {"params": _kept(detector.about, detector.params)[0], "context": context})
 
 
 def load_detector(directory: str | Path, *, weights: str = "") -> Detector:

@@ -10,7 +10,10 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from experiments import _setup, _target, adapt, predict
-from metaforge.screening import load_detector
+from experiments.config import Config
+from metaforge.data.domains import TestSplit
+from metaforge.data.records import Records
+from metaforge.screening import load_detector, save_detector
 from tests.experiments.conftest import TINY
 
 
@@ -87,11 +90,6 @@ def test_what_is_forgotten_is_the_difference_of_two_aucs_on_the_source_images(tr
 
 
 def test_a_saved_detector_scores_as_it_did_when_it_was_saved(trained, target, tmp_path):
-    from experiments import _target
-    from metaforge.data.domains import TestSplit
-    from metaforge.data.records import Records
-    from metaforge.screening import save_detector
-
     run = _target.load_run(trained)
     images, labels, _, _ = adapt.read_target(str(target), size=16)
     detector = _target.detector(run, support=images[[0, 1, 12, 13]], labels=labels[[0, 1, 12, 13]])
@@ -101,12 +99,19 @@ def test_a_saved_detector_scores_as_it_did_when_it_was_saved(trained, target, tm
     np.testing.assert_allclose(_target.scores(run, detector, test), detector(images), atol=1e-6)
 
 
-def test_images_that_normalise_each_other_do_so_in_batches_of_a_fixed_size(monkeypatch):
-    from experiments import _setup, _target
-    from experiments.config import Config
-    from metaforge.data.domains import TestSplit
-    from metaforge.data.records import Records
+@pytest.mark.parametrize("normalisation", ["support", "episode", "group", "none"])
+def test_a_saved_detector_keeps_images_only_where_they_normalise(normalisation, tmp_path):
+    config = Config(image_size=16, width=4, normalisation=normalisation, convolution="lax")
+    images = np.random.default_rng(0).integers(1, 256, (6, 16, 16, 3), np.uint8)
+    run = _target.Trained(config, _setup.init_params(config), {}, images[:2])
+    detector = _target.detector(run)
+    save_detector(tmp_path / "saved", detector)
+    again = load_detector(tmp_path / "saved")
+    np.testing.assert_array_equal(again(images), detector(images))
+    assert again.context.any() == (normalisation in ("support", "episode"))
 
+
+def test_images_that_normalise_each_other_do_so_in_batches_of_a_fixed_size(monkeypatch):
     config = Config(image_size=16, width=4, normalisation="episode", convolution="lax")
     run = _target.Trained(config, _setup.init_params(config), {}, np.zeros((2, 16, 16, 3), np.uint8))
     images = np.random.default_rng(0).integers(0, 256, (600, 16, 16, 3), np.uint8)
