@@ -14,8 +14,10 @@ from metaforge.runs import read_config, read_rows
 COLOURS = {"maml": "#0072b2", "daml": "#d55e00", "erm": "#009e73", "fomaml": "#cc79a7"}
 """Okabe and Ito's palette, which colour-blind readers can tell apart."""
 
+_OTHERS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+
 Curves = dict[str, tuple[np.ndarray, np.ndarray]]
-"""Learner to (steps, values), values of shape `(seeds, steps)`."""
+"""Learner, or what else tells curves apart, to (steps, values), values of shape `(seeds, steps)`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Options:
 
     runs: str = setting(..., "Run directories, comma-separated; * stands for anything.")
     out: str = setting(..., "The figure: .png or .pdf.")
-    learners: str = setting("maml,daml", "Which learners to draw, comma-separated.")
+    learners: str = setting("maml,daml", "Which curves to draw, comma-separated, or 'all'.")
+    by: str = setting("learner", "The setting that tells curves apart, such as weighting.")
 
 
 def find_runs(patterns: str) -> list[Path]:
@@ -40,7 +43,9 @@ def find_runs(patterns: str) -> list[Path]:
     return list(folders.values())
 
 
-def draw_column(runs: Sequence[Path], column: str, *, learners: str, ylabel: str, out: str | Path) -> str:
+def draw_column(
+    runs: Sequence[Path], column: str, *, learners: str, ylabel: str, out: str | Path, by: str = "learner"
+) -> str:
     """Draws one column of the logs for the learners asked for; says which were drawn and which were not.
 
     Raises:
@@ -48,8 +53,8 @@ def draw_column(runs: Sequence[Path], column: str, *, learners: str, ylabel: str
     """
     if Path(out).suffix not in (".png", ".pdf"):
         raise InputError(f"out: '{out}' is neither .png nor .pdf. Choose one of them.")
-    curves = read_curves(runs, column)
-    wanted = {name: curve for name, curve in curves.items() if name in learners.split(",")}
+    curves = read_curves(runs, column, by=by)
+    wanted = {name: curve for name, curve in curves.items() if learners == "all" or name in learners.split(",")}
     if not wanted:
         raise InputError(f"learners: none of '{learners}' among the runs; there are {', '.join(sorted(curves))}.")
     draw_curves(wanted, ylabel=ylabel, out=out)
@@ -58,21 +63,26 @@ def draw_column(runs: Sequence[Path], column: str, *, learners: str, ylabel: str
     return f"Wrote {out}: {', '.join(sorted(wanted))}{more}."
 
 
-def read_curves(folders: Sequence[Path], column: str) -> Curves:
+def read_curves(folders: Sequence[Path], column: str, *, by: str = "learner") -> Curves:
     """One column of the logs of runs, by learner; runs of one learner are its seeds.
 
     Args:
         folders: run directories.
         column: the name of the column, as in log.jsonl.
 
+    Other Arguments:
+        by: the setting that tells curves apart.
+
     Raises:
-        InputError: when a run lacks the column, or two runs of a learner differ in more than their seed.
+        InputError: when a run lacks the column or the setting, or two runs of a learner differ in more than their seed.
     """
     settings: dict[str, dict] = {}
     found: dict[str, list[list[tuple[int, float]]]] = {}
     for folder in folders:
         config = read_config(folder) or {}
-        learner = config.get("learner", folder.name)
+        if not isinstance(config.get(by), str):
+            raise InputError(f"by: config.json in '{folder}' has no setting '{by}' that is a word. Name another.")
+        learner = config[by]
         rest = {name: value for name, value in config.items() if name != "seed"}
         if settings.setdefault(learner, rest) != rest:
             raise InputError(f"runs: the runs of {learner} differ in more than their seed. Draw runs of one setting.")
@@ -97,10 +107,15 @@ def draw_curves(curves: Curves, *, ylabel: str, out: str | Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(4.2, 3.0), dpi=150, layout="constrained")
-    for learner, (steps, values) in sorted(curves.items()):
+    for number, (learner, (steps, values)) in enumerate(sorted(curves.items())):
         seeds = f"{len(values)} seeds" if len(values) > 1 else "1 seed"
-        axes.plot(steps, values.mean(axis=0), color=COLOURS.get(learner), label=f"{learner.upper()} ({seeds})", lw=1.6)
-        axes.fill_between(steps, values.min(axis=0), values.max(axis=0), color=COLOURS.get(learner), alpha=0.2, lw=0)
+        name, colour = (
+            (learner.upper(), COLOURS[learner]) if learner in COLOURS else (learner, _OTHERS[number % len(_OTHERS)])
+        )
+        # Many bands over each other hide the lines.
+        axes.plot(steps, values.mean(axis=0), color=colour, label=f"{name} ({seeds})", lw=1.6)
+        low, high, alpha = values.min(axis=0), values.max(axis=0), 0.2 if len(curves) < 5 else 0.08
+        axes.fill_between(steps, low, high, color=colour, alpha=alpha, lw=0)
     axes.set(xlabel="outer steps", ylabel=ylabel)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, lw=0.5)

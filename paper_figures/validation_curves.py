@@ -14,12 +14,12 @@ from paper_figures._curves import Options, draw_column, find_runs
 
 def draw(options: Options) -> None:
     """Draws the figure of the runs that the command names."""
-    print(draw_runs(find_runs(options.runs), options.out, learners=options.learners))
+    print(draw_runs(find_runs(options.runs), options.out, learners=options.learners, by=options.by))
 
 
-def draw_runs(runs: Sequence[Path], out: str | Path, *, learners: str = "maml,daml") -> str:
+def draw_runs(runs: Sequence[Path], out: str | Path, *, learners: str = "maml,daml", by: str = "learner") -> str:
     """Draws the figure of some run directories; returns a line that says what was drawn."""
-    return draw_column(runs, "val_accuracy", ylabel="validation accuracy, adapted", learners=learners, out=out)
+    return draw_column(runs, "val_accuracy", ylabel="validation accuracy, adapted", learners=learners, by=by, out=out)
 
 
 def main(argv: list[str]) -> int:

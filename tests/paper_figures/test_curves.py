@@ -41,6 +41,19 @@ def test_a_figure_is_drawn_and_the_same_data_give_the_same_bytes(tmp_path, figur
     assert (tmp_path / "out" / "one.png").read_bytes() == (tmp_path / "out" / "two.png").read_bytes()
 
 
+def test_any_setting_may_tell_curves_apart(tmp_path, capsys):
+    for name, value in (("through", 3.0), ("normalised", 5.0)):
+        write(tmp_path / name, "fomaml", [value])
+        (tmp_path / name / "config.json").write_text(json.dumps({"learner": "fomaml", "weighting": name}))
+    curves = read_curves(find_runs(f"{tmp_path}/*"), "query_loss", by="weighting")
+    assert {name: values.item() for name, (_, values) in curves.items()} == {"through": 3.0, "normalised": 5.0}
+    flags = [f"--runs={tmp_path}/*", f"--out={tmp_path}/x.png", "--learners=all"]
+    assert loss_curves.main(["figure", *flags, "--by=weighting"]) == 0
+    assert "normalised, through" in capsys.readouterr().out
+    assert loss_curves.main(["figure", *flags, "--by=colour"]) == 2
+    assert "no setting 'colour'" in capsys.readouterr().err
+
+
 def test_missing_runs_columns_and_mixed_settings_are_one_line(tmp_path, capsys):
     assert loss_curves.main(["figure", f"--runs={tmp_path}/none*", f"--out={tmp_path}/x.png"]) == 2
     assert "no run matches" in capsys.readouterr().err
