@@ -54,7 +54,7 @@ def count_frames(path: FilePath, *, max_pixels: int = MAX_PIXELS) -> int:
 
     What a file says of itself may be missing or wrong, so the file is decoded, which takes nearly as long as reading
     all of its frames. Of a folder, the image files are counted and none is opened. The beginning of a Matroska file or
-    an MPEG stream is a video, too: that its end is missing cannot be seen.
+    an MPEG stream is a video, too: that its end is missing cannot be seen. Nor can a few wrong bytes that still decode.
 
     Args:
         path: a video file, a folder of image files, or an image file.

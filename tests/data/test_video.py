@@ -128,16 +128,19 @@ def test_frames_that_are_not_there_are_refused(tmp_path):
     assert list(read_frames(path, [])) == []
 
 
-def broken_from(path, number, *, flip=0xFF):
-    """Inverts bytes inside the coded frame `number`."""
+def broken_from(path, number):
+    """Sets the second half of the coded frame `number` to zero.
+
+    A few inverted bytes decode, now and then, to another picture, and no decoder can see that. In which clips depends
+    on the pixels, and those, by a last bit here and there, on the processor.
+    """
     import av
 
     with av.open(str(path)) as container:
         packet = [packet for packet in container.demux(video=0) if packet.size][number]
         place, length = packet.pos, packet.size
     content = bytearray(path.read_bytes())
-    for byte in range(place + length // 2, place + length // 2 + 8):
-        content[byte] ^= flip
+    content[place + length // 2 : place + length] = bytes(length - length // 2)
     path.write_bytes(content)
 
 
@@ -149,10 +152,16 @@ def test_reading_ends_at_the_last_frame_that_is_wanted(tmp_path):
 
 
 def test_frames_that_the_decoder_mends_by_guessing_are_refused(tmp_path):
-    path = write_video(tmp_path / "a.mp4", face_frames(frames=12))
-    assert count_frames(path) == 12
-    broken_from(path, 0)
-    assert "cut off or broken" in refusal(lambda: count_frames(path))
+    refused = 0
+    for seed in range(8):
+        path = write_video(tmp_path / f"{seed}.mp4", face_frames(frames=12, seed=seed))
+        assert count_frames(path) == 12
+        broken_from(path, 0)
+        try:
+            count_frames(path)
+        except InputError as error:
+            refused += "broken at frame 0" in str(error)
+    assert refused >= 6  # once in some 200 clips the zeros decode, and nothing is guessed
 
 
 def test_what_is_not_a_video_is_refused_by_name(tmp_path):
