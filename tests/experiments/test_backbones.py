@@ -14,16 +14,19 @@ from experiments import (
     _kept,
     _moving,
     _probing,
+    _remembering,
     _setup,
     _study_cells,
     _study_data,
     _study_methods,
     _study_models,
     _target,
+    adapt,
     predict,
     study,
     train,
 )
+from experiments.config import STRONG
 from metaforge import runs
 from metaforge.averaging import average_of
 from metaforge.backbones import choice
@@ -154,6 +157,36 @@ def test_a_study_of_kept_features_scores_what_the_whole_network_says_of_the_imag
         for row, found in zip(rows, scores, strict=True):
             close = np.allclose(found, expected, rtol=5e-3, atol=5e-3)
             assert close == (row["steps"] == 0)
+
+
+def test_the_strong_recipe_trains_adapts_remembers_and_screens(weights, tmp_path):
+    rng = np.random.default_rng(0)
+    for label in ("real", "fake"):
+        (tmp_path / "new" / label).mkdir(parents=True)
+        for count in range(8):
+            Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(tmp_path / "new" / label / f"{count}.png")
+    small = {"weights": str(weights), "trains": "^(top|head)", "keeps": str(tmp_path / "features"), "image_size": 32}
+    few = {"variants": 1, "iterations": 4, "shots": 2, "queries": 2, "log_every": 2, "eval_every": 4, "eval_batches": 1}
+    changes = {**small, **few, "checkpoint_every": 4}
+    assert changes.keys() & {"learner", "lead", "acquisitions", "normalisation", "average", "methods"} == set()
+    config = dataclasses.replace(STRONG, **changes)
+    assert train.main(["train", "--preset=strong", f"--workdir={tmp_path / 'run'}",
+                       *(f"--config.{name}={value}" for name, value in changes.items())]) == 0  # fmt: skip
+    run = _target.load_run(tmp_path / "run")
+    assert run.config == _kept.without(config)
+    paths = {"run": tmp_path / "run", "target": tmp_path / "new", "out": tmp_path / "out"}
+    assert adapt.main(["adapt", *(f"--{name}={path}" for name, path in paths.items()),
+                       "--shots=2", "--steps=1", "--rate=0.1", "--draws=2", "--remembers=true"]) == 0  # fmt: skip
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    domains = set(_setup.records(config, split="validation").by_domain())
+    assert report["remembered"].keys() == {*domains, _remembering.ALL}
+    assert len(domains) >= len(_setup.methods(config)[0])
+    detector = load_detector(tmp_path / "out")
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    # Frozen statistics: what a detector says of an image depends on no other.
+    alone = np.concatenate([detector(images[i : i + 1]) for i in range(4)])
+    np.testing.assert_allclose(detector(images), alone, atol=1e-5)
+    assert np.ptp(alone) > 0
 
 
 def test_an_average_is_what_is_judged_and_kept(made, tmp_path):
