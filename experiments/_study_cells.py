@@ -53,9 +53,7 @@ def run_unit(unit: Unit) -> list[tuple[str, str, int, str]]:
     for name in unit.methods:
         place = cell_path(unit.workdir, unit.target, name, unit.seed)
         method = METHODS[name]
-        config = dataclasses.replace(
-            _study_data.held_out(unit.config, unit.target), seed=unit.seed, learner=method.learner, **method.settings
-        )
+        config = method.trained(dataclasses.replace(_study_data.held_out(unit.config, unit.target), seed=unit.seed))
         if not place.exists() and not failed_path(place).exists():
             try:
                 _make(place, method, config, unit)

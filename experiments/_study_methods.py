@@ -1,9 +1,11 @@
 """What a study compares: how a model is trained, and what is done with it where nobody has been."""
 
+import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from experiments.config import Config
 from metaforge.errors import InputError
 
 RULES = (
@@ -26,12 +28,19 @@ class Method(NamedTuple):
     Attributes:
         learner: how the model is trained.
         rule: what adapts it, one of `RULES`.
-        settings: the fields of `Config` in which its training differs from the others'.
+        settings: the fields of `Config` in which its training differs from the others', and `outer_rate`, a factor on
+            their `outer_lr`.
     """
 
     learner: str
     rule: str
     settings: Mapping[str, Any] = MappingProxyType({})
+
+    def trained(self, config: Config) -> Config:
+        """How its model is trained, where the study's models are trained by `config`."""
+        own = dict(self.settings)
+        rate = own.pop("outer_rate", 1.0) * config.outer_lr
+        return dataclasses.replace(config, learner=self.learner, outer_lr=rate, **own)
 
     @property
     def model(self) -> str:
@@ -78,7 +87,7 @@ METHODS: dict[str, Method] = {
     "normalised": _of("fomaml", weighting="normalised"),
     "softmax": _of("fomaml", weighting="softmax"),
     "focal": _of("fomaml", weighting="focal"),
-    "uniform:half_rate": _of("fomaml", weighting="uniform", outer_lr=5e-4),
+    "uniform:half_rate": _of("fomaml", weighting="uniform", outer_rate=0.5),
     "maml:second": _of("maml", order="second"),
     "maml:first": _of("maml", order="first"),
     "maml:mixed": _of("maml", order="mixed"),

@@ -138,9 +138,7 @@ def test_a_study_of_kept_features_scores_what_the_whole_network_says_of_the_imag
     assert {row["method"] for row in report["rows"]} == {"erm+finetune", "erm+head", "anil"}
     for name in ("erm+head", "anil"):
         method = _study_methods.METHODS[name]
-        asked = dataclasses.replace(
-            _study_data.held_out(config, "smooth"), learner=method.learner, **method.settings
-        )  # fmt: skip
+        asked = method.trained(_study_data.held_out(config, "smooth"))
         run = runs.Run(_study_cells.model_path(options.workdir, "smooth", method, 0), _study_cells.settings(asked))
         params = _study_models.train(asked, _study_data.material(asked), run)
         assert not np.array_equal(

@@ -156,9 +156,7 @@ def test_bad_input_is_one_line_before_anything_is_written(changes, said, tmp_pat
 def test_what_a_learner_does_itself_is_done_by_the_learner_that_was_trained(name):
     """The program that judges it is compiled for a shortened configuration; it must be of the same learner."""
     method = _study_methods.METHODS[name]
-    config = dataclasses.replace(
-        CONFIG, learner=method.learner, holdout="warp", temperature=7.0, l2=3.0, seed=1, **method.settings
-    )
+    config = method.trained(dataclasses.replace(CONFIG, holdout="warp", temperature=7.0, l2=3.0, seed=1))
     key = _study_rules.program_key(config, "own")
     state = jax.eval_shape(_setup.learner(config).init, _setup.init_params(config))
     images = jax.random.randint(jax.random.key(0), (1, 4, 16, 16, 3), 0, 256).astype(np.uint8)
@@ -169,3 +167,10 @@ def test_what_a_learner_does_itself_is_done_by_the_learner_that_was_trained(name
     adapted, _ = _setup.learner(config).adapt(params, batch)
     logits = _setup.model(config).apply(adapted, images[0], context=images[0]).logits
     np.testing.assert_allclose(found[0, 0], jax.nn.softmax(logits)[:, 1:].sum(-1), rtol=1e-4, atol=1e-6)
+
+
+def test_half_the_rate_is_half_of_the_rate_that_the_others_have():
+    config = dataclasses.replace(CONFIG, outer_optimizer="sgd", outer_lr=0.1)
+    slow, plain = (_study_methods.METHODS[name].trained(config) for name in ("uniform:half_rate", "uniform"))
+    assert (slow.outer_lr, plain.outer_lr) == (0.05, 0.1)
+    assert dataclasses.replace(slow, outer_lr=0.1) == plain
