@@ -38,6 +38,12 @@ class Trained:
     context: np.ndarray
     frozen: Params | None = None
     weights: str = ""
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """What a table calls it: its learner, or "detector" where that alone is at hand."""
+        return self.called or self.config.learner
 
     @property
     def transductive(self) -> bool:
@@ -103,6 +109,9 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
         about |= {"num_classes": 3 if config.objective == "fakeradar" else 2, "neck": config.neck, "head": config.head}
     about |= _of_backbone(trained)
     itself = config.learner in _learners.ADAPTS_ITSELF
+    if not itself and trained.rule:
+        patterns = {"adapts": _learners.moving(config), "trains": config.trains}
+        about["rule"] = {name: trained.rule[name] for name in ("optimizer", "rate", "steps")} | patterns
     if itself and (rate or steps):
         raise InputError(f"--rate, --steps: {config.learner} adapts as it has learned to. Leave them out.")
     if support is None:

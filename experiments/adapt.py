@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import metaforge as mf
-from experiments import _adaptation, _remembering, _target
+from experiments import _adaptation, _remembering, _saved, _target
 from metaforge.commands import launch, python, setting, start
 from metaforge.data.domains import TestSplit
 from metaforge.data.images import ImageFolder, read_folder
@@ -36,7 +36,7 @@ METRICS = ("auc", "accuracy", "eer", "ece")
 class Options:
     """What to adapt, to what, how."""
 
-    run: str = setting(..., "A finished training run.")
+    run: str = setting(..., "A finished training run, or a saved detector.")
     target: str = setting(..., "Folder with real/ and fake/ of the new kind.")
     out: str = setting(..., "Folder for the adapted detector; must not exist yet.")
     shots: int = setting(10, "Labelled images per class to adapt on.")
@@ -46,6 +46,7 @@ class Options:
     test_share: float = setting(0.5, "Share of the images set aside to test on.")
     baseline: str = setting("", "An ERM run to compare with; default: RUN/erm.")
     seed: int = setting(0, "Which images are set aside, and which are drawn.")
+    weights: str = setting("", "Of a detector: where the weights are on which it stands, if they have moved.")
     remembers: bool = setting(False, "Whether to judge the saved detector on the run's own source images too.")
 
 
@@ -62,11 +63,13 @@ def run(options: Options) -> dict[str, Any]:
     out = Path(options.out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"out: '{out}' exists already. Choose another --out; nothing was overwritten.")
-    trained = {"run": _target.load_run(options.run)}
+    trained = {"run": _saved.load(options.run, weights=options.weights)}
+    if options.remembers and trained["run"].called:
+        raise InputError(f"--remembers: the detector in '{options.run}' has no source images. Give its training run.")
     baseline = options.baseline or str(Path(options.run) / "erm")
     if options.baseline or Path(baseline).is_dir():
         trained["erm"] = _target.load_run(baseline)
-        if trained["erm"].config.learner != "erm" or trained["run"].config.learner == "erm":
+        if trained["erm"].name != "erm" or trained["run"].name == "erm":
             raise InputError(f"baseline: '{baseline}' must be an ERM run, and '{options.run}' another learner's.")
     sizes = {run.config.image_size for run in trained.values()}
     if len(sizes) > 1:
@@ -78,14 +81,14 @@ def run(options: Options) -> dict[str, Any]:
     judged = TestSplit(Records.from_columns(image=images[test], label=labels[test]))
     measured = {}
     for key, one in trained.items():
-        name = one.config.learner if key == "run" else "erm"
+        name = one.name if key == "run" else "erm"
         states = _target.worth(
             one, (images[pool], labels[pool]), judged, shots=options.shots, draws=options.draws,
             seed=options.seed, rate=options.rate, steps=options.steps,
         )  # fmt: skip
         measured |= {f"{name}, {state}": values[None] for state, values in states.items()}
     report = {"command": dataclasses.asdict(options), "normalisation": trained["run"].config.normalisation}
-    report |= _tables(labels[test], measured, groups[test], trained["run"].config.learner)
+    report |= _tables(labels[test], measured, groups[test], trained["run"].name)
     report |= {
         "images": {"real": int((labels == mf.REAL).sum()), "fake": int((labels == mf.FAKE).sum()),
                    "tested": len(test), "resampled": "file name groups, and draws of the support set"},

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from experiments import _setup, _target, adapt, predict
+from experiments import _setup, _target, adapt, export, predict
 from experiments.config import Config
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
@@ -97,6 +97,48 @@ def test_a_saved_detector_scores_as_it_did_when_it_was_saved(trained, target, tm
     np.testing.assert_array_equal(load_detector(tmp_path / "saved")(images), detector(images))
     test = TestSplit(Records.from_columns(image=images, label=labels))
     np.testing.assert_allclose(_target.scores(run, detector, test), detector(images), atol=1e-6)
+
+
+def test_an_exported_detector_screens_and_adapts_as_its_run_does(trained, target, tmp_path, capsys):
+    assert export.main(["export", f"--run={trained}", f"--out={tmp_path / 'exported'}"]) == 0
+    images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
+    np.testing.assert_array_equal(predict.load(str(tmp_path / "exported"))(images), predict.load(str(trained))(images))
+    assert call(trained, target, tmp_path / "a") == 0
+    assert call(tmp_path / "exported", target, tmp_path / "b") == 0
+    of_run, again = (load_detector(tmp_path / name) for name in "ab")
+    np.testing.assert_array_equal(again(images), of_run(images))
+    assert np.any(again(images) != predict.load(str(trained))(images))
+    tables = [json.loads((tmp_path / name / "report.json").read_text())["table"] for name in "ab"]
+    assert tables[1]["detector, adapted"] == tables[0]["daml, adapted"]
+    # And again, what was adapted already.
+    assert call(tmp_path / "b", target, tmp_path / "c", f"--baseline={trained / 'erm'}") == 0
+    # Nothing is overwritten, and what cannot be done is one line.
+    before = (tmp_path / "exported" / "config.json").read_bytes()
+    capsys.readouterr()
+    for line, arguments in (
+        ("exists already", [export.main, "export", f"--run={trained}", f"--out={tmp_path / 'exported'}"]),
+        ("no source images", [adapt.main, "adapt", f"--run={tmp_path / 'exported'}", "--remembers=true"]),
+        ("--weights: ", [adapt.main, "adapt", f"--run={trained}", "--weights=elsewhere"]),
+    ):
+        command, *flags = arguments
+        rest = [f"--target={target}", f"--out={tmp_path / 'none'}"] if command is adapt.main else []
+        assert command([*flags, *rest]) == 2
+        said = capsys.readouterr().err.strip()
+        assert line in said
+        assert "\n" not in said
+    assert (tmp_path / "exported" / "config.json").read_bytes() == before
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("lacks", ["its learner's ways", "a rule"])
+def test_a_detector_that_cannot_be_adapted_says_so(trained, target, tmp_path, lacks, capsys):
+    detector = _target.detector(_target.load_run(trained))
+    about = {name: value for name, value in detector.about.items() if name != "rule"}
+    save_detector(
+        tmp_path / "old", detector._replace(about=about | {"learner": "r2d2" if "learner" in lacks else "daml"})
+    )
+    assert call(tmp_path / "old", target, tmp_path / "out") == 2
+    assert ("how r2d2 adapts" if "learner" in lacks else "without a rule") in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("normalisation", ["support", "episode", "group", "none"])

@@ -22,6 +22,7 @@ from experiments import (
     _study_models,
     _target,
     adapt,
+    export,
     predict,
     study,
     train,
@@ -185,6 +186,11 @@ def test_the_strong_recipe_trains_adapts_remembers_and_screens(weights, tmp_path
     alone = np.concatenate([detector(images[i : i + 1]) for i in range(4)])
     np.testing.assert_allclose(detector(images), alone, atol=1e-5)
     assert np.ptp(alone) > 0
+    # What is passed on is small, and adapts to the same detector.
+    assert export.main(["export", f"--run={tmp_path / 'run'}", f"--out={tmp_path / 'exported'}"]) == 0
+    assert adapt.main(["adapt", f"--run={tmp_path / 'exported'}", f"--target={tmp_path / 'new'}", "--shots=2",
+                       "--steps=1", "--rate=0.1", "--draws=2", f"--out={tmp_path / 'again'}"]) == 0  # fmt: skip
+    np.testing.assert_allclose(load_detector(tmp_path / "again")(images), detector(images), atol=1e-5)
 
 
 def test_an_average_is_what_is_judged_and_kept(made, tmp_path):

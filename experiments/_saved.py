@@ -1,0 +1,53 @@
+"""A saved detector as something to adapt again: it has no optimizer, no log and no source images, but its rule."""
+
+from pathlib import Path
+
+from experiments import _learners, _moving, _target
+from experiments.config import Config
+from metaforge import runs
+from metaforge.errors import InputError
+from metaforge.screening import load_detector
+
+
+def load(directory: str | Path, *, weights: str = "") -> _target.Trained:
+    """A finished training run, or a saved detector in the form of one.
+
+    Args:
+        directory: of either.
+
+    Other Arguments:
+        weights: where the file is on which a detector stands; where it was when it was saved if left out.
+
+    Raises:
+        InputError: when it is neither, or damaged; for a detector that adapts by what its learner knew, or that was
+            saved without a rule.
+    """
+    found = runs.read_config(directory) or {}
+    if "detector" not in found:
+        if weights:
+            raise InputError(f"--weights: '{directory}' is a training run, which knows its weights. Leave them out.")
+        return _target.load_run(directory)
+    detector = load_detector(directory, weights=weights)
+    about = detector.about
+    if about.get("learner") in _learners.ADAPTS_ITSELF:
+        raise InputError(
+            f"run: the detector in '{directory}' has not kept how {about['learner']} adapts. Give its run."
+        )
+    if "rule" not in about:
+        raise InputError(f"run: the detector in '{directory}' was saved without a rule to adapt it by. Give its run.")
+    names = ("width", "normalisation", "image_size", "backbone", "variant", "precision", "neck", "head")
+    source = weights or about.get("weights", {}).get("source", "")
+    config = Config(
+        # Whatever trained it, what is left is a model and the steps that it takes.
+        learner="erm",
+        weights=source,
+        objective="fakeradar" if about.get("num_classes", 2) == 3 else "cross_entropy",
+        adapts=about["rule"]["adapts"],
+        trains=about["rule"]["trains"],
+        finetune_optimizer=about["rule"]["optimizer"],
+        **{name: about[name] for name in names if name in about},
+    )
+    config.check()
+    params, frozen = _moving.part(config, detector.params)
+    kept = about.get("weights", {}).get("sha256", "")
+    return _target.Trained(config, params, about["rule"], detector.context, frozen, kept, called="detector")

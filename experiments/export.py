@@ -1,0 +1,40 @@
+"""Writes the detector of a finished training run to a folder of its own, as it was trained.
+
+    python -m experiments.export --run=runs/daml --out=detector
+
+The folder holds what screening (`experiments.predict --model`) and adapting (`experiments.adapt --run`) need, and is
+what to pass on: parameters, without checkpoints, optimizer and log; source images only where they normalise what is
+scored; of a network that stands on a file of weights, what that file does not hold.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from experiments import _target
+from metaforge.commands import launch, setting, start
+from metaforge.screening import save_detector
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """From where, to where."""
+
+    run: str = setting(..., "A finished training run.")
+    out: str = setting(..., "Folder for the detector; must not exist yet.")
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+
+    def body(options: Options) -> None:
+        save_detector(options.out, _target.detector(_target.load_run(options.run)))
+        size = sum(file.stat().st_size for file in Path(options.out).rglob("*") if file.is_file())
+        print(
+            f"Wrote {options.out}: {size / 2**20:.1f} MiB. Screen: python -m experiments.predict --model={options.out}"
+        )
+
+    return launch(argv, body, doc=__doc__ or "", options=Options())
+
+
+if __name__ == "__main__":
+    start(main)
