@@ -93,6 +93,21 @@ def rows_at(report: dict[str, Any], shots: int, *, target: str | None = None) ->
     return [row for row in rows if target is None or row["target"] == target]
 
 
+def choices(report: dict[str, Any]) -> list[str]:
+    """The rows of a table of recipes: how all models of a study were trained, and each method at its most shots."""
+    config, shots = report["config"], max(report["grid"]["shots"])
+    moves = config["trains"].replace("|", r"\|")  # or the table would have more columns
+    recipe = f"`{moves}` | {config['iterations']} at {config['outer_lr']:g} | {config['lead'] or 'none'}"
+    found = {
+        (row["method"], row["target"]): Interval(*row["auc"])
+        for row in report["rows"]
+        if row["steps"] == "chosen" and row["shots"] in (0, shots)
+    }
+    targets = (*report["targets"], "mean")
+    cells = {name: " | ".join(f"{found[name, target]:.3f}" for target in targets) for name in report["methods"]}
+    return [f"| {recipe} | {name} | {cells[name]} |" for name in report["methods"]]
+
+
 def _chosen(report: dict[str, Any], shots: int) -> list[str]:
     rows = rows_at(report, shots)
     targets = [name for name in [*report["targets"], "mean"] if any(row["target"] == name for row in rows)]

@@ -159,12 +159,13 @@ DEMO = Config(image_size=24, variants=12, holdout="swap", baseline=False, iterat
 """What `make demo` trains, three learners times three seeds; the embedded photographs have 25 pixels."""
 
 STRONG = Config(
-    learner="anil",
+    learner="erm",
     image_size=160,
     backbone="efficientnet_lite0",
     weights="imagenet",
     normalisation="frozen",
     trains="^(block15|top|head)",
+    adapts="^head/",
     keeps="runs/features",
     acquisitions="varied",
     variants=8,
@@ -175,7 +176,7 @@ STRONG = Config(
     baseline=False,
 )
 """Meant for real deepfakes: ImageNet's EfficientNet-Lite0 at 160 pixels, of which the last block, the top and the head
-move; matched pairs of all forgery methods, self-blending in every meta-batch, treated as images are on their way; the
-average of the parameters. What was chosen, and on what, is in docs/strong.md."""
+are trained and the head adapts; matched pairs of all forgery methods, self-blending in every meta-batch, treated as
+images are on their way; the average of the parameters. What was chosen, and on what, is in docs/strong.md."""
 
 PRESETS = {"default": Config(), "paper": PAPER, "demo": DEMO, "strong": STRONG}

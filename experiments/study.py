@@ -41,7 +41,7 @@ STUDY = Config(baseline=False, width=16, iterations=300, log_every=20, checkpoin
 PRESETS = {
     "default": STUDY,
     "strong": dataclasses.replace(
-        STRONG, learner=STUDY.learner, variants=4, iterations=300, log_every=20, checkpoint_every=300
+        STRONG, learner=STUDY.learner, adapts="", variants=4, iterations=300, log_every=20, checkpoint_every=300
     ),
 }
 

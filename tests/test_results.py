@@ -63,6 +63,14 @@ def test_the_tables_of_a_study_are_those_of_its_report(path):
 BENCHMARKS = sorted((ROOT / "docs" / "results").glob("benchmark*.json"))
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "results").glob("strong_*.json")), ids=lambda path: path.stem)
+def test_what_the_strong_recipe_was_chosen_from_is_what_was_measured(path):
+    report, page = json.loads(path.read_text()), (ROOT / "docs" / "strong.md").read_text()
+    assert report["command"] in page
+    for line in _study_tables.choices(report):
+        assert line in page
+
+
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
 def test_the_tables_of_what_a_step_costs_are_those_of_the_reports(path):
     report = json.loads(path.read_text())
