@@ -39,8 +39,8 @@ class Method(NamedTuple):
     def trained(self, config: Config) -> Config:
         """How its model is trained, where the study's models are trained by `config`."""
         own = dict(self.settings)
-        rate = own.pop("outer_rate", 1.0) * config.outer_lr
-        return dataclasses.replace(config, learner=self.learner, outer_lr=rate, **own)
+        own.setdefault("outer_lr", own.pop("outer_rate", 1.0) * config.outer_lr)
+        return dataclasses.replace(config, learner=self.learner, **own)
 
     @property
     def model(self) -> str:
