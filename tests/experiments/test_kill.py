@@ -1,15 +1,18 @@
-"""A run killed with SIGKILL at random moments, again and again, ends bitwise like one that was never killed."""
+"""What is killed with SIGKILL at random moments, again and again, ends bitwise like what was never killed."""
 
+import json
 import multiprocessing
 import os
 import random
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import jax
+import numpy as np
 
-from experiments import train
+from experiments import _study_cells, study, train
 from metaforge import runs
 from paper_figures import loss_curves
 from paper_figures._curves import Options
@@ -21,16 +24,34 @@ CHAINS, KILLS, STEPS = 2, 5, 80
 
 # Each process is a fork of one that has imported everything and started nothing: what a start costs is mostly imports.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["experiments.train", "tests.experiments.test_train"])
+PROCESSES.set_forkserver_preload(["experiments.study", "tests.experiments.test_train"])
+
+Command = Callable[[Path], int]
 
 
-def start(workdir: Path, cache: Path) -> BaseProcess:
-    process = PROCESSES.Process(target=work, args=(workdir, cache))
+def train_a_model(workdir: Path) -> int:
+    flags = [*FLAGS, "--config.baseline=false", "--config.methods=warp,smooth", f"--config.iterations={STEPS}"]
+    flags += [f"--config.eval_every={STEPS}", "--config.checkpoint_every=8"]
+    return train.main(["train", f"--workdir={workdir}", *flags])
+
+
+def make_a_study(workdir: Path) -> int:
+    config = {"methods": "warp,smooth,swap", "variants": 2, "image_size": 16, "width": 4, "convolution": "lax",
+              "tasks": 2, "shots": 2, "queries": 3, "iterations": 16, "log_every": 2,
+              "checkpoint_every": 4}  # fmt: skip
+    options = {"workdir": workdir, "methods": "anil,erm+head", "target": "warp", "seeds": 2, "shots": 2,
+               "steps": "0,1", "episodes": 20, "tuning": 20, "resamples": 50, "workers": 1}  # fmt: skip
+    flags = [f"--config.{name}={value}" for name, value in config.items()]
+    return study.main(["study", *(f"--{name}={value}" for name, value in options.items()), *flags])
+
+
+def start(command: Command, workdir: Path, cache: Path) -> BaseProcess:
+    process = PROCESSES.Process(target=work, args=(command, workdir, cache))
     process.start()
     return process
 
 
-def work(workdir: Path, cache: Path) -> None:
+def work(command: Command, workdir: Path, cache: Path) -> None:
     """The command, in a process of its own."""
     errors = os.open(workdir.with_suffix(".err"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(errors, 2)
@@ -39,9 +60,7 @@ def work(workdir: Path, cache: Path) -> None:
         ("platforms", "cpu"), ("compilation_cache_dir", str(cache)), ("persistent_cache_min_compile_time_secs", 0),
     ):  # fmt: skip
         jax.config.update(f"jax_{name}", value)
-    flags = [*FLAGS, "--config.baseline=false", "--config.methods=warp,smooth", f"--config.iterations={STEPS}"]
-    flags += [f"--config.eval_every={STEPS}", "--config.checkpoint_every=8"]
-    raise SystemExit(train.main(["train", f"--workdir={workdir}", *flags]))
+    raise SystemExit(command(workdir))
 
 
 def finish(process: BaseProcess, workdir: Path) -> None:
@@ -60,7 +79,7 @@ def chain(workdir: Path, cache: Path, seed: int) -> int:
     """Kills a run `KILLS` times, lets it finish; returns how many kills hit a living process."""
     rng, hits = random.Random(seed), 0
     for kill in range(KILLS):
-        process = start(workdir, cache)
+        process = start(train_a_model, workdir, cache)
         if kill:  # the first may fall anywhere, into start-up too
             rewritten = workdir / "log.jsonl"
             wait_for_the_first_row(process, workdir, rewritten.stat().st_size if rewritten.exists() else 0)
@@ -68,13 +87,13 @@ def chain(workdir: Path, cache: Path, seed: int) -> int:
         hits += process.is_alive()
         process.kill()
         process.join()
-    finish(start(workdir, cache), workdir)
+    finish(start(train_a_model, workdir, cache), workdir)
     return hits
 
 
 def test_ten_kills_change_nothing(tmp_path):
     cache = tmp_path / "cache"
-    finish(start(tmp_path / "whole", cache), tmp_path / "whole")
+    finish(start(train_a_model, tmp_path / "whole", cache), tmp_path / "whole")
     with ThreadPoolExecutor(2) as pool:
         hits = list(pool.map(lambda n: chain(tmp_path / f"killed{n}", cache, n), range(CHAINS)))
     assert sum(hits) >= 6, f"most kills must hit a living run: {hits}"
@@ -87,3 +106,39 @@ def test_ten_kills_change_nothing(tmp_path):
         assert runs.latest_step(tmp_path / f"killed{n}") == STEPS
         loss_curves.draw(Options(runs=str(tmp_path / f"killed{n}"), out=str(tmp_path / "killed.png"), learners="daml"))
         assert (tmp_path / "killed.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
+
+
+def study_of(folder: Path) -> tuple[dict, dict]:
+    """Its report, without what may differ, and its cells."""
+    report = json.loads((folder / "report.json").read_text())
+    for name in ("minutes", "cells_of_earlier_calls", "command"):
+        del report[name]
+    return report, {path.name: _study_cells.read_cell(path) for path in folder.glob("warp/cells/*.npz")}
+
+
+def test_a_study_that_is_killed_whenever_a_file_appears_ends_like_one_that_was_not(tmp_path):
+    cache, whole, killed = tmp_path / "cache", tmp_path / "whole", tmp_path / "killed"
+    finish(start(make_a_study, whole, cache), whole)
+    rng, hits = random.Random(0), 0
+    # In the first model's training; in the second's; when a first cell is there, and when a third is.
+    for pattern in (
+        "warp/models/*/log.jsonl",
+        "warp/models/anil*seed0/log.jsonl",
+        "warp/cells/*",
+        "warp/cells/*seed1*",
+    ):
+        process = start(make_a_study, killed, cache)
+        while process.is_alive() and not any(killed.glob(f"warp/{name}")):
+            process.join(0.005)
+        process.join(rng.uniform(0.0, 0.2))
+        hits += process.is_alive()
+        process.kill()
+        process.join()
+    assert hits >= 3, f"most kills must hit a living study: {hits}"
+    finish(start(make_a_study, killed, cache), killed)
+    (report, cells), (expected, unbroken) = study_of(killed), study_of(whole)
+    assert report == expected
+    assert len(cells) == 6
+    for name, (rows, scores) in unbroken.items():
+        assert cells[name][0] == rows
+        np.testing.assert_array_equal(cells[name][1], scores)
