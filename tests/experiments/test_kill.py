@@ -121,12 +121,7 @@ def test_a_study_that_is_killed_whenever_a_file_appears_ends_like_one_that_was_n
     finish(start(make_a_study, whole, cache), whole)
     rng, hits = random.Random(0), 0
     # In the first model's training; in the second's; when a first cell is there, and when a third is.
-    for pattern in (
-        "warp/models/*/log.jsonl",
-        "warp/models/anil*seed0/log.jsonl",
-        "warp/cells/*",
-        "warp/cells/*seed1*",
-    ):
+    for name in ("models/*/log.jsonl", "models/anil*seed0/log.jsonl", "cells/*", "cells/*seed1*"):
         process = start(make_a_study, killed, cache)
         while process.is_alive() and not any(killed.glob(f"warp/{name}")):
             process.join(0.005)
