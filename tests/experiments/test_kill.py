@@ -37,7 +37,7 @@ def train_a_model(workdir: Path) -> int:
 
 def make_a_study(workdir: Path) -> int:
     config = {"methods": "warp,smooth,swap", "variants": 2, "image_size": 16, "width": 4, "convolution": "lax",
-              "tasks": 2, "shots": 2, "queries": 3, "iterations": 16, "log_every": 2,
+              "tasks": 2, "shots": 2, "queries": 3, "iterations": STEPS, "log_every": 2,
               "checkpoint_every": 4}  # fmt: skip
     options = {"workdir": workdir, "methods": "anil,erm+head", "target": "warp", "seeds": 2, "shots": 2,
                "steps": "0,1", "episodes": 20, "tuning": 20, "resamples": 50, "workers": 1}  # fmt: skip
@@ -120,12 +120,17 @@ def test_a_study_that_is_killed_whenever_a_file_appears_ends_like_one_that_was_n
     cache, whole, killed = tmp_path / "cache", tmp_path / "whole", tmp_path / "killed"
     finish(start(make_a_study, whole, cache), whole)
     rng, hits = random.Random(0), 0
-    # In the first model's training; in the second's; when a first cell is there, and when a third is.
-    for name in ("models/*/log.jsonl", "models/anil*seed0/log.jsonl", "cells/*", "cells/*seed1*"):
+    # While models are trained, from checkpoints on, and about when a cell is written.
+    for name in (
+        "models/erm-seed0/checkpoints/8",
+        "models/anil*/checkpoints/24",
+        "cells/anil*",
+        "models/erm-seed1/*/8",
+    ):
         process = start(make_a_study, killed, cache)
         while process.is_alive() and not any(killed.glob(f"warp/{name}")):
             process.join(0.005)
-        process.join(rng.uniform(0.0, 0.2))
+        process.join(rng.uniform(0.0, 0.1))
         hits += process.is_alive()
         process.kill()
         process.join()
