@@ -52,6 +52,7 @@ def run_unit(unit: Unit) -> list[tuple[str, str, int, str]]:
     found = []
     for name in unit.methods:
         place = cell_path(unit.workdir, unit.target, name, unit.seed)
+        place.parent.mkdir(parents=True, exist_ok=True)
         method = METHODS[name]
         config = method.trained(dataclasses.replace(_study_data.held_out(unit.config, unit.target), seed=unit.seed))
         if not place.exists() and not failed_path(place).exists():
@@ -71,7 +72,10 @@ def cell_path(workdir: str | Path, target: str, method: str, seed: int) -> Path:
 
 
 def failed_path(place: Path) -> Path:
-    """Where it is said why a cell has no scores. Deleting it has the cell tried again."""
+    """Where it is said why a cell has no scores.
+
+    Deleting it has the cell tried again; where its model could not be trained, `failed.json` of that has to go too.
+    """
     return place.with_suffix(".failed.json")
 
 
@@ -100,7 +104,6 @@ def _make(place: Path, method: Method, config: Config, unit: Unit) -> None:
     rows, scores = _judge(method, config, params, material, unit.grid)
     if not np.isfinite(scores).all():
         raise _study_models.Failure("a score on a test episode is not finite")
-    place.parent.mkdir(parents=True, exist_ok=True)
     temporary = place.with_suffix(f".{os.getpid()}.tmp")
     with open(temporary, "wb") as file:
         np.savez_compressed(file, scores=scores, rows=np.array(json.dumps(rows)))

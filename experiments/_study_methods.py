@@ -28,8 +28,8 @@ class Method(NamedTuple):
     Attributes:
         learner: how the model is trained.
         rule: what adapts it, one of `RULES`.
-        settings: the fields of `Config` in which its training differs from the others', and `outer_rate`, a factor on
-            their `outer_lr`.
+        settings: the fields of `Config` in which its training differs from the others', and `outer_rate` and `longer`,
+            factors on their `outer_lr` and `iterations`.
     """
 
     learner: str
@@ -40,6 +40,7 @@ class Method(NamedTuple):
         """How its model is trained, where the study's models are trained by `config`."""
         own = dict(self.settings)
         own.setdefault("outer_lr", own.pop("outer_rate", 1.0) * config.outer_lr)
+        own.setdefault("iterations", own.pop("longer", 1) * config.iterations)
         return dataclasses.replace(config, learner=self.learner, **own)
 
     @property
@@ -55,7 +56,7 @@ def _of(learner: str, rule: str = "all", **settings: Any) -> Method:
 METHODS: dict[str, Method] = {
     "erm": _of("erm", "none"),
     "erm+finetune": _of("erm"),
-    "erm+finetune:long": _of("erm", iterations=1500),
+    "erm+finetune:long": _of("erm", longer=5),
     "erm+head": _of("erm", "head"),
     "erm+logistic": _of("erm", "logistic"),
     "erm+ridge": _of("erm", "ridge"),
@@ -167,4 +168,6 @@ def chosen(names: str, study: Study) -> tuple[str, ...]:
     for name in asked:
         if name not in METHODS:
             raise InputError(f"--methods: unknown '{name}'; known: {', '.join(METHODS)}.")
+    if len(set(asked)) < len(asked):
+        raise InputError(f"--methods={names}: names one twice. Name each once.")
     return asked if study.baseline in asked else (study.baseline, *asked)

@@ -63,6 +63,8 @@ def measure(
 ) -> dict[str, Any]:
     """Intervals of every row of every target and of the mean over targets, and differences to the baseline."""
     targets = [target for target in scores if scores[target]]
+    if not targets:
+        return {"rows": [], "pairs": [], "reliability": {}}
     named = {target: {_text(key): value for key, value in scores[target].items()} for target in targets}
     found = episode_bootstrap({name: queries[name] for name in targets}, named, resamples=resamples)
     keys = sorted({key for target in targets for key in scores[target]}, key=_text)
@@ -77,7 +79,7 @@ def measure(
             base = mean_of([found[t][_text(against)] for t in targets]) if against and all(
                 _text(against) in found[t] for t in targets) else None  # fmt: skip
             rows.append(_row("mean", key, mean_of([found[t][_text(key)] for t in targets]), base))
-    _correct(rows)
+    correct(rows, shots)
     return {"rows": rows, "pairs": _pairs(found, scores, targets, shots), "reliability": _reliability(scores, queries)}
 
 
@@ -99,17 +101,32 @@ def _row(target: str, key: Key, found: Resampled, base: Resampled | None) -> dic
     return row
 
 
-def _correct(rows: list[dict[str, Any]]) -> None:
-    """Holm's correction of what was chosen: over targets for one method, over methods for the mean."""
+def correct(rows: list[dict[str, Any]], shots: Sequence[int]) -> None:
+    """Holm's correction of what was chosen, in place.
+
+    Where a winner is named, on the mean over targets or on the only target, all methods at one number of shots are a
+    family, those that take no labels among them; these are in the family of every number of shots, and keep the highest
+    of its p-values. On the single targets of several, a family is one method on all of them.
+    """
     chosen = [row for row in rows if row["steps"] == "chosen" and "p" in row]
-    families: dict[Any, list[dict[str, Any]]] = {}
+    last = overall(rows)
+    families = [[row for row in chosen if row["target"] == last and row["shots"] in (0, count)] for count in shots]
+    singles: dict[Any, list[dict[str, Any]]] = {}
     for row in chosen:
-        mean = row["target"] == "mean"
-        families.setdefault((mean, row["shots"] if mean else (row["method"], row["shots"])), []).append(row)
-    for family in families.values():
+        if row["target"] != last:
+            singles.setdefault((row["method"], row["shots"]), []).append(row)
+    for row in chosen:
+        row["holm"] = 0.0
+    for family in filter(None, [*families, *singles.values()]):
         decided = holm({str(number): row["p"] for number, row in enumerate(family)})
         for number, row in enumerate(family):
-            row["holm"] = decided[str(number)].adjusted
+            row["holm"] = max(row["holm"], decided[str(number)].adjusted)
+
+
+def overall(rows: Sequence[dict[str, Any]]) -> str:
+    """Where methods are ranked: "mean", over targets, or the only target that has rows."""
+    targets = list(dict.fromkeys(row["target"] for row in rows))
+    return "mean" if "mean" in targets or not targets else targets[0]
 
 
 def _pairs(found, scores, targets: Sequence[str], shots: Sequence[int]) -> list[dict[str, Any]]:

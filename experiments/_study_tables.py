@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from experiments._study_cells import cell_path, failed_path, read_cell
+from experiments._study_report import overall
 from metaforge.evaluation.episodes import Queries, episode_auc
 from metaforge.evaluation.intervals import Interval
 
@@ -110,6 +111,8 @@ def choices(report: dict[str, Any]) -> list[str]:
 
 def _chosen(report: dict[str, Any], shots: int) -> list[str]:
     rows = rows_at(report, shots)
+    if not rows:
+        return ["Nothing: every cell failed."]
     targets = [name for name in [*report["targets"], "mean"] if any(row["target"] == name for row in rows)]
     by = {(row["method"], row["target"]): row for row in rows}
     last = targets[-1]
@@ -129,7 +132,7 @@ def _chosen(report: dict[str, Any], shots: int) -> list[str]:
 
 
 def _grid(report: dict[str, Any]) -> list[str]:
-    target = "mean" if len(report["targets"]) > 1 else report["targets"][0]
+    target = overall(report["rows"])
     rows = [row for row in report["rows"] if row["target"] == target and row["steps"] != "chosen"]
     budgets = sorted({(row["shots"], row["steps"]) for row in rows})
     by = {(row["method"], row["shots"], row["steps"]): row for row in rows}
@@ -145,9 +148,12 @@ def _grid(report: dict[str, Any]) -> list[str]:
 
 def verdict(report: dict[str, Any]) -> list[str]:
     """Who wins, by how much, and whether it is resolved: one sentence for each number of shots."""
-    target = "mean" if len(report["targets"]) > 1 else report["targets"][0]
-    where = f"over {len(report['targets'])} held-out methods" if target == "mean" else f"on {target}"
+    target = overall(report["rows"])
+    judged = {row["target"] for row in report["rows"]} - {"mean"}
+    where = f"over {len(judged)} held-out methods" if target == "mean" else f"on {target}"
     said = []
+    if missing := [name for name in report["targets"] if name not in judged]:
+        said.append(f"Nothing could be judged on {', '.join(missing)}: every cell failed.")
     for shots in report["grid"]["shots"]:
         rows = rows_at(report, shots, target=target)
         if not rows:

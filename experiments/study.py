@@ -13,6 +13,7 @@ study goes on; a cell that fails is reported as failed, and the others go on.
 
 import dataclasses
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -60,18 +61,22 @@ class Options:
     episodes: int = setting(200, "Test episodes of every seed: 200 with 3 seeds are 600 a row.")
     tuning: int = setting(20, "Source-validation episodes on which rates and steps are chosen.")
     agreement: int = setting(0, "Outer steps between looks at how far domains' gradients agree (seed 0); 0: never.")
-    resamples: int = setting(1000, "Of the bootstrap.")
+    resamples: int = setting(1000, "Of the bootstrap; p is 2 / (resamples + 1) at least, so many rows want 5000.")
     workers: int = setting(0, "Processes; 0 for one a core on a CPU, and one on an accelerator.")
 
 
-_PASSING = ("workers", "resamples", "methods", "seeds", "target")
-"""What asks for more or fewer cells, or for the same faster."""
+_PASSING = ("workdir", "workers", "resamples", "methods", "seeds", "target")
+"""What asks for more or fewer cells, for the same faster, or for the same folder by another path."""
 
 
 def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, Any]:
     """Trains, adapts, measures; returns the report."""
     began, where = time.time(), provenance()
     config.check()
+    if config.data:
+        raise InputError(
+            "--config.data: a study forges its own domains. Give --config.faces, or use train and protocol."
+        )
     if config.keeps:
         _frozen.check(config)
         _kept.check_whole(config)
@@ -88,6 +93,8 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     methods, targets = chosen(options.methods, study), _targets(options, config)
     for target in targets:
         _setup.methods(_study_data.held_out(config, target))
+    for name in methods:
+        _refuse_what_does_not_fit(name, _study_data.held_out(config, targets[0]))
     _study_data.refuse_too_few(config, targets, max(grid.shots))
     workdir = Path(options.workdir)
     weights = {"weights": choice.fingerprint(config.backbone, config.weights)} if config.weights else {}
@@ -123,7 +130,7 @@ def _report(options: Options, config: Config, methods, targets, grid: Grid, quer
     )
     return {
         "command": " ".join(["python -m experiments.study", *_unusual(options, Options()),
-                             *(f"--config.{text[2:]}" for text in _unusual(config, STUDY))]),
+                             *_unusual(config, STUDY, prefix="config.")]),
         "study": options.study,
         "question": study.question,
         "config": dataclasses.asdict(config),
@@ -160,7 +167,23 @@ def _targets(options: Options, config: Config) -> tuple[str, ...]:
     for name in asked:
         if name not in known:
             raise InputError(f"--target: unknown '{name}'; known: {', '.join(known)}, all.")
+    if len(set(asked)) < len(asked):
+        raise InputError(f"--target={options.target}: names one twice. Name each once.")
+    for name in (part.strip() for part in config.lead.split(",") if part.strip()):
+        if name not in known:
+            raise InputError(f"--config.lead: unknown '{name}'; known: {', '.join(known)}.")
     return tuple(asked)
+
+
+def _refuse_what_does_not_fit(name: str, config: Config) -> None:
+    """Holds a method's settings against the network, before anything is written."""
+    try:
+        trained = METHODS[name].trained(config)
+        trained.check()
+        _frozen.check(trained)
+        _setup.learner(trained)
+    except InputError as error:
+        raise InputError(f"--methods: '{name}' cannot be had here ({error}) Name others, or other settings.") from None
 
 
 def _grid(options: Options, log_every: int) -> Grid:
@@ -187,9 +210,11 @@ def _numbers(name: str, text: str, *, least: int) -> tuple[int, ...]:
     return found
 
 
-def _unusual(given: Any, usual: Any) -> list[str]:
+def _unusual(given: Any, usual: Any, *, prefix: str = "") -> list[str]:
+    """The flags that differ from the usual, as a shell takes them."""
     names = [field.name for field in dataclasses.fields(given) if field.name not in ("workdir", "workers")]
-    return [f"--{name}={getattr(given, name)}" for name in names if getattr(given, name) != getattr(usual, name)]
+    differing = [name for name in names if getattr(given, name) != getattr(usual, name)]
+    return [shlex.quote(f"--{prefix}{name}={getattr(given, name)}") for name in differing]
 
 
 def main(argv: list[str]) -> int:

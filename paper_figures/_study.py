@@ -39,9 +39,12 @@ def read_report(options: Options) -> tuple[dict[str, Any], str]:
     report = read_json(path)
     if not {"rows", "grid", "baseline", "targets", "methods"} <= set(report):
         raise InputError(f"--run: '{path}' is no report of experiments.study.")
-    target = options.target or ("mean" if len(report["targets"]) > 1 else report["targets"][0])
-    if target not in {row["target"] for row in report["rows"]}:
-        raise InputError(f"--target: '{target}' is not in the report; it has {', '.join(report['targets'])}.")
+    known = list(dict.fromkeys(row["target"] for row in report["rows"]))
+    if not known:
+        raise InputError(f"--run: nothing could be judged in '{path}'; it says why under \"failed\".")
+    target = options.target or ("mean" if "mean" in known else known[0])
+    if target not in known:
+        raise InputError(f"--target: '{target}' is not in the report; it has {', '.join(known)}.")
     return report, target
 
 
@@ -53,7 +56,8 @@ def row_at(report: dict[str, Any], target: str, method: str, shots: int, steps: 
 
 def named(target: str, report: dict[str, Any]) -> str:
     """A held-out method in words."""
-    return f"mean over {len(report['targets'])} held-out methods" if target == "mean" else f"held out: {target}"
+    judged = {row["target"] for row in report["rows"]} - {"mean"}
+    return f"mean over {len(judged)} held-out methods" if target == "mean" else f"held out: {target}"
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import metaforge as mf
-from experiments import _setup, _study_cells, _study_data, _study_methods, _study_rules, study
+from experiments import _setup, _study_cells, _study_data, _study_methods, _study_report, _study_rules, study
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import episode_auc
 from metaforge.evaluation.intervals import Interval
@@ -143,6 +143,8 @@ def test_the_sentence_says_who_wins_and_whether_it_is_resolved(made):
         ({"episodes": 30}, "--episodes=30: give a multiple of 20"),
         ({"shots": "500"}, "images of a class for support sets, 500 are asked for"),
         ({"seeds": 0}, "--seeds must be at least 1"),
+        ({"target": "warp,warp"}, "--target=warp,warp: names one twice"),
+        ({"methods": "daml,daml"}, "--methods=daml,daml: names one twice"),
     ],
 )
 def test_bad_input_is_one_line_before_anything_is_written(changes, said, tmp_path):
@@ -150,6 +152,51 @@ def test_bad_input_is_one_line_before_anything_is_written(changes, said, tmp_pat
     with pytest.raises(InputError, match=said.replace("(", r"\(")):
         study.run(options, CONFIG, quiet=True)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("methods", "changes", "said"),
+    [
+        ("partial", {"normalisation": "none"}, "'partial' cannot be had here .*no parameter's path has 'Normalise'"),
+        ("fomaml", {"lead": "wrap"}, "--config.lead: unknown 'wrap'; known: smooth"),
+        ("fomaml", {"data": "faces/ff"}, "--config.data: a study forges its own domains"),
+    ],
+)
+def test_what_does_not_fit_is_one_line_before_anything_is_written(methods, changes, said, tmp_path):
+    options = dataclasses.replace(OPTIONS, workdir=str(tmp_path / "new"), methods=methods)
+    with pytest.raises(InputError, match=said):
+        study.run(options, dataclasses.replace(CONFIG, **changes), quiet=True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_study_of_nothing_but_failures_says_so(tmp_path):
+    options = dataclasses.replace(OPTIONS, workdir=str(tmp_path), methods="erm+finetune", target="warp", seeds=1)
+    config = dataclasses.replace(CONFIG, outer_optimizer="sgd", outer_lr=1e30)
+    report = study.run(options, config, quiet=True)
+    assert [one["method"] for one in report["failed"]] == ["erm+finetune"]
+    assert report["verdict"] == ["Nothing could be judged on warp: every cell failed."]
+    assert "warp, erm+finetune, seed 0: the outer loss" in (tmp_path / "report.md").read_text()
+
+
+@pytest.mark.parametrize("target", ["mean", "warp"])
+def test_holm_corrects_over_all_that_are_ranked_together(target):
+    """Four methods at five shots, one of which takes no labels; at one shot two, and the same one."""
+    chosen = {("a", 5): 0.001, ("b", 5): 0.02, ("c", 5): 0.03, ("none", 0): 0.012, ("a", 1): 0.04}
+    rows = [{"target": target, "method": m, "shots": k, "steps": "chosen", "p": p} for (m, k), p in chosen.items()]
+    rows += [{"target": target, "method": "a", "shots": 5, "steps": 1, "p": 1e-9}]
+    single = [{"target": "swap", "method": "a", "shots": 5, "steps": "chosen", "p": 0.01}] if target == "mean" else []
+    _study_report.correct(rows + single, (1, 5))
+    found = {(row["method"], row["shots"]): row["holm"] for row in rows[:-1]}
+    # Of 0.001, 0.012, 0.02, 0.03 by Holm's rule: times 4, 3, 2, 1, never falling; of 0.012, 0.04: times 2, 1.
+    expected = {("a", 5): 0.004, ("none", 0): 0.036, ("b", 5): 0.04, ("c", 5): 0.04, ("a", 1): 0.04}
+    assert found == pytest.approx(expected)
+    assert "holm" not in rows[-1]
+    assert [row["holm"] for row in single] == [0.01] * len(single)
+
+
+def test_a_study_says_its_command_as_a_shell_takes_it():
+    config = dataclasses.replace(study.STUDY, identity=r"(canada/\d+|(?<=/)\d+)")
+    assert study._unusual(config, study.STUDY, prefix="config.") == [r"'--config.identity=(canada/\d+|(?<=/)\d+)'"]
 
 
 @pytest.mark.parametrize("name", [name for name, one in _study_methods.METHODS.items() if one.rule == "own"])
@@ -174,3 +221,8 @@ def test_half_the_rate_is_half_of_the_rate_that_the_others_have():
     slow, plain = (_study_methods.METHODS[name].trained(config) for name in ("uniform:half_rate", "uniform"))
     assert (slow.outer_lr, plain.outer_lr) == (0.05, 0.1)
     assert dataclasses.replace(slow, outer_lr=0.1) == plain
+
+
+def test_five_times_as_long_is_of_what_the_others_take():
+    config = dataclasses.replace(CONFIG, iterations=40)
+    assert _study_methods.METHODS["erm+finetune:long"].trained(config).iterations == 200
