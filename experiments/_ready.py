@@ -55,7 +55,10 @@ def lead(config: Config, train: Records) -> list[str]:
     for name in (part.strip() for part in config.lead.split(",") if part.strip()):
         ours = sorted(set(domains[methods == name].tolist()))
         if not ours and name not in _setup.methods(config)[1]:
-            raise InputError(f"--config.lead={config.lead}: '{name}' is no source method of this run.")
+            raise InputError(
+                f"--config.lead={config.lead}: '{name}' is no source method of this run. Name one, or give "
+                "--config.lead= for none."
+            )
         found += ours
     return found
 

@@ -1,30 +1,49 @@
 """What a detector still knows of the kinds of forgery that it was trained on, after it was adapted to another one."""
 
+from pathlib import Path
 from typing import Any
 
 from experiments import _setup, _target
+from experiments.config import Config
 from metaforge.data.domains import TestSplit
+from metaforge.data.records import Records
+from metaforge.errors import InputError
 from metaforge.evaluation.intervals import bootstrap, paired_difference
+from metaforge.runs import read_json
 from metaforge.screening import Detector
 
 ALL = "all together"
 
 
-def remembered(trained: _target.Trained, adapted: Detector) -> dict[str, dict[str, Any]]:
-    """AUC on the run's source-validation images, of people that it was not trained on: before adapting, and after.
+def sources(config: Config, directory: str | Path) -> Records:
+    """The source-validation images of a run, made or read again.
+
+    Raises:
+        InputError: when they, or those that it was trained on, are no longer what they were: people who were trained on
+            could be among them.
+    """
+    train, validation = (_setup.records(config, split=split) for split in ("train", "validation"))
+    known = Path(directory) / "data.json"
+    if not known.exists() or read_json(known).get("sha256") != _setup.identity_of(config, train, validation):
+        raise InputError(
+            f"--remembers: the images that the run in '{directory}' was trained on are not there as they were. Restore "
+            "them, or leave it out."
+        )
+    return validation
+
+
+def remembered(trained: _target.Trained, adapted: Detector, records: Records) -> dict[str, dict[str, Any]]:
+    """AUC on images of the source domains, of people that a run was not trained on: before adapting, and after.
 
     Args:
-        trained: the run; its images are made, or read, again.
+        trained: the run.
         adapted: its detector, adapted to something else.
+        records: the images, of `sources`.
 
     Returns:
         By source domain, and for `ALL` of them in one pool: `before`, `after` and `lost` (before minus after, on the
         same resamples of people), each with `value`, `low` and `high`.
-
-    Raises:
-        InputError: when the images that the run was trained on are not there any more.
     """
-    records = _setup.records(trained.config, split="validation")
     pool = TestSplit(records)
     before, after = (_target.scores(trained, one, pool)[None, None] for one in (_target.detector(trained), adapted))
     found = {}

@@ -1,6 +1,7 @@
 """A saved detector as something to adapt again: it has no optimizer, no log and no source images, but its rule."""
 
 from pathlib import Path
+from typing import Any
 
 from experiments import _learners, _moving, _target
 from experiments.config import Config
@@ -35,8 +36,24 @@ def load(directory: str | Path, *, weights: str = "") -> _target.Trained:
         )
     if "rule" not in about:
         raise InputError(f"run: the detector in '{directory}' was saved without a rule to adapt it by. Give its run.")
+    try:
+        config, rule = _as_config(about, weights or about.get("weights", {}).get("source", ""))
+        config.check()
+        _moving.check(config, detector.params)
+    except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
+        raise InputError(
+            f"run: config.json in '{directory}' is damaged ({error}). Give the run, or adapt it."
+        ) from None
+    params, frozen = _moving.part(config, detector.params)
+    kept = about.get("weights", {}).get("sha256", "")
+    return _target.Trained(config, params, rule, detector.context, frozen, kept, called="detector", before=about)
+
+
+def _as_config(about: dict[str, Any], source: str) -> tuple[Config, dict[str, Any]]:
+    """What a detector says of itself, in a run's words, and its rule."""
     names = ("width", "normalisation", "image_size", "backbone", "variant", "precision", "neck", "head")
-    source = weights or about.get("weights", {}).get("source", "")
+    rule = {"optimizer": str(about["rule"]["optimizer"]), "rate": float(about["rule"]["rate"]),
+            "steps": int(about["rule"]["steps"])}  # fmt: skip
     config = Config(
         # Whatever trained it, what is left is a model and the steps that it takes.
         learner="erm",
@@ -44,10 +61,7 @@ def load(directory: str | Path, *, weights: str = "") -> _target.Trained:
         objective="fakeradar" if about.get("num_classes", 2) == 3 else "cross_entropy",
         adapts=about["rule"]["adapts"],
         trains=about["rule"]["trains"],
-        finetune_optimizer=about["rule"]["optimizer"],
-        **{name: about[name] for name in names if name in about},
+        finetune_optimizer=rule["optimizer"],
+        **{name: type(getattr(Config(), name))(about[name]) for name in names if name in about},
     )
-    config.check()
-    params, frozen = _moving.part(config, detector.params)
-    kept = about.get("weights", {}).get("sha256", "")
-    return _target.Trained(config, params, about["rule"], detector.context, frozen, kept, called="detector")
+    return config, rule

@@ -1,6 +1,7 @@
 """What adapting to a target domain is worth: the same support sets and test images for every method."""
 
 import dataclasses
+import hashlib
 import zipfile
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class Trained:
     """A finished run: its configuration, parameters, adaptation rule, and the source images that normalise.
 
     `params` is what it moved, `frozen` the rest if there is any, and `weights` the SHA-256 of the file that this rest
-    came from.
+    came from. Of a detector, `called` says that it is one, and `before` what it says of itself.
     """
 
     config: Config
@@ -39,6 +40,7 @@ class Trained:
     frozen: Params | None = None
     weights: str = ""
     called: str = ""
+    before: dict = dataclasses.field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -99,12 +101,14 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
     """
     config, params, context = trained.config, trained.params, trained.context
     about = {
-        "learner": config.learner,
+        "learner": trained.before.get("learner", config.learner),
         "width": config.width,
         "normalisation": config.normalisation,
         "image_size": config.image_size,
-        "adaptation": "none",
+        "adaptation": trained.before.get("adaptation", "none"),
     }
+    if "seen" in trained.before:
+        about["seen"] = trained.before["seen"]
     if (config.objective, config.neck, config.head) != ("cross_entropy", 0, "linear"):
         about |= {"num_classes": 3 if config.objective == "fakeradar" else 2, "neck": config.neck, "head": config.head}
     about |= _of_backbone(trained)
@@ -124,9 +128,17 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
         params = _adaptation.adapt_params(params, batch, rate, config=key, steps=steps, frozen=trained.frozen)
         context = np.asarray(support)
         taken = f"{steps} steps of {config.finetune_optimizer} at {rate:g}"
-        about["adaptation"] = f"by {config.learner} itself" if itself else taken
+        taken = f"by {config.learner} itself" if itself else taken
+        about["adaptation"] = taken if about["adaptation"] == "none" else f"{about['adaptation']}, then {taken}"
+        # So that whoever adapts it again does not test it on what it has learned from.
+        about["seen"] = sorted({*about.get("seen", ()), *digests(context)})
     about["context_rows"] = len(context)
     return Detector(_moving.whole(params, trained.frozen), context, about)
+
+
+def digests(images: np.ndarray) -> list[str]:
+    """What a detector remembers each of its support images by: 64 bits of the SHA-256 of its pixels."""
+    return [hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:16] for image in images]
 
 
 def _of_backbone(trained: Trained) -> dict:

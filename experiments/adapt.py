@@ -13,6 +13,7 @@ import dataclasses
 import math
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def run(options: Options) -> dict[str, Any]:
     trained = {"run": _saved.load(options.run, weights=options.weights)}
     if options.remembers and trained["run"].called:
         raise InputError(f"--remembers: the detector in '{options.run}' has no source images. Give its training run.")
+    sources = _remembering.sources(trained["run"].config, options.run) if options.remembers else None
     baseline = options.baseline or str(Path(options.run) / "erm")
     if options.baseline or Path(baseline).is_dir():
         trained["erm"] = _target.load_run(baseline)
@@ -77,7 +79,10 @@ def run(options: Options) -> dict[str, Any]:
             f"baseline: '{baseline}' was trained at another image size. Train it at that of '{options.run}'."
         )
     images, labels, groups, skipped = read_target(options.target, size=sizes.pop())
-    pool, test = set_aside(labels, groups, shots=options.shots, share=options.test_share, seed=options.seed)
+    seen = np.isin(_target.digests(images), trained["run"].before.get("seen", []))
+    pool, test = set_aside(
+        labels, groups, shots=options.shots, share=options.test_share, seed=options.seed, seen=groups[seen]
+    )
     judged = TestSplit(Records.from_columns(image=images[test], label=labels[test]))
     measured = {}
     for key, one in trained.items():
@@ -98,8 +103,8 @@ def run(options: Options) -> dict[str, Any]:
     adapted = _target.detector(
         trained["run"], support=images[rows], labels=labels[rows], rate=options.rate, steps=options.steps
     )
-    if options.remembers:
-        report["remembered"] = _remembering.remembered(trained["run"], adapted)
+    if sources is not None:
+        report["remembered"] = _remembering.remembered(trained["run"], adapted, sources)
     # Whole or not at all: a folder that a kill left half would be in the way of the next call.
     made = out.with_name(f"{out.name}.tmp-{os.getpid()}")
     try:
@@ -137,9 +142,20 @@ def read_target(folder: str, *, size: int):
     return np.concatenate([part.images for part in parts]), labels, np.array(groups), skipped
 
 
-def set_aside(labels: np.ndarray, groups: np.ndarray, *, shots: int, share: float, seed: int):
-    """Row numbers of the pool that support sets are drawn from, and of the test set; no group is in both."""
-    names = np.unique(groups)
+def set_aside(
+    labels: np.ndarray,
+    groups: np.ndarray,
+    *,
+    shots: int,
+    share: float,
+    seed: int,
+    seen: Sequence[str] | np.ndarray = (),
+):
+    """Row numbers of the pool that support sets are drawn from, and of the test set; no group is in both.
+
+    Groups that hold an image that was adapted on before (`seen`) are not tested on.
+    """
+    names = np.setdiff1d(groups, seen)
     for attempt in range(100):
         order = np.random.default_rng([seed, attempt]).permutation(names)
         test = np.isin(groups, order[: max(1, round(share * len(names)))])
@@ -147,9 +163,10 @@ def set_aside(labels: np.ndarray, groups: np.ndarray, *, shots: int, share: floa
         if pool_counts.min() >= shots and test_counts.min() >= 2:
             return np.flatnonzero(~test), np.flatnonzero(test)
     real, fake = np.bincount(labels, minlength=2)
+    but = f" ({len(set(seen))} of them adapted on before, and not to be tested on)" if len(seen) else ""
     raise InputError(
-        f"target: {real} real and {fake} fake images in {len(names)} groups are too few for {shots} shots a class and "
-        f"a test set apart from them. Lower --shots or --test_share, or give more images."
+        f"target: {real} real and {fake} fake images in {len(np.unique(groups))} groups{but} are too few for {shots} "
+        f"shots a class and a test set apart from them. Lower --shots or --test_share, or give more images."
     )
 
 

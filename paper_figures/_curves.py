@@ -107,11 +107,12 @@ def draw_curves(curves: Curves, *, ylabel: str, out: str | Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(4.2, 3.0), dpi=150, layout="constrained")
-    for number, (learner, (steps, values)) in enumerate(sorted(curves.items())):
+    free = [colour for colour in _OTHERS if colour not in {COLOURS.get(learner) for learner in curves}]
+    others = [learner for learner in sorted(curves) if learner not in COLOURS]
+    colours = COLOURS | {learner: free[place % len(free)] for place, learner in enumerate(others)}
+    for learner, (steps, values) in sorted(curves.items()):
         seeds = f"{len(values)} seeds" if len(values) > 1 else "1 seed"
-        name, colour = (
-            (learner.upper(), COLOURS[learner]) if learner in COLOURS else (learner, _OTHERS[number % len(_OTHERS)])
-        )
+        name, colour = learner.upper() if learner in COLOURS else learner, colours[learner]
         # Many bands over each other hide the lines.
         axes.plot(steps, values.mean(axis=0), color=colour, label=f"{name} ({seeds})", lw=1.6)
         low, high, alpha = values.min(axis=0), values.max(axis=0), 0.2 if len(curves) < 5 else 0.08

@@ -1,7 +1,9 @@
 """A detector: parameters, the images that normalise, and how to score with them."""
 
 import functools
+import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,7 +127,7 @@ def _kept(about: dict[str, Any], params: Params) -> tuple[Params, Params | None]
 
 
 def save_detector(directory: str | Path, detector: Detector) -> None:
-    """Writes a detector to a new folder, which `load_detector` reads.
+    """Writes a detector to a new folder, which `load_detector` reads: all of it, or nothing.
 
     Of a detector whose `about` names a file of weights, the folder holds what is not in that file, and its SHA-256. It
     holds the context images where they normalise what is scored ("support", "episode"): do not pass on such a detector
@@ -139,8 +141,14 @@ def save_detector(directory: str | Path, detector: Detector) -> None:
         raise InputError(f"out: '{directory}' exists already. Choose another --out; nothing was overwritten.")
     needed = detector.about["normalisation"] in ("support", "episode")
     context = detector.context if needed else np.zeros_like(detector.context[:1])
-    run = runs.Run(directory, {"detector": detector.about | {"context_rows": len(context)}})
-    run.save(1, {"params": _kept(detector.about, detector.params)[0], "context": context})
+    # A folder that a kill left half would be in the way of the next call.
+    made = directory.with_name(f"{directory.name}.tmp-{os.getpid()}")
+    try:
+        run = runs.Run(made, {"detector": detector.about | {"context_rows": len(context)}})
+        run.save(1, {"params": _kept(detector.about, detector.params)[0], "context": context})
+        made.replace(directory)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def load_detector(directory: str | Path, *, weights: str = "") -> Detector:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from experiments import _setup, _target, adapt, export, predict
 from experiments.config import Config
+from metaforge import runs
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
 from metaforge.screening import load_detector, save_detector
@@ -99,7 +101,7 @@ def test_a_saved_detector_scores_as_it_did_when_it_was_saved(trained, target, tm
     np.testing.assert_allclose(_target.scores(run, detector, test), detector(images), atol=1e-6)
 
 
-def test_an_exported_detector_screens_and_adapts_as_its_run_does(trained, target, tmp_path, capsys):
+def test_an_exported_detector_screens_and_adapts_as_its_run_does(trained, target, tmp_path, capsys, monkeypatch):
     assert export.main(["export", f"--run={trained}", f"--out={tmp_path / 'exported'}"]) == 0
     images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
     np.testing.assert_array_equal(predict.load(str(tmp_path / "exported"))(images), predict.load(str(trained))(images))
@@ -111,7 +113,23 @@ def test_an_exported_detector_screens_and_adapts_as_its_run_does(trained, target
     tables = [json.loads((tmp_path / name / "report.json").read_text())["table"] for name in "ab"]
     assert tables[1]["detector, adapted"] == tables[0]["daml, adapted"]
     # And again, what was adapted already.
-    assert call(tmp_path / "b", target, tmp_path / "c", f"--baseline={trained / 'erm'}") == 0
+    parts = []
+    with monkeypatch.context() as patch:
+        whole = adapt.set_aside
+        patch.setattr(
+            adapt, "set_aside", lambda *a, **k: parts.append((a[1], k["seen"], whole(*a, **k))) or parts[-1][2]
+        )
+        flags = (f"--baseline={trained / 'erm'}", "--seed=1", "--test_share=0.7")
+        assert call(tmp_path / "b", target, tmp_path / "c", *flags) == 0
+    ((groups, seen, (_, test)),) = parts
+    rows = [list(map(tuple, x.context.reshape(4, -1))) for x in (again, load_detector(tmp_path / "c"))]
+    images = adapt.read_target(str(target), size=16)[0].reshape(24, -1)
+    assert sorted(seen) == sorted(groups[n] for n, image in enumerate(images) if tuple(image) in rows[0])
+    assert not {tuple(image) for image in images[test]} & {*rows[0], *rows[1]}
+    about = load_detector(tmp_path / "c").about
+    assert about["learner"] == "daml"
+    assert about["adaptation"].count(" steps of sgd at ") == 2
+    assert set(again.about["seen"]) < set(about["seen"])
     # Nothing is overwritten, and what cannot be done is one line.
     before = (tmp_path / "exported" / "config.json").read_bytes()
     capsys.readouterr()
@@ -128,6 +146,48 @@ def test_an_exported_detector_screens_and_adapts_as_its_run_does(trained, target
         assert "\n" not in said
     assert (tmp_path / "exported" / "config.json").read_bytes() == before
     assert not (tmp_path / "none").exists()
+
+
+def test_a_detector_is_written_whole_or_not_at_all(trained, tmp_path, capsys, monkeypatch):
+    arguments = ["export", f"--run={trained}", f"--out={tmp_path / 'out'}"]
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.Run, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert export.main(arguments) == 130
+    assert list(tmp_path.iterdir()) == []
+    assert export.main(arguments) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"rule": None}, "NoneType"),
+        ({"rule": {"optimizer": "sgd", "steps": 1, "adapts": "", "trains": ""}}, "rate"),
+        ({"rule": {"optimizer": "sgd", "rate": "fast", "steps": 1, "adapts": "", "trains": ""}}, "fast"),
+        ({"rule": {"optimizer": "sgd", "rate": 1.0, "steps": 1, "adapts": "tail", "trains": ""}}, "tail"),
+        ({"rule": {"optimizer": "sgd", "rate": 1.0, "steps": 1, "trains": ""}}, "adapts"),
+    ],
+)
+def test_a_damaged_detector_is_one_line(trained, target, tmp_path, capsys, changes, said):
+    assert export.main(["export", f"--run={trained}", f"--out={tmp_path / 'old'}"]) == 0
+    file = tmp_path / "old" / "config.json"
+    config = json.loads(file.read_text())
+    file.write_text(json.dumps({"detector": config["detector"] | changes}))
+    capsys.readouterr()
+    assert call(tmp_path / "old", target, tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert said in error
+    assert "config.json" in error
+
+
+def test_what_is_forgotten_is_asked_only_of_the_images_that_were_trained_on(trained, target, tmp_path, capsys):
+    shutil.copytree(trained, tmp_path / "run")
+    file = tmp_path / "run" / "data.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"sha256": "0" * 64}))
+    assert call(tmp_path / "run", target, tmp_path / "out", "--remembers=true") == 2
+    assert "--remembers: the images that the run" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("lacks", ["its learner's ways", "a rule"])
@@ -182,6 +242,9 @@ def test_support_and_test_images_share_no_group():
     pool, test = adapt.set_aside(labels, groups, shots=3, share=0.5, seed=0)
     assert not {*groups[pool]} & {*groups[test]}
     assert sorted([*pool, *test]) == list(range(40))
+    _, test = adapt.set_aside(labels, groups, shots=3, share=0.9, seed=0, seen=["g0", "g7"])
+    assert not {*groups[test]} & {"g0", "g7"}
+    assert len(test) == 2 * round(0.9 * 18)
 
 
 @pytest.mark.parametrize(
@@ -230,8 +293,6 @@ def test_bad_input_is_one_line_exit_code_2_and_nothing_is_written(kind, trained,
 
 
 def test_a_checkpoint_for_another_backbone_is_one_line(trained, target, tmp_path, capsys):
-    import shutil
-
     shutil.copytree(trained, tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     (tmp_path / "run" / "config.json").write_text(json.dumps(config | {"width": 8}))
