@@ -34,11 +34,11 @@ def methods(config: Config) -> tuple[list[str], list[str]]:
     )
     if config.data and not known:
         raise InputError(f"data: '{config.data}' has no fake in its split 'train'. Prepare it anew, or name another.")
-    held = _names("holdout", config.holdout, known)
+    held = named("config.holdout", config.holdout, known)
     source = (
         [name for name in known if name not in held]
         if config.methods == "all"
-        else _names("methods", config.methods, known)
+        else named("config.methods", config.methods, known)
     )
     both = sorted({*source} & {*held})
     if both:
@@ -58,14 +58,14 @@ def records(config: Config, *, split: SourceSplit, held_out: bool = False, quiet
             config.data, split=split, methods=tuple(names), size=config.image_size, frames=config.frames,
             memory_gb=config.memory_gb,
         )  # fmt: skip
-    acquisitions = tuple(_names("acquisitions", config.acquisitions, ACQUISITIONS))
+    acquisitions = tuple(named("config.acquisitions", config.acquisitions, ACQUISITIONS))
     key = dataclasses.astuple(_data_fields(config))
     return concatenate([_domain(key, name, acquisitions, split, quiet) for name in names])
 
 
 def test_split(config: Config, *, seen: Callable[[Records], Records] = lambda records: records) -> TestSplit:  # noqa: PT028
     """The held-out methods' images of test people: to be judged on, not learned from; `seen` is what a model sees."""
-    acquisitions = tuple(_names("acquisitions", config.acquisitions, ACQUISITIONS))
+    acquisitions = tuple(named("config.acquisitions", config.acquisitions, ACQUISITIONS))
     key = dataclasses.astuple(_data_fields(config))
     return TestSplit(seen(concatenate([_domain(key, name, acquisitions, "test", True) for name in methods(config)[1]])))
 
@@ -156,13 +156,18 @@ def source_context(config: Config, pool: Records) -> np.ndarray:
     return np.asarray(pool.image[np.concatenate(rows)])
 
 
-def _names(field: str, text: str, known) -> list[str]:
+def named(flag: str, text: str, known) -> list[str]:
+    """The names in a flag's comma-separated text.
+
+    Raises:
+        InputError: for an unknown one, or one that is named twice.
+    """
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in known:
-            raise InputError(f"--config.{field}: unknown '{name}'; known: {', '.join(known)}.")
+            raise InputError(f"--{flag}: unknown '{name}'; known: {', '.join(known)}.")
     if len(set(names)) < len(names):
-        raise InputError(f"--config.{field}={text}: names one twice. Name each once.")
+        raise InputError(f"--{flag}={text}: names one twice. Name each once.")
     return names
 
 

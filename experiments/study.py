@@ -163,16 +163,8 @@ def _by_model(methods: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 def _targets(options: Options, config: Config) -> tuple[str, ...]:
     known = _setup.methods(config)[0]
-    asked = known if options.target == "all" else [name.strip() for name in options.target.split(",")]
-    for name in asked:
-        if name not in known:
-            raise InputError(f"--target: unknown '{name}'; known: {', '.join(known)}, all.")
-    if len(set(asked)) < len(asked):
-        raise InputError(f"--target={options.target}: names one twice. Name each once.")
-    for name in (part.strip() for part in config.lead.split(",") if part.strip()):
-        if name not in known:
-            raise InputError(f"--config.lead: unknown '{name}'; known: {', '.join(known)}.")
-    return tuple(asked)
+    _setup.named("config.lead", config.lead, known)
+    return tuple(known if options.target == "all" else _setup.named("target", options.target, [*known, "all"]))
 
 
 def _refuse_what_does_not_fit(name: str, config: Config) -> None:

@@ -1,0 +1,94 @@
+"""Writes real and forged images of a forgery method to a folder, as `experiments.adapt --target` takes it.
+
+    python -m experiments.forge --out=swaps --methods=swap
+    python -m experiments.forge --out=swaps --methods=swap --config.faces=FOLDER --config.image_size=160
+
+For a rehearsal of what is done when a new kind of forgery is met: train without a method (`--config.holdout=swap`),
+then adapt to it. The people are by default those of the test split, whom no run on the same faces, with the same
+`--config.split_seed`, was trained or validated on. OUT/real and OUT/fake have a subfolder for each person; in a swap,
+the person whose picture it was made of.
+"""
+
+import dataclasses
+import os
+import re
+import shutil
+from pathlib import Path
+
+from PIL import Image
+
+import metaforge as mf
+from experiments import _setup
+from experiments.config import Config
+from metaforge.commands import launch, setting, start
+from metaforge.data.records import Records
+from metaforge.errors import InputError
+from metaforge.forgeries import ACQUISITIONS, FORGERIES, synthesise
+
+NAMES = {mf.REAL: "real", mf.FAKE: "fake"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to forge, of whom, where to."""
+
+    out: str = setting(..., "Folder for real/ and fake/; must not exist yet.")
+    methods: str = setting(..., "Forgery methods, comma-separated.")
+    people: str = setting("test", "Whose photographs.", choices=("test", "validation", "train"))
+
+
+def run(options: Options, config: Config) -> dict[str, int]:
+    """Forges and writes; returns how many images of each kind."""
+    config.check()
+    if config.data:
+        raise InputError("--config.data: only photographs are forged. Give --config.faces.")
+    methods = _setup.named("methods", options.methods, FORGERIES)
+    if not methods:
+        raise InputError(f"--methods: name one of {', '.join(FORGERIES)}.")
+    acquisitions = _setup.named("config.acquisitions", config.acquisitions, ACQUISITIONS)
+    out = Path(options.out)
+    if out.exists():
+        raise InputError(f"out: '{out}' exists already. Choose another --out; nothing was overwritten.")
+    people = _setup.split(config)
+    records = synthesise(
+        people[options.people], methods=tuple(methods), acquisitions=tuple(acquisitions), variants=config.variants,
+        seed=config.split_seed, split=options.people, fit_faces=people["train"],
+    )  # fmt: skip
+    made = out.with_name(f"{out.name}.tmp-{os.getpid()}")
+    try:
+        _write(made, records)
+        made.replace(out)
+    except OSError as error:
+        raise InputError(f"out: cannot write to '{out}' ({error.strerror}).") from None
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return {name: len(list((out / name).rglob("*.png"))) for name in NAMES.values()}
+
+
+def _write(folder: Path, records: Records) -> None:
+    known = set()
+    for number, (image, label) in enumerate(zip(records.image, records.label.tolist(), strict=True)):
+        # Untreated, one photograph stands beside each of its forgeries.
+        if (content := (label, image.tobytes())) in known:
+            continue
+        known.add(content)
+        # The name of a person may hold a folder's, or what a file system refuses.
+        person = re.sub(r"[^\w.-]+", "-", records.identity[number]).lstrip(".") or "unknown"
+        domain = records.domain[number].replace("/", "-")
+        place = folder / NAMES[label] / person
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place / f"{domain}-{number}.png")
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+
+    def body(options: Options, config: Config) -> None:
+        counts = run(options, config)
+        print(f"Wrote {options.out}: {counts['real']} real and {counts['fake']} forged images.")
+
+    return launch(argv, body, doc=__doc__ or "", options=Options(), config=Config())
+
+
+if __name__ == "__main__":
+    start(main)

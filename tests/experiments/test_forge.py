@@ -1,0 +1,42 @@
+"""A folder of forgeries to rehearse on: the images of the split, each once, and nobody who was trained on."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import _setup, adapt, forge
+from tests.experiments.conftest import FLAGS, TINY
+
+
+@pytest.mark.parametrize(("people", "acquisitions"), [("test", "none"), ("validation", "jpeg")])
+def test_it_writes_the_images_of_the_split_once(people, acquisitions, tmp_path, capsys):
+    flags = [f"--config.acquisitions={acquisitions}", "--methods=swap", f"--people={people}"]
+    assert forge.main(["forge", f"--out={tmp_path / 'swaps'}", *FLAGS, *flags]) == 0
+    config = dataclasses.replace(TINY, methods="swap", acquisitions=acquisitions)
+    records = _setup.records(config, split=people)
+    images, labels, groups, skipped = adapt.read_target(str(tmp_path / "swaps"), size=16)
+    said = capsys.readouterr().out
+    for label, word in ((0, "real"), (1, "forged")):
+        found = sorted(image.tobytes() for image in images[labels == label])
+        assert found == sorted({image.tobytes() for image in records.image[records.label == label]})
+        assert f"{len(found)} {word}" in said
+    assert not skipped
+    assert len(set(groups)) == len(set(records.identity))
+
+
+def test_bad_input_is_one_line_and_nothing_is_lost(tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "mine" / "a.png")
+    for flags, said in (
+        ([f"--out={tmp_path / 'mine'}", "--methods=swap"], "exists already"),
+        ([f"--out={tmp_path / 'new'}", "--methods=wrap"], "--methods: unknown 'wrap'"),
+        ([f"--out={tmp_path / 'new'}", "--methods=,"], "--methods: name one of"),
+        ([f"--out={tmp_path / 'new'}", "--methods=swap", "--config.data=faces"], "--config.data: only photographs"),
+    ):
+        assert forge.main(["forge", *flags, *FLAGS]) == 2
+        error = capsys.readouterr().err.strip()
+        assert said in error
+        assert "\n" not in error
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "a.png"]
