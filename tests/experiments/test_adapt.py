@@ -156,6 +156,9 @@ def test_a_detector_is_written_whole_or_not_at_all(trained, tmp_path, capsys, mo
     assert list(tmp_path.iterdir()) == []
     assert export.main(arguments) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    written = [path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert len(written) > 5
+    assert not any(str(tmp_path).encode() in content for content in written)  # it is passed on to others
 
 
 @pytest.mark.parametrize(

