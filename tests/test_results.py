@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import _study_tables, benchmark, demo, fakeradar, omniglot, scale, sinusoid, tri_speed
+from experiments import _study_tables, adapt, benchmark, demo, fakeradar, omniglot, scale, sinusoid, tri_speed
 
 ROOT = Path(__file__).parents[1]
 RESULTS = (ROOT / "docs" / "results.md").read_text()
@@ -58,6 +58,15 @@ def test_the_tables_of_a_study_are_those_of_its_report(path):
     report = json.loads(path.read_text())
     assert _study_tables.markdown(report, level=3).strip() in (ROOT / "docs" / "study.md").read_text()
     assert report["verdict"] == _study_tables.verdict(report)
+
+
+@pytest.mark.parametrize("name", ["adapted_swap", "adapted_poisson_swap"])
+def test_what_the_strong_recipe_is_worth_is_what_was_measured(name):
+    report = json.loads((ROOT / "docs" / "strong" / f"{name}.json").read_text())
+    page = (ROOT / "docs" / "strong.md").read_text()
+    tables = [line for line in adapt.markdown(report).splitlines() if line.startswith("|")]
+    assert "\n".join(tables[:5]) in page
+    assert "\n".join(tables[5:]) in page
 
 
 BENCHMARKS = sorted((ROOT / "docs" / "results").glob("benchmark*.json"))
