@@ -15,6 +15,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 import metaforge as mf
@@ -66,8 +67,9 @@ def run(options: Options, config: Config) -> dict[str, int]:
 
 
 def _write(folder: Path, records: Records) -> None:
-    known = set()
-    for number, (image, label) in enumerate(zip(records.image, records.label.tolist(), strict=True)):
+    known, images = set(), np.asarray(records.image)
+    for number, label in enumerate(records.label.tolist()):
+        image = images[number]
         # Untreated, one photograph stands beside each of its forgeries.
         if (content := (label, image.tobytes())) in known:
             continue
