@@ -195,11 +195,16 @@ def worth(
     """
     images, labels = support  # files are read when a support set has been drawn
     plain = detector(trained)
-    found: dict[str, list] = {"not adapted": [scores(trained, plain, test)], "support statistics": [], "adapted": []}
+    unadapted = scores(trained, plain, test)
+    found: dict[str, list] = {"not adapted": [unadapted], "support statistics": [], "adapted": []}
+    # Where no other image normalises, a support set without a step changes nothing.
+    normalises = trained.config.normalisation in ("support", "episode")
     for draw in range(draws):
         rows = _adaptation.support_rows(labels, shots=shots, seed=seed, draw=draw)
         drawn = np.asarray(images[rows])
         adapted = detector(trained, support=drawn, labels=labels[rows], rate=rate, steps=steps)
-        found["support statistics"].append(scores(trained, plain._replace(context=drawn), test))
+        found["support statistics"].append(
+            scores(trained, plain._replace(context=drawn), test) if normalises else unadapted
+        )
         found["adapted"].append(scores(trained, adapted, test))
     return {state: np.stack(values) for state, values in found.items()}
