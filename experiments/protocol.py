@@ -135,7 +135,6 @@ def _asked(options: Options) -> Protocol:
 _OURS = {
     "learner": f"it trains {', '.join(LEARNERS)}",
     "seed": "--seeds says how many",
-    "baseline": "ERM is one of its learners",
     **dict.fromkeys(("data", "methods", "holdout", "lead"), "its cells name what they train on"),
     **dict.fromkeys(("faces", "identity", "landmarks", "acquisitions", "variants", "split_seed"),
                     "it is for forgeries of our own, and tables take prepared data"),
@@ -145,10 +144,14 @@ _OURS = {
 
 def _settled(config: Config) -> Config:
     """The configuration without what the protocol sets itself; somebody who asked for such a thing is told."""
-    for name, why in _OURS.items():
-        value = getattr(config, name)
-        if value not in {getattr(preset, name) for preset in PRESETS.values()}:
-            raise InputError(f"--config.{name}={value}: the protocol sets this itself ({why}). Leave it out.")
+    # What a preset brings along nobody has asked for; what differs from every preset, somebody has.
+    asked = min(
+        ([name for name in _OURS if getattr(config, name) != getattr(preset, name)] for preset in PRESETS.values()),
+        key=len,
+    )
+    if asked:
+        name, value, why = asked[0], getattr(config, asked[0]), _OURS[asked[0]]
+        raise InputError(f"--config.{name}={value}: the protocol sets this itself ({why}). Leave it out.")
     return dataclasses.replace(config, **{name: getattr(Config(), name) for name in _OURS} | {"baseline": False})
 
 
