@@ -39,7 +39,7 @@ def make_a_study(workdir: Path) -> int:
     config = {"methods": "warp,smooth,swap", "variants": 2, "image_size": 16, "width": 4, "convolution": "lax",
               "tasks": 2, "shots": 2, "queries": 3, "iterations": STEPS, "log_every": 2,
               "checkpoint_every": 4}  # fmt: skip
-    options = {"workdir": workdir, "methods": "anil,erm+head", "target": "warp", "seeds": 2, "shots": 2,
+    options = {"workdir": workdir, "methods": "anil,erm+head", "target": "warp", "seeds": 1, "shots": 2,
                "steps": "0,1", "episodes": 20, "tuning": 20, "resamples": 50, "workers": 1}  # fmt: skip
     flags = [f"--config.{name}={value}" for name, value in config.items()]
     return study.main(["study", *(f"--{name}={value}" for name, value in options.items()), *flags])
@@ -111,22 +111,7 @@ def test_ten_kills_change_nothing(tmp_path):
 def study_of(folder: Path) -> tuple[dict, dict]:
     """Its report, without what may differ, and its cells."""
     report = json.loads((folder / "report.json").read_text())
-    for name in ("minutes", "cells_of_earlier_calls", "command"):
-        del report[name]
-    return report, {path.name: _study_cells.read_cell(path) for path in folder.glob("warp/cells/*.npz")}
-
-
-def test_a_study_that_is_killed_whenever_a_file_appears_ends_like_one_that_was_not(tmp_path):
-    cache, whole, killed = tmp_path / "cache", tmp_path / "whole", tmp_path / "killed"
-    finish(start(make_a_study, whole, cache), whole)
-    rng, hits = random.Random(0), 0
-    # While models are trained, from checkpoints on, and about when a cell is written.
-    for name in (
-        "models/erm-seed0/checkpoints/8",
-        "models/anil*/checkpoints/24",
-        "cells/anil*",
-        "models/erm-seed1/*/8",
-    ):
+    for name in ("models/erm-seed0/checkpoints/8", "cells/erm+head*", "models/anil*/checkpoints/24"):
         process = start(make_a_study, killed, cache)
         while process.is_alive() and not any(killed.glob(f"warp/{name}")):
             process.join(0.005)
@@ -134,11 +119,11 @@ def test_a_study_that_is_killed_whenever_a_file_appears_ends_like_one_that_was_n
         hits += process.is_alive()
         process.kill()
         process.join()
-    assert hits >= 3, f"most kills must hit a living study: {hits}"
+    assert hits >= 2, f"most kills must hit a living study: {hits}"
     finish(start(make_a_study, killed, cache), killed)
     (report, cells), (expected, unbroken) = study_of(killed), study_of(whole)
     assert report == expected
-    assert len(cells) == 6
+    assert len(cells) == 3
     for name, (rows, scores) in unbroken.items():
         assert cells[name][0] == rows
         np.testing.assert_array_equal(cells[name][1], scores)
