@@ -111,6 +111,16 @@ def test_ten_kills_change_nothing(tmp_path):
 def study_of(folder: Path) -> tuple[dict, dict]:
     """Its report, without what may differ, and its cells."""
     report = json.loads((folder / "report.json").read_text())
+    for name in ("minutes", "cells_of_earlier_calls", "command"):
+        del report[name]
+    return report, {path.name: _study_cells.read_cell(path) for path in folder.glob("warp/cells/*.npz")}
+
+
+def test_a_study_that_is_killed_whenever_a_file_appears_ends_like_one_that_was_not(tmp_path):
+    cache, whole, killed = tmp_path / "cache", tmp_path / "whole", tmp_path / "killed"
+    finish(start(make_a_study, whole, cache), whole)
+    rng, hits = random.Random(0), 0
+    # While models are trained, from checkpoints on, and about when a cell is written.
     for name in ("models/erm-seed0/checkpoints/8", "cells/erm+head*", "models/anil*/checkpoints/24"):
         process = start(make_a_study, killed, cache)
         while process.is_alive() and not any(killed.glob(f"warp/{name}")):
