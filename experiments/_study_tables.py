@@ -64,6 +64,8 @@ def markdown(report: dict[str, Any], *, level: int = 1) -> str:
         f"Data: {report['data']}; these numbers say nothing about published deepfakes.",
         how,
     ]
+    target = overall(report["rows"])
+    judged = "mean over the held-out methods" if target == "mean" else f"on {target}"
     lines += ["", *report["verdict"]]
     for shots in grid["shots"]:
         lines += [
@@ -73,9 +75,9 @@ def markdown(report: dict[str, Any], *, level: int = 1) -> str:
         ]
         lines += _chosen(report, shots)
     if len(grid["steps"]) > 2:
-        lines += ["", f"{head} Shots by steps: mean over the held-out methods", "", *_grid(report)]
+        lines += ["", f"{head} Shots by steps: {judged}", "", *_grid(report)]
     if report["pairs"]:
-        lines += ["", f"{head} Differences, mean over the held-out methods", ""]
+        lines += ["", f"{head} Differences, {judged}", ""]
         lines += [
             f"- {one['method']} minus {one['other']}, {one['shots']} shots: {Interval(*one['difference']):+.3f}"
             for one in report["pairs"]
