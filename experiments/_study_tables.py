@@ -114,7 +114,7 @@ def choices(report: dict[str, Any]) -> list[str]:
 def _chosen(report: dict[str, Any], shots: int) -> list[str]:
     rows = rows_at(report, shots)
     if not rows:
-        return ["Nothing: every cell failed."]
+        return ["No method has all of its cells."]
     targets = [name for name in [*report["targets"], "mean"] if any(row["target"] == name for row in rows)]
     by = {(row["method"], row["target"]): row for row in rows}
     last = targets[-1]
@@ -155,7 +155,7 @@ def verdict(report: dict[str, Any]) -> list[str]:
     where = f"over {len(judged)} held-out methods" if target == "mean" else f"on {target}"
     said = []
     if missing := [name for name in report["targets"] if name not in judged]:
-        said.append(f"Nothing could be judged on {', '.join(missing)}: every cell failed.")
+        said.append(f"Nothing could be judged on {', '.join(missing)}: no method has all of its cells.")
     for shots in report["grid"]["shots"]:
         rows = rows_at(report, shots, target=target)
         if not rows:

@@ -164,7 +164,7 @@ def _by_model(methods: tuple[str, ...]) -> list[tuple[str, ...]]:
 def _targets(options: Options, config: Config) -> tuple[str, ...]:
     known = _setup.methods(config)[0]
     _setup.named("config.lead", config.lead, known)
-    return tuple(known if options.target == "all" else _setup.named("target", options.target, [*known, "all"]))
+    return tuple(known if options.target == "all" else _setup.named("target", options.target, known))
 
 
 def _refuse_what_does_not_fit(name: str, config: Config) -> None:

@@ -138,6 +138,7 @@ def test_the_sentence_says_who_wins_and_whether_it_is_resolved(made):
     [
         ({"methods": "daml,samml"}, "--methods: unknown 'samml'; known: erm"),
         ({"target": "shallowfake"}, "--target: unknown 'shallowfake'; known: smooth, resample, warp"),
+        ({"target": "all,warp"}, "--target: unknown 'all'"),
         ({"shots": "1,x"}, "--shots='1,x': give whole numbers"),
         ({"steps": "-1"}, "--steps='-1': give numbers from 0 up"),
         ({"episodes": 30}, "--episodes=30: give a multiple of 20"),
@@ -174,7 +175,7 @@ def test_a_study_of_nothing_but_failures_says_so(tmp_path):
     config = dataclasses.replace(CONFIG, outer_optimizer="sgd", outer_lr=1e30)
     report = study.run(options, config, quiet=True)
     assert [one["method"] for one in report["failed"]] == ["erm+finetune"]
-    assert report["verdict"] == ["Nothing could be judged on warp: every cell failed."]
+    assert report["verdict"] == ["Nothing could be judged on warp: no method has all of its cells."]
     assert "warp, erm+finetune, seed 0: the outer loss" in (tmp_path / "report.md").read_text()
 
 
