@@ -54,7 +54,7 @@ def markdown(report: dict[str, Any], *, level: int = 1) -> str:
         f"episodes, three rates for everybody); normalisation {report['config']['normalisation']} unless a row says "
         "otherwise."
     )
-    took = f"{report['minutes']:.0f} minutes"
+    took = f"{report['minutes']:.0f} minute{'s' * (round(report['minutes']) != 1)}"
     if earlier := report.get("cells_of_earlier_calls", 0):
         took = f"the last call took {took}, and earlier ones had made {earlier} cells"
     lines = [
