@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from experiments import _setup
 from experiments.config import Config
-from metaforge.errors import InputError
 
 RULES = (
     "none", "all", "head", "part", "own", "logistic", "ridge", "nearest", "prototypes", "bn", "bn_query", "tent",
@@ -162,12 +162,7 @@ def chosen(names: str, study: Study) -> tuple[str, ...]:
     """The methods asked for, "all" for the study's; the baseline comes along.
 
     Raises:
-        InputError: for an unknown one.
+        InputError: for an unknown one, or one that is named twice.
     """
-    asked = study.methods if names == "all" else tuple(name.strip() for name in names.split(","))
-    for name in asked:
-        if name not in METHODS:
-            raise InputError(f"--methods: unknown '{name}'; known: {', '.join(METHODS)}.")
-    if len(set(asked)) < len(asked):
-        raise InputError(f"--methods={names}: names one twice. Name each once.")
+    asked = study.methods if names == "all" else tuple(_setup.named("methods", names, METHODS))
     return asked if study.baseline in asked else (study.baseline, *asked)
