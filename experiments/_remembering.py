@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from experiments import _setup, _target
+from experiments import _ready, _setup, _target
 from experiments.config import Config
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
@@ -22,7 +22,7 @@ def sources(config: Config, directory: str | Path) -> Records:
         InputError: when they, or those that it was trained on, are no longer what they were: people who were trained on
             could be among them.
     """
-    train, validation = (_setup.records(config, split=split) for split in ("train", "validation"))
+    train, validation = _ready.images(config)
     known = Path(directory) / "data.json"
     if not known.exists() or read_json(known).get("sha256") != _setup.identity_of(config, train, validation):
         raise InputError(

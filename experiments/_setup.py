@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -58,16 +58,19 @@ def records(config: Config, *, split: SourceSplit, held_out: bool = False, quiet
             config.data, split=split, methods=tuple(names), size=config.image_size, frames=config.frames,
             memory_gb=config.memory_gb,
         )  # fmt: skip
-    acquisitions = tuple(named("config.acquisitions", config.acquisitions, ACQUISITIONS))
-    key = dataclasses.astuple(_data_fields(config))
-    return concatenate([_domain(key, name, acquisitions, split, quiet) for name in names])
+    return forged(config, names, split, quiet=quiet)
 
 
 def test_split(config: Config, *, seen: Callable[[Records], Records] = lambda records: records) -> TestSplit:  # noqa: PT028
     """The held-out methods' images of test people: to be judged on, not learned from; `seen` is what a model sees."""
+    return TestSplit(seen(forged(config, methods(config)[1], "test")))
+
+
+def forged(config: Config, names: Sequence[str], people: str, *, quiet: bool = True) -> Records:
+    """Forgeries of some methods of the people of a split, and the real images beside them."""
     acquisitions = tuple(named("config.acquisitions", config.acquisitions, ACQUISITIONS))
     key = dataclasses.astuple(_data_fields(config))
-    return TestSplit(seen(concatenate([_domain(key, name, acquisitions, "test", True) for name in methods(config)[1]])))
+    return concatenate([_domain(key, name, acquisitions, people, quiet) for name in names])
 
 
 def identity_of(config: Config, *pools: Records) -> str:

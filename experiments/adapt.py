@@ -11,8 +11,6 @@ lost on the kinds that the run was trained on.
 
 import dataclasses
 import math
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,7 @@ from metaforge.data.images import ImageFolder, read_folder
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import bootstrap, paired_difference
-from metaforge.runs import write_json
+from metaforge.runs import whole_folder, write_json
 from metaforge.screening import save_detector
 
 METRICS = ("auc", "accuracy", "eer", "ece")
@@ -105,15 +103,10 @@ def run(options: Options) -> dict[str, Any]:
     )
     if sources is not None:
         report["remembered"] = _remembering.remembered(trained["run"], adapted, sources)
-    # Whole or not at all: a folder that a kill left half would be in the way of the next call.
-    made = out.with_name(f"{out.name}.tmp-{os.getpid()}")
-    try:
+    with whole_folder(out) as made:
         save_detector(made, adapted._replace(about=adapted.about | {"run": str(options.run), "shots": options.shots}))
         write_json(made / "report.json", report)
         (made / "report.md").write_text(markdown(report), errors="surrogateescape")
-        made.replace(out)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return report
 
 

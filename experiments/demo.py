@@ -20,7 +20,7 @@ import metaforge as mf
 from experiments import _setup, _target, train
 from experiments._progress import progress
 from experiments.config import DEMO, PRESETS, Config
-from metaforge.commands import launch, python, setting, start
+from metaforge.commands import flags_of, launch, python, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval, bootstrap, paired_difference
 from metaforge.forgeries import FORGERIES
@@ -62,7 +62,11 @@ def run(options: Options, config: Config) -> dict[str, Any]:
             print(f"\nheld out: {target}\n\n{table(reports[target])}")
     report = {
         "command": " ".join(
-            ["python -m experiments.demo", *(f"--{n}={v}" for n, v in asked.items()), *_unusual(config)]
+            [
+                "python -m experiments.demo",
+                *(f"--{n}={v}" for n, v in asked.items()),
+                *flags_of(config, DEMO, prefix="config."),
+            ]
         ),
         "config": dataclasses.asdict(config),
         "data": f"forgery domains synthesised from real faces ({config.faces})",
@@ -157,12 +161,6 @@ def markdown(report: dict[str, Any]) -> str:
         lines += ["", "On the same seeds, draws and people:", ""]
         lines += [f"- {name}: {Interval(**i):+.3f}" for name, i in one["differences"].items()]
     return "\n".join(lines) + "\n"
-
-
-def _unusual(config: Config) -> list[str]:
-    """The flags by which a configuration differs from the demo's."""
-    names = [field.name for field in dataclasses.fields(Config)]
-    return [f"--config.{n}={getattr(config, n)}" for n in names if getattr(config, n) != getattr(DEMO, n)]
 
 
 def provenance() -> dict[str, str]:

@@ -19,7 +19,7 @@ from experiments import config as train_config
 from experiments._progress import progress
 from experiments._tri_config import Config
 from experiments.demo import provenance
-from metaforge.commands import launch, setting, start
+from metaforge.commands import flags_of, launch, setting, start
 from metaforge.data.domains import TestSplit
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval, Target, bootstrap, paired_difference
@@ -48,7 +48,13 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
             for target, (test, found) in hold_out(targets, images, workdir, rows, config, bar.update).items():
                 tests[target], scores[target] = test, found
     report = {
-        "command": " ".join(["python -m experiments.fakeradar", f"--target={options.target}", *_unusual(config)]),
+        "command": " ".join(
+            [
+                "python -m experiments.fakeradar",
+                f"--target={options.target}",
+                *flags_of(config, Config(), prefix="config."),
+            ]
+        ),
         "config": dataclasses.asdict(config),
         "data": f"forgery domains synthesised from real faces ({config.faces})",
         "provenance": where,
@@ -223,11 +229,6 @@ _PASSING = ("seeds", "rows")
 
 def _identity(config: Config) -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in _PASSING}
-
-
-def _unusual(config: Config) -> list[str]:
-    default = dataclasses.asdict(Config())
-    return [f"--config.{n}={v}" for n, v in dataclasses.asdict(config).items() if v != default[n]]
 
 
 def main(argv: list[str]) -> int:

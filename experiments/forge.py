@@ -10,9 +10,7 @@ the person whose picture it was made of.
 """
 
 import dataclasses
-import os
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +22,8 @@ from experiments.config import Config
 from metaforge.commands import launch, setting, start
 from metaforge.data.records import Records
 from metaforge.errors import InputError
-from metaforge.forgeries import ACQUISITIONS, FORGERIES, synthesise
+from metaforge.forgeries import FORGERIES
+from metaforge.runs import whole_folder
 
 NAMES = {mf.REAL: "real", mf.FAKE: "fake"}
 
@@ -38,7 +37,7 @@ class Options:
     people: str = setting("test", "Whose photographs.", choices=("test", "validation", "train"))
 
 
-def run(options: Options, config: Config) -> dict[str, int]:
+def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, int]:
     """Forges and writes; returns how many images of each kind."""
     config.check()
     if config.data:
@@ -46,23 +45,15 @@ def run(options: Options, config: Config) -> dict[str, int]:
     methods = _setup.named("methods", options.methods, FORGERIES)
     if not methods:
         raise InputError(f"--methods: name one of {', '.join(FORGERIES)}.")
-    acquisitions = _setup.named("config.acquisitions", config.acquisitions, ACQUISITIONS)
     out = Path(options.out)
     if out.exists():
         raise InputError(f"out: '{out}' exists already. Choose another --out; nothing was overwritten.")
-    people = _setup.split(config)
-    records = synthesise(
-        people[options.people], methods=tuple(methods), acquisitions=tuple(acquisitions), variants=config.variants,
-        seed=config.split_seed, split=options.people, fit_faces=people["train"],
-    )  # fmt: skip
-    made = out.with_name(f"{out.name}.tmp-{os.getpid()}")
+    records = _setup.forged(config, methods, options.people, quiet=quiet)
     try:
-        _write(made, records)
-        made.replace(out)
+        with whole_folder(out) as made:
+            _write(made, records)
     except OSError as error:
         raise InputError(f"out: cannot write to '{out}' ({error.strerror}).") from None
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return {name: len(list((out / name).rglob("*.png"))) for name in NAMES.values()}
 
 

@@ -13,7 +13,6 @@ study goes on; a cell that fails is reported as failed, and the others go on.
 
 import dataclasses
 import os
-import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from experiments.config import STRONG, Config
 from experiments.demo import provenance
 from experiments.train import parts_of
 from metaforge.backbones import choice
-from metaforge.commands import launch, setting, start
+from metaforge.commands import flags_of, launch, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import Queries
 from metaforge.runs import Run, write_json
@@ -129,8 +128,8 @@ def _report(options: Options, config: Config, methods, targets, grid: Grid, quer
         scores, queries, baseline=study.baseline, shots=grid.shots, resamples=options.resamples
     )
     return {
-        "command": " ".join(["python -m experiments.study", *_unusual(options, Options()),
-                             *_unusual(config, STUDY, prefix="config.")]),
+        "command": " ".join(["python -m experiments.study", *flags_of(options, Options(), but=("workdir", "workers")),
+                             *flags_of(config, STUDY, prefix="config.")]),
         "study": options.study,
         "question": study.question,
         "config": dataclasses.asdict(config),
@@ -200,13 +199,6 @@ def _numbers(name: str, text: str, *, least: int) -> tuple[int, ...]:
     if found and found[0] < least:
         raise InputError(f"--{name}='{text}': give numbers from {least} up.")
     return found
-
-
-def _unusual(given: Any, usual: Any, *, prefix: str = "") -> list[str]:
-    """The flags that differ from the usual, as a shell takes them."""
-    names = [field.name for field in dataclasses.fields(given) if field.name not in ("workdir", "workers")]
-    differing = [name for name in names if getattr(given, name) != getattr(usual, name)]
-    return [shlex.quote(f"--{prefix}{name}={getattr(given, name)}") for name in differing]
 
 
 def main(argv: list[str]) -> int:

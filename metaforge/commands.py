@@ -5,8 +5,9 @@ import difflib
 import hashlib
 import os
 import platform
+import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -75,6 +76,25 @@ def launch(
         )
         print(f"{program}: interrupted; {after}.", file=sys.stderr)
         return 130
+
+
+def flags_of(given: Any, usual: Any, *, prefix: str = "", but: Collection[str] = ()) -> list[str]:
+    """The flags by which one dataclass of settings differs from another, as a shell takes them.
+
+    Example:
+        >>> @dataclasses.dataclass
+        ... class Config:
+        ...     seed: int = 0
+        ...     trains: str = ""
+        >>> flags_of(Config(trains="^(top|head)"), Config(), prefix="config.")
+        ["'--config.trains=^(top|head)'"]
+    """
+    pairs = [(name, getattr(given, name)) for name in (field.name for field in dataclasses.fields(given))]
+    return [
+        shlex.quote(f"--{prefix}{name}={value}")
+        for name, value in pairs
+        if name not in but and value != getattr(usual, name)
+    ]
 
 
 def start(main: Callable[[list[str]], int], *, heavy: bool = False) -> NoReturn:

@@ -8,10 +8,12 @@
 Figures and tables are made from these files alone.
 """
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Collection
+import shutil
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +258,31 @@ def read_rows(directory: str | os.PathLike, *, name: str = "log.jsonl") -> list[
 def write_json(path: str | os.PathLike, content: Any) -> None:
     """Writes a JSON file whole or not at all."""
     _replace(Path(path), json.dumps(content, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """A folder to write into that takes its name when all is written; of work that was interrupted nothing is left.
+
+    Args:
+        path: what it is to be called; not there yet, or an empty folder.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as around:
+        ...     with whole_folder(f"{around}/out") as made:
+        ...         _ = (made / "a.txt").write_text("a")
+        ...     os.listdir(around)
+        ['out']
+    """
+    path = Path(path)
+    made = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    try:
+        made.mkdir(parents=True, exist_ok=True)
+        yield made
+        made.replace(path)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def _replace(path: Path, text: str) -> None:

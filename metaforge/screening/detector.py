@@ -1,9 +1,7 @@
 """A detector: parameters, the images that normalise, and how to score with them."""
 
 import functools
-import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -142,16 +140,12 @@ def save_detector(directory: str | Path, detector: Detector) -> None:
     needed = detector.about["normalisation"] in ("support", "episode")
     context = detector.context if needed else np.zeros_like(detector.context[:1])
     # A folder that a kill left half would be in the way of the next call.
-    made = directory.with_name(f"{directory.name}.tmp-{os.getpid()}")
-    try:
+    with runs.whole_folder(directory) as made:
         run = runs.Run(made, {"detector": detector.about | {"context_rows": len(context)}})
         run.save(1, {"params": _kept(detector.about, detector.params)[0], "context": context})
         # Orbax writes down where it wrote, which is nobody's business whom a detector is passed on to.
         for note in made.rglob("commit_success.txt"):
             note.write_text("")
-        made.replace(directory)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def load_detector(directory: str | Path, *, weights: str = "") -> Detector:

@@ -9,6 +9,7 @@ import pytest
 
 import metaforge as mf
 from experiments import _setup, _study_cells, _study_data, _study_methods, _study_report, _study_rules, study
+from metaforge.commands import flags_of
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import episode_auc
 from metaforge.evaluation.intervals import Interval
@@ -197,7 +198,7 @@ def test_holm_corrects_over_all_that_are_ranked_together(target):
 
 def test_a_study_says_its_command_as_a_shell_takes_it():
     config = dataclasses.replace(study.STUDY, identity=r"(canada/\d+|(?<=/)\d+)")
-    assert study._unusual(config, study.STUDY, prefix="config.") == [r"'--config.identity=(canada/\d+|(?<=/)\d+)'"]
+    assert flags_of(config, study.STUDY, prefix="config.") == [r"'--config.identity=(canada/\d+|(?<=/)\d+)'"]
 
 
 @pytest.mark.parametrize("name", [name for name, one in _study_methods.METHODS.items() if one.rule == "own"])
