@@ -13,7 +13,7 @@ from metaforge.errors import InputError
 
 
 def mapped(work: Callable[[Any], Any], items: Collection[Any], *, workers: int) -> Iterator[Any]:
-    """What `work` gives for each item, in the order in which they are done; one worker is this process itself.
+    """What `work` gives for each item, in the order in which they are done; `workers=1` is this process itself.
 
     Raises:
         InputError: when the system killed a worker.
@@ -23,7 +23,8 @@ def mapped(work: Callable[[Any], Any], items: Collection[Any], *, workers: int) 
         return
     # Spawned, not forked: JAX's threads do not survive a fork. Each worker's arithmetic stays in one thread.
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_calm) as pool:
+    most = min(workers, max(len(items), 1))
+    with concurrent.futures.ProcessPoolExecutor(most, mp_context=context, initializer=_calm) as pool:
         futures = [pool.submit(work, item) for item in items]
         try:
             for future in concurrent.futures.as_completed(futures):

@@ -24,7 +24,7 @@ from metaforge.commands import flags_of, launch, python, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval, bootstrap, paired_difference
 from metaforge.forgeries import FORGERIES
-from metaforge.runs import Run, write_json
+from metaforge.runs import Run
 from paper_figures import loss_curves, validation_curves
 
 LEARNERS = ("maml", "daml", "erm")
@@ -54,7 +54,7 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         raise InputError("--config.learner, seed and holdout are the demo's own to set. Use --target and --seeds.")
     workdir, reports = Path(options.workdir), {}
     asked = {"target": options.target, "seeds": options.seeds, "draws": options.draws}
-    Run(workdir, {"demo": asked, "config": dataclasses.asdict(config)})
+    whole = Run(workdir, {"demo": asked, "config": dataclasses.asdict(config)})
     for target in targets:
         folder = workdir if len(targets) == 1 else workdir / target
         reports[target] = hold_out(target, folder, options, config)
@@ -73,7 +73,7 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         "provenance": provenance(),
         "targets": reports,
     }
-    write_json(workdir / "report.json", report)
+    whole.finish(report)
     (workdir / "report.md").write_text(markdown(report))
     return report
 

@@ -24,7 +24,7 @@ from metaforge.data.domains import TestSplit
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval, Target, bootstrap, paired_difference
 from metaforge.evaluation.joint import joint_bootstrap
-from metaforge.runs import Run, read_rows, write_json
+from metaforge.runs import Run, read_rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     where = provenance()  # of the code that runs, not of what a long run finds when it ends
     rows, groups = rows_of(config), groups_of(options, config)
     workdir = Path(options.workdir)
-    Run(workdir, {"target": options.target, **dataclasses.asdict(config)}, passing=_PASSING)
+    whole = Run(workdir, {"target": options.target, **dataclasses.asdict(config)}, passing=_PASSING)
     scores, tests = {}, {}
     with progress("fakeradar", len(groups) * len(rows) * config.seeds, unit="model", quiet=quiet) as bar:
         for targets, images in groups.items():
@@ -65,7 +65,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     report["probing"] = {row: probing(workdir, row) for row in rows if row != "binary"}
     if len(tests) > 1:
         report["mean"] = over_targets(tests, scores, rows)
-    write_json(workdir / "report.json", report)
+    whole.finish(report)
     (workdir / "report.md").write_text(markdown(report))
     return report
 

@@ -121,7 +121,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     rule = Rule(config.frames, config.crop, config.size)  # type: ignore[arg-type]
     work = functools.partial(_one, root=root, out=out, rule=rule)
     with progress("cropping", len(groups), done=len(done), unit="unit", quiet=quiet) as bar:
-        for _ in mapped(work, left.items(), workers=min(options.workers, max(len(left), 1))):
+        for _ in mapped(work, left.items(), workers=options.workers):
             bar.update()
     return _finish(out, asked, found, list(groups))
 

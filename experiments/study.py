@@ -33,7 +33,7 @@ from metaforge.backbones import choice
 from metaforge.commands import flags_of, launch, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import Queries
-from metaforge.runs import Run, write_json
+from metaforge.runs import Run
 
 STUDY = Config(baseline=False, width=16, iterations=300, log_every=20, checkpoint_every=300)
 """How every model of a study is trained unless flags say otherwise."""
@@ -98,7 +98,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     workdir = Path(options.workdir)
     weights = {"weights": choice.fingerprint(config.backbone, config.weights)} if config.weights else {}
     settings = {**dataclasses.asdict(options), "config": _study_cells.settings(config), **weights}
-    Run(workdir, settings, passing=_PASSING)
+    whole = Run(workdir, settings, passing=_PASSING)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = options.workers or (cores if jax.default_backend() == "cpu" else 1)
     cells = [(target, seed) for target in targets for seed in range(options.seeds)]
@@ -107,7 +107,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     queries = {target: _queries([unit for unit in units if unit.target == target]) for target in targets}
     live = _study_tables.live(workdir, targets, methods, options.seeds, queries)
     with progress(options.study, len(cells) * len(methods), unit="cell", quiet=quiet) as bar:
-        for found in mapped(run_unit, units, workers=min(workers, len(units))):
+        for found in mapped(run_unit, units, workers=workers):
             bar.update(len(found))
             table = live()
             (workdir / "table.md").write_text(table + "\n")
@@ -116,7 +116,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     report = _report(options, config, methods, targets, grid, queries) | {"provenance": where}
     report |= {"minutes": (time.time() - began) / 60, "cells_of_earlier_calls": earlier}
     report["verdict"] = _study_tables.verdict(report)
-    write_json(workdir / "report.json", report)
+    whole.finish(report)
     (workdir / "report.md").write_text(_study_tables.markdown(report))
     return report
 

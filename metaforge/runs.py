@@ -20,12 +20,13 @@ from typing import Any
 import jax
 import numpy as np
 
+from metaforge.alone import Alone
 from metaforge.devices import is_writer
 from metaforge.errors import InputError
 
 
 class Run:
-    """A run directory, opened for writing.
+    """A run directory, opened for writing; as long as this object lives, no other process can open it so.
 
     Args:
         directory: where; made if missing.
@@ -35,7 +36,8 @@ class Run:
         passing: fields of it that change nothing of what is computed, and may differ.
 
     Raises:
-        InputError: when the directory holds another configuration, naming the fields that differ.
+        InputError: when the directory holds another configuration, naming the fields that differ, or when another
+            process is writing to it.
 
     Example:
         >>> import tempfile
@@ -50,10 +52,12 @@ class Run:
         """Opens or makes the directory."""
         refuse_another(directory, config, passing=passing)
         self.directory = Path(directory)
-        found = read_config(directory, missing_ok=True)
-        config = json.loads(json.dumps(config))
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.config = config
+        # Of several hosts the first one writes; it alone has to be alone. Who waited for it may find another's run.
+        self._alone = Alone(self.directory) if is_writer() else None
+        refuse_another(directory, config, passing=passing)
+        found = read_config(directory, missing_ok=True)
+        self.config = config = json.loads(json.dumps(config))
         if found is None and is_writer():
             write_json(self.directory / "config.json", config)
 

@@ -21,6 +21,7 @@ LOOPS = {"learners", "objectives", "execution"}
 ARROWS = {
     "types": {"errors"},
     "errors": set(),
+    "alone": {"errors"},
     "weighting": VOCABULARY,
     "averaging": VOCABULARY,
     "mixed": VOCABULARY,
@@ -41,7 +42,7 @@ ARROWS = {
     "captions": HOST,
     "citations": {"data"},
     "commands": {"errors"},
-    "runs": VOCABULARY | MEASURES | LOOPS | {"devices"},
+    "runs": VOCABULARY | MEASURES | LOOPS | {"devices", "alone"},
     "screening": HOST | MEASURES | LOOPS | {"runs", "paths"},
 }
 
