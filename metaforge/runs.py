@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from metaforge.alone import Alone
+from metaforge.alone import hold
 from metaforge.devices import is_writer
 from metaforge.errors import InputError
 
@@ -54,7 +54,7 @@ class Run:
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         # Of several hosts the first one writes; it alone has to be alone. Who waited for it may find another's run.
-        self._alone = Alone(self.directory) if is_writer() else None
+        self._alone = hold(self.directory) if is_writer() else None
         refuse_another(directory, config, passing=passing)
         found = read_config(directory, missing_ok=True)
         self.config = config = json.loads(json.dumps(config))

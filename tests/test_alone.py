@@ -8,7 +8,7 @@ import pytest
 from metaforge import alone, runs
 from metaforge.errors import InputError
 
-HOLDS = "import sys; from metaforge.alone import Alone; held = Alone(sys.argv[1]); print('held', flush=True); input()"
+HOLDS = "import sys; from metaforge.alone import hold; held = hold(sys.argv[1]); print('held', flush=True); input()"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="has no flock")
 
@@ -82,4 +82,4 @@ def test_a_file_system_without_locks_keeps_nobody_out(other, tmp_path, monkeypat
         raise OSError(45, "not supported")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    alone.Alone(tmp_path)
+    alone.hold(tmp_path)
