@@ -1,6 +1,6 @@
 """What a study found: every cell with its interval, differences on the same resamples, and a sentence on who wins."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ Key = tuple[str, int, int | str]
 
 ALSO = (("daml", "maml"), ("daml", "fomaml"), ("maml", "fomaml"), ("through", "detached"), ("through", "normalised"))
 """Comparisons besides those with the baseline, where both methods are there."""
+UNADAPTED = "erm"
+"""Has seen no image of the held-out method: what the others are above it is what adapting is worth."""
 
 
 def collect(
@@ -76,10 +78,16 @@ def measure(
             base = found[target].get(_text(against)) if against else None
             rows.append(_row(target, key, found[target][_text(key)], base))
         if len(whole) == len(targets) > 1:
-            base = mean_of([found[t][_text(against)] for t in targets]) if against and all(
-                _text(against) in found[t] for t in targets) else None  # fmt: skip
-            rows.append(_row("mean", key, mean_of([found[t][_text(key)] for t in targets]), base))
+            base = _mean(found, against) if against and _everywhere(found, against) else None
+            rows.append(_row("mean", key, _mean(found, key), base))
+    if _everywhere(found, unadapted := (UNADAPTED, 0, "chosen")):
+        last = overall(rows)
+        for row in rows:
+            if row["target"] == last and row["steps"] == "chosen" and row["method"] != UNADAPTED:
+                difference = _mean(found, (row["method"], row["shots"], "chosen")).minus(_mean(found, unadapted))
+                row |= {"minus_unadapted": list(difference.interval()), "p_unadapted": difference.p()}
     correct(rows, shots)
+    correct(rows, shots, of="_unadapted")
     return {"rows": rows, "pairs": _pairs(found, scores, targets, shots), "reliability": _reliability(scores, queries)}
 
 
@@ -92,6 +100,15 @@ def _baseline(key: Key, baseline: str, shots: Sequence[int]) -> Key | None:
     return (baseline, count if count in shots else max(shots), steps if steps == "chosen" else "chosen")
 
 
+def _everywhere(found: Mapping[str, Mapping[str, Resampled]], key: Key) -> bool:
+    return all(_text(key) in one for one in found.values())
+
+
+def _mean(found: Mapping[str, Mapping[str, Resampled]], key: Key) -> Resampled:
+    """Of a row that is there for every target, over targets."""
+    return mean_of([one[_text(key)] for one in found.values()])
+
+
 def _row(target: str, key: Key, found: Resampled, base: Resampled | None) -> dict[str, Any]:
     row: dict[str, Any] = {"target": target, "method": key[0], "shots": key[1], "steps": key[2]}
     row["auc"] = list(found.interval())
@@ -101,14 +118,15 @@ def _row(target: str, key: Key, found: Resampled, base: Resampled | None) -> dic
     return row
 
 
-def correct(rows: list[dict[str, Any]], shots: Sequence[int]) -> None:
-    """Holm's correction of what was chosen, in place.
+def correct(rows: list[dict[str, Any]], shots: Sequence[int], *, of: str = "") -> None:
+    """Holm's correction of what was chosen, in place: `holm` of every `p`, both with the ending `of`.
 
     Where a winner is named, on the mean over targets or on the only target, all methods at one number of shots are a
     family, those that take no labels among them; these are in the family of every number of shots, and keep the highest
     of its p-values. On the single targets of several, a family is one method on all of them.
     """
-    chosen = [row for row in rows if row["steps"] == "chosen" and "p" in row]
+    p, adjusted = f"p{of}", f"holm{of}"
+    chosen = [row for row in rows if row["steps"] == "chosen" and p in row]
     last = overall(rows)
     families = [[row for row in chosen if row["target"] == last and row["shots"] in (0, count)] for count in shots]
     singles: dict[Any, list[dict[str, Any]]] = {}
@@ -116,11 +134,11 @@ def correct(rows: list[dict[str, Any]], shots: Sequence[int]) -> None:
         if row["target"] != last:
             singles.setdefault((row["method"], row["shots"]), []).append(row)
     for row in chosen:
-        row["holm"] = 0.0
+        row[adjusted] = 0.0
     for family in filter(None, [*families, *singles.values()]):
-        decided = holm({str(number): row["p"] for number, row in enumerate(family)})
+        decided = holm({str(number): row[p] for number, row in enumerate(family)})
         for number, row in enumerate(family):
-            row["holm"] = max(row["holm"], decided[str(number)].adjusted)
+            row[adjusted] = max(row[adjusted], decided[str(number)].adjusted)
 
 
 def overall(rows: Sequence[dict[str, Any]]) -> str:
@@ -136,7 +154,7 @@ def _pairs(found, scores, targets: Sequence[str], shots: Sequence[int]) -> list[
         for count in shots:
             keys = [(name, count, "chosen") for name in (one, other)]
             if all(key in scores[target] for key in keys for target in targets):
-                ours, theirs = (mean_of([found[t][_text(key)] for t in targets]) for key in keys)
+                ours, theirs = (_mean(found, key) for key in keys)
                 difference = ours.minus(theirs)
                 pairs.append({"method": one, "other": other, "shots": count, "difference": list(difference.interval()),
                               "p": difference.p()})  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from experiments._study_cells import cell_path, failed_path, read_cell
-from experiments._study_report import overall
+from experiments._study_report import UNADAPTED, overall
 from metaforge.evaluation.episodes import Queries, episode_auc
 from metaforge.evaluation.intervals import Interval
 
@@ -73,7 +73,7 @@ def markdown(report: dict[str, Any], *, level: int = 1) -> str:
             f"{head} {shots} labelled image{'s' * (shots > 1)} a class, rate and steps as chosen on source validation",
             "",
         ]
-        lines += _chosen(report, shots)
+        lines += chosen_table(report, shots)
     if len(grid["steps"]) > 2:
         lines += ["", f"{head} Shots by steps: {judged}", "", *_grid(report)]
     if report["pairs"]:
@@ -111,7 +111,8 @@ def choices(report: dict[str, Any]) -> list[str]:
     return [f"| {recipe} | {name} | {cells[name]} |" for name in report["methods"]]
 
 
-def _chosen(report: dict[str, Any], shots: int) -> list[str]:
+def chosen_table(report: dict[str, Any], shots: int) -> list[str]:
+    """Every method as it was chosen, best first: on every target, on their mean, and what it is above others by."""
     rows = rows_at(report, shots)
     if not rows:
         return ["No method has all of its cells."]
@@ -119,18 +120,27 @@ def _chosen(report: dict[str, Any], shots: int) -> list[str]:
     by = {(row["method"], row["target"]): row for row in rows}
     last = targets[-1]
     methods = sorted({row["method"] for row in rows}, key=lambda name: -by.get((name, last), {"auc": [0]})["auc"][0])
-    head = f"| method | {' | '.join(targets)} | minus {report['baseline']} ({last}) | Holm p |"
-    lines = [head, "|---" * (len(targets) + 3) + "|"]
+    against = {"baseline": report["baseline"]}
+    if any("minus_unadapted" in row for row in rows):
+        against["unadapted"] = UNADAPTED
+    heads = [f"minus {name} ({last}) | Holm p" for name in against.values()]
+    lines = ["| " + " | ".join(["method", *targets, *heads]) + " |"]
+    lines += ["|---" * (len(targets) + 1 + 2 * len(against)) + "|"]
     for method in methods:
         cells = []
         for target in targets:
             row = by.get((method, target))
             cells.append(f"{Interval(*row['auc']):.3f}" if row else "failed")
-        row = by.get((method, last), {})
-        difference = f"{Interval(*row['minus_baseline']):+.3f}" if "minus_baseline" in row else ""
-        corrected = f"{row['holm']:.3f}" if "holm" in row else ""
-        lines.append(f"| {method} | {' | '.join(cells)} | {difference} | {corrected} |")
+        cells += [_difference(by.get((method, last), {}), name) for name in against]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
     return lines
+
+
+def _difference(row: dict[str, Any], name: str) -> str:
+    """Two cells: by how much a row is above the one of this name, and Holm's p; empty for that one itself."""
+    if f"minus_{name}" not in row:
+        return " | "
+    return f"{Interval(*row[f'minus_{name}']):+.3f} | {row['holm' if name == 'baseline' else f'holm_{name}']:.3f}"
 
 
 def _grid(report: dict[str, Any]) -> list[str]:
@@ -171,6 +181,12 @@ def verdict(report: dict[str, Any]) -> list[str]:
                 + f" (p {best['holm']:.3f} by Holm's rule over {sum('holm' in row for row in rows)} comparisons)"
             )
         said.append(sentence + ".")
+        if "minus_unadapted" in best:
+            said.append(
+                f"It is {Interval(*best['minus_unadapted']):+.3f} above {UNADAPTED}, which has seen no image of the "
+                f"held-out method; that is {'' if best['holm_unadapted'] < 0.05 else 'not '}resolved "
+                f"(p {best['holm_unadapted']:.3f})."
+            )
         for name in ("daml", "maml"):
             row = next((row for row in rows if row["method"] == name), None)
             if row and "minus_baseline" in row:

@@ -8,10 +8,19 @@ import numpy as np
 import pytest
 
 import metaforge as mf
-from experiments import _setup, _study_cells, _study_data, _study_methods, _study_report, _study_rules, study
+from experiments import (
+    _setup,
+    _study_cells,
+    _study_data,
+    _study_methods,
+    _study_report,
+    _study_rules,
+    _study_tables,
+    study,
+)
 from metaforge.commands import flags_of
 from metaforge.errors import InputError
-from metaforge.evaluation.episodes import episode_auc
+from metaforge.evaluation.episodes import Queries, episode_auc
 from metaforge.evaluation.intervals import Interval
 
 CONFIG = dataclasses.replace(
@@ -194,6 +203,38 @@ def test_holm_corrects_over_all_that_are_ranked_together(target):
     assert found == pytest.approx(expected)
     assert "holm" not in rows[-1]
     assert [row["holm"] for row in single] == [0.01] * len(single)
+
+
+@pytest.mark.parametrize("targets", [("warp",), ("warp", "smooth")])
+def test_what_adapting_is_worth_is_the_difference_to_a_model_that_saw_nothing_new(targets):
+    """Scores that leave no doubt: `erm` is wrong about every image, one method about none, one has no opinion."""
+    labels = np.tile([0, 0, 1, 1], (2, 20, 1)).astype(np.int32)
+    queries = {name: Queries(labels, np.broadcast_to([0, 1, 0, 1], labels.shape)) for name in targets}
+    right, wrong, tied = labels + 0.0, 1.0 - labels, np.full(labels.shape, 0.2)
+    scores = {("erm", 0): wrong, ("erm+finetune", 5): tied, ("daml", 5): right, ("erm+head", 5): wrong}
+    rows = {(method, shots, steps): one for (method, shots), one in scores.items() for steps in (1, "chosen")}
+    found = _study_report.measure(
+        dict.fromkeys(targets, rows), queries, baseline="erm+finetune", shots=(5,), resamples=99
+    )
+    last = "mean" if len(targets) > 1 else targets[0]
+    said = {row["method"]: row for row in found["rows"] if "minus_unadapted" in row}
+    assert {(row["target"], row["steps"]) for row in said.values()} == {(last, "chosen")}
+    assert {name: row["minus_unadapted"][0] for name, row in said.items()} == pytest.approx(
+        {"erm+finetune": 0.5, "daml": 1.0, "erm+head": 0.0}
+    )
+    assert said["daml"]["minus_unadapted"] == [1.0, 1.0, 1.0]
+    assert said["daml"]["minus_baseline"][0] == pytest.approx(0.5)
+    # Of 99 resamples p is 2/100 at least: times 3 of a family of three; what is not there has none.
+    adjusted = {name: row["holm_unadapted"] for name, row in said.items()}
+    assert adjusted == pytest.approx({"daml": 0.06, "erm+finetune": 0.06, "erm+head": 1.0})
+    report = found | {"targets": list(targets), "grid": {"shots": (5,)}, "baseline": "erm+finetune"}
+    assert "It is +1.000 [+1.000, +1.000] above erm, which has seen no image of the held-out method; that is not " in (
+        " ".join(_study_tables.verdict(report))
+    )
+    head, _, first, *_ = _study_tables.chosen_table(report, 5)
+    assert head.endswith(f"| minus erm+finetune ({last}) | Holm p | minus erm ({last}) | Holm p |")
+    assert first.startswith("| daml |")
+    assert first.endswith("| +1.000 [+1.000, +1.000] | 0.060 |")
 
 
 def test_a_study_says_its_command_as_a_shell_takes_it():
