@@ -28,24 +28,33 @@ class Method(NamedTuple):
     Attributes:
         learner: how the model is trained.
         rule: what adapts it, one of `RULES`.
-        settings: the fields of `Config` in which its training differs from the others', and `outer_rate` and `longer`,
-            factors on their `outer_lr` and `iterations`.
+        settings: the fields of `Config` in which its training differs from the others', and `outer_rate`, `inner_rate`
+            and `longer`, factors on their `outer_lr`, `inner_lr` and `iterations`.
+        inner_rates: factors on `inner_lr` with which it is trained in turn; source validation keeps one of the models.
     """
 
     learner: str
     rule: str
     settings: Mapping[str, Any] = MappingProxyType({})
+    inner_rates: tuple[float, ...] = (1.0,)
 
     def trained(self, config: Config) -> Config:
         """How its model is trained, where the study's models are trained by `config`."""
         own = dict(self.settings)
         own.setdefault("outer_lr", own.pop("outer_rate", 1.0) * config.outer_lr)
+        own.setdefault("inner_lr", own.pop("inner_rate", 1.0) * config.inner_lr)
         own.setdefault("iterations", own.pop("longer", 1) * config.iterations)
         return dataclasses.replace(config, learner=self.learner, **own)
 
     @property
+    def candidates(self) -> tuple["Method", ...]:
+        """Itself at each of its inner rates: what source validation chooses from."""
+        rates = [{} if rate == 1 else {"inner_rate": rate} for rate in self.inner_rates]
+        return tuple(_of(self.learner, self.rule, **self.settings, **rate) for rate in rates)
+
+    @property
     def model(self) -> str:
-        """The name of the model; methods of one model share its training."""
+        """The name of the (first) model; methods of one model share its training."""
         return "-".join([self.learner, *(f"{name}={value}" for name, value in sorted(self.settings.items()))])
 
 
@@ -98,6 +107,8 @@ METHODS: dict[str, Method] = {
 for _kind in ("support", "episode", "group", "none"):
     METHODS[f"maml:{_kind}"] = _of("maml", normalisation=_kind)
     METHODS[f"erm+finetune:{_kind}"] = _of("erm", normalisation=_kind)
+for _name in ("maml", "fomaml", "daml", "partial", "anil", "reptile", "meta_sgd", "maml_plus_plus", "mldg", "ltw"):
+    METHODS[f"{_name}:tuned"] = METHODS[_name]._replace(inner_rates=(1.0, 0.1))
 
 
 class Study(NamedTuple):
@@ -126,7 +137,10 @@ _KINDS = ("support", "episode", "group", "none")
 
 STUDIES: dict[str, Study] = {
     "leave_one_out": Study(
-        (*(name for name in METHODS if name.startswith("erm") and ":" not in name), "erm+finetune:long", *_LEARNED),
+        (
+            *(name for name in METHODS if name.startswith("erm") and ":" not in name), "erm+finetune:long", *_LEARNED,
+            "maml:tuned", "fomaml:tuned", "daml:tuned", "anil:tuned", "reptile:tuned",
+        ),
         "erm+finetune", (5,), (0, 1, 5, 10), "Which method wins on a kind of forgery that was held out?",
     ),
     "shots_by_steps": Study(

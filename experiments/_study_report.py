@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from experiments._study_cells import cell_path, failed_path, read_cell
+from experiments._study_methods import METHODS
 from metaforge.evaluation.episodes import Queries, Resampled, episode_bootstrap, mean_of
 from metaforge.evaluation.intervals import Interval
 from metaforge.evaluation.multiple import holm
@@ -48,10 +49,12 @@ def collect(
                 scores[target][method, shots, "chosen"] = np.stack(
                     [cell[1][i] for cell, (i, _) in zip(cells, picked, strict=True)]
                 )
+                said = {name: [row.get(name) for _, row in picked] for name in ("steps", "knob", "inner_lr")}
                 rules.append(
-                    {"target": target, "method": method, "shots": shots, "steps": [row["steps"] for _, row in picked],
-                     "knobs": [row["knob"] for _, row in picked]}
-                )  # fmt: skip
+                    {"target": target, "method": method, "shots": shots, "steps": said["steps"], "knobs": said["knob"]}
+                )
+                if len(METHODS[method].candidates) > 1:
+                    rules[-1]["inner_lrs"] = said["inner_lr"]
     return scores, rules, failed
 
 

@@ -1,5 +1,6 @@
 """A study's tables for people: the one that grows while it runs, and those of the report."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,8 @@ def markdown(report: dict[str, Any], *, level: int = 1) -> str:
             f"- {one['method']} minus {one['other']}, {one['shots']} shots: {Interval(*one['difference']):+.3f}"
             for one in report["pairs"]
         ]
+    if taken := _inner_rates(report):
+        lines += ["", f"{head} Inner rates that source validation took", "", *taken]
     if report["failed"]:
         lines += ["", f"{head} Failed", ""]
         lines += [
@@ -156,6 +159,19 @@ def _grid(report: dict[str, Any]) -> list[str]:
             said = [f"{Interval(*row['auc']):.3f}" if row else "" for row in cells]
             lines.append(f"| {method} | " + " | ".join(said) + " |")
     return lines
+
+
+def _inner_rates(report: dict[str, Any]) -> list[str]:
+    """Of methods that were trained at several: how often each was taken, with the most shots."""
+    taken: dict[str, Counter[float]] = {}
+    for one in report["rules"]:
+        if "inner_lrs" in one and one["shots"] == max(report["grid"]["shots"]):
+            taken.setdefault(one["method"], Counter()).update(one["inner_lrs"])
+    return [
+        f"- {name}: "
+        + ", ".join(f"{rate:g} in {count} of {found.total()} cells" for rate, count in found.most_common())
+        for name, found in taken.items()
+    ]
 
 
 def verdict(report: dict[str, Any]) -> list[str]:

@@ -23,7 +23,8 @@ import numpy as np
 import metaforge as mf
 from experiments import _frozen, _kept, _setup, _study_cells, _study_data, _study_report, _study_tables
 from experiments._progress import progress
-from experiments._study_cells import Grid, Unit, queries_of, run_unit
+from experiments._study_cells import Unit, queries_of, run_unit
+from experiments._study_judging import Grid
 from experiments._study_methods import METHODS, RULE_OF, STUDIES, chosen
 from experiments._workers import mapped
 from experiments.config import STRONG, Config
@@ -169,10 +170,11 @@ def _targets(options: Options, config: Config) -> tuple[str, ...]:
 def _refuse_what_does_not_fit(name: str, config: Config) -> None:
     """Holds a method's settings against the network, before anything is written."""
     try:
-        trained = METHODS[name].trained(config)
-        trained.check()
-        _frozen.check(trained)
-        _setup.learner(trained)
+        for candidate in METHODS[name].candidates:
+            trained = candidate.trained(config)
+            trained.check()
+            _frozen.check(trained)
+            _setup.learner(trained)
     except InputError as error:
         raise InputError(f"--methods: '{name}' cannot be had here ({error}) Name others, or other settings.") from None
 

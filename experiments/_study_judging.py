@@ -1,0 +1,134 @@
+"""From a trained model to a cell's scores: rate and steps chosen on source validation, then the test episodes."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from experiments import _setup, _study_data, _study_rules
+from experiments._study_methods import Method
+from experiments._study_models import Failure
+from experiments.config import Config
+from metaforge.errors import InputError
+from metaforge.evaluation.episodes import episode_auc
+
+
+class Grid(NamedTuple):
+    """The budgets of a study.
+
+    Attributes:
+        shots: labelled images a class.
+        steps: steps of adaptation.
+        episodes: test episodes of every cell.
+        tuning: episodes of source validation on which a rule's knob and steps are chosen.
+        agreement: outer steps between measurements of how far the domains' gradients agree, of seed 0; 0 for never.
+    """
+
+    shots: tuple[int, ...]
+    steps: tuple[int, ...]
+    episodes: int
+    tuning: int
+    agreement: int = 0
+
+
+class Trained(NamedTuple):
+    """A model, how it was trained, and on what it is judged."""
+
+    method: Method
+    config: Config
+    params: Any
+    material: _study_data.Material
+
+
+class Choice(NamedTuple):
+    """What source validation took: a rule's knob and its number of steps, their AUC, and all that were tried."""
+
+    knob: float
+    steps: int
+    auc: float
+    tried: list[dict[str, Any]]
+
+
+def best_of(models: list[Trained], grid: Grid) -> Trained:
+    """The model with the highest AUC on source validation, with the most shots as it adapts best; the first of ties.
+
+    Raises:
+        Failure: when none of them can be judged.
+    """
+    found, failures = [], []
+    for one in models:
+        try:
+            found.append((round(_choose(one, grid, max(grid.shots), _scorer(one, grid)).auc, 6), one))
+        except Failure as failure:
+            failures.append(failure)
+    if not found:
+        raise failures[0]
+    return max(found, key=lambda pair: pair[0])[1]
+
+
+def judge(model: Trained, grid: Grid) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """The rows of a cell, what was chosen for each, and the scores `(rows, episodes, queries)`, float32.
+
+    Raises:
+        Failure: when everything that is tried diverges on source validation.
+    """
+    rule, material, score = model.method.rule, model.material, _scorer(model, grid)
+    most = _study_data.support_sets(model.config, material.support, shots=max(grid.shots), episodes=grid.episodes)
+    queries = _study_data.query_sets(model.config, material.test, episodes=grid.episodes)
+    held, rows, scores = np.asarray(material.support.image), [], []
+    for shots in grid.shots if _uses_labels(rule) else (max(grid.shots),):
+        choice = _choose(model, grid, shots, score)
+        support = _study_data.fewer(most, shots)
+
+        def scorer(part, images, support=support, knob=choice.knob):
+            chosen = support[part]
+            return score(held[chosen], material.support.label[chosen], images, knob)
+
+        scores.append(material.test.score_episodes(scorer, queries, block=_study_data.BLOCK))
+        rows += [
+            {"shots": shots if _uses_labels(rule) else 0, "steps": count, "knob": choice.knob,
+             "chosen": count == choice.steps, "validation": choice.tried, "inner_lr": model.config.inner_lr}
+            for count in _steps(model, grid)
+        ]  # fmt: skip
+    return rows, np.concatenate(scores).astype(np.float32)
+
+
+def _uses_labels(rule: str) -> bool:
+    return rule not in ("none", "tent", "bn_query")
+
+
+def _steps(model: Trained, grid: Grid) -> tuple[int, ...]:
+    return _study_rules.budgets(model.method.rule, model.config, grid.steps)
+
+
+def _scorer(model: Trained, grid: Grid):
+    """`score(support images, their labels, query images, knob)`: p(fake), `(budgets, episodes, queries)`."""
+    config, rule = model.config, model.method.rule
+    params = model.params if rule == "own" else _setup.learner(config).model(model.params)
+    program = _study_rules.program(_study_rules.program_key(config, rule), rule, _steps(model, grid))
+    context = jnp.asarray(_setup.source_context(config, model.material.train))
+    return lambda support, labels, queries, knob: program(params, context, support, labels, queries, knob)
+
+
+def _choose(model: Trained, grid: Grid, shots: int, score) -> Choice:
+    """The knob and the number of steps with the highest mean AUC on source validation; ties go to the smaller."""
+    material, steps, tried = model.material, _steps(model, grid), []
+    try:
+        support, query = _study_data.validation_episodes(model.config, material, shots=shots, episodes=grid.tuning)
+    except InputError as error:
+        raise Failure(str(error)) from error
+    images, labels = np.asarray(material.validation.image), material.validation.label
+    parts = [slice(at, at + _study_data.BLOCK) for at in range(0, grid.tuning, _study_data.BLOCK)]
+    for knob in _study_rules.knobs(model.method.rule, model.config):
+        found = np.concatenate(
+            [score(images[support[part]], labels[support[part]], images[query[part]], knob) for part in parts], axis=1
+        )
+        for count, scores in zip(steps, found, strict=True):
+            # A rule that diverges is the worst there is, on whichever episode.
+            finite = np.isfinite(scores).all(axis=-1)
+            each = episode_auc(labels[query], np.where(finite[:, None], scores, 0.5))
+            tried.append({"knob": knob, "steps": count, "auc": float(np.mean(np.where(finite, each, 0.0)))})
+    if not any(row["auc"] > 0 for row in tried):
+        raise Failure("every rate and number of steps diverged on source validation")
+    best = max(tried, key=lambda row: (round(row["auc"], 6), -row["steps"], -row["knob"]))
+    return Choice(best["knob"], best["steps"], best["auc"], tried)
