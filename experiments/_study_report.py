@@ -16,7 +16,11 @@ from metaforge.runs import read_json
 Key = tuple[str, int, int | str]
 """A method, its shots, and its steps: a number, or "chosen" for what source validation took, seed by seed."""
 
-ALSO = (("daml", "maml"), ("daml", "fomaml"), ("maml", "fomaml"), ("through", "detached"), ("through", "normalised"))
+ALSO = (
+    ("daml", "maml"), ("daml", "fomaml"), ("maml", "fomaml"), ("through", "detached"), ("through", "normalised"),
+    ("daml:tuned", "maml:tuned"), ("daml:tuned", "fomaml:tuned"), ("maml:tuned", "fomaml:tuned"),
+    ("maml:tuned", "maml"), ("fomaml:tuned", "fomaml"), ("daml:tuned", "daml"), ("reptile:tuned", "reptile"),
+)  # fmt: skip
 """Comparisons besides those with the baseline, where both methods are there."""
 UNADAPTED = "erm"
 """Has seen no image of the held-out method: what the others are above it is what adapting is worth."""

@@ -203,7 +203,7 @@ def verdict(report: dict[str, Any]) -> list[str]:
                 f"held-out method; that is {'' if best['holm_unadapted'] < 0.05 else 'not '}resolved "
                 f"(p {best['holm_unadapted']:.3f})."
             )
-        for name in ("daml", "maml"):
+        for name in ("daml", "maml", "daml:tuned", "maml:tuned"):
             row = next((row for row in rows if row["method"] == name), None)
             if row and "minus_baseline" in row:
                 difference = Interval(*row["minus_baseline"])
@@ -211,5 +211,7 @@ def verdict(report: dict[str, Any]) -> list[str]:
                 word = (
                     sides[difference.value > 0] if difference.low > 0 or difference.high < 0 else "cannot be told from"
                 )
-                said.append(f"{name.upper()} {word} {report['baseline']} there: {difference:+.3f}.")
+                learner, *tuned = name.split(":")
+                who = learner.upper() + ", its inner rate chosen on source validation," * bool(tuned)
+                said.append(f"{who} {word} {report['baseline']} there: {difference:+.3f}.")
     return said
