@@ -80,7 +80,7 @@ def _make(place: Path, method: Method, unit: Unit) -> None:
         try:
             made.append(_trained(candidate, unit))
         except Failure as failure:
-            failures.append(failure)
+            failures.append(failure.with_traceback(None))  # or it would hold on to everything that was made
     if not made:
         raise failures[0]
     rows, scores = judge(best_of(made, unit.grid) if len(method.candidates) > 1 else made[0], unit.grid)

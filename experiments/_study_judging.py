@@ -41,7 +41,10 @@ class Trained(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """What source validation took: a rule's knob and its number of steps, their AUC, and all that were tried."""
+    """What source validation took: a rule's knob and its number of steps, their AUC, and all that were tried.
+
+    Where there is nothing to choose and nobody looked, nothing was tried, and the AUC is 0.
+    """
 
     knob: float
     steps: int
@@ -50,7 +53,9 @@ class Choice(NamedTuple):
 
 
 def best_of(models: list[Trained], grid: Grid) -> Trained:
-    """The model with the highest AUC on source validation, with the most shots as it adapts best; the first of ties.
+    """The model with the highest AUC on source validation, with the most shots and at its best rate and steps.
+
+    Of equals the first.
 
     Raises:
         Failure: when none of them can be judged.
@@ -58,9 +63,9 @@ def best_of(models: list[Trained], grid: Grid) -> Trained:
     found, failures = [], []
     for one in models:
         try:
-            found.append((round(_choose(one, grid, max(grid.shots), _scorer(one, grid)).auc, 6), one))
+            found.append((round(_choose(one, grid, max(grid.shots), _scorer(one, grid), look=True).auc, 6), one))
         except Failure as failure:
-            failures.append(failure)
+            failures.append(failure.with_traceback(None))
     if not found:
         raise failures[0]
     return max(found, key=lambda pair: pair[0])[1]
@@ -110,16 +115,22 @@ def _scorer(model: Trained, grid: Grid):
     return lambda support, labels, queries, knob: program(params, context, support, labels, queries, knob)
 
 
-def _choose(model: Trained, grid: Grid, shots: int, score) -> Choice:
-    """The knob and the number of steps with the highest mean AUC on source validation; ties go to the smaller."""
+def _choose(model: Trained, grid: Grid, shots: int, score, *, look: bool = False) -> Choice:
+    """The knob and the number of steps with the highest mean AUC on source validation; ties go to the smaller.
+
+    With `look` it is measured even where there is only one of each.
+    """
     material, steps, tried = model.material, _steps(model, grid), []
+    knobs = _study_rules.knobs(model.method.rule, model.config)
+    if len(knobs) == len(steps) == 1 and not look:
+        return Choice(knobs[0], steps[0], 0.0, tried)
     try:
         support, query = _study_data.validation_episodes(model.config, material, shots=shots, episodes=grid.tuning)
     except InputError as error:
         raise Failure(str(error)) from error
     images, labels = np.asarray(material.validation.image), material.validation.label
     parts = [slice(at, at + _study_data.BLOCK) for at in range(0, grid.tuning, _study_data.BLOCK)]
-    for knob in _study_rules.knobs(model.method.rule, model.config):
+    for knob in knobs:
         found = np.concatenate(
             [score(images[support[part]], labels[support[part]], images[query[part]], knob) for part in parts], axis=1
         )

@@ -54,7 +54,7 @@ class Method(NamedTuple):
 
     @property
     def model(self) -> str:
-        """The name of the (first) model; methods of one model share its training."""
+        """The name of the model of a method with one inner rate; methods of one model share its training."""
         return "-".join([self.learner, *(f"{name}={value}" for name, value in sorted(self.settings.items()))])
 
 

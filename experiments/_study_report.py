@@ -20,10 +20,11 @@ ALSO = (
     ("daml", "maml"), ("daml", "fomaml"), ("maml", "fomaml"), ("through", "detached"), ("through", "normalised"),
     ("daml:tuned", "maml:tuned"), ("daml:tuned", "fomaml:tuned"), ("maml:tuned", "fomaml:tuned"),
     ("maml:tuned", "maml"), ("fomaml:tuned", "fomaml"), ("daml:tuned", "daml"), ("reptile:tuned", "reptile"),
+    ("anil:tuned", "anil"),
 )  # fmt: skip
 """Comparisons besides those with the baseline, where both methods are there."""
 UNADAPTED = "erm"
-"""Has seen no image of the held-out method: what the others are above it is what adapting is worth."""
+"""Has seen no image of the held-out method: does a row, training and adapting together, beat doing nothing?"""
 
 
 def collect(
@@ -70,7 +71,11 @@ def measure(
     shots: Sequence[int],
     resamples: int,
 ) -> dict[str, Any]:
-    """Intervals of every row of every target and of the mean over targets, and differences to the baseline."""
+    """Intervals of every row of every target and of the mean over targets, and differences to the baseline.
+
+    Where methods are ranked, also differences to `UNADAPTED`, if it was asked for: `minus_unadapted`. Each kind of
+    difference is corrected by Holm's rule as a family of its own.
+    """
     targets = [target for target in scores if scores[target]]
     if not targets:
         return {"rows": [], "pairs": [], "reliability": {}}

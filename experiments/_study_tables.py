@@ -55,6 +55,11 @@ def markdown(report: dict[str, Any], *, level: int = 1) -> str:
         f"episodes, three rates for everybody); normalisation {report['config']['normalisation']} unless a row says "
         "otherwise."
     )
+    if any(name.endswith(":tuned") for name in report["methods"]):
+        how += (
+            " Rows `:tuned` choose between two models, trained at the inner rate and at a tenth of it; a model's rates "
+            "of adaptation are 0.1, 1 and 10 times its own inner rate."
+        )
     took = f"{report['minutes']:.0f} minute{'s' * (round(report['minutes']) != 1)}"
     if earlier := report.get("cells_of_earlier_calls", 0):
         took = f"the last call took {took}, and earlier ones had made {earlier} cells"
@@ -115,7 +120,7 @@ def choices(report: dict[str, Any]) -> list[str]:
 
 
 def chosen_table(report: dict[str, Any], shots: int) -> list[str]:
-    """Every method as it was chosen, best first: on every target, on their mean, and what it is above others by."""
+    """Every method as it was chosen, best first: every target, their mean, differences to the baseline and to ERM."""
     rows = rows_at(report, shots)
     if not rows:
         return ["No method has all of its cells."]
@@ -175,7 +180,7 @@ def _inner_rates(report: dict[str, Any]) -> list[str]:
 
 
 def verdict(report: dict[str, Any]) -> list[str]:
-    """Who wins, by how much, and whether it is resolved: one sentence for each number of shots."""
+    """Who wins at each number of shots, by how much, and whether it is resolved; and where DAML and MAML are."""
     target = overall(report["rows"])
     judged = {row["target"] for row in report["rows"]} - {"mean"}
     where = f"over {len(judged)} held-out methods" if target == "mean" else f"on {target}"
@@ -201,7 +206,7 @@ def verdict(report: dict[str, Any]) -> list[str]:
             said.append(
                 f"It is {Interval(*best['minus_unadapted']):+.3f} above {UNADAPTED}, which has seen no image of the "
                 f"held-out method; that is {'' if best['holm_unadapted'] < 0.05 else 'not '}resolved "
-                f"(p {best['holm_unadapted']:.3f})."
+                f"(p {best['holm_unadapted']:.3f} over {sum('holm_unadapted' in row for row in rows)})."
             )
         for name in ("daml", "maml", "daml:tuned", "maml:tuned"):
             row = next((row for row in rows if row["method"] == name), None)
@@ -212,6 +217,8 @@ def verdict(report: dict[str, Any]) -> list[str]:
                     sides[difference.value > 0] if difference.low > 0 or difference.high < 0 else "cannot be told from"
                 )
                 learner, *tuned = name.split(":")
-                who = learner.upper() + ", its inner rate chosen on source validation," * bool(tuned)
+                who = learner.upper() + ", trained at whichever of two inner rates source validation took," * bool(
+                    tuned
+                )
                 said.append(f"{who} {word} {report['baseline']} there: {difference:+.3f}.")
     return said

@@ -136,7 +136,7 @@ def _report(options: Options, config: Config, methods, targets, grid: Grid, quer
         "config": dataclasses.asdict(config),
         "data": f"forgery domains synthesised from real faces ({config.faces})",
         "methods": list(methods),
-        "models": {name: METHODS[name].model for name in methods},
+        "models": {name: " or ".join(one.model for one in METHODS[name].candidates) for name in methods},
         "baseline": study.baseline,
         "targets": list(targets),
         "seeds": options.seeds,
@@ -155,10 +155,14 @@ def _queries(units: list[Unit]) -> Queries:
 
 def _by_model(methods: tuple[str, ...]) -> list[tuple[str, ...]]:
     """The methods that share a model belong to one process, which trains it once."""
-    groups: dict[str, list[str]] = {}
+    groups: list[tuple[set[str], list[str]]] = []
     for name in methods:
-        groups.setdefault(METHODS[name].model, []).append(name)
-    return [tuple(group) for group in groups.values()]
+        models, members = {one.model for one in METHODS[name].candidates}, [name]
+        for group in [group for group in groups if group[0] & models]:
+            groups.remove(group)
+            models, members = group[0] | models, [*group[1], *members]
+        groups.append((models, members))
+    return [tuple(members) for _, members in groups]
 
 
 def _targets(options: Options, config: Config) -> tuple[str, ...]:

@@ -62,3 +62,11 @@ def test_a_tuned_method_trains_the_models_of_the_plain_one(made):
     models = {path.name for path in (made[0] / "warp" / "models").iterdir() if path.name.startswith("fomaml")}
     rates = ("", "-inner_rate=0.1", "-inner_rate=1e+30", "-inner_rate=1e+31")
     assert models == {f"fomaml{rate}-seed{seed}" for rate in rates for seed in (0, 1)}
+
+
+def test_methods_that_share_a_model_are_made_by_one_process(made):
+    """Two processes that train one model would be in each other's way, also where a third method links them."""
+    groups = study._by_model(("fomaml", "slow", "erm", "fomaml:tuned", "erm+head", "maml"))
+    assert {frozenset(group) for group in groups} == {
+        frozenset({"fomaml", "slow", "fomaml:tuned"}), frozenset({"erm", "erm+head"}), frozenset({"maml"})
+    }  # fmt: skip
