@@ -157,11 +157,16 @@ def _by_model(methods: tuple[str, ...]) -> list[tuple[str, ...]]:
     """The methods that share a model belong to one process, which trains it once."""
     groups: list[tuple[set[str], list[str]]] = []
     for name in methods:
-        models, members = {one.model for one in METHODS[name].candidates}, [name]
-        for group in [group for group in groups if group[0] & models]:
-            groups.remove(group)
-            models, members = group[0] | models, [*group[1], *members]
-        groups.append((models, members))
+        models = {one.model for one in METHODS[name].candidates}
+        first, *others = [group for group in groups if group[0] & models] or [(set(), [])]
+        if not first[1]:
+            groups.append(first)
+        for other in others:  # a method that trains models of two groups makes them one
+            groups.remove(other)
+            first[0].update(other[0])
+            first[1].extend(other[1])
+        first[0].update(models)
+        first[1].append(name)
     return [tuple(members) for _, members in groups]
 
 
