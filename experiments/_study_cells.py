@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments import _setup, _study_data, _study_models
-from experiments._study_judging import Grid, Trained, best_of, judge
+from experiments._study_judging import Grid, Trained, judge, validated
 from experiments._study_methods import METHODS, Method
 from experiments._study_models import Failure
 from experiments.config import LATER, Config
@@ -73,17 +73,18 @@ def settings(config: Config) -> dict[str, Any]:
 def _make(place: Path, method: Method, unit: Unit) -> None:
     """Trains at each of the method's inner rates, keeps what source validation prefers, judges it and writes.
 
-    Where one of several trainings fails, the others are chosen from.
+    Of equals it keeps the first. Where one of several fails, it chooses from the others.
     """
     made, failures = [], []
     for candidate in method.candidates:
         try:
-            made.append(_trained(candidate, unit))
+            model = _trained(candidate, unit)
+            made.append((validated(model, unit.grid) if len(method.candidates) > 1 else 0.0, model))
         except Failure as failure:
             failures.append(failure.with_traceback(None))  # or it would hold on to everything that was made
     if not made:
         raise failures[0]
-    rows, scores = judge(best_of(made, unit.grid) if len(method.candidates) > 1 else made[0], unit.grid)
+    rows, scores = judge(max(made, key=lambda pair: pair[0])[1], unit.grid)
     if not np.isfinite(scores).all():
         raise Failure("a score on a test episode is not finite")
     temporary = place.with_suffix(f".{os.getpid()}.tmp")

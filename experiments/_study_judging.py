@@ -1,5 +1,6 @@
 """From a trained model to a cell's scores: rate and steps chosen on source validation, then the test episodes."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -52,23 +53,13 @@ class Choice(NamedTuple):
     tried: list[dict[str, Any]]
 
 
-def best_of(models: list[Trained], grid: Grid) -> Trained:
-    """The model with the highest AUC on source validation, with the most shots and at its best rate and steps.
-
-    Of equals the first.
+def validated(model: Trained, grid: Grid) -> float:
+    """AUC on source validation, with the most shots and at the best rate and steps, to six digits.
 
     Raises:
-        Failure: when none of them can be judged.
+        Failure: when everything that is tried diverges there.
     """
-    found, failures = [], []
-    for one in models:
-        try:
-            found.append((round(_choose(one, grid, max(grid.shots), _scorer(one, grid), look=True).auc, 6), one))
-        except Failure as failure:
-            failures.append(failure.with_traceback(None))
-    if not found:
-        raise failures[0]
-    return max(found, key=lambda pair: pair[0])[1]
+    return round(_choose(model, grid, max(grid.shots), _scorer(model, grid), look=True).auc, 6)
 
 
 def judge(model: Trained, grid: Grid) -> tuple[list[dict[str, Any]], np.ndarray]:
@@ -112,7 +103,7 @@ def _scorer(model: Trained, grid: Grid):
     params = model.params if rule == "own" else _setup.learner(config).model(model.params)
     program = _study_rules.program(_study_rules.program_key(config, rule), rule, _steps(model, grid))
     context = jnp.asarray(_setup.source_context(config, model.material.train))
-    return lambda support, labels, queries, knob: program(params, context, support, labels, queries, knob)
+    return functools.partial(program, params, context)
 
 
 def _choose(model: Trained, grid: Grid, shots: int, score, *, look: bool = False) -> Choice:

@@ -217,8 +217,8 @@ def verdict(report: dict[str, Any]) -> list[str]:
                     sides[difference.value > 0] if difference.low > 0 or difference.high < 0 else "cannot be told from"
                 )
                 learner, *tuned = name.split(":")
-                who = learner.upper() + ", trained at whichever of two inner rates source validation took," * bool(
-                    tuned
-                )
+                who = learner.upper()
+                if tuned:
+                    who += ", trained at whichever of two inner rates source validation took,"
                 said.append(f"{who} {word} {report['baseline']} there: {difference:+.3f}.")
     return said
