@@ -121,7 +121,7 @@ def support_rows(labels: np.ndarray, *, shots: int, seed: int, draw: int) -> np.
 
 def rule_key(config: Config) -> Config:
     """Only what changes the compiled program, so that runs that differ in the rest share it."""
-    kept = ["width", "normalisation", "finetune_optimizer", "objective", "neck", "head"]
+    kept = ["width", "normalisation", "convolution", "precision", "finetune_optimizer", "objective", "neck", "head"]
     if config.backbone != "conv4":
         kept += ["backbone", "variant", "image_size", "trains", "keeps"]
     if config.learner in _learners.ADAPTS_ITSELF:

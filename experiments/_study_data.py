@@ -49,7 +49,7 @@ def material(config: Config) -> Material:
     return _material(Config(**{name: getattr(config, name) for name in kept}))
 
 
-_KEPT = ("backbone", "variant", "weights", "trains", "keeps", "normalisation", "neck", "head", "objective")
+_KEPT = ("backbone", "variant", "weights", "trains", "keeps", "normalisation", "precision", "neck", "head", "objective")
 
 
 @functools.lru_cache(maxsize=1)

@@ -142,11 +142,11 @@ def digests(images: np.ndarray) -> list[str]:
 
 
 def _of_backbone(trained: Trained) -> dict:
-    """What a detector says of another backbone than Conv4, and of the weights that it will not hold."""
+    """What a detector says of another backbone than Conv4 in float32, and of the weights that it will not hold."""
     config = trained.config
-    if config.backbone == "conv4":
-        return {}
-    found: dict = {"backbone": config.backbone}
+    found: dict = {} if config.precision == "float32" else {"precision": config.precision}
+    if config.backbone != "conv4":
+        found["backbone"] = config.backbone
     if config.backbone == "clip":
         found |= {"variant": config.variant, "precision": config.precision}
     if trained.weights:

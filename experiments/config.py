@@ -56,7 +56,7 @@ class Config:
     lead: str = setting("", "Source methods that are in every meta-batch.")
     shots: int = setting(5, "Support images per class.", open_in_paper=True)
     queries: int = setting(10, "Query images per class.", open_in_paper=True)
-    fake_share: float = setting(0.5, "Share of fakes in a support set.", open_in_paper=True)
+    fake_share: float = setting(0.5, "Share of fakes in a support set of training.", open_in_paper=True)
     iterations: int = setting(600, "Outer steps; 3,000 in the paper.")
     inner_lr: float = setting(0.1, "alpha of eq. 2, plain gradient descent.", open_in_paper=True)
     inner_steps: int = setting(1, "Steps of adaptation while training (paper: 1).")

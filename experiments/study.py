@@ -90,6 +90,12 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
         raise InputError(
             "--config.learner, seed and holdout are the study's own to set. Use --methods, --seeds, --target."
         )
+    for name in ("finetune_optimizer", "finetune_lr", "finetune_steps"):
+        if (value := getattr(config, name)) != getattr(STUDY, name):
+            raise InputError(
+                f"--config.{name}={value}: a study takes steps of gradient descent, at rates that it chooses. Say how "
+                "many with --steps, and leave it out."
+            )
     methods, targets = chosen(options.methods, study), _targets(options, config)
     for target in targets:
         _setup.methods(_study_data.held_out(config, target))
@@ -97,15 +103,15 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
         _refuse_what_does_not_fit(name, _study_data.held_out(config, targets[0]))
     _study_data.refuse_too_few(config, targets, max(grid.shots))
     workdir = Path(options.workdir)
+    cells = [(target, seed) for target in targets for seed in range(options.seeds)]
+    units = [Unit(str(workdir), *cell, group, grid, config) for cell in cells for group in _by_model(methods)]
+    queries = {target: _queries([unit for unit in units if unit.target == target]) for target in targets}
     weights = {"weights": choice.fingerprint(config.backbone, config.weights)} if config.weights else {}
     settings = {**dataclasses.asdict(options), "config": _study_cells.settings(config), **weights}
     whole = Run(workdir, settings, passing=_PASSING)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = options.workers or (cores if jax.default_backend() == "cpu" else 1)
-    cells = [(target, seed) for target in targets for seed in range(options.seeds)]
-    units = [Unit(str(workdir), *cell, group, grid, config) for cell in cells for group in _by_model(methods)]
     earlier = len(list(workdir.glob("*/cells/*.npz")))
-    queries = {target: _queries([unit for unit in units if unit.target == target]) for target in targets}
     live = _study_tables.live(workdir, targets, methods, options.seeds, queries)
     with progress(options.study, len(cells) * len(methods), unit="cell", quiet=quiet) as bar:
         for found in mapped(run_unit, units, workers=workers):

@@ -171,6 +171,9 @@ def test_bad_input_is_one_line_before_anything_is_written(changes, said, tmp_pat
         ("partial", {"normalisation": "none"}, "'partial' cannot be had here .*no parameter's path has 'Normalise'"),
         ("fomaml", {"lead": "wrap"}, "--config.lead: unknown 'wrap'; known: smooth"),
         ("fomaml", {"data": "faces/ff"}, "--config.data: a study forges its own domains"),
+        ("fomaml", {"finetune_optimizer": "adam"}, "--config.finetune_optimizer=adam: a study takes steps of gradient"),
+        ("fomaml", {"finetune_steps": 3}, "--config.finetune_steps=3: a study .* with --steps"),
+        ("fomaml", {"queries": 500}, "real test images, and an episode asks for --config.queries=500"),
     ],
 )
 def test_what_does_not_fit_is_one_line_before_anything_is_written(methods, changes, said, tmp_path):
