@@ -5,6 +5,7 @@ import dataclasses
 from experiments._omniglot_recipes import CELLS, NAMES, Recipe, recipe
 from experiments._omniglot_report import STATISTICS
 from experiments._omniglot_training import Kind
+from metaforge.bounds import check_bounds
 from metaforge.commands import setting
 from metaforge.errors import InputError
 
@@ -16,34 +17,33 @@ class Config:
     tests: str = setting(",".join(CELLS), "Ways x shots.")
     learners: str = setting(",".join(NAMES), "What learns.")
     normalisations: str = setting("episode,support", "Whose statistics: episode (transductive), support (inductive).")
-    seeds: int = setting(3, "Trained models of each kind: initial parameters and streams of tasks.")
+    seeds: int = setting(
+        3, "Trained models of each kind: initial parameters and streams of tasks.", least=1, most=10_000
+    )
     iterations: int = setting(0, "Outer steps at most.")
-    width: int = setting(64, "Filters in every convolution.")
-    tasks: int = setting(0, "Tasks in a meta-batch at most.")
+    width: int = setting(64, "Filters in every convolution.", least=1, most=65_536)
+    tasks: int = setting(0, "Tasks in a meta-batch at most.", most=10_000)
     inner_lr: float = setting(0.0, "Inner rate of MAML, FOMAML and ANIL, of the mean loss.")
-    protonet_ways: int = setting(60, "Ways of ProtoNet's training tasks.")
+    protonet_ways: int = setting(60, "Ways of ProtoNet's training tasks.", least=2, most=10_000)
     split: str = setting("characters", "How characters are split.", choices=("characters", "halves"))
     turns: bool = setting(True, "Whether characters come in four quarter turns.")
     judged_on: str = setting(
         "test", "Whose characters to judge on; validation to choose by.", choices=("test", "validation")
     )
-    test_episodes: int = setting(600, "Test episodes at least.")
-    chunk: int = setting(50, "Outer steps in one program and one row of the log.")
+    test_episodes: int = setting(600, "Test episodes at least.", least=2, most=10_000_000)
+    chunk: int = setting(50, "Outer steps in one program and one row of the log.", least=1, most=100_000)
     strategy: str = setting("auto", "How tasks run.", choices=("auto", "vmap", "scan", "unroll"))
     remat: str = setting("none", "What MAML computes again to save memory.", choices=("none", "steps", "sqrt"))
 
     def check(self) -> None:
         """Raises `InputError` for what cannot work, naming the field."""
+        check_bounds(self, prefix="config.")
         for name, known in (("tests", CELLS), ("learners", tuple(NAMES)), ("normalisations", tuple(STATISTICS))):
             for part in self.parts(name) or [""]:
                 if part not in known:
                     raise InputError(
                         f"--config.{name}='{getattr(self, name)}': '{part}' is none of {', '.join(known)}."
                     )
-        for name, least in (("seeds", 1), ("width", 1), ("test_episodes", 2), ("chunk", 1), ("protonet_ways", 2),
-                            ("iterations", 0), ("tasks", 0), ("inner_lr", 0)):  # fmt: skip
-            if not getattr(self, name) >= least:
-                raise InputError(f"--config.{name}={getattr(self, name)}: give {least} or more.")
 
     def parts(self, name: str) -> list[str]:
         """The parts of a comma-separated field, each once."""

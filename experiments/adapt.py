@@ -10,7 +10,6 @@ lost on the kinds that the run was trained on.
 """
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 
 import metaforge as mf
 from experiments import _adaptation, _remembering, _saved, _target
+from metaforge.bounds import check_bounds
 from metaforge.commands import launch, python, setting, start
 from metaforge.data.domains import TestSplit
 from metaforge.data.images import ImageFolder, read_folder
@@ -38,27 +38,20 @@ class Options:
     run: str = setting(..., "A finished training run, or a saved detector.")
     target: str = setting(..., "Folder with real/ and fake/ of the new kind.")
     out: str = setting(..., "Folder for the adapted detector; must not exist yet.")
-    shots: int = setting(10, "Labelled images per class to adapt on.")
-    steps: int = setting(0, "Steps of adaptation; 0 for the run's choice on source validation.")
+    shots: int = setting(10, "Labelled images per class to adapt on.", least=1, most=1_000_000)
+    steps: int = setting(0, "Steps of adaptation; 0 for the run's choice on source validation.", most=1_000_000)
     rate: float = setting(0.0, "Its rate; 0 for the run's choice on source validation.")
-    draws: int = setting(20, "Support sets to repeat the measurement on.")
-    test_share: float = setting(0.5, "Share of the images set aside to test on.")
+    draws: int = setting(20, "Support sets to repeat the measurement on.", least=1, most=100_000)
+    test_share: float = setting(0.5, "Share of the images set aside to test on.", above=0, below=1)
     baseline: str = setting("", "An ERM run to compare with; default: RUN/erm.")
-    seed: int = setting(0, "Which images are set aside, and which are drawn.")
+    seed: int = setting(0, "Which images are set aside, and which are drawn.", most=2**32 - 1)
     weights: str = setting("", "Of a detector: where the weights are on which it stands, if they have moved.")
     remembers: bool = setting(False, "Whether to judge the saved detector on the run's own source images too.")
 
 
 def run(options: Options) -> dict[str, Any]:
     """Adapts, measures, saves; returns the report."""
-    for name in ("shots", "draws"):
-        if getattr(options, name) < 1:
-            raise InputError(f"--{name}={getattr(options, name)}: give at least 1.")
-    if not 0 < options.test_share < 1:
-        raise InputError(f"--test_share={options.test_share}: give a number between 0 and 1.")
-    for name in ("steps", "rate", "seed"):
-        if not (getattr(options, name) >= 0 and math.isfinite(getattr(options, name))):
-            raise InputError(f"--{name}={getattr(options, name)}: give a finite number that is not negative.")
+    check_bounds(options)
     out = Path(options.out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"out: '{out}' exists already. Choose another --out; nothing was overwritten.")

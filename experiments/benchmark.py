@@ -29,6 +29,7 @@ from experiments._meta_step import INNER_LR, Cell, compiled, episodes, initial
 from experiments._profile import profile
 from experiments.demo import provenance
 from metaforge.backbones import Convolution
+from metaforge.bounds import Bounds, check_bounds
 from metaforge.commands import launch, setting, start
 from metaforge.errors import InputError
 from metaforge.execution import Strategy
@@ -42,10 +43,10 @@ class Options:
     """What to measure, how long."""
 
     out: str = setting("benchmark.json", "JSON file to write; the Markdown goes beside it.")
-    rounds: int = setting(7, "Rounds; each runs every program once.")
+    rounds: int = setting(7, "Rounds; each runs every program once.", least=1, most=1_000_000)
     torch: bool = setting(True, "Whether to measure PyTorch too, if it is installed.")
     profile: bool = setting(False, "Whether to say where the time of the fastest of our forms goes.")
-    slow: float = setting(15.0, "Programs this many times slower than the fastest run once only.")
+    slow: float = setting(15.0, "Programs this many times slower than the fastest run once only.", above=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,9 +61,9 @@ class Grid:
     convolutions: str = setting("lax,patches,winograd", "How convolutions run.")
     precision: str = setting("float32", "Of convolutions and products.", choices=("float32", "bfloat16"))
     remat: str = setting("none", "What an exact gradient computes again.", choices=("none", "steps", "sqrt"))
-    width: int = setting(64, "Filters.")
-    shots: int = setting(5, "Support images per class.")
-    queries: int = setting(15, "Query images per class.")
+    width: int = setting(64, "Filters.", least=1, most=65_536)
+    shots: int = setting(5, "Support images per class.", least=1, most=100_000)
+    queries: int = setting(15, "Query images per class.", least=1, most=100_000)
 
 
 QUICK = Grid()
@@ -81,8 +82,9 @@ def cells(grid: Grid) -> list[Cell]:
             numbers[name] = [int(word) for word in getattr(grid, name).split(",")]
         except ValueError:
             numbers[name] = [0]
-        if min(numbers[name]) < (16 if name == "sizes" else 1):
-            raise InputError(f"--config.{name}={getattr(grid, name)}: give whole numbers, 1 or more (sizes: 16).")
+        bounds = Bounds(16, 4096) if name == "sizes" else Bounds(1, 10_000)
+        if not all(map(bounds.holds, numbers[name])):
+            raise InputError(f"--config.{name}={getattr(grid, name)}: give whole numbers, {bounds}.")
     orders = _known(grid.orders, "orders", get_args(Order))
     rest = {"width": grid.width, "shots": grid.shots, "queries": grid.queries}
     return [
@@ -228,8 +230,10 @@ def _line(name: str, row: dict[str, Any]) -> str:
 
 def run(options: Options, grid: Grid) -> dict[str, Any]:
     """Measures cell after cell; writes after each, so that an interrupted run leaves what it has."""
-    if options.rounds < 1 or Path(options.out).suffix != ".json":
-        raise InputError("--rounds must be at least 1, and --out a .json file.")
+    check_bounds(options)
+    check_bounds(grid, prefix="config.")
+    if Path(options.out).suffix != ".json":
+        raise InputError(f"--out={options.out}: give a .json file.")
     if Path(options.out).exists():
         raise InputError(f"out: '{options.out}' exists already. Choose another --out; nothing was overwritten.")
     unusual = [f"--config.{f.name}={getattr(grid, f.name)}" for f in dataclasses.fields(grid)

@@ -20,6 +20,7 @@ import metaforge as mf
 from experiments import _setup, _target, train
 from experiments._progress import progress
 from experiments.config import DEMO, PRESETS, Config
+from metaforge.bounds import check_bounds
 from metaforge.commands import flags_of, launch, python, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval, bootstrap, paired_difference
@@ -37,16 +38,15 @@ class Options:
 
     workdir: str = setting("runs/demo", "Where runs, report and figures go.")
     target: str = setting("swap", "The forgery method held out, or 'all' for each in turn.")
-    seeds: int = setting(3, "Trained models of each learner.")
-    draws: int = setting(10, "Support sets that each model is adapted on.")
+    seeds: int = setting(3, "Trained models of each learner.", least=1, most=10_000)
+    draws: int = setting(10, "Support sets that each model is adapted on.", least=1, most=100_000)
 
 
 def run(options: Options, config: Config) -> dict[str, Any]:
     """Trains, adapts, measures, draws; returns the report."""
     config = dataclasses.replace(config, baseline=False)
+    check_bounds(options)
     config.check()
-    if options.seeds < 1 or options.draws < 1:
-        raise InputError("--seeds and --draws must be at least 1.")
     targets = list(FORGERIES) if options.target == "all" else [options.target]
     if not {*targets} <= {*FORGERIES}:
         raise InputError(f"--target: unknown '{options.target}'; known: {', '.join(FORGERIES)}, all.")

@@ -105,7 +105,9 @@ def groups_of(options: Options, config: Config) -> dict[tuple[str, ...], train_c
             (target,): dataclasses.replace(config.images(holdout=target), methods=rest(target)) for target in known
         }
     for images in groups.values():
-        _setup.methods(images)
+        kinds = 1 + len(_setup.methods(images)[0])
+        if config.slots < kinds:
+            raise InputError(f"--config.slots={config.slots}: give one at least for real and each source, {kinds}.")
         _setup.split(images)
     return groups
 

@@ -23,6 +23,7 @@ from typing import Any, get_args
 from experiments import _units
 from experiments._progress import progress
 from experiments._workers import mapped
+from metaforge.bounds import check_bounds
 from metaforge.commands import launch, setting, start
 from metaforge.data.catalogues import CATALOGUES, Catalogue, Finding, Video, check_splits, read_catalogue
 from metaforge.data.crops import Crop
@@ -47,16 +48,16 @@ class Options:
     out: str = setting("", "The folder to write.")
     check: bool = setting(False, "Only look, and say what is wrong.")
     instructions: bool = setting(False, "Only say how to get the data set, and what goes where.")
-    workers: int = setting(os.cpu_count() or 1, "Processes; each holds one frame at a time.")
+    workers: int = setting(os.cpu_count() or 1, "Processes; each holds one frame at a time.", least=1, most=10_000)
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """What changes the crops. An empty setting is the data set's default."""
 
-    frames: int = setting(32, "Frames of each video, spread evenly over all of it.")
+    frames: int = setting(32, "Frames of each video, spread evenly over all of it.", least=1, most=1_000_000)
     crop: str = setting("ffpp", "How a face is cut out; whole: not at all.", choices=get_args(Crop))
-    size: int = setting(256, "Side of the crops, in pixels.")
+    size: int = setting(256, "Side of the crops, in pixels.", least=1, most=8192)
     methods: str = setting("", "Forgery methods, comma-separated; all if empty.")
     compression: str = setting("", "faceforensics: c0, c23 or c40.")
     version: str = setting("", "celeb_df: v1 or v2.")
@@ -104,8 +105,8 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     """Prepares a data set, or goes on preparing it, and returns what stands in `provenance.json`."""
     if options.source and not options.out:
         raise InputError("--out is missing: the folder to write. --check only looks.")
-    if min(config.frames, config.size, options.workers) < 1:
-        raise InputError("--config.frames, --config.size and --workers must be at least 1.")
+    check_bounds(options)
+    check_bounds(config, prefix="config.")
     found = catalogue(options, config)
     out, root = Path(options.out), Path(found.root)
     # Where the source lies may change between two calls, and what was missing may be there now.

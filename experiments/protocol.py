@@ -22,6 +22,7 @@ from experiments._progress import progress
 from experiments._scores import scores_of
 from experiments.config import PAPER, PRESETS, Config
 from experiments.demo import provenance
+from metaforge.bounds import check_bounds
 from metaforge.commands import launch, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.official import unofficial
@@ -36,9 +37,9 @@ class Options:
     protocol: str = setting("", "Which table.", choices=("", *PROTOCOLS))
     data_dir: str = setting("", "The folder with a prepared data set in each subfolder.")
     workdir: str = setting("", "Where runs, scores and the report go.")
-    seeds: int = setting(3, "Trained models of each learner.")
-    draws: int = setting(10, "Support sets to adapt each of them on.")
-    shots: int = setting(0, "Labelled images a class; 0 for the protocol's.")
+    seeds: int = setting(3, "Trained models of each learner.", least=1, most=10_000)
+    draws: int = setting(10, "Support sets to adapt each of them on.", least=1, most=100_000)
+    shots: int = setting(0, "Labelled images a class; 0 for the protocol's.", most=1_000_000)
     support: str = setting(
         "", "TARGET=FOLDER,...: folders whose train splits give the labelled images of targets that have none; or "
         f"TARGET={ASIDE}: videos of its test split, which then are not judged.",
@@ -122,8 +123,7 @@ def _asked(options: Options) -> Protocol:
     for name in ("protocol", "data_dir", "workdir"):
         if not getattr(options, name):
             raise InputError(f"--{name} is missing. --list names the protocols and what they need.")
-    if min(options.seeds, options.draws) < 1 or options.shots < 0:
-        raise InputError("--seeds and --draws must be at least 1, --shots at least 0.")
+    check_bounds(options)
     protocol = PROTOCOLS[options.protocol]
     if not options.shots:
         return protocol

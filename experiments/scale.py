@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from experiments.demo import provenance
+from metaforge.bounds import Bounds
 from metaforge.commands import launch, setting, start
 from metaforge.data.domains import by_method, split
 from metaforge.data.episodes import EpisodeSampler
@@ -85,8 +86,9 @@ def run(options: Options) -> dict[str, Any]:
         counts = [int(word) for word in options.records.split(",")]
     except ValueError:
         counts = [0]
-    if min(counts) < 10_000:
-        raise InputError(f"--records={options.records}: give whole numbers of at least 10,000.")
+    bounds = Bounds(10_000, 1_000_000_000)
+    if not all(map(bounds.holds, counts)):
+        raise InputError(f"--records={options.records}: give whole numbers, {bounds}.")
     if Path(options.out).exists():
         raise InputError(f"out: '{options.out}' exists already. Choose another --out; nothing was overwritten.")
     report = {"command": f"python -m experiments.scale --records={options.records}", "provenance": provenance()}

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from experiments import _setup
 from experiments.config import Config
+from metaforge.bounds import check_bounds
 from metaforge.commands import launch, setting, start
 from metaforge.data.faces import split_people
 from metaforge.errors import InputError
@@ -23,14 +24,13 @@ class Options:
     """What to draw."""
 
     out: str = setting(..., "The PNG to write.")
-    columns: int = setting(4, "Faces of each domain.")
+    columns: int = setting(4, "Faces of each domain.", least=1, most=1000)
 
 
 def run(options: Options, config: Config) -> Image.Image:
     """Draws the sheet: a row a domain, for each face real, forged, mask."""
     config.check()
-    if options.columns < 1:
-        raise InputError(f"--columns={options.columns}: give at least 1.")
+    check_bounds(options)
     people = split_people(_setup.faces(config).faces, seed=config.split_seed)["train"]
     names = [n for group in _setup.methods(config) for n in group]
     acquisitions = tuple(config.acquisitions.split(","))

@@ -40,6 +40,7 @@ from jaxtyping import Array, Float
 import metaforge as mf
 from experiments._progress import progress
 from metaforge.backbones import mlp
+from metaforge.bounds import Bounds, check_bounds
 from metaforge.commands import launch, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval
@@ -61,26 +62,23 @@ LOSS = loss_fn(MODEL.apply, squared_error())
 class Config:
     """How to train and how to judge; the defaults are the paper's."""
 
-    seeds: int = setting(3, "Trained models: initial parameters and streams of tasks.")
-    iterations: int = setting(70_000, "Outer steps.")
-    tasks: int = setting(25, "Tasks in a meta-batch.")
-    shots: int = setting(10, "Support points of a task in training.")
-    queries: int = setting(10, "Query points of a task in training.")
-    inner_lr: float = setting(0.01, "MAML's inner rate, in training and at test (released code: 0.001).")
-    outer_lr: float = setting(1e-3, "Adam's rate, for MAML and for pre-training.")
+    seeds: int = setting(3, "Trained models: initial parameters and streams of tasks.", least=1, most=10_000)
+    iterations: int = setting(70_000, "Outer steps.", least=1)
+    tasks: int = setting(25, "Tasks in a meta-batch.", least=1, most=1_000_000)
+    shots: int = setting(10, "Support points of a task in training.", least=1, most=1_000_000)
+    queries: int = setting(10, "Query points of a task in training.", least=1, most=1_000_000)
+    inner_lr: float = setting(0.01, "MAML's inner rate, in training and at test (released code: 0.001).", above=0)
+    outer_lr: float = setting(1e-3, "Adam's rate, for MAML and for pre-training.", above=0)
     order: str = setting("second", "Order of the outer gradient.", choices=("first", "second"))
-    test_tasks: int = setting(600, "Test tasks.")
-    validation_tasks: int = setting(2000, "Tasks on which rates are chosen.")
+    test_tasks: int = setting(600, "Test tasks.", least=1, most=1_000_000)
+    validation_tasks: int = setting(2000, "Tasks on which rates are chosen.", least=1, most=1_000_000)
     rates: str = setting("0.001,0.002,0.005,0.0075,0.01,0.015,0.02,0.03", "Rates tried at test, comma-separated.")
-    chunk: int = setting(1000, "Outer steps to one row of the log; a checkpoint is ten rows.")
+    chunk: int = setting(1000, "Outer steps to one row of the log; a checkpoint is ten rows.", least=1)
 
     def check(self) -> None:
         """Raises `InputError` for what cannot work, naming the field."""
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if not isinstance(value, str) and value <= 0:
-                raise InputError(f"--config.{field.name}={value}: give a number above 0.")
-        if not min(self.rate_grid()) > 0:
+        check_bounds(self, prefix="config.")
+        if not all(Bounds(above=0).holds(rate) for rate in self.rate_grid()):
             raise InputError(f"--config.rates='{self.rates}': give numbers above 0.")
 
     def rate_grid(self) -> list[float]:

@@ -31,6 +31,7 @@ from experiments.config import STRONG, Config
 from experiments.demo import provenance
 from experiments.train import parts_of
 from metaforge.backbones import choice
+from metaforge.bounds import Bounds, check_bounds
 from metaforge.commands import flags_of, launch, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import Queries
@@ -55,14 +56,20 @@ class Options:
     workdir: str = setting("runs/study", "Where models, cells, report and tables go.")
     methods: str = setting("all", "The study's methods, or a comma-separated choice.")
     target: str = setting("all", "Forgery methods to hold out, each in turn.")
-    seeds: int = setting(3, "Trained models of each learner and held-out method.")
+    seeds: int = setting(3, "Trained models of each learner and held-out method.", least=1, most=10_000)
     shots: str = setting("", "Labelled images a class, comma-separated; the study's own if left out.")
     steps: str = setting("", "Steps of adaptation, comma-separated, from 0 up; the study's own if left out.")
-    episodes: int = setting(200, "Test episodes of every seed: 200 with 3 seeds are 600 a row.")
-    tuning: int = setting(20, "Source-validation episodes on which rates and steps are chosen.")
+    episodes: int = setting(
+        200, "Test episodes of every seed: 200 with 3 seeds are 600 a row.", least=1, most=10_000_000
+    )
+    tuning: int = setting(
+        20, "Source-validation episodes on which rates and steps are chosen.", least=1, most=10_000_000
+    )
     agreement: int = setting(0, "Outer steps between looks at how far domains' gradients agree (seed 0); 0: never.")
-    resamples: int = setting(1000, "Of the bootstrap; p is 2 / (resamples + 1) at least, so many rows want 5000.")
-    workers: int = setting(0, "Processes; 0 for one a core on a CPU, and one on an accelerator.")
+    resamples: int = setting(
+        1000, "Of the bootstrap; p is 2 / (resamples + 1) at least, so many rows want 5000.", least=1, most=10_000_000
+    )
+    workers: int = setting(0, "Processes; 0 for one a core on a CPU, and one on an accelerator.", most=10_000)
 
 
 _PASSING = ("workdir", "workers", "resamples", "methods", "seeds", "target")
@@ -72,6 +79,7 @@ _PASSING = ("workdir", "workers", "resamples", "methods", "seeds", "target")
 def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, Any]:
     """Trains, adapts, measures; returns the report."""
     began, where = time.time(), provenance()
+    check_bounds(options)
     config.check()
     if config.data:
         raise InputError(
@@ -199,11 +207,9 @@ def _grid(options: Options, log_every: int) -> Grid:
     shots = _numbers("shots", options.shots, least=1) or study.shots
     steps = _numbers("steps", options.steps, least=0) or study.steps
     for name in ("episodes", "tuning"):
-        if getattr(options, name) < 1 or getattr(options, name) % _study_data.BLOCK:
+        if getattr(options, name) % _study_data.BLOCK:
             raise InputError(f"--{name}={getattr(options, name)}: give a multiple of {_study_data.BLOCK}.")
-    if options.seeds < 1 or options.workers < 0:
-        raise InputError("--seeds must be at least 1, --workers at least 0.")
-    if options.agreement < 0 or options.agreement % log_every:
+    if options.agreement % log_every:
         raise InputError(f"--agreement={options.agreement}: give a multiple of --config.log_every={log_every}.")
     return Grid(shots, steps, options.episodes, options.tuning, options.agreement)
 
@@ -213,8 +219,9 @@ def _numbers(name: str, text: str, *, least: int) -> tuple[int, ...]:
         found = tuple(sorted({int(part) for part in text.split(",") if part.strip()}))
     except ValueError:
         raise InputError(f"--{name}='{text}': give whole numbers, such as 1,5,10.") from None
-    if found and found[0] < least:
-        raise InputError(f"--{name}='{text}': give numbers from {least} up.")
+    bounds = Bounds(least, 1_000_000)
+    if not all(map(bounds.holds, found)):
+        raise InputError(f"--{name}='{text}': give whole numbers, {bounds}.")
     return found
 
 

@@ -35,8 +35,8 @@ class Options:
 
     workdir: str = setting(..., "The run's directory.")
     coordinator: str = setting("", "host:port of process 0 of a run on several hosts; 'auto' asks the cluster.")
-    processes: int = setting(1, "Processes of that run.")
-    process: int = setting(0, "Which of them this is, from 0.")
+    processes: int = setting(1, "Processes of that run.", least=1, most=1_000_000)
+    process: int = setting(0, "Which of them this is, from 0.", most=999_999)
 
 
 PASSING = ("memory_gb",)

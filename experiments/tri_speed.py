@@ -18,6 +18,7 @@ import metaforge as mf
 from experiments import _tri
 from experiments._tri_config import Config
 from experiments.demo import provenance
+from metaforge.bounds import check_bounds
 from metaforge.commands import launch, setting, start
 from metaforge.runs import write_json
 
@@ -29,8 +30,8 @@ class Options:
     """How long to measure."""
 
     out: str = setting("tri_speed.json", "Where the numbers go.")
-    rounds: int = setting(15, "Rounds in which both steps are timed in turn.")
-    size: int = setting(48, "Side of Conv4's images, in pixels.")
+    rounds: int = setting(15, "Rounds in which both steps are timed in turn.", least=1, most=1_000_000)
+    size: int = setting(48, "Side of Conv4's images, in pixels.", least=16, most=4096)
     conv4: bool = setting(True, "Whether to time steps of Conv4 too, beside those on frozen features.")
     literal: bool = setting(True, "Whether to time the literal refresh too, in all 768 dimensions.")
 
@@ -119,6 +120,7 @@ def rows(report: dict) -> list[str]:
 
 def run(options: Options) -> dict:
     """Measures, and writes the numbers."""
+    check_bounds(options)
     report = {
         "command": f"python -m experiments.tri_speed --size={options.size} --rounds={options.rounds}",
         "provenance": provenance(),

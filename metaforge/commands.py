@@ -13,16 +13,41 @@ from typing import Any, NoReturn
 
 from absl import flags
 
+from metaforge.bounds import MOST, Bounds, Number, check_bounds
 from metaforge.errors import InputError
 
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
 
 
-def setting(default: Any, help: str, *, choices: Sequence[str] = (), open_in_paper: bool = False) -> Any:
-    """A field of a `Config`: its default, what it does, its choices, and whether the paper leaves it open."""
+def setting(
+    default: Any,
+    help: str,
+    *,
+    choices: Sequence[str] = (),
+    open_in_paper: bool = False,
+    least: Number = 0,
+    most: Number = MOST,
+    above: Number | None = None,
+    below: Number | None = None,
+) -> Any:
+    """A field of a `Config`: its default, what it does, what it may be, and whether the paper leaves it open.
+
+    Args:
+        default: its value where no flag says another; `...` where one must.
+        help: what it does.
+
+    Other Arguments:
+        choices: of a text, all that it may be.
+        open_in_paper: whether the paper does not say it.
+        least: of a number, as are the others: the smallest that will do.
+        most: the largest that will do.
+        above: what it must exceed.
+        below: what it must stay under.
+    """
     if open_in_paper:
         help += " Open in the paper."
-    return dataclasses.field(default=default, metadata={"help": help, "choices": tuple(choices)})
+    bounds = Bounds(least, most, above, below)
+    return dataclasses.field(default=default, metadata={"help": help, "choices": tuple(choices), "bounds": bounds})
 
 
 def launch(
@@ -183,7 +208,11 @@ def _parse(argv: Sequence[str], doc: str, options: Any, config: Any, presets: di
             raise InputError(f"--{field.name} is missing: {field.metadata['help']}")
     of = lambda group, prefix: {f.name: chosen[prefix + f.name] for f in dataclasses.fields(group)}
     options = dataclasses.replace(options, **of(options, ""))
-    return options, None if config is None else dataclasses.replace(config, **of(config, "config."))
+    check_bounds(options)
+    if config is not None:
+        config = dataclasses.replace(config, **of(config, "config."))
+        check_bounds(config, prefix="config.")
+    return options, config
 
 
 def _define(values: flags.FlagValues, name: str, field: dataclasses.Field, default: Any) -> None:

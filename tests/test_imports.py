@@ -41,7 +41,8 @@ ARROWS = {
     "forgeries": HOST,
     "captions": HOST,
     "citations": {"data"},
-    "commands": {"errors"},
+    "bounds": {"errors"},
+    "commands": {"errors", "bounds"},
     "runs": VOCABULARY | MEASURES | LOOPS | {"devices", "alone"},
     "screening": HOST | MEASURES | LOOPS | {"runs", "paths"},
 }

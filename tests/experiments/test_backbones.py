@@ -242,7 +242,7 @@ def test_a_run_of_before_there_was_a_choice_goes_on(trained, tmp_path):
         ({"trains": "", "keeps": "features"}, "--config.keeps=features: everything moves"),
         ({"trains": "stem|head", "keeps": "features"}, "no first part stays as it is for every image"),
         ({"normalisation": "support", "keeps": "features"}, "no first part stays"),
-        ({"average": 1.0}, "--config.average=1.0: give a number below 1"),
+        ({"average": 1.0}, "--config.average=1.0: give a number, at least 0 and below 1"),
         ({"backbone": "conv4", "weights": "imagenet", "normalisation": "support"}, "conv4 has none"),
     ],
 )

@@ -119,7 +119,7 @@ def test_the_outer_rate_falls_tenfold_on_its_schedule():
 
 
 @pytest.mark.parametrize(("change", "word"), [({"checkpoint_every": 3}, "multiple"), ({"image_size": 8}, "16 pixels"),
-                                              ({"holdout": "warp"}, "held-out"), ({"shots": 0}, "above 0"),
+                                              ({"holdout": "warp"}, "held-out"), ({"shots": 0}, "at least 1"),
                                               ({"methods": "oops"}, "known: ")])  # fmt: skip
 def test_settings_that_cannot_work_are_refused_before_anything_is_written(tmp_path, change, word):
     with pytest.raises(InputError, match=word):
