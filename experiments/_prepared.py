@@ -100,6 +100,15 @@ def paths(table: Records) -> np.ndarray:
     return table.image.paths
 
 
+def in_manifest(data: str, table: Records) -> np.ndarray:
+    """The methods as the manifests name them: of several folders, a source domain has the folder's name before it."""
+    if len(folders(data)) < 2:
+        return table.method
+    pairs = zip(table.domain.tolist(), table.method.tolist(), strict=True)
+    plain = [method.removeprefix(domain.partition("/")[0] + "/") for domain, method in pairs]
+    return np.array(plain, np.dtypes.StringDType())
+
+
 def methods(data: str, *, size: int, frames: int = 0) -> tuple[str, ...]:
     """The names of all source domains: `folder/method`, or `method` alone where there is one folder."""
     named = folders(data)

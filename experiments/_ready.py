@@ -56,8 +56,8 @@ def lead(config: Config, train: Records) -> list[str]:
         ours = sorted(set(domains[methods == name].tolist()))
         if not ours and name not in _setup.methods(config)[1]:
             raise InputError(
-                f"--config.lead={config.lead}: '{name}' is no source method of this run. Name one, or give "
-                "--config.lead= for none."
+                f"--config.lead={config.lead}: '{name}' is no source method of this run; they are "
+                f"{', '.join(sorted(set(methods.tolist())))}. Name one, or give --config.lead= for none."
             )
         found += ours
     return found

@@ -68,9 +68,22 @@ def test_split(config: Config, *, seen: Callable[[Records], Records] = lambda re
 
 def forged(config: Config, names: Sequence[str], people: str, *, quiet: bool = True) -> Records:
     """Forgeries of some methods of the people of a split, and the real images beside them."""
-    acquisitions = tuple(named("config.acquisitions", config.acquisitions, ACQUISITIONS))
+    acquisitions = tuple(treatments(config))
     key = dataclasses.astuple(_data_fields(config))
     return concatenate([_domain(key, name, acquisitions, people, quiet) for name in names])
+
+
+def treatments(config: Config) -> list[str]:
+    """How forged images are treated, each way a domain of every method; prepared images are taken as they are."""
+    found = named("config.acquisitions", config.acquisitions, ACQUISITIONS)
+    if not found:
+        raise InputError(f"--config.acquisitions={config.acquisitions}: names none; known: {', '.join(ACQUISITIONS)}.")
+    return found
+
+
+def domain_count(config: Config) -> int:
+    """How many domains a run learns from: those that its episodes can carry."""
+    return len(methods(config)[0]) * (1 if config.data else len(treatments(config)))
 
 
 def identity_of(config: Config, *pools: Records) -> str:
@@ -83,7 +96,9 @@ def identity_of(config: Config, *pools: Records) -> str:
     ]
     # What draws episodes: another identity in the manifest is another run.
     names = (*COLUMNS, "label", "frame")
-    return fingerprint([contents, [[_prepared.paths(r), *(getattr(r, name) for name in names)] for r in pools]])
+    # What a run calls a method is no part of what is known of an image.
+    plain = [dataclasses.replace(r, method=_prepared.in_manifest(config.data, r)) for r in pools]
+    return fingerprint([contents, [[_prepared.paths(r), *(getattr(r, name) for name in names)] for r in plain]])
 
 
 def faces(config: Config) -> FaceSet:
@@ -146,7 +161,7 @@ def learning_rate(config: Config) -> Callable | float:
 def learner(config: Config, *, frozen: Params | None = None) -> mf.MetaLearner:
     """The learner of a run, by name; `frozen` as in `model`."""
     # Reading prepared data only to count is for the one learner that asks.
-    domains = len(methods(config)[0]) * len(config.acquisitions.split(",")) if config.learner == "group_dro" else 0
+    domains = domain_count(config) if config.learner == "group_dro" else 0
     given = (loss_fn(config, frozen=frozen), model(config, frozen=frozen))
     parts = (*given, objective(config), learning_rate(config))
     return _learners.learner(config, *parts, domains=domains)

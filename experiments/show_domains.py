@@ -31,9 +31,11 @@ def run(options: Options, config: Config) -> Image.Image:
     """Draws the sheet: a row a domain, for each face real, forged, mask."""
     config.check()
     check_bounds(options)
+    if config.data:
+        raise InputError("--config.data: only photographs are forged here, by --config.faces. Leave it out.")
     people = split_people(_setup.faces(config).faces, seed=config.split_seed)["train"]
     names = [n for group in _setup.methods(config) for n in group]
-    acquisitions = tuple(config.acquisitions.split(","))
+    acquisitions = tuple(_setup.treatments(config))
     size, label, gap = max(config.image_size, 64), 130, 6
     rows: dict[str, list] = {}
     shown = people[: max(options.columns, 2)]

@@ -21,7 +21,7 @@ def draw(options: Options, row: str = "full") -> None:
         for index, name in enumerate(names):
             style = "-" if index < len(PALETTE) else "--"
             values = column(runs, name)[1].mean(0)
-            axes.plot(steps, values, style, color=PALETTE[index % len(PALETTE)], lw=1.1, label=name.split("/")[1])
+            axes.plot(steps, values, style, color=PALETTE[index % len(PALETTE)], lw=1.1, label=name.partition("/")[2])
         axes.set(xlabel="steps", ylabel="subclusters", ylim=(0, None))
         axes.legend(**BESIDE, title=f"mean of {len(runs)} run{'s' * (len(runs) > 1)}")
     print(f"Wrote {options.out}: {len(runs)} runs of '{row}'.")

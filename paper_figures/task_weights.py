@@ -41,7 +41,9 @@ def by_domain(folders: Sequence[Path], column: str) -> dict[str, tuple[np.ndarra
     steps = {tuple(row["step"] for row in log) for log in logs}
     if len(steps) != 1:
         raise InputError("runs: these runs logged different steps. Draw runs of one setting that are finished.")
-    domains = sorted({name.partition("/")[2] for log in logs for row in log for name in row if f"{column}/" in name})
+    domains = sorted(
+        {name.partition("/")[2] for log in logs for row in log for name in row if name.startswith(f"{column}/")}
+    )
     if not domains:
         raise InputError(f"runs: log.jsonl has no '{column}/DOMAIN': this learner has no tasks. Draw another.")
     at = np.array(steps.pop())

@@ -134,7 +134,7 @@ def by_method(records: Records, methods: Sequence[str] | None = None, *, prefix:
         methods: which; all by default.
 
     Other Arguments:
-        prefix: put before the method in the domain's name.
+        prefix: put before the method's name, which is the domain's too: methods of several data sets are told apart.
 
     Raises:
         InputError: when a method has no fakes, naming those that have.
@@ -152,7 +152,7 @@ def by_method(records: Records, methods: Sequence[str] | None = None, *, prefix:
         if name not in known:
             raise InputError(f"domains: no fakes of method '{name}'; there are: {', '.join(known) or 'none'}.")
     real = records.rows(label=REAL)
-    rows, domain = [], []
+    rows, domain, method = [], [], []
     for name in wanted:
         fakes = records.rows(label=FAKE, method=name)
         sources = set(records.pair[fakes].tolist()) - {""}
@@ -161,8 +161,10 @@ def by_method(records: Records, methods: Sequence[str] | None = None, *, prefix:
         beside = np.array([pair in sources or video in videos for pair, video in named], bool)
         rows += [real[beside] if beside.any() else real, fakes]
         domain += [f"{prefix}{name}"] * (len(rows[-2]) + len(rows[-1]))
+        method += [*records.method[rows[-2]].tolist(), *[f"{prefix}{name}"] * len(rows[-1])]
     table = records.take(np.concatenate(rows)) if rows else records.take(np.zeros(0, int))
-    return dataclasses.replace(table, domain=np.array(domain, np.dtypes.StringDType()))
+    text = np.dtypes.StringDType()
+    return dataclasses.replace(table, domain=np.array(domain, text), method=np.array(method, text))
 
 
 def spread_frames(records: Records, frames: int) -> Records:
