@@ -15,6 +15,7 @@ from metaforge.data.episodes import EpisodeSampler, Pool, gather, pool
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.metrics import auc
+from metaforge.evaluation.tri import forgery_score
 from metaforge.paths import merge, partition
 
 RATES = (0.1, 1.0, 10.0)
@@ -53,7 +54,7 @@ def _episode_scores(params, images, labels, support, query, rate, *, config: Con
     def one(episode):
         adapted = adapt_params(params, episode.support, rate, config=config, steps=steps, frozen=frozen)
         logits = apply(adapted, episode.query.inputs, context=episode.support.inputs).logits
-        return jnp.sum(jax.nn.softmax(logits)[:, mf.FAKE :], axis=1)
+        return forgery_score(logits)
 
     episodes = gather(images, labels, support, query)
     return jax.lax.map(one, episodes), episodes.query.targets

@@ -14,6 +14,7 @@ from experiments import _setup, _study_models
 from experiments.config import Config
 from metaforge import adaptation
 from metaforge.adaptation import AdaptationRule
+from metaforge.evaluation.tri import forgery_score
 
 GRID = (0.1, 1.0, 10.0)
 """What is tried on source validation, in units of the knob's own: the same number of tries for every method."""
@@ -77,7 +78,7 @@ def program(config: Config, rule: str, steps: tuple[int, ...]) -> Callable:
                 logits = _setup.model(config).apply(adapted, queries, context=images).logits[None]
             else:
                 logits = make(rule, config, steps=steps, knob=knob, context=context).apply(params, batch, queries)
-            return jnp.sum(jax.nn.softmax(logits)[..., mf.FAKE :], axis=-1)
+            return forgery_score(logits)
 
         over = jax.lax.map if jax.default_backend() == "cpu" else lambda f, xs: jax.vmap(f)(xs)
         return jnp.swapaxes(over(one, (support, labels, query)), 0, 1)

@@ -25,7 +25,7 @@ from metaforge.evaluation.metrics import (
 )
 from metaforge.evaluation.multiple import Decision, bootstrap_p, holm
 from metaforge.evaluation.thresholds import fit_threshold
-from metaforge.evaluation.tri import forgery_log_odds, tri_log_odds
+from metaforge.evaluation.tri import forgery_log_odds, forgery_score, tri_log_odds
 from metaforge.evaluation.video_level import VideoScores, video_scores
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "expected_calibration_error",
     "fit_threshold",
     "forgery_log_odds",
+    "forgery_score",
     "holm",
     "joint_bootstrap",
     "macro_bootstrap",

@@ -25,13 +25,14 @@ def replicates(labels, methods, clusters, names, *, resamples, level, rng, slots
     counts = cluster_counts(rng, index, labels == FAKE, len(members), resamples)
     if isinstance(slots, bool):
         slots = seed_slots(rng, seeds, resamples, slots)
-    shares = _model_shares(rng, slots, draws)
+    times = _model_counts(rng, slots, draws)
     values, found = {}, {}
     for method, scores in methods.items():
         for name in names:
             values[method, name] = np.mean(METRICS[name](labels, scores))
             each = resampled(name, labels, scores, index, counts)
-            found[method, name] = (each * shares).sum(axis=(1, 2))
+            # Whole numbers, and one division: a mean of numbers of at most 1 is none above.
+            found[method, name] = (each * times).sum(axis=(1, 2)) / (seeds * draws)
     return values, found
 
 
@@ -54,14 +55,14 @@ def seed_slots(rng, seeds: int, resamples: int, resample_seeds: bool) -> np.ndar
     return np.tile(np.arange(seeds), (resamples, 1))
 
 
-def _model_shares(rng, slots: np.ndarray, draws: int) -> np.ndarray:
-    """The weight of every (seed, draw) in each resample's mean, shape `(resamples, seeds, draws)`, summing to 1."""
+def _model_counts(rng, slots: np.ndarray, draws: int) -> np.ndarray:
+    """How often every (seed, draw) is in each resample, shape `(resamples, seeds, draws)`: `seeds * draws` in all."""
     # A seed that was drawn twice has its draws resampled twice, independently: one slot for each time.
     resamples, seeds = slots.shape
     in_slot = rng.multinomial(draws, np.full(draws, 1 / draws), size=(resamples, seeds))
-    shares = np.zeros((resamples, seeds, draws))
-    np.add.at(shares, (np.arange(resamples)[:, None], slots), in_slot)
-    return shares / (seeds * draws)
+    times = np.zeros((resamples, seeds, draws))
+    np.add.at(times, (np.arange(resamples)[:, None], slots), in_slot)
+    return times
 
 
 def resampled(name: str, labels, scores, index: np.ndarray, counts: np.ndarray) -> np.ndarray:

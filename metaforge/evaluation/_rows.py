@@ -23,7 +23,13 @@ class Rows(NamedTuple):
 
 
 def weighted_mean(values: np.ndarray, weights: np.ndarray) -> Values:
-    return (values * weights).sum(-1) / weights.sum()
+    # A mean lies between its numbers; rounding of weights that are no whole numbers may put it a last bit beyond.
+    return np.clip((values * weights).sum(-1) / weights.sum(), values.min(-1), values.max(-1))
+
+
+def share(part: Values, whole: Values) -> Values:
+    """`part / whole` of sums in another order than the whole's: at most 1, where they differ by their rounding."""
+    return np.minimum(part / whole, 1.0)
 
 
 def accumulated(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -66,11 +72,14 @@ def checked(labels, scores, weights, *, both_classes: str = "", probabilities: s
     if probabilities and (scores.min(initial=0) < 0 or scores.max(initial=1) > 1):
         raise InputError(f"{probabilities}: scores must be probabilities in [0, 1]. Apply a sigmoid to logits first.")
     weights = np.ones(labels.shape) if weights is None else np.asarray(weights, np.float64)
-    if weights.shape != labels.shape or not (np.isfinite(weights).all() and weights.min() >= 0 and weights.sum() > 0):
+    if weights.shape != labels.shape or not (np.isfinite(weights).all() and weights.min() >= 0 and weights.max() > 0):
         raise InputError(
             f"metrics: weights must be finite, at least 0, not all 0, of shape {labels.shape}. "
             "Give one number for every row."
         )
+    # Only their ratios count. By a power of two, so that no digit changes, they are kept from sums and products that
+    # no float64 holds.
+    weights = np.ldexp(weights, -int(np.frexp(weights.max())[1]))
     fake = labels == FAKE
     if both_classes and not (weights[fake].sum() > 0 and weights[~fake].sum() > 0):
         missing = "real" if weights[fake].sum() > 0 else "fake"

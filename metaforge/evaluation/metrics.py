@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from metaforge.errors import InputError
-from metaforge.evaluation._rows import Rows, Values, accumulated, checked, weighted_mean
+from metaforge.evaluation._rows import Rows, Values, accumulated, checked, share, weighted_mean
 from metaforge.evaluation.thresholds import accuracy, eer_knot, hits_of, tpr_at_fpr
 
 
@@ -46,7 +46,7 @@ def auc(labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = Non
     rows = checked(labels, scores, weights, both_classes="auc")
     hits, alarms, _ = accumulated(rows)
     area = (np.diff(alarms) * (hits[..., 1:] + hits[..., :-1]) / 2).sum(-1)
-    return area / (hits[..., -1] * alarms[..., -1])
+    return share(area, hits[..., -1] * alarms[..., -1])
 
 
 def equal_error_rate(labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None) -> Values:
@@ -111,7 +111,7 @@ def _average_precision(rows: Rows) -> Values:
     hits, alarms, _ = accumulated(rows)
     called = hits + alarms
     precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
-    return (np.diff(hits) * precision[..., 1:]).sum(-1) / hits[..., -1]
+    return share((np.diff(hits) * precision[..., 1:]).sum(-1), hits[..., -1])
 
 
 def negative_log_likelihood(labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None) -> Values:
@@ -216,7 +216,7 @@ def _calibration_error(rows: Rows, bins: int = 15) -> Values:
     # The surplus of fakes over what was claimed is a broken line over the mass: read it at the borders of the bins.
     lines = zip(mass.reshape(-1, mass.shape[-1]), surplus.reshape(-1, mass.shape[-1]), strict=True)
     borders = np.array([np.interp(np.linspace(0, m[-1], bins + 1), m, line) for m, line in lines])
-    return np.abs(np.diff(borders)).sum(-1).reshape(mass.shape[:-1])[()] / mass[..., -1]
+    return share(np.abs(np.diff(borders)).sum(-1).reshape(mass.shape[:-1])[()], mass[..., -1])
 
 
 METRICS: dict[str, Callable[..., Values]] = {

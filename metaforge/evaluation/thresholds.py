@@ -177,5 +177,5 @@ def fit_threshold(
     cost = np.round(cost, 12)  # equal costs differ by rounding
     best = np.flatnonzero(cost == cost.min())[-1]
     low, high = levels[best], levels[best + 1]
-    middle = (low + high) / 2
-    return float(middle if middle < high else low)  # between neighbouring floats there is no middle
+    middle = low / 2 + high / 2  # their sum may be more than a float holds
+    return float(middle if low <= middle < high else low)  # between neighbouring floats there is no middle

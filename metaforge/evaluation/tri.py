@@ -31,6 +31,30 @@ def forgery_log_odds(logits: ArrayLike) -> jax.Array:
     return jax.nn.logsumexp(logits[..., REAL + 1 :], axis=-1) - logits[..., REAL]
 
 
+def forgery_score(logits: ArrayLike) -> jax.Array:
+    r"""The probability of a forgery of any kind, $1 - p_{real}$: every score that the package gives is made here.
+
+    It is $\sigma(\log \sum_{c > 0} e^{\ell_c} - \ell_0)$, so it is in [0, 1] whatever the rounding, which neither
+    $1 - p_{real}$ nor a sum of probabilities is sure of; and a small score keeps its digits: of one as small as
+    $10^{-37}$ in float32 five are right, where $1 - p_{real}$ is 0 below $6 \cdot 10^{-8}$. Towards 1 there is no such
+    room, and above log-odds of 17 all are 1: to rank what is that sure, take `forgery_log_odds`.
+
+    Args:
+        logits: as in `forgery_log_odds`. Minus infinity is a class that cannot be.
+
+    Returns:
+        One number in [0, 1] per row, in float32 at least; NaN where a logit is NaN, or none can be.
+
+    Raises:
+        ValueError: for a single logit.
+
+    Example:
+        >>> print(forgery_score(jnp.array([[0.0, 0.0, -jnp.inf], [-jnp.inf, 0.0, 0.0]])))
+        [0.5 1. ]
+    """
+    return jax.nn.sigmoid(forgery_log_odds(logits))
+
+
 def tri_log_odds(logits: ArrayLike, *, clips: bool = False) -> jax.Array:
     r"""The log-odds of a forgery, fake and outlier merged: $\log(e^{\ell_1} + e^{\ell_2}) - \ell_0$.
 

@@ -12,8 +12,9 @@ import numpy as np
 from metaforge import runs
 from metaforge.backbones import choice
 from metaforge.errors import InputError
+from metaforge.evaluation.tri import forgery_score
 from metaforge.paths import merge, paths
-from metaforge.types import FAKE, ApplyFn, Backbone, Params
+from metaforge.types import ApplyFn, Backbone, Params
 
 
 class Detector(NamedTuple):
@@ -71,7 +72,7 @@ def score(
         chunk: how many images are scored at a time, with a context.
 
     Returns:
-        float32, shape `(images,)`, in [0, 1].
+        float32, shape `(images,)`, in [0, 1], as `metaforge.evaluation.forgery_score` has it.
 
     Example:
         >>> model = choice.choose("conv4", width=4)
@@ -94,8 +95,7 @@ def score(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _probability(apply: ApplyFn, params: Params, images: jax.Array, context: jax.Array | None) -> jax.Array:
-    # A third class, of outliers, is forged too.
-    return jnp.sum(jax.nn.softmax(apply(params, images, context=context).logits)[:, FAKE:], axis=1)
+    return forgery_score(apply(params, images, context=context).logits)  # a third class, of outliers, is forged too
 
 
 def _backbone(about: dict[str, Any], *, normalisation: str, weights: str = "") -> Backbone:
