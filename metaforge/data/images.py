@@ -150,6 +150,17 @@ def square(image: UInt8[np.ndarray, "height width 3"], *, size: int) -> UInt8[np
     return np.array(Image.fromarray(cut).resize((size, size), Image.Resampling.LANCZOS))
 
 
+def over_black(pixels: UInt8[np.ndarray, "height width 4"]) -> UInt8[np.ndarray, "height width 3"]:
+    """Transparent pixels, red, green, blue and alpha that is not multiplied in, laid over black.
+
+    Example:
+        >>> over_black(np.array([[[200, 100, 50, 255], [200, 100, 50, 128], [9, 9, 9, 0]]], np.uint8)).tolist()
+        [[[200, 100, 50], [100, 50, 25], [0, 0, 0]]]
+    """
+    wide = pixels.astype(np.int32)
+    return ((wide[..., :3] * wide[..., 3:] + 127) // 255).astype(np.uint8)
+
+
 def list_images(path: FilePath, *, what: str = "images") -> list[Path]:
     """The image files below a folder, by their endings, in the order a person would count them.
 
@@ -294,8 +305,7 @@ def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
         converted: Any = ImageCms.profileToProfile(image, lab, rgb, outputMode="RGB")
         return np.array(converted)
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        pixels = np.asarray(image.convert("RGBA")).astype(np.int32)
-        return ((pixels[..., :3] * pixels[..., 3:] + 127) // 255).astype(np.uint8)
+        return over_black(np.asarray(image.convert("RGBA")))
     return np.array(image.convert("RGB"))
 
 

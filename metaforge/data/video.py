@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from metaforge.data.display import hdr, shown, stretched, the_film
 from metaforge.data.images import SUFFIXES, FilePath, list_images, read_image
 from metaforge.errors import InputError
 
@@ -64,8 +65,8 @@ def count_frames(path: FilePath, *, max_pixels: int = MAX_PIXELS) -> int:
         At least 1.
 
     Raises:
-        InputError: if the file is missing, empty, not a video, cut off, broken, without frames, or too large; if the
-            folder holds no image file; or if PyAV is not installed.
+        InputError: if the file is missing, empty, not a video, cut off, broken, without frames, or too large; if it
+            holds several films, or HDR; if the folder holds no image file; or if PyAV is not installed.
 
     Example:
         >>> count_frames("holiday.mp4")
@@ -82,8 +83,10 @@ def read_frames(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """The frames at `indices`, in the order in which they are shown, each as a person would see it.
 
-    One frame is held at a time, and decoding ends at the last that is wanted. Frames are turned upright if the file
-    says how; that pixels may not be square is not undone. The frames of a folder may differ in size.
+    One frame is held at a time, and decoding ends at the last that is wanted. Frames are turned and mirrored if the
+    file says how, and stretched where its pixels are not square; colours are by the matrix and range that it names
+    (BT.601 if none). A cover is no film, HDR is refused, and interlaced frames stay as they are. The frames of a folder
+    may differ in size.
 
     Args:
         path: a video file, or a folder of image files, whose order is that of `metaforge.data.images.list_images`;
@@ -117,10 +120,10 @@ def read_frames(
             yield index, read_image(files[index], max_pixels=max_pixels)
         return
     seen, left = 0, set(wanted)
-    for frame in _decoded(path, max_pixels) if wanted else ():
+    for frame, stream in _decoded(path, max_pixels) if wanted else ():
         if seen in left:
             left.remove(seen)
-            yield seen, _pixels(frame)
+            yield seen, shown(frame, stream)
             if not left:
                 return
         seen += 1
@@ -161,8 +164,8 @@ def _images(path: FilePath) -> list[Path]:
     return files
 
 
-def _decoded(path: FilePath, max_pixels: int) -> Iterator[Any]:
-    """The decoded frames of a file, in the order in which they are shown; at least one."""
+def _decoded(path: FilePath, max_pixels: int) -> Iterator[tuple[Any, Any]]:
+    """The decoded frames of a file, in the order in which they are shown, and their stream; at least one."""
     if not os.path.exists(path):
         raise _refusal(path, "there is no such file or folder. Check the path.")
     if not os.path.isfile(path):  # a pipe would block for ever
@@ -177,18 +180,21 @@ def _decoded(path: FilePath, max_pixels: int) -> Iterator[Any]:
         container = av.open(os.fspath(path), metadata_errors="ignore", options=options)
     count = 0
     with container, _failures(path, "it is cut off or broken", "Copy or download it again."):
-        if not container.streams.video:
-            raise _refusal(path, "it holds no video stream. Give a file with pictures.")
-        stream = container.streams.video[0]
+        stream, problem = the_film(container.streams.video)
+        if problem:
+            raise _refusal(path, problem)
         if stream.codec_context is None:
             raise _refusal(path, "its pictures are in a coding that cannot be read. Convert it to H.264.")
-        _check_size(path, stream.codec_context, max_pixels)  # what it claims, before anything is decoded
+        _check_size(path, stream.codec_context, stream, max_pixels)  # what it claims, before anything is decoded
+        if curve := hdr(stream):
+            remedy = "Convert it to SDR (BT.709), as a person would see it."
+            raise _refusal(path, f"it is HDR ({curve}), whose brightness 8 bits do not hold. {remedy}")
         for packet in container.demux(stream):
             _check_whole(path, packet, count)
             for frame in packet.decode():
                 _check_whole(path, frame, count)  # what a decoder guesses of a broken frame would look forged
-                _check_size(path, frame, max_pixels)
-                yield frame
+                _check_size(path, frame, stream, max_pixels)
+                yield frame, stream
                 count += 1
     if count == 0:
         raise _refusal(path, "it has no frame. Copy or download it again.")
@@ -214,14 +220,10 @@ def _pyav() -> Any:
     return av
 
 
-def _pixels(frame: Any) -> np.ndarray:
-    upright = np.rot90(frame.to_ndarray(format="rgb24"), k=round(frame.rotation / 90))
-    return np.ascontiguousarray(upright)
-
-
-def _check_size(path: FilePath, picture: Any, max_pixels: int) -> None:
-    if picture.width * picture.height > max_pixels:
-        claimed = f"it claims frames of {picture.width} x {picture.height} pixels, and {max_pixels} are allowed"
+def _check_size(path: FilePath, picture: Any, stream: Any, max_pixels: int) -> None:
+    width, height = stretched((picture.width, picture.height), stream)
+    if width * height > max_pixels:
+        claimed = f"it claims frames of {width} x {height} pixels, and {max_pixels} are allowed"
         raise _refusal(path, f"{claimed}. Make it smaller, or raise max_pixels.")
 
 

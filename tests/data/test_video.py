@@ -77,21 +77,6 @@ def test_colours_survive_as_far_as_the_compression_lets_them(tmp_path):
     assert np.abs(decoded.astype(int) - frames[2]).mean() < 2
 
 
-def test_pixels_are_turned_upright(tmp_path):
-    image = np.zeros((64, 96, 3), np.uint8)
-    image[:32, :48, 0], image[:32, 48:, 1], image[32:, :48, 2] = 250, 250, 250
-    path = write_video(tmp_path / "a.mp4", [image] * 3, crf=5)
-    content = bytearray(path.read_bytes())
-    matrix = content.index(b"tkhd") + 44  # of the track's header: how it is to be shown
-    assert struct.unpack(">9i", content[matrix : matrix + 36]) == (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
-    # x' = 64 - y, y' = x: a quarter turn clockwise.
-    content[matrix : matrix + 36] = struct.pack(">9i", 0, 65536, 0, -65536, 0, 0, 64 << 16, 0, 1 << 30)
-    path.write_bytes(content)
-    ((_, turned),) = read_frames(path, [1])
-    assert turned.flags.c_contiguous
-    np.testing.assert_allclose(turned.astype(int)[8::80, 8::48], np.rot90(image, -1).astype(int)[8::80, 8::48], atol=8)
-
-
 def test_what_lies_below_a_folder_of_frames_is_none_of_them(tmp_path):
     # The catalogues take anna/extra for a video of its own, and masks for none.
     for number, name in enumerate(("000.png", "001.png", "masks/000.png", "extra/000.png", "deep/er/000.png")):
