@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import jax
 
 from experiments.config import Config
 from metaforge.devices import is_writer
+from metaforge.places import cache_folder
 from metaforge.runs import read_json, write_json
 from metaforge.tuning import Form, fastest, forms, here
 
@@ -69,8 +69,4 @@ def _measured(config: Config, candidates: dict[str, Form], attempt: Callable[[Co
     if config.backbone != "conv4" or config.trains:
         key |= {name: getattr(config, name) for name in ("backbone", "variant", "trains")}
         key |= {"keeps": bool(config.keeps)}
-    return fastest(programs, key=key, cache=_cache()), "measurement"
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "metaforge"
+    return fastest(programs, key=key, cache=cache_folder()), "measurement"

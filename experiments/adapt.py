@@ -25,8 +25,9 @@ from metaforge.data.images import ImageFolder, read_folder
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import bootstrap, paired_difference
-from metaforge.runs import whole_folder, write_json
+from metaforge.runs import write_json
 from metaforge.screening import save_detector
+from metaforge.whole import claimed, whole_folder
 
 METRICS = ("auc", "accuracy", "eer", "ece")
 
@@ -35,26 +36,30 @@ METRICS = ("auc", "accuracy", "eer", "ece")
 class Options:
     """What to adapt, to what, how."""
 
-    run: str = setting(..., "A finished training run, or a saved detector.")
-    target: str = setting(..., "Folder with real/ and fake/ of the new kind.")
-    out: str = setting(..., "Folder for the adapted detector; must not exist yet.")
+    run: str = setting(..., "A finished training run, or a saved detector.", place="read")
+    target: str = setting(..., "Folder with real/ and fake/ of the new kind.", place="read")
+    out: str = setting(..., "Folder for the adapted detector; must not exist yet.", place="folder")
     shots: int = setting(10, "Labelled images per class to adapt on.", least=1, most=1_000_000)
     steps: int = setting(0, "Steps of adaptation; 0 for the run's choice on source validation.", most=1_000_000)
     rate: float = setting(0.0, "Its rate; 0 for the run's choice on source validation.")
     draws: int = setting(20, "Support sets to repeat the measurement on.", least=1, most=100_000)
     test_share: float = setting(0.5, "Share of the images set aside to test on.", above=0, below=1)
-    baseline: str = setting("", "An ERM run to compare with; default: RUN/erm.")
+    baseline: str = setting("", "An ERM run to compare with; default: RUN/erm.", place="read")
     seed: int = setting(0, "Which images are set aside, and which are drawn.", most=2**32 - 1)
-    weights: str = setting("", "Of a detector: where the weights are on which it stands, if they have moved.")
+    weights: str = setting(
+        "", "Of a detector: where the weights are on which it stands, if they have moved.", place="read"
+    )
     remembers: bool = setting(False, "Whether to judge the saved detector on the run's own source images too.")
 
 
 def run(options: Options) -> dict[str, Any]:
     """Adapts, measures, saves; returns the report."""
     check_bounds(options)
-    out = Path(options.out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"out: '{out}' exists already. Choose another --out; nothing was overwritten.")
+    with claimed(options.out):
+        return _run(options)
+
+
+def _run(options: Options) -> dict[str, Any]:
     trained = {"run": _saved.load(options.run, weights=options.weights)}
     if options.remembers and trained["run"].called:
         raise InputError(f"--remembers: the detector in '{options.run}' has no source images. Give its training run.")
@@ -96,7 +101,7 @@ def run(options: Options) -> dict[str, Any]:
     )
     if sources is not None:
         report["remembered"] = _remembering.remembered(trained["run"], adapted, sources)
-    with whole_folder(out) as made:
+    with whole_folder(options.out) as made:
         save_detector(made, adapted._replace(about=adapted.about | {"run": str(options.run), "shots": options.shots}))
         write_json(made / "report.json", report)
         (made / "report.md").write_text(markdown(report), errors="surrogateescape")

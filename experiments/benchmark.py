@@ -42,7 +42,7 @@ from metaforge.tuning import Form, forms, interleave
 class Options:
     """What to measure, how long."""
 
-    out: str = setting("benchmark.json", "JSON file to write; the Markdown goes beside it.")
+    out: str = setting("benchmark.json", "JSON file to write; the Markdown goes beside it.", place="file")
     rounds: int = setting(7, "Rounds; each runs every program once.", least=1, most=1_000_000)
     torch: bool = setting(True, "Whether to measure PyTorch too, if it is installed.")
     profile: bool = setting(False, "Whether to say where the time of the fastest of our forms goes.")

@@ -18,10 +18,10 @@ class Config:
     seed: int = setting(0, "Initial parameters and the stream of episodes.", most=2**32 - 1)
     baseline: bool = setting(True, "Whether to train ERM on the same images too, in WORKDIR/erm.")
 
-    faces: str = setting("lfw", "Real faces: 'lfw' (embedded) or a folder of photographs.")
+    faces: str = setting("lfw", "Real faces: 'lfw' (embedded) or a folder of photographs.", place="read")
     identity: str = setting("", "Regular expression whose group finds the person in a file's path.")
-    landmarks: str = setting("", "An .npz of landmarks; default: landmarks*.npz in the folder, if any.")
-    data: str = setting("", "Prepared data sets instead: folders of experiments.prepare.")
+    landmarks: str = setting("", "An .npz of landmarks; default: landmarks*.npz in the folder, if any.", place="read")
+    data: str = setting("", "Prepared data sets instead: folders of experiments.prepare.", place="read")
     frames: int = setting(0, "Frames of each video, spread evenly, of prepared data; 0 for all.")
     memory_gb: float = setting(8.0, "The most that a split's images may take in memory.", above=0)
     methods: str = setting("all", "Source forgery methods, or 'all' but the held-out ones.")
@@ -35,9 +35,13 @@ class Config:
     )
     backbone: str = setting("conv4", "What looks at the images (paper: Conv4).", choices=choice.BACKBONES)
     variant: str = setting("ViT-B/16", "clip: its size.", choices=choice.VARIANTS)
-    weights: str = setting("", "'imagenet' for efficientnet_lite0, a safetensors file for clip; '' for random.")
+    weights: str = setting(
+        "", "'imagenet' for efficientnet_lite0, a safetensors file for clip; '' for random.", place="read"
+    )
     trains: str = setting("", "Which parameters outer steps move, a pattern of paths; '' for all.")
-    keeps: str = setting("", "A folder for features of the first part, if it never moves; '' computes them anew.")
+    keeps: str = setting(
+        "", "A folder for features of the first part, if it never moves; '' computes them anew.", place="folder"
+    )
     width: int = setting(32, "conv4: filters in each convolution; 64 in the paper.", least=1, most=65_536)
     normalisation: str = setting(
         "support",

@@ -19,8 +19,8 @@ from metaforge.screening import save_detector
 class Options:
     """From where, to where."""
 
-    run: str = setting(..., "A finished training run.")
-    out: str = setting(..., "Folder for the detector; must not exist yet.")
+    run: str = setting(..., "A finished training run.", place="read")
+    out: str = setting(..., "Folder for the detector; must not exist yet.", place="folder")
 
 
 def main(argv: list[str]) -> int:

@@ -31,7 +31,7 @@ from metaforge.runs import Run, read_rows
 class Options:
     """What to hold out, and where to."""
 
-    workdir: str = setting("runs/fakeradar", "Where runs, report and figures go.")
+    workdir: str = setting("runs/fakeradar", "Where runs, report and figures go.", place="folder")
     target: str = setting("swap", "Forgery methods held out together, or 'all' for each in turn.")
 
 

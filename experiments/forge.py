@@ -23,7 +23,8 @@ from metaforge.commands import launch, setting, start
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.forgeries import FORGERIES
-from metaforge.runs import whole_folder
+from metaforge.places import refuse_inside
+from metaforge.whole import claimed, whole_folder
 
 NAMES = {mf.REAL: "real", mf.FAKE: "fake"}
 
@@ -32,7 +33,7 @@ NAMES = {mf.REAL: "real", mf.FAKE: "fake"}
 class Options:
     """What to forge, of whom, where to."""
 
-    out: str = setting(..., "Folder for real/ and fake/; must not exist yet.")
+    out: str = setting(..., "Folder for real/ and fake/; must not exist yet.", place="folder")
     methods: str = setting(..., "Forgery methods, comma-separated.")
     people: str = setting("test", "Whose photographs.", choices=("test", "validation", "train"))
 
@@ -46,14 +47,14 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, i
     if not methods:
         raise InputError(f"--methods: name one of {', '.join(FORGERIES)}.")
     out = Path(options.out)
-    if out.exists():
-        raise InputError(f"out: '{out}' exists already. Choose another --out; nothing was overwritten.")
-    records = _setup.forged(config, methods, options.people, quiet=quiet)
-    try:
-        with whole_folder(out) as made:
-            _write(made, records)
-    except OSError as error:
-        raise InputError(f"out: cannot write to '{out}' ({error.strerror}).") from None
+    refuse_inside("out", out, config.faces, of="config.faces")
+    with claimed(out):
+        records = _setup.forged(config, methods, options.people, quiet=quiet)
+        try:
+            with whole_folder(out) as made:
+                _write(made, records)
+        except OSError as error:
+            raise InputError(f"out: cannot write to '{out}' ({error.strerror}).") from None
     return {name: len(list((out / name).rglob("*.png"))) for name in NAMES.values()}
 
 

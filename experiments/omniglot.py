@@ -66,8 +66,10 @@ TEST_SEED = 2**31 + 1
 class Options:
     """Where from and where to."""
 
-    workdir: str = setting(..., "The run's directory.")
-    data: str = setting(..., "Archives, or folders of them or of alphabet/character/drawings, comma-separated.")
+    workdir: str = setting(..., "The run's directory.", place="folder")
+    data: str = setting(
+        ..., "Archives, or folders of them or of alphabet/character/drawings, comma-separated.", place="read"
+    )
     max_minutes: float = setting(0.0, "Stop after so many minutes, to go on when called again; 0 for never.")
 
 

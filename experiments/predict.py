@@ -19,16 +19,17 @@ from metaforge.commands import launch, setting, start
 from metaforge.data.images import read_folder, read_image, square
 from metaforge.errors import InputError
 from metaforge.screening import Detector, load_detector
+from metaforge.whole import whole_file
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What to screen with what."""
 
-    model: str = setting(..., "A saved detector, or a finished training run.")
-    images: str = setting(..., "An image, or a folder of images.")
-    weights: str = setting("", "Where the weights are on which the detector stands, if they have moved.")
-    out: str = setting("", "CSV file to write; standard output if left out.")
+    model: str = setting(..., "A saved detector, or a finished training run.", place="read")
+    images: str = setting(..., "An image, or a folder of images.", place="read")
+    weights: str = setting("", "Where the weights are on which the detector stands, if they have moved.", place="read")
+    out: str = setting("", "CSV file to write; standard output if left out.", place="file")
 
 
 def run(options: Options) -> tuple[list[tuple[str, float]], list]:
@@ -68,16 +69,13 @@ def main(argv: list[str]) -> int:
         writer = csv.writer(text)
         writer.writerow(["file", "p_fake"])
         writer.writerows((name, f"{p_fake:.6f}") for name, p_fake in rows)
-        content = text.getvalue().encode(errors="surrogateescape")
         if options.out:
-            made = Path(f"{options.out}.tmp-{os.getpid()}")
-            made.write_bytes(content)
-            made.replace(options.out)
+            with whole_file(options.out, new=True) as made:
+                made.write_bytes(os.fsencode(text.getvalue()))  # the names have the bytes that the files' names have
         else:
-            print(content.decode(errors="replace"), end="")
+            print(text.getvalue(), end="")
         for skip in skipped:
-            line = f"skipped {skip.path}: {skip.reason}"
-            print(line.encode(errors="replace").decode(), file=sys.stderr)
+            print(f"skipped {skip.path}: {skip.reason}", file=sys.stderr)
 
     return launch(argv, body, doc=__doc__ or "", options=Options())
 

@@ -23,6 +23,7 @@ from typing import Any, get_args
 from experiments import _units
 from experiments._progress import progress
 from experiments._workers import mapped
+from metaforge.alone import hold
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, setting, start
 from metaforge.data.catalogues import CATALOGUES, Catalogue, Finding, Video, check_splits, read_catalogue
@@ -31,6 +32,7 @@ from metaforge.data.extraction import Dropped, Rule, extract, units
 from metaforge.data.manifest import FIELDS, NAME, write_manifest
 from metaforge.data.video import check_decoder, read_frames
 from metaforge.errors import InputError
+from metaforge.places import refuse_inside
 from metaforge.runs import read_json, write_json
 
 RULE = 2
@@ -44,8 +46,8 @@ class Options:
     """What to do."""
 
     dataset: str = setting(..., "Which data set.", choices=tuple(CATALOGUES))
-    source: str = setting("", "The folder as its owners hand it out.")
-    out: str = setting("", "The folder to write.")
+    source: str = setting("", "The folder as its owners hand it out.", place="read")
+    out: str = setting("", "The folder to write.", place="folder")
     check: bool = setting(False, "Only look, and say what is wrong.")
     instructions: bool = setting(False, "Only say how to get the data set, and what goes where.")
     workers: int = setting(os.cpu_count() or 1, "Processes; each holds one frame at a time.", least=1, most=10_000)
@@ -63,7 +65,7 @@ class Config:
     version: str = setting("", "celeb_df: v1 or v2.")
     subset: str = setting("", "dfdc: train, preview or test.")
     disjoint: str = setting("", "celeb_df: identity or video.")
-    ff_root: str = setting("", "deeper_forensics: the FaceForensics++ folder, which has its real videos.")
+    ff_root: str = setting("", "deeper_forensics: the FaceForensics++ folder, which has its real videos.", place="read")
 
     def options(self) -> dict[str, Any]:
         """What the catalogue is asked for."""
@@ -113,6 +115,12 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     asked = {"dataset": options.dataset, **dataclasses.asdict(config), "rule": RULE}
     del asked["ff_root"]
     _refuse_another(out, asked)
+    refuse_inside("out", out, root, of="source")
+    if not out.exists():
+        _check_extras(found, config.crop)
+    out.mkdir(parents=True, exist_ok=True)
+    _alone = hold(out, flag="out")
+    _refuse_another(out, asked)  # who waited for another process may find its preparation
     groups = {_name(unit): unit for unit in units(found.videos)}
     done = _units.settled(out, root, groups)
     left = {name: unit for name, unit in groups.items() if name not in done}

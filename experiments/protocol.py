@@ -22,6 +22,7 @@ from experiments._progress import progress
 from experiments._scores import scores_of
 from experiments.config import PAPER, PRESETS, Config
 from experiments.demo import provenance
+from metaforge.alone import hold
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, setting, start
 from metaforge.errors import InputError
@@ -35,8 +36,8 @@ class Options:
     """Which table, of what, where to."""
 
     protocol: str = setting("", "Which table.", choices=("", *PROTOCOLS))
-    data_dir: str = setting("", "The folder with a prepared data set in each subfolder.")
-    workdir: str = setting("", "Where runs, scores and the report go.")
+    data_dir: str = setting("", "The folder with a prepared data set in each subfolder.", place="read")
+    workdir: str = setting("", "Where runs, scores and the report go.", place="folder")
     seeds: int = setting(3, "Trained models of each learner.", least=1, most=10_000)
     draws: int = setting(10, "Support sets to adapt each of them on.", least=1, most=100_000)
     shots: int = setting(0, "Labelled images a class; 0 for the protocol's.", most=1_000_000)
@@ -63,6 +64,8 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         _ready.check(_run_config(options, config, source, LEARNERS[0], 0))
     materials = _materials(options, config, protocol, support)
     workdir = Path(options.workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    _alone = hold(workdir)
     asked = _begin(workdir, options, config, {name: _sha256(options, config, name) for name in folders})
     models = {
         (source, learner, seed): _trained(options, config, source, learner, seed)
@@ -191,7 +194,7 @@ def _sha256(options: Options, config: Config, folder: str) -> str:
 
 
 def _begin(workdir: Path, options: Options, config: Config, sha256: dict[str, str]) -> dict[str, Any]:
-    """Makes the directory, or holds that it is of the same table and the same data; returns what was asked for."""
+    """Begins a table, or holds that the one there is the same, of the same data; returns what was asked for."""
     passing = ("workdir", "list", *train.PASSING)
     asked = {
         name: {field: value for field, value in dataclasses.asdict(given).items() if field not in passing}
@@ -199,7 +202,6 @@ def _begin(workdir: Path, options: Options, config: Config, sha256: dict[str, st
     }
     path = workdir / "protocol.json"
     if not path.exists():
-        workdir.mkdir(parents=True, exist_ok=True)
         write_json(path, asked | {"sha256": sha256})
         return asked
     found = read_json(path)

@@ -34,7 +34,7 @@ class Options:
     """How many, where to."""
 
     records: str = setting("10000,100000,1000000", "Numbers of records, comma-separated.")
-    out: str = setting("scale.json", "JSON file to write.")
+    out: str = setting("scale.json", "JSON file to write.", place="file")
     child: str = setting("", "A manifest to read in this process; used by the command itself.")
 
 

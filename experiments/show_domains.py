@@ -17,13 +17,15 @@ from metaforge.commands import launch, setting, start
 from metaforge.data.faces import split_people
 from metaforge.errors import InputError
 from metaforge.forgeries import forge_pairs
+from metaforge.places import refuse_inside
+from metaforge.whole import whole_file
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What to draw."""
 
-    out: str = setting(..., "The PNG to write.")
+    out: str = setting(..., "The PNG to write.", place="file")
     columns: int = setting(4, "Faces of each domain.", least=1, most=1000)
 
 
@@ -67,7 +69,10 @@ def main(argv: list[str]) -> int:
             raise InputError(f"out: '{options.out}' is no .png. Choose one.")
         if Path(options.out).exists():
             raise InputError(f"out: '{options.out}' exists already. Choose another --out; nothing was overwritten.")
-        run(options, config).save(options.out)
+        refuse_inside("out", options.out, config.faces, of="config.faces")
+        sheet = run(options, config)
+        with whole_file(options.out, new=True) as made:
+            sheet.save(made)
         print(f"Wrote {options.out}: a row a domain; for each face real, forged, mask.")
 
     return launch(argv, body, doc=__doc__ or "", options=Options(), config=Config())

@@ -96,7 +96,7 @@ PRESETS = {"full": Config(), "quick": Config(seeds=2, iterations=5000, test_task
 class Options:
     """Where to."""
 
-    workdir: str = setting(..., "The run's directory.")
+    workdir: str = setting(..., "The run's directory.", place="folder")
 
 
 def sample_episodes(key: jax.Array, *, tasks: int, support: int, query: int, grid: bool = False) -> mf.Episode:

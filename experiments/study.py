@@ -53,7 +53,7 @@ class Options:
     """What to compare, where, how often."""
 
     study: str = setting("leave_one_out", "The question.", choices=tuple(STUDIES))
-    workdir: str = setting("runs/study", "Where models, cells, report and tables go.")
+    workdir: str = setting("runs/study", "Where models, cells, report and tables go.", place="folder")
     methods: str = setting("all", "The study's methods, or a comma-separated choice.")
     target: str = setting("all", "Forgery methods to hold out, each in turn.")
     seeds: int = setting(3, "Trained models of each learner and held-out method.", least=1, most=10_000)

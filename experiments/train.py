@@ -33,7 +33,7 @@ from metaforge.runs import Run, latest_step, read_config, read_json, read_rows, 
 class Options:
     """Where to."""
 
-    workdir: str = setting(..., "The run's directory.")
+    workdir: str = setting(..., "The run's directory.", place="folder")
     coordinator: str = setting("", "host:port of process 0 of a run on several hosts; 'auto' asks the cluster.")
     processes: int = setting(1, "Processes of that run.", least=1, most=1_000_000)
     process: int = setting(0, "Which of them this is, from 0.", most=999_999)

@@ -29,7 +29,7 @@ KINDS = 5
 class Options:
     """How long to measure."""
 
-    out: str = setting("tri_speed.json", "Where the numbers go.")
+    out: str = setting("tri_speed.json", "Where the numbers go.", place="file")
     rounds: int = setting(15, "Rounds in which both steps are timed in turn.", least=1, most=1_000_000)
     size: int = setting(48, "Side of Conv4's images, in pixels.", least=16, most=4096)
     conv4: bool = setting(True, "Whether to time steps of Conv4 too, beside those on frozen features.")

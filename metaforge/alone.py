@@ -22,7 +22,7 @@ class Lock:
 _HELD: "weakref.WeakValueDictionary[tuple[int, int], Lock]" = weakref.WeakValueDictionary()
 
 
-def hold(directory: str | os.PathLike) -> Lock | None:
+def hold(directory: str | os.PathLike, *, flag: str = "workdir") -> Lock | None:
     """Keeps other processes out of a directory, for as long as what it returns lives; a dead process holds nothing.
 
     Lays the operating system's lock (`flock`) on the directory itself, so that no file of ours is left in it. One
@@ -31,6 +31,9 @@ def hold(directory: str | os.PathLike) -> Lock | None:
 
     Args:
         directory: what is to be written into; it exists.
+
+    Other Arguments:
+        flag: the flag that named it, for the error.
 
     Raises:
         InputError: when another process holds it, and goes on to for some seconds.
@@ -53,8 +56,8 @@ def hold(directory: str | os.PathLike) -> Lock | None:
     while not _locked(descriptor):
         if time.monotonic() > until:
             raise InputError(
-                f"workdir: another process is writing to '{directory}'. Wait for it, stop it, or choose another "
-                "--workdir."
+                f"{flag}: another process is writing to '{directory}'. Wait for it, stop it, or choose another "
+                f"--{flag}."
             )
         time.sleep(0.1)
     _HELD[name] = lock

@@ -1,8 +1,10 @@
 """From a typed dataclass to flags, and from an exception to one line and an exit code."""
 
+import codecs
 import dataclasses
 import difflib
 import hashlib
+import io
 import os
 import platform
 import shlex
@@ -15,6 +17,7 @@ from absl import flags
 
 from metaforge.bounds import MOST, Bounds, Number, check_bounds
 from metaforge.errors import InputError
+from metaforge.places import Kind, cache_folder, settled
 
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
 
@@ -29,6 +32,7 @@ def setting(
     most: Number = MOST,
     above: Number | None = None,
     below: Number | None = None,
+    place: Kind = "",
 ) -> Any:
     """A field of a `Config`: its default, what it does, what it may be, and whether the paper leaves it open.
 
@@ -43,11 +47,13 @@ def setting(
         most: the largest that will do.
         above: what it must exceed.
         below: what it must stay under.
+        place: what it names on the disk, which is checked when flags are parsed (`metaforge.places`).
     """
     if open_in_paper:
         help += " Open in the paper."
     bounds = Bounds(least, most, above, below)
-    return dataclasses.field(default=default, metadata={"help": help, "choices": tuple(choices), "bounds": bounds})
+    about = {"help": help, "choices": tuple(choices), "bounds": bounds, "place": place}
+    return dataclasses.field(default=default, metadata=about)
 
 
 def launch(
@@ -71,13 +77,20 @@ def launch(
         presets: configurations by name, chosen with `--preset`; flags are laid over the preset.
         resumes: whether the command, interrupted and called again, goes on from a checkpoint.
 
+    What `body` returns is printed last, if it is text: where the result is.
+
     Returns:
         0, or 2 after one line on standard error for what the caller got wrong, or 130 when interrupted.
     """
     program = argv[0].rsplit("/", 1)[-1]
+    _print_any_name()
     try:
         options, config = _parse(argv, doc, options, config, presets or {})
-        body(options) if config is None else body(options, config)
+        last = body(options) if config is None else body(options, config)
+        if isinstance(last, str):
+            print(last)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a pipe that is closed, or a full disk, is heard of here and not after the end
         return 0
     except _HelpShownError:
         return 0
@@ -93,6 +106,13 @@ def launch(
         print(f"{program}: cannot read or write{where}: {error.strerror or error}. "
               "Check the path, its permissions and the free space.", file=sys.stderr)  # fmt: skip
         return 2
+    except RuntimeError as error:
+        if "nable to initialize backend" not in str(error):
+            raise
+        asked = os.environ.get("JAX_PLATFORMS", "")
+        print(f"{program}: JAX cannot use what JAX_PLATFORMS='{asked}' asks for ({str(error).splitlines()[0][:200]}). "
+              "Unset it, or install JAX for that device.", file=sys.stderr)  # fmt: skip
+        return 2
     except KeyboardInterrupt:
         after = (
             "called again, it goes on from its last checkpoint, if there is one"
@@ -101,6 +121,24 @@ def launch(
         )
         print(f"{program}: interrupted; {after}.", file=sys.stderr)
         return 130
+
+
+def _print_any_name() -> None:
+    """Lets names of files be printed as the bytes that they are, and any letter in a locale that lacks it."""
+    codecs.register_error("metaforge.names", _as_bytes)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="metaforge.names")
+
+
+def _as_bytes(error: UnicodeError) -> tuple[bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = error.object[error.start : error.end]
+    # Python reads a byte of a name that is no letter as one of these, and so gives it back.
+    found = [bytes([ord(letter) - 0xDC00]) if "\udc80" <= letter <= "\udcff"
+             else letter.encode("ascii", "backslashreplace") for letter in letters]  # fmt: skip
+    return b"".join(found), error.end
 
 
 def flags_of(given: Any, usual: Any, *, prefix: str = "", but: Collection[str] = ()) -> list[str]:
@@ -154,8 +192,10 @@ def _compiled_programs() -> str:
     # Programs use what instructions the processor has; home folders are shared among machines.
     lines = processor.read_text().splitlines() if processor.exists() else []
     kind = next((line for line in lines if line.startswith(("flags", "Features"))), platform.machine())
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = root / "metaforge" / f"programs-{hashlib.sha256(kind.encode()).hexdigest()[:8]}"
+    root = cache_folder()
+    if root is None:
+        return ""
+    folder = root / f"programs-{hashlib.sha256(kind.encode()).hexdigest()[:8]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -206,6 +246,11 @@ def _parse(argv: Sequence[str], doc: str, options: Any, config: Any, presets: di
     for field in dataclasses.fields(options):
         if chosen[field.name] is None:
             raise InputError(f"--{field.name} is missing: {field.metadata['help']}")
+    for prefix, group in (("", options), ("config.", config)):
+        for field in dataclasses.fields(group) if group is not None else ():
+            if kind := field.metadata["place"]:
+                name = prefix + field.name
+                chosen[name] = settled(name, chosen[name], kind, needed=getattr(group, field.name) != "")
     of = lambda group, prefix: {f.name: chosen[prefix + f.name] for f in dataclasses.fields(group)}
     options = dataclasses.replace(options, **of(options, ""))
     check_bounds(options)

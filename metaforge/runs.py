@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import numpy as np
 from metaforge.alone import hold
 from metaforge.devices import is_writer
 from metaforge.errors import InputError
+from metaforge.places import plainly
 
 
 class Run:
@@ -53,6 +53,8 @@ class Run:
         refuse_another(directory, config, passing=passing)
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
+        with plainly(self.directory):
+            pass  # a name that checkpoints cannot take is said before the work
         # Of several hosts the first one writes; it alone has to be alone. Who waited for it may find another's run.
         self._alone = hold(self.directory) if is_writer() else None
         refuse_another(directory, config, passing=passing)
@@ -91,6 +93,8 @@ class Run:
             try:
                 manager.save(step, args=ocp.args.Composite(**parts))
                 manager.wait_until_finished()
+                if is_writer() and not (self.directory / f"checkpoints/{step}/state/manifest.ocdbt").exists():
+                    raise OSError("it is not on the disk")
             except Exception as error:
                 raise InputError(
                     f"workdir: cannot write the checkpoint of step {step} to '{self.directory}' ({_line(error)}). "
@@ -264,48 +268,25 @@ def write_json(path: str | os.PathLike, content: Any) -> None:
     _replace(Path(path), json.dumps(content, indent=2) + "\n")
 
 
-@contextlib.contextmanager
-def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
-    """A folder to write into that takes its name when all is written; of work that was interrupted nothing is left.
-
-    Args:
-        path: what it is to be called; not there yet, or an empty folder.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as around:
-        ...     with whole_folder(f"{around}/out") as made:
-        ...         _ = (made / "a.txt").write_text("a")
-        ...     os.listdir(around)
-        ['out']
-    """
-    path = Path(path)
-    made = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    try:
-        made.mkdir(parents=True, exist_ok=True)
-        yield made
-        made.replace(path)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-
-
 def _replace(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "w") as file:
+    with open(temporary, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
 
 
-def _manager(directory: Path):
+@contextlib.contextmanager
+def _manager(directory: Path) -> Iterator[Any]:
     import orbax.checkpoint as ocp
 
     # Imported and opened late: it costs over a second, and reading a log needs none of it.
     options = ocp.CheckpointManagerOptions(
         max_to_keep=2, cleanup_tmp_directories=True, enable_async_checkpointing=False
     )
-    return ocp.CheckpointManager((directory / "checkpoints").absolute(), options=options)
+    with plainly(directory) as place, ocp.CheckpointManager(place / "checkpoints", options=options) as manager:
+        yield manager
 
 
 def _line(error: Exception) -> str:

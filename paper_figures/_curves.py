@@ -10,6 +10,7 @@ import numpy as np
 from metaforge.commands import setting
 from metaforge.errors import InputError
 from metaforge.runs import read_config, read_rows
+from metaforge.whole import whole_file
 
 COLOURS = {"maml": "#0072b2", "daml": "#d55e00", "erm": "#009e73", "fomaml": "#cc79a7"}
 """Okabe and Ito's palette, which colour-blind readers can tell apart."""
@@ -24,8 +25,8 @@ Curves = dict[str, tuple[np.ndarray, np.ndarray]]
 class Options:
     """What to draw."""
 
-    runs: str = setting(..., "Run directories, comma-separated; * stands for anything.")
-    out: str = setting(..., "The figure: .png or .pdf.")
+    runs: str = setting(..., "Run directories, comma-separated; * stands for anything.", place="read")
+    out: str = setting(..., "The figure: .png or .pdf.", place="file")
     learners: str = setting("maml,daml", "Which curves to draw, comma-separated, or 'all'.")
     by: str = setting("learner", "The setting that tells curves apart, such as weighting.")
 
@@ -36,7 +37,9 @@ def find_runs(patterns: str) -> list[Path]:
     Raises:
         InputError: when there is none.
     """
-    found = [Path(name) for pattern in patterns.split(",") for name in sorted(glob.glob(pattern.strip()))]
+    # Nothing but * is a pattern, so that a folder may have brackets in its name.
+    shapes = [glob.escape(pattern.strip()).replace("[*]", "*") for pattern in patterns.split(",")]
+    found = [Path(name) for shape in shapes for name in sorted(glob.glob(shape))]
     folders = {folder.resolve(): folder for folder in found if (folder / "config.json").exists()}
     if not folders:
         raise InputError(f"runs: no run matches '{patterns}'. Give folders that hold config.json and log.jsonl.")
@@ -121,7 +124,7 @@ def draw_curves(curves: Curves, *, ylabel: str, out: str | Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, lw=0.5)
     axes.legend(frameon=False, fontsize=8, title="mean; band: range over seeds", title_fontsize=7)
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
     # No version and no date in the file: the same data give the same bytes.
-    figure.savefig(out, metadata={"Software": None} if str(out).endswith(".png") else {"CreationDate": None})
+    with whole_file(out) as made:
+        figure.savefig(made, metadata={"Software": None} if str(out).endswith(".png") else {"CreationDate": None})
     plt.close(figure)

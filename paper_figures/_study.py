@@ -9,6 +9,7 @@ from typing import Any
 from metaforge.commands import setting
 from metaforge.errors import InputError
 from metaforge.runs import read_json
+from metaforge.whole import whole_file
 
 PALETTE = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#999999")
 """Okabe and Ito's colours; the baseline is drawn in black."""
@@ -20,8 +21,8 @@ NOTE = "synthesised domains; AUC of an episode, 95 % intervals over seeds, suppo
 class Options:
     """What to draw."""
 
-    run: str = setting(..., "The --workdir of a finished study.")
-    out: str = setting(..., "The figure: .png or .pdf.")
+    run: str = setting(..., "The --workdir of a finished study.", place="read")
+    out: str = setting(..., "The figure: .png or .pdf.", place="file")
     target: str = setting("", "A held-out method; default: the mean over them, or the only one.")
 
 
@@ -78,6 +79,6 @@ def sheet(out: str, *, columns: int, size: tuple[float, float], note: str = NOTE
         figure, axes = plt.subplots(1, columns, figsize=size, squeeze=False, layout="constrained")
         yield figure, axes[0]
         figure.supxlabel(note, fontsize=6.5, color="#555555")
-        Path(out).parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(out, dpi=200)
+        with whole_file(out) as made:
+            figure.savefig(made, dpi=200)
         plt.close(figure)

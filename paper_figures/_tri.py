@@ -11,6 +11,7 @@ import numpy as np
 from metaforge.commands import setting
 from metaforge.errors import InputError
 from metaforge.runs import read_config, read_rows
+from metaforge.whole import whole_file
 from paper_figures._curves import find_runs
 
 COLOURS = {
@@ -32,8 +33,8 @@ BESIDE: dict[str, Any] = {
 class Options:
     """What to draw."""
 
-    runs: str = setting(..., "Runs of experiments.fakeradar, comma-separated; * stands for anything.")
-    out: str = setting(..., "The figure: .png or .pdf.")
+    runs: str = setting(..., "Runs of experiments.fakeradar, comma-separated; * stands for anything.", place="read")
+    out: str = setting(..., "The figure: .png or .pdf.", place="file")
 
 
 def runs_of(patterns: str, row: str) -> list[Path]:
@@ -85,8 +86,8 @@ def page(out: str | Path, *, size: tuple[float, float] = (4.2, 3.0)) -> Iterator
     axes.grid(alpha=0.25, lw=0.5)
     try:
         yield axes
-        Path(out).parent.mkdir(parents=True, exist_ok=True)
         # No version and no date in the file: the same data give the same bytes.
-        figure.savefig(out, metadata={"Software": None} if str(out).endswith(".png") else {"CreationDate": None})
+        with whole_file(out) as made:
+            figure.savefig(made, metadata={"Software": None} if str(out).endswith(".png") else {"CreationDate": None})
     finally:
         plt.close(figure)

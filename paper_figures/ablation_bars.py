@@ -17,8 +17,8 @@ from paper_figures._tri import COLOURS, page
 class Options:
     """What to draw."""
 
-    report: str = setting(..., "report.json of experiments.fakeradar.")
-    out: str = setting(..., "The figure: .png or .pdf.")
+    report: str = setting(..., "report.json of experiments.fakeradar.", place="read")
+    out: str = setting(..., "The figure: .png or .pdf.", place="file")
     target: str = setting("", "A held-out method; default: their mean, or the only one.")
 
 

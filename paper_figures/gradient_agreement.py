@@ -21,8 +21,8 @@ from paper_figures._study import sheet
 class Options:
     """What to draw."""
 
-    run: str = setting(..., "A model's folder in a study's --workdir.")
-    out: str = setting(..., "The figure: .png or .pdf.")
+    run: str = setting(..., "A model's folder in a study's --workdir.", place="read")
+    out: str = setting(..., "The figure: .png or .pdf.", place="file")
 
 
 def draw(options: Options) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from metaforge.commands import launch, setting, start
 from metaforge.errors import InputError
+from metaforge.whole import whole_file
 from paper_figures._protocol_report import NAMES, PLAIN, notes, read_report
 
 
@@ -22,8 +23,8 @@ from paper_figures._protocol_report import NAMES, PLAIN, notes, read_report
 class Options:
     """Of what, where to."""
 
-    report: str = setting(..., "A report of experiments.protocol.")
-    out: str = setting(..., "The file to write: .md, .tex or .csv.")
+    report: str = setting(..., "A report of experiments.protocol.", place="read")
+    out: str = setting(..., "The file to write: .md, .tex or .csv.", place="file")
 
 
 def rows(report: dict[str, Any]) -> tuple[list[str], list[list[list[str]]]]:
@@ -126,7 +127,9 @@ def write(options: Options) -> None:
     suffix = Path(options.out).suffix
     if suffix not in FORMATS:
         raise InputError(f"--out={options.out}: the ending must be one of {', '.join(FORMATS)}.")
-    Path(options.out).write_text(FORMATS[suffix](read_report(options.report)))
+    text = FORMATS[suffix](read_report(options.report))
+    with whole_file(options.out) as made:
+        made.write_text(text, encoding="utf-8")
     print(f"Wrote {options.out}.")
 
 

@@ -19,8 +19,8 @@ from paper_figures import _study
 class Options:
     """What to draw."""
 
-    run: str = setting(..., "The --workdir of a finished study.")
-    out: str = setting(..., "The figure: .png or .pdf.")
+    run: str = setting(..., "The --workdir of a finished study.", place="read")
+    out: str = setting(..., "The figure: .png or .pdf.", place="file")
     methods: str = setting("", "Rows of the study, comma-separated; the baseline and at most four others by default.")
 
 

@@ -27,8 +27,10 @@ _NOTE = "mean of the tasks of each logged stretch; mean and range over seeds; sy
 class Options:
     """What to draw."""
 
-    runs: str = setting(..., "Run directories of one setting and several seeds, comma-separated; * for anything.")
-    out: str = setting(..., "The figure: .png or .pdf.")
+    runs: str = setting(
+        ..., "Run directories of one setting and several seeds, comma-separated; * for anything.", place="read"
+    )
+    out: str = setting(..., "The figure: .png or .pdf.", place="file")
 
 
 def by_domain(folders: Sequence[Path], column: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -42,9 +42,11 @@ ARROWS = {
     "captions": HOST,
     "citations": {"data"},
     "bounds": {"errors"},
-    "commands": {"errors", "bounds"},
-    "runs": VOCABULARY | MEASURES | LOOPS | {"devices", "alone"},
-    "screening": HOST | MEASURES | LOOPS | {"runs", "paths"},
+    "places": {"errors"},
+    "whole": {"errors", "alone"},
+    "commands": {"errors", "bounds", "places"},
+    "runs": VOCABULARY | MEASURES | LOOPS | {"devices", "alone", "places"},
+    "screening": HOST | MEASURES | LOOPS | {"runs", "paths", "whole"},
 }
 
 
@@ -109,7 +111,9 @@ def test_figures_read_runs_and_know_nothing_of_how_they_were_made(path):
     for name in imported(path):
         top, *rest = name.split(".")
         assert top not in {"experiments", "datasets"}, f"{path} imports {name}"
-        assert top != "metaforge" or rest[:1] in (["runs"], ["errors"], ["commands"]), f"{path} imports {name}"
+        assert top != "metaforge" or rest[:1] in (["runs"], ["errors"], ["commands"], ["whole"]), (
+            f"{path} imports {name}"
+        )
 
 
 def test_importing_metaforge_loads_nothing_heavy():

@@ -15,6 +15,7 @@ from metaforge.errors import InputError
 from metaforge.evaluation.tri import forgery_score
 from metaforge.paths import merge, paths
 from metaforge.types import ApplyFn, Backbone, Params
+from metaforge.whole import claimed, whole_folder
 
 
 class Detector(NamedTuple):
@@ -134,18 +135,15 @@ def save_detector(directory: str | Path, detector: Detector) -> None:
     Raises:
         InputError: when the folder exists and is not empty.
     """
-    directory = Path(directory)
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise InputError(f"out: '{directory}' exists already. Choose another --out; nothing was overwritten.")
     needed = detector.about["normalisation"] in ("support", "episode")
     context = detector.context if needed else np.zeros_like(detector.context[:1])
     # A folder that a kill left half would be in the way of the next call.
-    with runs.whole_folder(directory) as made:
+    with claimed(directory), whole_folder(directory) as made:
         run = runs.Run(made, {"detector": detector.about | {"context_rows": len(context)}})
         run.save(1, {"params": _kept(detector.about, detector.params)[0], "context": context})
         # Orbax writes down where it wrote, which is nobody's business whom a detector is passed on to.
         for note in made.rglob("commit_success.txt"):
-            note.write_text("")
+            note.write_text("", encoding="utf-8")
 
 
 def load_detector(directory: str | Path, *, weights: str = "") -> Detector:

@@ -73,7 +73,7 @@ def test_a_full_disk_is_one_line(tmp_path, capsys, monkeypatch):
 def test_a_work_directory_that_cannot_be_made_is_one_line(tmp_path, capsys):
     (tmp_path / "file").write_text("precious")
     assert train.main(["train", f"--workdir={tmp_path / 'file' / 'run'}", *FLAGS]) == 2
-    assert "cannot read or write" in capsys.readouterr().err.splitlines()[-1]
+    assert "is not a folder" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_checkpoint_that_cannot_be_written_is_one_line_and_the_earlier_ones_stay(tmp_path, monkeypatch, capsys):

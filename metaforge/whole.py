@@ -1,0 +1,124 @@
+"""What is on the disk whole or not at all: a folder or a file that takes its name when all of it is written."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from metaforge.alone import hold
+from metaforge.errors import InputError
+
+
+@contextlib.contextmanager
+def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """A folder to write into that takes its name when all is written; of work that was interrupted nothing is left.
+
+    Args:
+        path: what it is to be called; not there yet, or an empty folder.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as around:
+        ...     with whole_folder(f"{around}/out") as made:
+        ...         _ = (made / "a.txt").write_text("a", encoding="utf-8")
+        ...     os.listdir(around)
+        ['out']
+    """
+    made = _beside(Path(path))
+    try:
+        made.mkdir(parents=True, exist_ok=True)
+        yield made
+        made.replace(path)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike, *, new: bool = False) -> Iterator[Path]:
+    """A file to write that takes its name when it is whole; folders above it are made.
+
+    Args:
+        path: what it is to be called.
+
+    Other Arguments:
+        new: whether to refuse to write over a file.
+
+    Raises:
+        InputError: when there is such a file, perhaps since a moment ago, and it must be new.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as around:
+        ...     with whole_file(f"{around}/tables/a.txt") as made:
+        ...         _ = made.write_text("a", encoding="utf-8")
+        ...     os.listdir(f"{around}/tables")
+        ['a.txt']
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = _beside(path)
+    try:
+        yield made
+        if new:
+            _put_in_free_place(made, path)
+        else:
+            made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def claimed(path: str | os.PathLike) -> Iterator[None]:
+    """A new folder's name, kept for this process while it makes what goes there: two cannot both work for one place.
+
+    The folder is there meanwhile, and empty; what fails leaves none.
+
+    Args:
+        path: not there yet, or an empty folder.
+
+    Raises:
+        InputError: when it is there and not empty, or another process works for it.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as around:
+        ...     with claimed(f"{around}/out"), whole_folder(f"{around}/out") as made:
+        ...         _ = (made / "a.txt").write_text("a", encoding="utf-8")
+        ...     os.listdir(f"{around}/out")
+        ['a.txt']
+    """
+    path = Path(path)
+    _refuse_used(path)
+    there = path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    held = hold(path, flag="out")
+    try:
+        _refuse_used(path)  # who waited may find what another process has made
+        yield
+    finally:
+        del held
+        if not there and path.is_dir():
+            with contextlib.suppress(OSError):  # it is not empty, as it should be
+                path.rmdir()
+
+
+def _refuse_used(path: Path) -> None:
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"out: '{path}' exists already. Choose another --out; nothing was overwritten.")
+
+
+def _beside(path: Path) -> Path:
+    """A name beside it of this process: short, and with its ending, by which some writers choose the format."""
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
+    return path.with_name(f".{name}.tmp-{os.getpid()}{path.suffix[:16]}")
+
+
+def _put_in_free_place(made: Path, path: Path) -> None:
+    try:
+        os.link(made, path)
+    except FileExistsError:
+        raise InputError(f"out: '{path}' exists already. Choose another --out; nothing was overwritten.") from None
+    except OSError:  # a file system without links
+        made.replace(path)
