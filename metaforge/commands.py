@@ -99,9 +99,10 @@ def launch(
         return 2
     except BrokenPipeError:
         # Whoever read our output has read enough; nothing is left to say it to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _end_output()
         return 0
     except OSError as error:
+        _end_output()
         where = f" '{error.filename}'" if error.filename else ""
         print(f"{program}: cannot read or write{where}: {error.strerror or error}. "
               "Check the path, its permissions and the free space.", file=sys.stderr)  # fmt: skip
@@ -121,6 +122,15 @@ def launch(
         )
         print(f"{program}: interrupted; {after}.", file=sys.stderr)
         return 130
+
+
+def _end_output() -> None:
+    """Drops what standard output does not take any more: Python would try it again at the end, and complain."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # type: ignore[union-attr]
 
 
 def _print_any_name() -> None:
@@ -242,7 +252,7 @@ def _parse(argv: Sequence[str], doc: str, options: Any, config: Any, presets: di
         raise _HelpShownError
     if len(rest) > 1:
         raise InputError(f"unexpected argument '{rest[1]}'. Flags look like --name=value; --help lists them.")
-    chosen = {name: values[name].value for name in values}
+    chosen: dict[str, Any] = {name: values[name].value for name in values}
     for field in dataclasses.fields(options):
         if chosen[field.name] is None:
             raise InputError(f"--{field.name} is missing: {field.metadata['help']}")

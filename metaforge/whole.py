@@ -106,7 +106,11 @@ def claimed(path: str | os.PathLike) -> Iterator[None]:
 
 def _refuse_used(path: Path) -> None:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(f"out: '{path}' exists already. Choose another --out; nothing was overwritten.")
+        raise _used(path)
+
+
+def _used(path: Path) -> InputError:
+    return InputError(f"out: '{path}' exists already. Choose another --out; nothing was overwritten.")
 
 
 def _beside(path: Path) -> Path:
@@ -118,7 +122,7 @@ def _beside(path: Path) -> Path:
 def _put_in_free_place(made: Path, path: Path) -> None:
     try:
         os.link(made, path)
-    except FileExistsError:
-        raise InputError(f"out: '{path}' exists already. Choose another --out; nothing was overwritten.") from None
-    except OSError:  # a file system without links
+    except OSError:  # there is such a file, or the file system has no links
+        if path.exists():
+            raise _used(path) from None
         made.replace(path)

@@ -4,7 +4,9 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
+from experiments import prepare
 from metaforge import alone, runs
 from metaforge.errors import InputError
 
@@ -30,6 +32,18 @@ def test_a_run_that_another_process_writes_to_is_refused_and_nothing_is_written(
     with pytest.raises(InputError, match=r"another process is writing to .*another --workdir"):
         runs.Run(tmp_path, {"seed": 0})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_data_are_not_prepared_into_a_folder_that_another_process_writes_to(other, tmp_path, monkeypatch, capsys):
+    source, out = tmp_path.parent / f"{tmp_path.name}-source", tmp_path
+    for kind in ("real", "fake"):
+        (source / "test" / kind).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(source / "test" / kind / "a.png")
+    monkeypatch.setattr(alone, "_PATIENCE", 0.0)
+    flags = [f"--source={source}", f"--out={out}", "--config.crop=whole", "--workers=1"]
+    assert prepare.main(["prepare", "--dataset=face_folder", *flags]) == 2
+    assert "out: another process is writing to" in capsys.readouterr().err
+    assert list(out.iterdir()) == []
 
 
 def test_who_waits_gets_the_directory_of_a_process_that_was_killed(other, tmp_path, monkeypatch):

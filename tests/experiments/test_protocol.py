@@ -16,6 +16,7 @@ from experiments._aside import set_aside
 from experiments._material import read_material, sources_validation
 from experiments._scores import scores_of
 from experiments.config import Config
+from metaforge import alone
 from metaforge.data.domains import TestSplit, by_method, split
 from metaforge.data.manifest import read_manifest, write_manifest
 from metaforge.data.records import Records
@@ -24,6 +25,7 @@ from metaforge.evaluation import protocols
 from metaforge.evaluation.metrics import auc
 from metaforge.evaluation.protocols import Cell, Domains, Protocol
 from paper_figures import protocol_table
+from tests.test_alone import other  # noqa: F401 - another process that holds tmp_path
 
 SIZE = 16
 TINY = Config(
@@ -262,6 +264,15 @@ def test_settings_that_a_protocol_sets_or_cannot_train_with_are_said(data, tmp_p
     with pytest.raises(InputError, match=message):
         protocol.run(options(data, tmp_path / "work"), dataclasses.replace(TINY, **change))
     assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.usefixtures("untrained", "other")
+def test_a_folder_that_another_process_writes_to_is_refused(data, tmp_path, monkeypatch):
+    monkeypatch.setitem(protocols.PROTOCOLS, "small", SMALL)
+    monkeypatch.setattr(alone, "_PATIENCE", 0.0)
+    with pytest.raises(InputError, match="another process is writing to"):
+        protocol.run(options(data, tmp_path), TINY)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("untrained")
