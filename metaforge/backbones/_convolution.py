@@ -16,8 +16,12 @@ def patches_conv(
     kernel: Float[Array, "kh kw channels features"],
     window_strides=(1, 1),
     padding="SAME",
+    lhs_dilation=None,
+    rhs_dilation=None,
+    dimension_numbers=None,
+    feature_group_count: int = 1,
+    batch_group_count: int = 1,
     precision=None,
-    **options,
 ) -> Float[Array, "examples out_height out_width features"]:
     """A two-dimensional convolution of undilated, ungrouped NHWC images: patches side by side, one matrix product.
 
@@ -36,7 +40,10 @@ def patches_conv(
          [6. 9. 9. 6.]
          [4. 6. 6. 4.]]
     """
-    check_plain("patches_conv", inputs, kernel, **options)
+    check_plain(
+        "patches_conv", inputs, kernel, dilations=(lhs_dilation, rhs_dilation), dimension_numbers=dimension_numbers,
+        groups=(feature_group_count, batch_group_count),
+    )  # fmt: skip
     (kh, kw, _, features), (sh, sw) = kernel.shape, window_strides
     if isinstance(padding, str):
         padding = jax.lax.padtype_to_pads(inputs.shape[1:3], (kh, kw), (sh, sw), padding)
@@ -57,19 +64,16 @@ def check_plain(
     inputs: jax.Array,
     kernel: jax.Array,
     *,
-    lhs_dilation=None,
-    rhs_dilation=None,
+    dilations: tuple = (None, None),
     dimension_numbers=None,
-    feature_group_count: int = 1,
-    batch_group_count: int = 1,
-    **_,
+    groups: tuple[int, int] = (1, 1),
 ) -> None:
     """Raises `ValueError` for a convolution with dilations, groups, or another layout than NHWC and HWIO."""
-    for dilation in (lhs_dilation, rhs_dilation):
+    for dilation in dilations:
         if dilation is not None and tuple(dilation) != (1, 1):
             raise ValueError(f"{name} takes no dilation, got {dilation}.")
-    if feature_group_count != 1 or batch_group_count != 1:
-        raise ValueError(f"{name} takes no groups, got {feature_group_count} and {batch_group_count}.")
+    if groups != (1, 1):
+        raise ValueError(f"{name} takes no groups, got {groups[0]} and {groups[1]}.")
     layout = jax.lax.conv_dimension_numbers(inputs.shape, kernel.shape, ("NHWC", "HWIO", "NHWC"))
     if dimension_numbers is not None and layout != jax.lax.conv_dimension_numbers(
         inputs.shape, kernel.shape, dimension_numbers

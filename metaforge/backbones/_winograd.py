@@ -24,7 +24,12 @@ def winograd_conv(
     kernel: Float[Array, "kh kw channels features"],
     window_strides=(1, 1),
     padding="SAME",
-    **options,
+    lhs_dilation=None,
+    rhs_dilation=None,
+    dimension_numbers=None,
+    feature_group_count: int = 1,
+    batch_group_count: int = 1,
+    precision=None,
 ) -> Float[Array, "examples height width features"]:
     """A 3x3 convolution of NHWC images with stride 1 and zero padding, of any height and width.
 
@@ -49,7 +54,12 @@ def winograd_conv(
     References:
         Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks*, CVPR 2016, section 4.1.
     """
-    check_plain("winograd_conv", inputs, kernel, **options)
+    check_plain(
+        "winograd_conv", inputs, kernel, dilations=(lhs_dilation, rhs_dilation), dimension_numbers=dimension_numbers,
+        groups=(feature_group_count, batch_group_count),
+    )  # fmt: skip
+    if precision is not None:
+        raise ValueError(f"winograd_conv computes its products in the precision of its inputs alone, got {precision}.")
     pads = jax.lax.padtype_to_pads(inputs.shape[1:3], (3, 3), (1, 1), padding) if isinstance(padding, str) else padding
     if kernel.shape[:2] != (3, 3) or tuple(window_strides) != (1, 1) or [tuple(p) for p in pads] != [(1, 1), (1, 1)]:
         raise ValueError(

@@ -288,12 +288,14 @@ def interval_of(value: float, resampled: np.ndarray, level: float) -> Interval:
     return Interval(float(value), float(low), float(high))
 
 
-def of_target(target: Target, metric: str, **how) -> tuple[float, np.ndarray]:
+def of_target(target: Target, metric: str, *, resamples: int, level: float, rng, slots) -> tuple[float, np.ndarray]:
     """The metric, or its difference to the baseline, and the replicates of that, shape `(resamples,)`."""
     methods = {"scores": target.scores}
     if target.baseline is not None:
         methods["baseline"] = target.baseline
-    values, found = replicates(target.labels, methods, target.clusters, [metric], **how)
+    values, found = replicates(
+        target.labels, methods, target.clusters, [metric], resamples=resamples, level=level, rng=rng, slots=slots
+    )
     if target.baseline is None:
         return values["scores", metric], found["scores", metric]
     ours, theirs = ("scores", metric), ("baseline", metric)

@@ -110,10 +110,42 @@ def _last(values):
     return values[-1]
 
 
-def fomaml(loss_fn: LossFn, **options) -> MetaLearner:
+def fomaml(
+    loss_fn: LossFn,
+    *,
+    inner_optimizer: optax.GradientTransformation,
+    outer_optimizer: optax.GradientTransformation,
+    inner_steps: int = 1,
+    task_weighting: TaskWeighting | None = None,
+    reduction: Reduction = "sum",
+    grad_steps: int | None = None,
+    remat: Remat = "none",
+    step_weights: Sequence[float] | None = None,
+    adapts: str = "",
+    tasks: Strategy = "auto",
+) -> MetaLearner:
     """First-order MAML: `maml` with `order="first"`, which needs no second derivative.
 
-    Takes the arguments of `maml`, but for `order`.
+    Args:
+        loss_fn: parameters and a batch to a scalar loss and metrics.
+        inner_optimizer: the inner rule, any optax transformation.
+        outer_optimizer: the outer rule, any optax transformation.
+
+    Other Arguments:
+        inner_steps: steps of adaptation to each task.
+        task_weighting: query losses to weights, `metaforge.weighting.uniform()` if left out.
+        reduction: "sum" over tasks, or "mean".
+        grad_steps: as in `maml`; without an exact gradient it changes nothing.
+        remat: as in `maml`; without an exact gradient it changes nothing.
+        step_weights: what the query loss after each inner step counts; if left out, only the last one counts.
+        adapts: which parameters the inner steps move, a pattern of paths; all if empty.
+        tasks: how to run the tasks of a meta-batch; the numbers do not depend on it.
+
+    Returns:
+        A `MetaLearner`.
+
+    Raises:
+        ValueError: as `maml`.
 
     Example:
         >>> learner = fomaml(lambda params, batch: (params**2, {}),
@@ -123,14 +155,56 @@ def fomaml(loss_fn: LossFn, **options) -> MetaLearner:
         Finn, Abbeel and Levine, *Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks*, ICML 2017,
         section 5.2.
     """
-    return maml(loss_fn, order="first", **options)
+    return maml(
+        loss_fn, order="first", inner_optimizer=inner_optimizer, outer_optimizer=outer_optimizer,
+        inner_steps=inner_steps, task_weighting=task_weighting, reduction=reduction, grad_steps=grad_steps,
+        remat=remat, step_weights=step_weights, adapts=adapts, tasks=tasks,
+    )  # fmt: skip
 
 
-def daml(loss_fn: LossFn, *, detach: bool = False, normalize: bool = False, order: Order = "first", **options):
+def daml(
+    loss_fn: LossFn,
+    *,
+    inner_optimizer: optax.GradientTransformation,
+    outer_optimizer: optax.GradientTransformation,
+    detach: bool = False,
+    normalize: bool = False,
+    inner_steps: int = 1,
+    order: Order = "first",
+    reduction: Reduction = "sum",
+    grad_steps: int | None = None,
+    remat: Remat = "none",
+    step_weights: Sequence[float] | None = None,
+    adapts: str = "",
+    tasks: Strategy = "auto",
+) -> MetaLearner:
     r"""Difficulty-aware MAML: first-order `maml` whose tasks count $\sigma(\mathcal{L}_i)$ times.
 
-    Takes the arguments of `maml`, but for `task_weighting`; `detach` and `normalize` are those of
-    `metaforge.weighting.difficulty_aware`, where the gradient factor is spelt out.
+    What tasks count is its own to say; to weigh them otherwise, take `maml` and its `task_weighting`.
+
+    Args:
+        loss_fn: parameters and a batch to a scalar loss and metrics.
+        inner_optimizer: the inner rule, any optax transformation.
+        outer_optimizer: the outer rule, any optax transformation.
+
+    Other Arguments:
+        detach: hold the weight constant in the gradient (see `metaforge.weighting.difficulty_aware`, where the gradient
+            factor is spelt out).
+        normalize: divide the weights by their mean (as there).
+        inner_steps: steps of adaptation to each task.
+        order: "first" as published; "second" and "mixed" differentiate through the inner steps.
+        reduction: "sum" over tasks, as published, or "mean".
+        grad_steps: how many of the last inner steps are differentiated exactly, all if left out.
+        remat: what an exact gradient computes again to save memory: "none", "steps" or "sqrt".
+        step_weights: what the query loss after each inner step counts; if left out, only the last one counts.
+        adapts: which parameters the inner steps move, a pattern of paths; all if empty.
+        tasks: how to run the tasks of a meta-batch; the numbers do not depend on it.
+
+    Returns:
+        A `MetaLearner`.
+
+    Raises:
+        ValueError: as `maml`.
 
     Example:
         >>> learner = daml(lambda params, batch: (params**2, {}),
@@ -139,5 +213,8 @@ def daml(loss_fn: LossFn, *, detach: bool = False, normalize: bool = False, orde
     References:
         Jin and Tan, *Difficulty-Aware Meta-Learning for Cross-Domain Face Forgery Detection*, algorithm 1, eq. 5.
     """
-    weighting = difficulty_aware(detach=detach, normalize=normalize)
-    return maml(loss_fn, order=order, task_weighting=weighting, **options)
+    return maml(
+        loss_fn, task_weighting=difficulty_aware(detach=detach, normalize=normalize), order=order,
+        inner_optimizer=inner_optimizer, outer_optimizer=outer_optimizer, inner_steps=inner_steps,
+        reduction=reduction, grad_steps=grad_steps, remat=remat, step_weights=step_weights, adapts=adapts, tasks=tasks,
+    )  # fmt: skip

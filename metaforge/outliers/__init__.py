@@ -5,8 +5,8 @@ has a fixed shape, so that nothing compiles again when the number of clusters ch
 """
 
 from metaforge.outliers._covariances import Covariance as Covariance
-from metaforge.outliers._gaussian_outliers import Mode as Mode
-from metaforge.outliers._gaussian_outliers import fakeradar as fakeradar
+from metaforge.outliers._fakeradar import Mode as Mode
+from metaforge.outliers._fakeradar import fakeradar as fakeradar
 from metaforge.outliers._gaussian_outliers import subcluster_outliers as subcluster_outliers
 from metaforge.outliers._neighbours import neighbour_outliers as neighbour_outliers
 from metaforge.outliers._subclusters import Subclusters as Subclusters

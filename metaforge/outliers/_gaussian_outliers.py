@@ -22,55 +22,6 @@ from metaforge.outliers.base import (
 )  # fmt: skip
 from metaforge.types import REAL
 
-Mode = Literal["literal", "safe"]
-"""How FakeRadar's recipe is read: to the letter, or with what it needs to work in many dimensions."""
-
-MODES: dict[str, dict] = {
-    "literal": {
-        "components": None,
-        "unit": True,
-        "prior_scale": 0.005,
-        "em_steps": 1,
-        "covariance": "full",
-        "radius": "tail",
-    },
-    "safe": {"components": 16, "unit": False, "prior_scale": None, "covariance": "calibrated", "radius": "shell"},
-}
-"""The two readings as arguments of `subcluster_outliers`."""
-
-
-def fakeradar(num_classes: int, *, mode: Mode = "safe", **options) -> OutlierSynthesizer:
-    """FakeRadar's forgery outlier probing, "literal" or "safe".
-
-    To the letter, three parts of the recipe degenerate in hundreds of dimensions: no cluster ever splits and all merge,
-    a covariance estimated from a cluster alone is several times too narrow, and its "outliers" lie among the data.
-    "safe" looks for clusters in 16 principal components, with a prior as wide as the clusters, and draws from one
-    calibrated covariance at a distance that held-out features seldom reach.
-
-    Args:
-        num_classes: real, and every kind of forgery.
-
-    Other Arguments:
-        mode: "safe" or "literal".
-        options: arguments of `subcluster_outliers` that override the mode's.
-
-    Raises:
-        ValueError: for an unknown mode.
-
-    Example:
-        >>> synthesizer = fakeradar(5, mode="literal", slots=8)
-        >>> synthesizer.init(32).clusters.mean.shape
-        (8, 32)
-
-    References:
-        Li et al., *FakeRadar: Probing Forgery Outliers to Detect Unknown Deepfake Videos*, ICCV 2025 (forgery outlier
-        probing; the body of the paper was not at hand, so what its abstract leaves open is filled from VOS and
-        DeepDPM).
-    """
-    if mode not in MODES:
-        raise ValueError(f"unknown `mode` {mode!r}; known: {', '.join(MODES)}.")
-    return subcluster_outliers(num_classes, **(MODES[mode] | options))
-
 
 def subcluster_outliers(
     num_classes: int,

@@ -233,3 +233,9 @@ def test_the_strategy_never_changes_the_update(tasks, x64):
 def test_wrong_settings_are_named_in_one_line():
     with pytest.raises(ValueError, match="unknown `reduction` 'max'; known: sum, mean"):
         inspect.unwrap(_assembly.outer_update)(quadratic, optax.sgd(0.1), reduction="max")
+
+
+@pytest.mark.parametrize(("factory", "name"), [(mf.daml, "task_weighting"), (mf.fomaml, "order")])
+def test_what_a_learner_settles_itself_is_no_argument_of_it(factory, name):
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
+        one_step(factory, **{name: None})
