@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments._aside import set_aside
+from metaforge.data.copies import check_contents
 from metaforge.data.domains import SourceSplit, Splits, by_method, split, spread_frames
 from metaforge.data.files import ImageFiles
 from metaforge.data.manifest import read_manifest
@@ -61,14 +62,17 @@ def opened(path: str, *, size: int, frames: int = 0, aside: int = 0) -> Opened:
             are.
 
     Raises:
-        InputError: when it cannot be read or its splits cannot be used, naming the folder; when its manifest names a
-            file that is not there.
+        InputError: when it cannot be read or its splits cannot be used, naming the folder; when a list of files that
+            `prepare` did not write has one picture in two splits or classes; when a file is not there.
     """
     table = read_manifest(path, size=size)
     try:
         table = spread_frames(table, frames) if frames else table
         table = set_aside(table, shots=aside) if aside else table
         parts = split(table)
+        # What `prepare` wrote it has looked at; a list of files may hold one picture under two names.
+        if not _stated(Path(path)):
+            check_contents(_files(table), table.label, table.split)
     except InputError as error:
         raise InputError(f"data: '{path}': {error}") from None
     contents = _contents(Path(path), table)
@@ -77,11 +81,16 @@ def opened(path: str, *, size: int, frames: int = 0, aside: int = 0) -> Opened:
     return Opened(parts, contents, fingerprint(known))
 
 
-def _contents(folder: Path, table: Records) -> str:
+def _stated(folder: Path) -> str:
+    """The SHA-256 of the images as `prepare` states it, or ""."""
     file = folder / "provenance.json"
     stated = read_json(file).get("sha256") if file.exists() else None
-    if isinstance(stated, dict) and stated.get("images"):
-        return str(stated["images"])
+    return str(stated.get("images") or "") if isinstance(stated, dict) else ""
+
+
+def _contents(folder: Path, table: Records) -> str:
+    if stated := _stated(folder):
+        return stated
     digest = hashlib.sha256()
     try:
         for name in dict.fromkeys(paths(table).tolist()):
@@ -96,8 +105,12 @@ def _contents(folder: Path, table: Records) -> str:
 
 def paths(table: Records) -> np.ndarray:
     """The files of a table of prepared data, relative to its folder, or to that of all of them."""
+    return _files(table).paths
+
+
+def _files(table: Records) -> ImageFiles:
     assert isinstance(table.image, ImageFiles)  # as read_manifest makes them
-    return table.image.paths
+    return table.image
 
 
 def in_manifest(data: str, table: Records) -> np.ndarray:

@@ -20,6 +20,7 @@ import metaforge as mf
 from experiments import _adaptation, _remembering, _saved, _target
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, python, setting, start
+from metaforge.data.copies import each_once
 from metaforge.data.domains import TestSplit
 from metaforge.data.images import ImageFolder, read_folder
 from metaforge.data.records import Records
@@ -109,10 +110,11 @@ def _run(options: Options) -> dict[str, Any]:
 
 
 def read_target(folder: str, *, size: int):
-    """Images, labels and groups of FOLDER/real and FOLDER/fake, and the files that could not be read.
+    """Images, labels and groups of FOLDER/real and FOLDER/fake, and the files that were left out.
 
     Images in one subfolder, or with one file name (a fake and the real it was made from), form a group, which is never
-    parted between support and test.
+    parted between support and test. What a detector sees of a picture counts once: of copies the first is taken, and
+    their groups are one; what is in real/ and in fake/ has no label, and is left out.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -130,7 +132,16 @@ def read_target(folder: str, *, size: int):
         for name, part in zip(("real", "fake"), parts, strict=True)
         for skip in part.skipped
     ]
-    return np.concatenate([part.images for part in parts]), labels, np.array(groups), skipped
+    images = np.concatenate([part.images for part in parts])
+    named = [f"{name}/{each}" for name, part in zip(("real", "fake"), parts, strict=True) for each in part.names]
+    once = each_once(images, labels, np.array(groups), named)
+    labels = labels[once.rows]
+    for name, label in (("real", mf.REAL), ("fake", mf.FAKE)):
+        if label not in labels:
+            first = next(skip for skip in once.left if skip.path.startswith(f"{name}/"))
+            raise InputError(f"target: '{folder}' has no {name} image of its own. The first, '{first.path}': "
+                             f"{first.reason}")  # fmt: skip
+    return images[once.rows], labels, once.groups[once.rows], skipped + once.left
 
 
 def set_aside(
@@ -206,7 +217,7 @@ def markdown(report: dict[str, Any]) -> str:
         said = "What the saved detector still knows of the kinds that the run was trained on, on validation people:"
         lines += ["", said, "", _remembering.markdown(report["remembered"])]
     if report["skipped_files"]:
-        lines += ["", f"Files that could not be read ({len(report['skipped_files'])}):", ""]
+        lines += ["", f"Files that were left out ({len(report['skipped_files'])}):", ""]
         lines += [f"- {skip['path']}: {skip['reason']}" for skip in report["skipped_files"]]
     return "\n".join(lines) + "\n"
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from metaforge.data import tables
 from metaforge.data.manifest import FIELDS, NAME, SPLITS
 from metaforge.errors import InputError
 
@@ -75,12 +76,20 @@ def read_rows(root: Path) -> list[dict[str, str]]:
     """The rows of a manifest, as text.
 
     Raises:
-        InputError: when the folder has none.
+        InputError: when the folder has none, or it is damaged.
     """
     if not (root / NAME).exists():
         raise InputError(f"manual_dir: no {NAME} in '{root}'. Make it with experiments.prepare --out={root}.")
-    with open(root / NAME, newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    found = []
+    try:
+        with open(root / NAME, newline="", encoding="utf-8-sig") as stream:
+            for line, cells, problem, lacks in tables.lines(stream, known=FIELDS, needed=FIELDS):
+                if problem or lacks:
+                    raise ValueError(f"has {problem or 'too few values'} in line {line}")
+                found.append(cells)
+    except (ValueError, csv.Error) as error:
+        raise InputError(f"manual_dir: '{root / NAME}' {error}. Prepare the data again.") from None
+    return found
 
 
 def examples(root: Path, rows: list[dict[str, str]], split: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -78,14 +78,15 @@ class ImageFiles:
         return found.reshape(self.shape).astype(dtype or np.uint8, copy=False)
 
     def _read(self, name: str) -> np.ndarray:
-        image = read_image(self._place(name))
+        image = read_image(self.place(name))
         return image if image.shape[:2] == (self.size, self.size) else square(image, size=self.size)
 
-    def _place(self, name: str) -> Path:
+    def place(self, name: str) -> str:
+        """Where the file of a name lies."""
         if isinstance(self.root, Path):
-            return self.root / name
+            return f"{self.root}/{name}"
         folder, _, rest = name.partition("/")
-        return self.root[folder] / rest
+        return f"{self.root[folder]}/{rest}"
 
     def _folders(self) -> dict[str, Path]:
         """The folders by name, each as a place that stays when the process goes to another one."""

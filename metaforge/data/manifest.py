@@ -8,12 +8,16 @@ faces/...               the images
 import csv
 import itertools
 import os
+import posixpath
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
+from metaforge.data import tables
 from metaforge.data.files import ImageFiles
 from metaforge.data.images import FilePath
 from metaforge.data.records import Records
@@ -44,6 +48,7 @@ are passed over."""
 SPLITS = ("train", "validation", "test")
 
 _LABELS = {"0": REAL, "real": REAL, "1": FAKE, "fake": FAKE}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CHUNK = 50_000
 _LARGEST = int(np.iinfo(np.int32).max)
 # The data set stands in the video's name, and masks nobody reads here.
@@ -61,11 +66,13 @@ def read_manifest(path: FilePath, *, size: int) -> Records:
 
     Returns:
         `Records` in the order of the file. `domain` is the method (see `metaforge.data.domains`); a file without the
-        column `video` gets its own path, so that every image is a video of its own.
+        column `video` gets its own path, so that every image is a video of its own. Paths are spelt in one way, without
+        "./" and "//".
 
     Raises:
-        InputError: when there is no manifest, a column is missing, or a row is wrong; it names the line. Blank lines
-            are passed over. A table without splits can be read, and `metaforge.data.domains.split` refuses it.
+        InputError: when there is no manifest, a column is missing or there twice, or a row is wrong; it names the line.
+            Blank lines and spaces around cells are passed over. A table without splits can be read, and
+            `metaforge.data.domains.split` refuses it.
 
     Example:
         >>> import tempfile
@@ -84,21 +91,22 @@ def read_manifest(path: FilePath, *, size: int) -> Records:
     if not parts["path"]:
         raise InputError(f"manifest: '{path}' has no row. Prepare the data again.")
     # One column after the other, letting its pieces go: the table is never in memory twice.
-    columns = {name: np.concatenate(parts.pop(name)) for name in _READ}
-    names = columns.pop("path")
-    columns["video"] = np.where(columns["video"] == "", names, columns["video"])
-    images = ImageFiles(names, root=path.parent, size=size)
-    return Records.from_columns(image=images, domain=columns["method"], **columns)
+    table = {name: np.concatenate(parts.pop(name)) for name in _READ}
+    images = ImageFiles(table.pop("path"), root=path.parent, size=size)
+    return Records.from_columns(image=images, domain=table["method"], **table)
 
 
 def _chunks(path: Path) -> Iterator[dict[str, Any]]:
     """Some ten thousand rows at a time, as columns: a million rows of Python strings would take a gigabyte."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as stream:
-            header = next(csv.reader(stream), [])
-            missing = [name for name in ("path", "label") if name not in header]
-            if missing:
-                raise InputError(f"manifest: '{path}' has no column '{missing[0]}'. Its first line must name it.")
+            first = next(csv.reader(stream), [])
+            try:
+                header = tables.columns(first, known=FIELDS, needed=("path", "label"))
+            except ValueError as error:
+                raise InputError(
+                    f"manifest: '{path}' {error}. Its first line must name path and label, and no column twice."
+                ) from None
             line = 2
             for rows in _rows(stream):
                 # A blank line is nobody's row: editors and concatenation leave them at the end.
@@ -114,14 +122,15 @@ def _chunks(path: Path) -> Iterator[dict[str, Any]]:
     except OSError as error:
         raise InputError(f"manifest: '{path}' cannot be opened ({error.strerror}). Check its permissions.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"manifest: '{path}' is not a CSV file ({error}). Prepare the data again.") from error
+        raise InputError(f"manifest: '{path}' is not a CSV file in UTF-8 ({error}). Save it as one.") from error
 
 
 def _rows(stream: TextIO) -> Iterator[list[list[str]]]:
     """Lines cut at their commas, which takes a quarter of the csv module's time; its business once one is quoted."""
     while lines := list(itertools.islice(stream, _CHUNK)):
         if any('"' in line for line in lines):
-            reader = csv.reader(itertools.chain(lines, stream))
+            # A quote that nobody closes would take the rows behind it into its cell.
+            reader = csv.reader(itertools.chain(lines, stream), strict=True)
             while rows := list(itertools.islice(reader, _CHUNK)):
                 yield rows
             return
@@ -133,35 +142,58 @@ def _checked(rows: list[list[str]], header: list[str], path: Path, lines: list[i
     if lengths != {len(header)}:
         wrong = next(number for number, row in enumerate(rows) if len(row) != len(header))
         raise InputError(
-            f"manifest: '{path}', line {lines[wrong]}: {len(rows[wrong])} values for {len(header)} columns."
+            f"manifest: '{path}', line {lines[wrong]}: {len(rows[wrong])} values for {len(header)} columns. "
+            "Put values with commas into quotes."
         )
-    found: dict[str, Any] = dict(zip(header, zip(*rows, strict=True), strict=True))
-    columns = {name: found.get(name, ("",) * len(rows)) for name in _READ}
+    cells = dict(zip(header, zip(*rows, strict=True), strict=True))
+    found = {name: [_plain(cell) for cell in cells[name]] for name in _READ if name in cells}
+    # Of a path, other letters are another file.
+    found["path"] = [cell.strip() for cell in cells["path"]]
+    table: dict[str, Any] = {name: found.get(name, [""] * len(rows)) for name in _READ}
 
     def refuse(name: str, bad: set[str], problem: str):
         if bad:
-            wrong = next(place for place, value in enumerate(columns[name]) if value in bad)
-            shown = repr(columns[name][wrong][:100])  # one line, whatever a stranger wrote
+            wrong = next(place for place, value in enumerate(table[name]) if value in bad)
+            shown = repr(table[name][wrong][:100])  # one line, whatever a stranger wrote
             raise InputError(f"manifest: '{path}', line {lines[wrong]}: {problem.format(shown)}")
 
     # Sets first: a million rows have few different values, and most paths are plainly good.
-    known = {word: _LABELS.get(word.strip().lower()) for word in set(columns["label"])}
+    known = {word: _LABELS.get(word.lower()) for word in set(table["label"])}
     bad = {word for word, label in known.items() if label is None}
     refuse("label", bad, "label {} is not 0, real, 1 or fake.")
-    refuse("split", set(columns["split"]) - {"", *SPLITS}, f"split {{}} is not one of {', '.join(SPLITS)}.")
-    odd = [name for name in columns["path"] if not name or name[0] == "/" or "\\" in name or ".." in name]
+    refuse("split", set(table["split"]) - {"", *SPLITS}, f"split {{}} is not one of {', '.join(SPLITS)}.")
+    odd = [name for name in table["path"] if not name or name[0] == "/" or "\\" in name or ".." in name]
     outside = {name for name in odd if not name or name[0] == "/" or "\\" in name or ".." in name.split("/")}
     refuse("path", outside, "{} is not a path below its folder, with '/'.")
-    frames = {word: _frame(word) for word in set(columns["frame"])}
+    for name, column in table.items():
+        bad = {cell for cell in column if not cell.isprintable() and _CONTROL.search(cell)}
+        refuse(name, bad, f"{name} {{}} is not one line of text.")
+    frames = {word: _frame(word) for word in set(table["frame"])}
     bad = {word for word, number in frames.items() if number is None}
     refuse("frame", bad, f"frame {{}} is not a whole number from 0 to {_LARGEST}.")
-    numbers = {"label": [known[word] for word in columns["label"]], "frame": [frames[w] for w in columns["frame"]]}
-    return columns | numbers
+    _refuse_lines_in_cells(rows, path, lines)
+    names = [posixpath.normpath(name) if "./" in name or "//" in name else name for name in table["path"]]
+    videos = [video or _plain(name) for video, name in zip(table["video"], names, strict=True)]
+    numbers = {"label": [known[word] for word in table["label"]], "frame": [frames[w] for w in table["frame"]]}
+    return table | numbers | {"path": names, "video": videos}
+
+
+def _plain(cell: str) -> str:
+    """A cell without what no eye sees: spaces around it, and two ways to write one letter."""
+    cell = cell.strip()
+    return cell if cell.isascii() else unicodedata.normalize("NFC", cell)
+
+
+def _refuse_lines_in_cells(rows: list[list[str]], path: Path, lines: list[int]) -> None:
+    """In columns that nobody reads too, for a stray quote takes rows into its cell."""
+    for line, row in zip(lines, rows, strict=True):
+        if any("\n" in cell or "\r" in cell for cell in row):
+            raise InputError(f"manifest: '{path}', line {line}: a quote does not end on its line. Mend the line.")
 
 
 def _frame(word: str) -> int | None:
     try:
-        number = int(word or 0)
+        number = int(word or 0) if word.isascii() and "_" not in word else -1
     except ValueError:
         return None
     return number if 0 <= number <= _LARGEST else None

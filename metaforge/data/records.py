@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from metaforge.data.copies import check_files
 from metaforge.data.files import ImageFiles
 from metaforge.errors import InputError
 
@@ -159,7 +160,8 @@ def concatenate(tables: list[Records]) -> Records:
 def check_splits_are_disjoint(records: Records) -> None:
     """Holds the rule that splits share no video, no person and no file, and that a file has one label.
 
-    Of people whom nobody named, a fake and its original (`Records.originals`) are held to be one.
+    Of people whom nobody named, a fake and its original (`Records.originals`) are held to be one. A file is one however
+    it is spelt, and whatever links lead to it (`metaforge.data.copies.file_codes`).
 
     Raises:
         InputError: naming one video, person or file that stands in two splits, or a file that is real and fake.
@@ -187,21 +189,4 @@ def check_splits_are_disjoint(records: Records) -> None:
                         "Split by person and video before forging."
                     )
     if isinstance(records.image, ImageFiles):
-        _check_files(records.image.paths, records.label, records.split)
-
-
-def _check_files(paths: np.ndarray, label: np.ndarray, split: np.ndarray) -> None:
-    """A file may be there often, as a real image is in every method's domain, but always as the same."""
-    # Hashes first, which need a tenth of the memory; what they say is looked at again.
-    codes = np.fromiter(map(hash, paths), np.int64, len(paths))
-    order = np.argsort(codes, kind="stable")
-    again = np.flatnonzero(codes[order][1:] == codes[order][:-1])
-    first: dict[str, int] = {}
-    for row in np.sort(order[np.union1d(again, again + 1)]).tolist():
-        before = first.setdefault(str(paths[row]), row)
-        if label[row] != label[before]:
-            raise InputError(f"records: the file '{paths[row]}' is both real and fake. Keep one of its rows.")
-        if split[row] != split[before]:
-            raise InputError(
-                f"records: the file '{paths[row]}' is in the splits '{split[before]}' and '{split[row]}'. Keep one row."
-            )
+        check_files(records.image, records.label, records.split)

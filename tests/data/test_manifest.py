@@ -61,6 +61,13 @@ def test_a_list_of_paths_and_labels_is_enough_and_every_file_is_a_video(tmp_path
         ("path,label\n\na.png,0\n\n\nb.png,2\n", "line 6: label '2' is not"),
         ('path,label\na.png,"0\n1"\n', r"line 2: label '0\\n1' is not"),
         ("path,label\n\n  \n", "has no row"),
+        ("path,label,label\na.png,0,1\n", "has the column 'label' twice"),
+        ("path,label,split,Split\na.png,0,train,test\n", "has the column 'split' twice"),
+        ("path;label\na.png;0\n", "has no column 'path', for ';' parts its columns"),
+        ('path,label,remark\na.png,0,"5 inch\nb.png,1,x\n', "is not a CSV file"),
+        ('path,label,remark\na.png,0,"5 inch\nb.png,1,6"\n', "line 2: a quote does not end on its line"),
+        ("path,label\na\0.png,0\n", r"line 2: path 'a\\x00\.png' is not one line of text"),
+        ("path,label,frame\na.png,0,1_0\n", "line 2: frame '1_0' is not a whole number"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path, text, message):
@@ -68,6 +75,16 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path, text, message):
     with pytest.raises(InputError, match=message) as caught:
         read_manifest(tmp_path, size=8)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_a_person_and_a_column_are_spelt_in_one_way(tmp_path):
+    text = "\ufeff Path,LABEL,Identity,method\r\n./d//a.png, 0 ,Andr\u00e9,real\r\nd/b.png,1,Andre\u0301 , swap\r\n"
+    (tmp_path / "manifest.csv").write_text(text, encoding="utf-8", newline="")
+    records = read_manifest(tmp_path, size=8)
+    assert records.image.paths.tolist() == records.video.tolist() == ["d/a.png", "d/b.png"]
+    assert records.label.tolist() == [0, 1]
+    assert records.identity.tolist() == ["Andr\u00e9"] * 2
+    assert records.method.tolist() == ["real", "swap"]
 
 
 @pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n", "\n   \n\n", ""])

@@ -33,6 +33,26 @@ def target(tmp_path_factory):
     return folder
 
 
+def test_a_picture_under_two_names_counts_once_and_one_in_two_classes_has_no_label(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (24, 20, 20, 3), np.uint8)
+    for place, name in enumerate(("real", "fake")):
+        (tmp_path / name).mkdir()
+        for number, image in enumerate(images[12 * place :][:12]):
+            Image.fromarray(image).save(tmp_path / name / f"{name}{number}.png")
+            # The same pixels in other bytes.
+            Image.fromarray(image).save(tmp_path / name / f"{name}{number}-copy.bmp")
+    Image.fromarray(images[0]).save(tmp_path / "fake" / "stray.png")
+    found, labels, groups, skipped = adapt.read_target(str(tmp_path), size=20)
+    left = {skip.path: skip.reason for skip in skipped}
+    assert np.bincount(labels).tolist() == [11, 12]
+    assert len({image.tobytes() for image in found}) == len(found) == 23
+    assert len(left) == 26
+    both = ["fake/stray.png", "real/real0-copy.bmp", "real/real0.png"]
+    assert sorted(name for name, reason in left.items() if "real and fake" in reason) == both
+    pool, test = adapt.set_aside(labels, groups, shots=2, share=0.5, seed=0)
+    assert len(pool) + len(test) == 23
+
+
 def call(trained, target, out, *flags):
     return adapt.main(
         ["adapt", f"--run={trained}", f"--target={target}", f"--out={out}", "--shots=2", "--draws=3", *flags]

@@ -128,8 +128,9 @@ def shown(text: str) -> str:
 def catalogue(name: str, root: FilePath, found: Iterable[Found], findings: Sequence[Finding]) -> Catalogue:
     """Puts videos in order, and leaves out those that cannot be used, with a finding for each.
 
-    Of two videos with one key, that of the stricter split stays, so that a copy of a test video is never trained on.
-    A pair that is not in the catalogue becomes "".
+    Of two videos with one key, or of two names that lead to one file, that of the stricter split stays, so that a copy
+    of a test video is never trained on; none stays of a file that is real and fake. A pair that is not in the catalogue
+    becomes "".
 
     Raises:
         InputError: when no video is left, with the first finding.
@@ -137,7 +138,7 @@ def catalogue(name: str, root: FilePath, found: Iterable[Found], findings: Seque
     findings = list(findings)
     kept: dict[str, Video] = {}
     allowed: dict[str, bool] = {}
-    for video, size in found:
+    for video, size in _each_file_once(root, found, findings):
         # Of an archive's sequence, the archive is what can be closed to us.
         file = video.path.split("::")[0]
         if size >= 0 and file not in allowed:
@@ -164,6 +165,31 @@ def catalogue(name: str, root: FilePath, found: Iterable[Found], findings: Seque
         )
     videos.sort(key=lambda video: (video.label, natural(video.key)))
     return Catalogue(name, Path(root).as_posix(), videos, findings)
+
+
+def _each_file_once(root: FilePath, found: Iterable[Found], findings: list[Finding]) -> list[Found]:
+    """Links, hard ones too, make one file two videos; what the file system says of it costs no reading."""
+    kept: dict[object, Found] = {}
+    both: set[object] = set()
+    for each in found:
+        file, _, inside = each.video.path.partition("::")
+        try:
+            status = os.stat(os.path.join(root, file))
+            place: object = (status.st_dev, status.st_ino, inside) if status.st_ino else each
+        except OSError:
+            place = each
+        other = kept.setdefault(place, each)
+        if other is each:
+            continue
+        kept[place], left = sorted((other, each), key=lambda one: _order(one.video))
+        if other.video.label != each.video.label:
+            both.add(place)
+            text = f"'{other.video.path}' is the same file, and one is real and one fake: both left out. Keep one."
+            findings.append(Finding("unreadable", each.video.path, text))
+        else:
+            text = f"it is left out: '{kept[place].video.path}' is the same file. Keep one."
+            findings.append(Finding("duplicate", left.video.path, text))
+    return [each for place, each in kept.items() if place not in both]
 
 
 def _order(video: Video) -> tuple:

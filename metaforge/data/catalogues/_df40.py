@@ -6,7 +6,8 @@ from pathlib import Path
 
 from metaforge.data.catalogues._base import Catalogue, Finding, Found, Split, Video, catalogue, report_unlisted
 from metaforge.data.catalogues._scan import Media, check_root, child, join, listing, media, report_namesakes
-from metaforge.data.catalogues._splits import drawn, groups, homes, keep_whole
+from metaforge.data.catalogues._splits import drawn, homes, keep_whole
+from metaforge.data.copies import groups
 from metaforge.data.images import FilePath
 from metaforge.errors import InputError
 from metaforge.types import FAKE, REAL

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from metaforge.data import tables
 from metaforge.data.catalogues._base import Finding, shown
 from metaforge.data.catalogues._scan import read_json
 from metaforge.errors import InputError
@@ -37,19 +38,22 @@ def read_labels(root: Path, name: str, findings: list[Finding]) -> dict[str, int
     Raises:
         InputError: when it cannot be read.
     """
+    labels: dict[str, int] = {}
     try:
         with open(root / name, newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            names = ("filename", "label")
+            for line, cells, wrong, lacks in tables.lines(stream, known=names, needed=names):
+                if problem := wrong or ("too few values" if lacks else ""):
+                    findings.append(Finding("unreadable", name, f"line {line}: {problem}: left out. Get it anew."))
+                    continue
+                video = cells["filename"]
+                label = label_of(cells["label"], name, video, findings)
+                if label is not None and video and labels.setdefault(video, label) != label:
+                    text = f"'{shown(video)}' is both real and fake; the first line was believed. Get the list anew."
+                    findings.append(Finding("duplicate", name, text))
+    except (OSError, ValueError, csv.Error) as error:
         problem = f"'{name}' in '{root.as_posix()}' cannot be read ({shown(str(error))})"
         raise InputError(f"dfdc: {problem}. Get it anew.") from error
-    labels: dict[str, int] = {}
-    for row in rows:
-        video = str(row.get("filename") or "")
-        label = label_of(row.get("label"), name, video, findings)
-        if label is not None and video and labels.setdefault(video, label) != label:
-            text = f"'{shown(video)}' is both real and fake; the first line was believed. Get the list anew."
-            findings.append(Finding("duplicate", name, text))
     return labels
 
 

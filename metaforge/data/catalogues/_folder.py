@@ -5,8 +5,9 @@ from pathlib import Path
 
 from metaforge.data.catalogues._base import SPLITS, Catalogue, Finding, Found, Split, Video, catalogue
 from metaforge.data.catalogues._scan import Media, check_root, child, is_method, join, listing, media, report_namesakes
-from metaforge.data.catalogues._splits import drawn, groups
+from metaforge.data.catalogues._splits import drawn
 from metaforge.data.catalogues._table import Row, read_table
+from metaforge.data.copies import groups
 from metaforge.data.images import FilePath
 from metaforge.types import FAKE, REAL
 

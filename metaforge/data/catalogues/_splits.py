@@ -1,7 +1,7 @@
 """Who goes where: splits by a hash of a name, swaps that keep both their people together, and the rule to check it."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from metaforge.data.catalogues._base import SPLITS, Finding, Found, Split, Video
 from metaforge.types import FAKE, REAL
@@ -49,31 +49,6 @@ def keep_whole(
         text = f"{len(found) - len(kept)} videos are left out: somebody in them is in another split too."
         findings.append(Finding("note", path, f"{text} Nothing needs to be done."))
     return kept
-
-
-def groups(links: Iterable[Iterable[str]]) -> Callable[[str], str]:
-    """Names that are linked, over however many steps, as one group each.
-
-    Returns:
-        A function from a name to its group's: the first in the alphabet.
-
-    Example:
-        >>> group = groups([("b", "a"), ("c", "b"), ("d",)])
-        >>> group("c"), group("d")
-        ('a', 'd')
-    """
-    parents: dict[str, str] = {}
-
-    def group(name: str) -> str:
-        while parents.get(name, name) != name:
-            parents[name] = name = parents.get(parents[name], parents[name])
-        return name
-
-    for names in links:
-        roots = sorted({group(name) for name in names})
-        for root in roots:
-            parents[root] = roots[0]
-    return group
 
 
 def check_splits(videos: Iterable[Video]) -> list[Finding]:

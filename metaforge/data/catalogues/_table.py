@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from metaforge.data import tables
 from metaforge.data.catalogues._base import SPLITS, Finding, Found, Split, Video
 from metaforge.data.catalogues._scan import hidden
 from metaforge.data.images import SUFFIXES
@@ -36,52 +37,54 @@ def read_table(table: Path, dataset: str, findings: list[Finding]) -> list[Row]:
     this one's. A pair may be a video's key, or the name of a real video.
 
     Raises:
-        InputError: when it is not a CSV file, or lacks a column.
+        InputError: when it is not a CSV file, lacks a column, or has one twice.
     """
     lines: dict[str, list[tuple[int, Row]]] = {}
+    short: list[int] = []
     try:
         with open(table, newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            for column in ("path", "label"):
-                if column not in (reader.fieldnames or ()):
-                    where = f"'{table.as_posix()}' has no column '{column}'"
-                    raise InputError(f"{dataset}: {where}. Its first line must name path and label.")
-            for values in reader:
-                cells = {name: (values.get(name) or "").strip() for name in Video._fields}
-                problem = _problem(cells)
+            for line, cells, wrong, lacks in tables.lines(stream, known=Video._fields, needed=("path", "label")):
+                short += [line] * (lacks > 0)
+                problem = wrong or _problem(cells)
                 if problem:
-                    findings.append(Finding("unreadable", table.name, f"line {reader.line_num}: {problem}: left out."))
+                    findings.append(Finding("unreadable", table.name, f"line {line}: {problem}: left out."))
                     continue
                 size = _size(table.parent / cells["path"])
                 if size is None:
-                    findings.append(
-                        Finding("missing", cells["path"], f"line {reader.line_num} names it. Check the path.")
-                    )
+                    findings.append(Finding("missing", cells["path"], f"line {line} names it. Check the path."))
                     continue
                 row = Row(Found(_video(cells, dataset), size), bool(cells["split"]))
-                lines.setdefault(os.path.normpath(cells["path"]), []).append((reader.line_num, row))
+                lines.setdefault(os.path.normpath(cells["path"]), []).append((line, row))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{dataset}: '{table.as_posix()}' is not a CSV file ({reason}). Save it as one, in UTF-8."
         ) from error
-    rows = [row for path, named in lines.items() for row in _once(path, named, findings)]
-    keys = {row.found.video.key for row in rows}
-    return [row._replace(found=_paired(row.found, keys)) for row in rows]
+    except ValueError as error:
+        where = f"'{table.as_posix()}' {error}"
+        raise InputError(
+            f"{dataset}: {where}. Its first line must name path and label, and no column twice."
+        ) from error
+    if short:
+        text = f"{len(short)} lines have fewer values than columns, the first line {short[0]}: the last count as empty."
+        findings.append(Finding("note", table.name, f"{text} Check that none is lacking before them."))
+    found = [row for path, named in lines.items() for row in _once(path, named, findings)]
+    keys = {row.found.video.key for row in found}
+    return [row._replace(found=_paired(row.found, keys)) for row in found]
 
 
 def _once(path: str, named: list[tuple[int, Row]], findings: list[Finding]) -> list[Row]:
     """Of the lines that name a file, that of the strictest split; none, if one says real and another fake."""
-    rows = [row for _, row in named]
-    if len(rows) > 1:
+    each = [row for _, row in named]
+    if len(each) > 1:
         where = f"lines {', '.join(str(line) for line, _ in named[:5])}{', ...' * (len(named) > 5)}"
-        if len({row.found.video.label for row in rows}) > 1:
+        if len({row.found.video.label for row in each}) > 1:
             findings.append(
                 Finding("unreadable", path, f"{where} call it real and fake: left out. Keep the right one.")
             )
             return []
         findings.append(Finding("duplicate", path, f"{where} name it, and one of them counts. Keep one."))
-    return [min(rows, key=lambda row: SPLITS.index(row.found.video.split))]
+    return [min(each, key=lambda row: SPLITS.index(row.found.video.split))]
 
 
 def _problem(cells: dict[str, str]) -> str:

@@ -65,6 +65,32 @@ def test_train_and_test_alone_give_validation_a_part_of_train(tmp_path):
     assert check_splits(found.videos) == []
 
 
+def test_a_file_that_links_put_into_two_splits_or_classes_is_no_two_videos(tmp_path):
+    touch(
+        tmp_path,
+        *(f"{split}/{label}/{n}.mp4" for split in ("train", "test") for label in ("real", "fake") for n in "ab"),
+    )
+    (tmp_path / "train/real/linked.mp4").symlink_to(tmp_path / "test/real/a.mp4")
+    (tmp_path / "train/fake/b2.mp4").hardlink_to(tmp_path / "train/real/b.mp4")
+    found = read_catalogue("face_folder", tmp_path)
+    paths = {video.path for video in found.videos}
+    assert "test/real/a.mp4" in paths
+    assert not paths & {"train/real/linked.mp4", "train/fake/b2.mp4", "train/real/b.mp4"}
+    assert [f.path for f in found.findings if f.kind == "duplicate"] == ["train/real/linked.mp4"]
+    assert any("one is real and one fake" in finding.message for finding in found.findings)
+
+
+def test_lines_of_a_wrong_length_and_columns_that_are_there_twice_are_said(tmp_path):
+    text = "path,label,method\na.mp4,0\nb.mp4,1,swap,train\nc.mp4,1,swap\n"
+    found = read_catalogue("face_folder", table(tmp_path, text, "a.mp4", "b.mp4", "c.mp4"))
+    assert {video.path for video in found.videos} == {"a.mp4", "c.mp4"}
+    said = [finding.message for finding in found.findings]
+    assert any("line 3: 4 values for 3 columns" in message for message in said)
+    assert any("1 lines have fewer values than columns, the first line 2" in message for message in said)
+    with pytest.raises(InputError, match="has the column 'label' twice"):
+        read_catalogue("face_folder", table(tmp_path, "path,label,Label\na.mp4,0,1\n", "a.mp4"))
+
+
 def test_a_split_without_reals_or_fakes_is_noted(tmp_path):
     touch(tmp_path, "train/real/a.mp4", "train/fake/a.mp4", "test/real/a.mp4", "val/real/b.mp4", "val/fake/b.mp4")
     found = read_catalogue("face_folder", tmp_path)
