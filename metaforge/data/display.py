@@ -7,12 +7,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from metaforge.data.images import over_black
+from metaforge.data.formats import HDR
+from metaforge.data.pixels import over_black
 
 _SQUARE = 0.01  # how far the sides of a pixel may differ before frames are stretched, which blurs them a little
-
-# Of transfer functions those of HDR: SMPTE 2084 (PQ) and ARIB STD-B67 (HLG), by their numbers in ISO/IEC 23091-2.
-_HDR = {16: "PQ", 18: "HLG"}
 
 
 def the_film(streams: Sequence[Any]) -> tuple[Any, str]:
@@ -41,7 +39,7 @@ def the_film(streams: Sequence[Any]) -> tuple[Any, str]:
 
 def hdr(stream: Any) -> str:
     """The name of the HDR curve that a stream's brightness follows, "" for usual (SDR) pictures."""
-    return _HDR.get(int(stream.codec_context.color_trc), "")
+    return HDR.get(int(stream.codec_context.color_trc), "")
 
 
 def stretched(size: tuple[int, int], stream: Any) -> tuple[int, int]:

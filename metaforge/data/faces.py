@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metaforge.data.images import SUFFIXES, Skipped, list_images, read_image, square
+from metaforge.data.formats import READ
+from metaforge.data.images import Skipped, left_out, list_images, read_image, square
 from metaforge.errors import InputError
 from metaforge.forgeries.base import Face
 
@@ -20,7 +21,7 @@ class FaceSet(NamedTuple):
 
     Attributes:
         faces: the faces; images uint8 RGB `(size, size, 3)`.
-        skipped: files that could not be read, and why.
+        skipped: files that were not read, and why.
     """
 
     faces: list[Face]
@@ -63,10 +64,9 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
     root = Path(source)
     paths = list_images(root, what="faces")
     if not paths:
-        raise InputError(
-            f"faces: no image in '{source}'. Give a folder that holds some ({', '.join(sorted(SUFFIXES))})."
-        )
+        raise InputError(f"faces: no image in '{source}'. Give a folder that holds some ({', '.join(sorted(READ))}).")
     points = _read_landmarks(root, landmarks)
+    used = {file.relative_to(root).as_posix() for file in root.glob("landmarks*.npz")}
     faces, skipped = [], []
     for path in paths:
         name = path.relative_to(root).as_posix()
@@ -87,7 +87,7 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
             f"faces: none of the {len(skipped)} images in '{source}' can be read; the first: {skipped[0].reason} "
             "Give a folder of intact photographs."
         )
-    return FaceSet(faces, skipped)
+    return FaceSet(faces, skipped + [other for other in left_out(root, what="faces") if other.path not in used])
 
 
 def split_people(

@@ -9,15 +9,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 
+from metaforge.data.formats import READ, SUFFIXES, hdr_of, what_it_is
+from metaforge.data.pixels import Unreadable, tiff_tags, to_rgb
 from metaforge.errors import InputError
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
-"""The endings, in small letters, by which `list_images` knows an image file. Its content decides how it is read."""
 
 # Only these decoders are let near the bytes; others that Pillow has start programs (EPS) or are seldom tested.
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
+if "avif" in features.modules and features.check("avif"):  # from Pillow 11.3 on
+    _FORMATS = (*_FORMATS, "AVIF")
+
+_HEAD = 1 << 16  # bytes in which a file says what it is
 
 _ORIENTATION = 0x0112  # the EXIF tag, and what undoes each of its values
 _UPRIGHT = {
@@ -35,7 +38,7 @@ FilePath = str | os.PathLike[str]
 
 
 class Skipped(NamedTuple):
-    """An image file that could not be read: its `path`, relative to the folder, and the `reason` in one line."""
+    """A file that was not read: its `path`, relative to the folder, and the `reason` in one line."""
 
     path: str
     reason: str
@@ -47,7 +50,7 @@ class ImageFolder(NamedTuple):
     Attributes:
         images: uint8 RGB in [0, 255], shape `(images, size, size, 3)`.
         names: where each was found, relative to the folder, with "/" between folders.
-        skipped: the files that could not be read.
+        skipped: the files that could not be read, and those whose ending is none of an image's.
     """
 
     images: UInt8[np.ndarray, "images size size 3"]
@@ -59,15 +62,21 @@ def read_image(path: FilePath, *, max_pixels: int = 64_000_000) -> UInt8[np.ndar
     """The picture in a file as a person would see it: RGB, upright, 8 bits; the first frame if it moves.
 
     - Orientation: turned as its EXIF tag says; an EXIF block that cannot be read is passed over.
-    - 16 bits: rounded to 8, `value / 257`, so 65535 becomes 255 and 32768 becomes 128. (Of 16-bit colour, Pillow
-      gives the upper byte.) 32-bit whole numbers are taken for 16-bit ones, and refused if they are larger.
+    - 16 bits: rounded to 8, `value / 257`, so 65535 becomes 255 and 32768 becomes 128; of 12 bits 4095 is white. (Of
+      16-bit colour, Pillow gives the upper byte.) 32-bit whole numbers are taken for 16-bit ones, and refused if they
+      are larger; numbers with a sign are refused. A TIFF may say that 0 is white.
     - Floating point: [0, 1] becomes [0, 255]; other values are refused.
     - Transparency: laid over black, which is what pads face crops elsewhere; colours hidden under full transparency,
       which no person sees, never reach a detector.
-    - CMYK, YCbCr: by Pillow's formulas; LAB: through a colour profile. An embedded colour profile is not applied.
+    - Colours: an embedded profile (Display P3 of a phone, Adobe RGB, a grey or CMYK one) is converted to sRGB, as
+      browsers do; one that is sRGB already, or broken, changes nothing. A PNG without one goes by its gamma. Without a
+      profile CMYK and YCbCr go by Pillow's formulas. HDR (PQ, HLG) is refused.
+    - Several pictures in one file (GIF, APNG, WebP, AVIF, MPO, pages of a TIFF): the first. A TIFF whose first is a
+      preview, as of a camera's raw file, is refused.
 
-    Nothing in the file is executed or unpickled, and only PNG, JPEG, BMP, WebP, TIFF, GIF and PPM are decoded,
-    whatever the file is called.
+    Nothing in the file is executed or unpickled, and only PNG, JPEG, BMP, WebP, TIFF, GIF, PPM and (from Pillow 11.3
+    on) AVIF are decoded, whatever the file is called. Of others that are known, such as HEIC, the refusal
+    says the name.
 
     Args:
         path: a regular file.
@@ -150,17 +159,6 @@ def square(image: UInt8[np.ndarray, "height width 3"], *, size: int) -> UInt8[np
     return np.array(Image.fromarray(cut).resize((size, size), Image.Resampling.LANCZOS))
 
 
-def over_black(pixels: UInt8[np.ndarray, "height width 4"]) -> UInt8[np.ndarray, "height width 3"]:
-    """Transparent pixels, red, green, blue and alpha that is not multiplied in, laid over black.
-
-    Example:
-        >>> over_black(np.array([[[200, 100, 50, 255], [200, 100, 50, 128], [9, 9, 9, 0]]], np.uint8)).tolist()
-        [[[200, 100, 50], [100, 50, 25], [0, 0, 0]]]
-    """
-    wide = pixels.astype(np.int32)
-    return ((wide[..., :3] * wide[..., 3:] + 127) // 255).astype(np.uint8)
-
-
 def list_images(path: FilePath, *, what: str = "images") -> list[Path]:
     """The image files below a folder, by their endings, in the order a person would count them.
 
@@ -186,7 +184,47 @@ def list_images(path: FilePath, *, what: str = "images") -> list[Path]:
         ...     print([file.name for file in list_images(folder)])
         ['frame2.png', 'frame10.png']
     """
+    return [file for file in _files(Path(path), what) if file.suffix.lower() in SUFFIXES]
+
+
+def left_out(path: FilePath, *, what: str = "images") -> list[Skipped]:
+    """What `list_images` does not list of a folder, so that nobody takes it for read: an entry for each ending.
+
+    Args:
+        path: a folder.
+        what: as in `list_images`.
+
+    Returns:
+        The first file of each ending that is none of an image's, and how many more there are. Hidden files are named
+        nowhere.
+
+    Raises:
+        InputError: as `list_images`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("face.png", "face.psd", "more.psd"):
+        ...         Path(folder, name).touch()
+        ...     print(left_out(folder)[0].reason)
+        '.psd' is not the ending of an image: left out, with 1 more like it. If it is one, save it as JPEG or PNG.
+    """
     root = Path(path)
+    others: dict[str, list[Path]] = {}
+    for file in _files(root, what):
+        if file.suffix.lower() not in SUFFIXES:
+            others.setdefault(file.suffix.lower(), []).append(file)
+    skipped = []
+    for ending, files in others.items():
+        more = f", with {len(files) - 1} more like it" * (len(files) > 1)
+        ends = f"'{_printable(ending)}' is not the ending of an image" if ending else "its name has no ending"
+        reason = f"{ends}: left out{more}. If it is one, save it as JPEG or PNG."
+        skipped.append(Skipped(files[0].relative_to(root).as_posix(), reason))
+    return skipped
+
+
+def _files(root: Path, what: str) -> list[Path]:
+    """All files below a folder but the hidden ones, as `list_images` orders them."""
     if not root.is_dir():
         problem = "is not a folder" if root.exists() else "does not exist"
         raise InputError(f"{what}: '{_printable(root.as_posix())}' {problem}. Give a folder that holds image files.")
@@ -202,8 +240,7 @@ def list_images(path: FilePath, *, what: str = "images") -> list[Path]:
             continue
         entered.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))  # which of two links is entered
-        images = (name for name in files if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES)
-        found += [Path(folder, name) for name in images]
+        found += [Path(folder, name) for name in files if not name.startswith(".")]
     return sorted(found, key=lambda file: _natural(file.relative_to(root)))
 
 
@@ -236,9 +273,7 @@ def read_folder(path: FilePath, *, size: int, what: str = "images", max_pixels: 
     root, shown = Path(path), _printable(Path(path).as_posix())
     files = list_images(root, what=what)
     if not files:
-        raise InputError(
-            f"{what}: no image in '{shown}'. Give a folder that holds {', '.join(sorted(SUFFIXES))} files."
-        )
+        raise InputError(f"{what}: no image in '{shown}'. Give a folder that holds {', '.join(sorted(READ))} files.")
     images, names, skipped = [], [], []
     for file in files:
         name = file.relative_to(root).as_posix()
@@ -250,13 +285,17 @@ def read_folder(path: FilePath, *, size: int, what: str = "images", max_pixels: 
     if not images:
         first = f"'{_printable(skipped[0].path)}': {skipped[0].reason}"
         raise InputError(f"{what}: none of the {len(files)} image files in '{shown}' can be read. The first, {first}")
-    return ImageFolder(np.stack(images), names, skipped)
+    return ImageFolder(np.stack(images), names, skipped + left_out(root, what=what))
 
 
 def _decode(stream: Any, name: str, max_pixels: int) -> np.ndarray:
     """Reads a seekable binary stream; every failure becomes an `InputError` that calls it `name`."""
-    if not stream.read(1):
+    head = stream.read(_HEAD)
+    if not head:
         raise _refusal(name, "it is empty. Copy or download it again.")
+    if curve := hdr_of(head):
+        remedy = "Convert it to SDR, as a person would see it, and save it as JPEG or PNG."
+        raise _refusal(name, f"it is HDR ({curve}), whose brightness 8 bits do not hold. {remedy}")
     stream.seek(0)
     # Pillow warns of what it then refuses or mends; the person gets the one line below, or the picture.
     with warnings.catch_warnings():
@@ -266,13 +305,19 @@ def _decode(stream: Any, name: str, max_pixels: int) -> np.ndarray:
                 if image.width * image.height > max_pixels:
                     raise _too_large(name, f"{image.width} x {image.height} pixels", max_pixels)
                 image.load()
-                return _to_rgb(_upright(image), name)
+                tags = tiff_tags(image)
+                return to_rgb(_upright(image), tags)
         except InputError:
             raise
+        except Unreadable as error:
+            raise _refusal(name, str(error)) from None
         except Image.DecompressionBombError as error:
             raise _too_large(name, "far too many pixels", max_pixels) from error
         except UnidentifiedImageError as error:
-            remedy = "Give a PNG, JPEG, BMP, WebP, TIFF, GIF or PPM file."
+            found, remedy = what_it_is(head)
+            if found:
+                raise _refusal(name, f"its content is {found}, not an image that can be read. {remedy}") from error
+            remedy = "Give a PNG, JPEG, BMP, WebP, TIFF, GIF, PPM or AVIF file."
             raise _refusal(name, f"its content is not an image that can be read. {remedy}") from error
         # Hostile bytes make decoders raise nearly anything (struct.error, SyntaxError, ...): to the caller one thing.
         except Exception as error:
@@ -286,31 +331,6 @@ def _upright(image: Image.Image) -> Image.Image:
     except Exception:  # noqa: BLE001 - broken EXIF raises anything and says nothing; the picture itself is good
         return image
     return image if turn is None else image.transpose(turn)
-
-
-def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
-    """Any of Pillow's modes to uint8 `(height, width, 3)`."""
-    if image.mode == "F":
-        values = np.asarray(image)
-        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
-            raise _refusal(name, "it has floating-point values outside [0, 1]. Scale them, or save it with 8 bits.")
-        return _grey(np.rint(values * 255))
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise _refusal(name, "it has whole numbers outside [0, 65535]. Scale them, or save it with 8 bits.")
-        return _grey((values + 128) // 257)  # value / 257, rounded
-    if image.mode == "LAB":
-        lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        converted: Any = ImageCms.profileToProfile(image, lab, rgb, outputMode="RGB")
-        return np.array(converted)
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        return over_black(np.asarray(image.convert("RGBA")))
-    return np.array(image.convert("RGB"))
-
-
-def _grey(values: np.ndarray) -> np.ndarray:
-    return np.repeat(values.astype(np.uint8)[..., None], 3, axis=-1)
 
 
 def _natural(file: Path) -> tuple:

@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Int
 
 from metaforge.data.display import hdr, shown, stretched, the_film
-from metaforge.data.images import SUFFIXES, FilePath, list_images, read_image
+from metaforge.data.formats import SUFFIXES
+from metaforge.data.images import FilePath, list_images, read_image
 from metaforge.errors import InputError
 
 MAX_PIXELS = 64_000_000

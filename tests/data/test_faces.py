@@ -33,7 +33,7 @@ def test_a_folder_of_any_formats_becomes_square_crops_in_the_order_of_names(tmp_
     (tmp_path / "broken.png").write_bytes(b"\x89PNG")
     faces, skipped = load_faces(str(tmp_path), size=20)
     assert [face.name for face in faces] == ["a.jpg", "b.png", "sub/c.tif"]
-    assert [skip.path for skip in skipped] == ["broken.png"]
+    assert [skip.path for skip in skipped] == ["broken.png", "notes.txt"]
     assert all(face.image.shape == (20, 20, 3) for face in faces)
     np.testing.assert_allclose(faces[1].image, 10, atol=1)
     assert [face.identity for face in faces] == [face.name for face in faces]

@@ -314,7 +314,7 @@ def test_hidden_files_and_other_endings_are_left_out(tmp_path):
         save(tmp_path / name, noise(8, 8), format="PNG")
     folder = read_folder(tmp_path, size=4)
     assert folder.names == ["good.png"]
-    assert folder.skipped == []
+    assert [skipped.path for skipped in folder.skipped] == ["c.npy", "d.eps", "notes.txt"]  # and the hidden are not
 
 
 def test_links_in_a_circle_end_and_broken_links_are_named(tmp_path):
@@ -326,7 +326,7 @@ def test_links_in_a_circle_end_and_broken_links_are_named(tmp_path):
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
     folder = read_folder(tmp_path, size=4)
     assert folder.names == ["a.png"]
-    assert [skipped.path for skipped in folder.skipped] == ["gone.png", "sub/self.png"]
+    assert [skipped.path for skipped in folder.skipped] == ["gone.png", "sub/self.png", "sub/self"]
 
 
 def test_linked_folders_are_entered_once_by_the_first_name(tmp_path):

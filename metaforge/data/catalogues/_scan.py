@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from metaforge.data.catalogues._base import Finding, natural
-from metaforge.data.images import SUFFIXES, FilePath
+from metaforge.data.formats import SUFFIXES
+from metaforge.data.images import FilePath
 from metaforge.errors import InputError
 
 VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from metaforge.data import tables
 from metaforge.data.catalogues._base import SPLITS, Finding, Found, Split, Video
 from metaforge.data.catalogues._scan import hidden
-from metaforge.data.images import SUFFIXES
+from metaforge.data.formats import SUFFIXES
 from metaforge.errors import InputError
 from metaforge.types import FAKE, REAL
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from metaforge.data.catalogues._base import Catalogue, Finding, Found, Video, catalogue, report_unlisted, shown
 from metaforge.data.catalogues._scan import File, check_root, hidden, join, listing
 from metaforge.data.catalogues._splits import drawn
-from metaforge.data.images import SUFFIXES, FilePath
+from metaforge.data.formats import SUFFIXES
+from metaforge.data.images import FilePath
 from metaforge.errors import InputError
 from metaforge.types import FAKE, REAL
 
