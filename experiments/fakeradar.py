@@ -61,8 +61,13 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
         "sources": {" and ".join(targets): _setup.methods(images)[0] for targets, images in groups.items()},
         "targets": {target: judge(tests[target], scores[target]) for target in tests},
     }
-    report["source_validation"] = {row: source_validation(workdir, row) for row in rows}
-    report["probing"] = {row: probing(workdir, row) for row in rows if row != "binary"}
+    # Of what is asked for alone: the directory may hold more seeds, and rows, of an earlier call.
+    logs = {
+        row: [read_rows(_place(workdir, targets, row, seed)) for targets in groups for seed in range(config.seeds)]
+        for row in rows
+    }
+    report["source_validation"] = {row: source_validation(logs[row]) for row in rows}
+    report["probing"] = {row: probing(row, logs[row]) for row in rows if row != "binary"}
     if len(tests) > 1:
         report["mean"] = over_targets(tests, scores, rows)
     whole.finish(report)
@@ -70,18 +75,18 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     return report
 
 
-def source_validation(workdir: Path, row: str) -> float:
+def source_validation(logs: list[list[dict]]) -> float:
     """The mean AUC at the end on people who were not trained on, of kinds that were."""
-    return float(np.mean([log[-1]["val_auc"] for log in _logs(workdir, row)]))
+    return float(np.mean([log[-1]["val_auc"] for log in logs]))
 
 
-def _logs(workdir: Path, row: str) -> list[list[dict]]:
-    return [read_rows(path.parent) for path in sorted(workdir.glob(f"*/{row.replace(' ', '_')}-seed*/config.json"))]
+def _place(workdir: Path, targets: tuple[str, ...], row: str, seed: int) -> Path:
+    """The run directory of a model."""
+    return workdir / "+".join(targets) / f"{row.replace(' ', '_')}-seed{seed}"
 
 
-def probing(workdir: Path, row: str) -> dict[str, float]:
-    """How outlier probing went, over all models of a row: clusters at the end, calibration, outliers taken for real."""
-    logs = _logs(workdir, row)
+def probing(row: str, logs: list[list[dict]]) -> dict[str, float]:
+    """How outlier probing went, over the models of a row: clusters at the end, calibration, outliers taken for real."""
     refreshed = [one["calibration"] for log in logs for one in log if "calibration" in one]
     if not refreshed:
         return {}
@@ -125,7 +130,7 @@ def hold_out(
     targets: tuple[str, ...], images: train_config.Config, workdir: Path, rows: list[str], config: Config, tick
 ) -> dict[str, tuple[TestSplit, dict]]:
     """Every row and seed, trained without the targets: each one's test images, and scores `(seeds, 1, images)`."""
-    methods, folder = _setup.methods(images)[0], workdir / "+".join(targets)
+    methods = _setup.methods(images)[0]
     source = _tri.data(config, _setup.records(images, split="train"), methods)
     validation = _tri.data(config, _setup.records(images, split="validation"), methods)
     tests = {name: _setup.test_split(dataclasses.replace(images, holdout=name)) for name in targets}
@@ -133,7 +138,7 @@ def hold_out(
     for row in rows:
         found: dict[str, list] = {name: [] for name in targets}
         for seed in range(config.seeds):
-            cell = Run(folder / f"{row.replace(' ', '_')}-seed{seed}", {"row": row, "seed": seed, **_identity(config)})
+            cell = Run(_place(workdir, targets, row, seed), {"row": row, "seed": seed, **_identity(config)})
             params = _tri.train(config, row, seed, source, validation, methods, cell)
             score = _tri.programs(config, row, 1 + len(methods)).score
 

@@ -119,7 +119,8 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     whole = Run(workdir, settings, passing=_PASSING)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = options.workers or (cores if jax.default_backend() == "cpu" else 1)
-    earlier = len(list(workdir.glob("*/cells/*.npz")))
+    earlier = sum(_study_cells.cell_path(workdir, target, name, seed).exists()
+                  for target, seed in cells for name in methods)  # fmt: skip
     live = _study_tables.live(workdir, targets, methods, options.seeds, queries)
     with progress(options.study, len(cells) * len(methods), unit="cell", quiet=quiet) as bar:
         for found in mapped(run_unit, units, workers=workers):

@@ -75,6 +75,18 @@ def test_an_interrupted_model_goes_on_to_the_same_bits(finished, tmp_path, monke
     assert drop(finished / "swap" / "full-seed0") == drop(folder / "swap" / "full-seed0")
 
 
+def test_models_of_an_earlier_call_that_are_not_asked_for_are_not_reported(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "runs")
+    for row in ("full", "no_outliers", "binary"):
+        other = tmp_path / "runs" / "swap" / f"{row}-seed1"
+        shutil.copytree(finished / "swap" / f"{row}-seed0", other)
+        log = [row | {"val_auc": -9.0, "clusters": 99} for row in runs.read_rows(other)]
+        (other / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log))
+    before, after = runs.read_json(finished / "report.json"), fakeradar.run(*_asked(tmp_path / "runs"), quiet=True)
+    for part in ("source_validation", "probing"):
+        assert after[part] == before[part]
+
+
 def _asked(folder):
     values = {flag.split("=")[0].removeprefix("--config."): flag.split("=")[1] for flag in FLAGS[1:]}
     kinds = {name: type(getattr(Config(), name)) for name in values}
