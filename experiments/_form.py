@@ -14,6 +14,15 @@ from metaforge.places import cache_folder
 from metaforge.runs import read_json, write_json
 from metaforge.tuning import Form, fastest, forms, here
 
+NO_MATTER = frozenset({
+    "seed", "split_seed", "baseline", "faces", "identity", "landmarks", "data", "frames", "memory_gb", "methods",
+    "holdout", "acquisitions", "variants", "weights", "keeps", "lead", "iterations", "inner_lr", "outer_lr",
+    "outer_decay", "decay_epochs", "epoch_iterations", "finetune_optimizer", "finetune_lr", "finetune_steps",
+    "log_every", "eval_every", "eval_batches", "checkpoint_every", "refresh_every",
+})  # fmt: skip
+"""Settings that an outer step takes as long with, whatever they are; a measurement is remembered by all the others.
+Where features are kept is among them, and not whether."""
+
 WORTH_MEASURING = 900.0
 """Seconds of training above which the forms are measured: compiling them takes a minute or two."""
 
@@ -63,10 +72,5 @@ def _measured(config: Config, candidates: dict[str, Form], attempt: Callable[[Co
     seconds = (time.perf_counter() - began) * config.iterations
     if seconds < WORTH_MEASURING:
         return first, f"the rule; measuring pays above {WORTH_MEASURING:.0f} s of training"
-    matters = ("image_size", "width", "normalisation", "tasks", "shots", "queries", "inner_steps", "order",
-               "grad_steps", "remat", "precision", "devices")  # fmt: skip
-    key = here() | {name: getattr(config, name) for name in matters} | {"erm": config.learner == "erm"}
-    if config.backbone != "conv4" or config.trains:
-        key |= {name: getattr(config, name) for name in ("backbone", "variant", "trains")}
-        key |= {"keeps": bool(config.keeps)}
-    return fastest(programs, key=key, cache=cache_folder()), "measurement"
+    said = {name: value for name, value in dataclasses.asdict(config).items() if name not in NO_MATTER}
+    return fastest(programs, key=here() | said | {"keeps": bool(config.keeps)}, cache=cache_folder()), "measurement"

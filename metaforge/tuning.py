@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import platform
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -114,5 +115,11 @@ def fastest(
 
 
 def here() -> dict[str, str]:
-    """The part of a key that is this machine's: backend, device and version of JAX."""
-    return {"backend": jax.default_backend(), "device": jax.devices()[0].device_kind, "jax": jax.__version__}
+    """The part of a key that is this machine's: backend, device, cores and version of JAX.
+
+    Every CPU calls itself "cpu", and home folders are shared among machines: there the cores tell them apart, and what
+    instructions they have.
+    """
+    device = jax.devices()[0].device_kind
+    processor = f"{platform.machine()}, {os.cpu_count()} cores" if jax.default_backend() == "cpu" else ""
+    return {"backend": jax.default_backend(), "device": device, "processor": processor, "jax": jax.__version__}

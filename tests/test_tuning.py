@@ -69,7 +69,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(clock, tmp_path):
 
 def choose(clock, directory, seconds, monkeypatch, **changes):
     """What a run settles on when each form takes the given seconds."""
-    monkeypatch.setattr(_form, "_cache", lambda: directory / "cache")
+    monkeypatch.setattr(_form, "cache_folder", lambda: directory / "cache")
     monkeypatch.setattr(tuning.jax, "default_backend", lambda: "cpu")
 
     def attempt(config):
@@ -103,3 +103,24 @@ def test_a_short_run_is_not_measured(clock, tmp_path, monkeypatch):
 def test_what_is_forced_is_taken_and_the_rest_measured(forced, expected, clock, tmp_path, monkeypatch):
     seconds = {("vmap", "patches"): 3.0, ("unroll", "lax"): 3.0, ("vmap", "winograd"): 4.0}
     assert choose(clock, tmp_path, seconds, monkeypatch, **forced) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        # The first three are other programs, the last is the same one.
+        ({"learner": "anil"}, ("scan", "winograd")),
+        ({"objective": "fakeradar", "neck": 4}, ("scan", "winograd")),
+        ({"adapts": "^head/"}, ("scan", "winograd")),
+        ({"seed": 3, "outer_lr": 0.5, "holdout": "warp"}, ("scan", "patches")),
+    ],
+)
+def test_a_measurement_is_for_all_that_a_step_s_time_depends_on(changes, expected, clock, tmp_path, monkeypatch):
+    slow, fast = {("scan", "winograd"): 2.0, ("scan", "patches"): 1.0}, {("scan", "winograd"): 1.0}
+    assert choose(clock, tmp_path, slow, monkeypatch) == ("scan", "patches")
+    (tmp_path / "execution.json").unlink()
+    assert choose(clock, tmp_path, fast, monkeypatch, **changes) == expected
+
+
+def test_no_field_of_a_configuration_is_forgotten_but_by_name():
+    assert {field.name for field in dataclasses.fields(TINY)} >= _form.NO_MATTER
