@@ -1,5 +1,7 @@
 """From a `Config` to a learner, by name: which of the settings each takes."""
 
+import dataclasses
+
 import optax
 
 import metaforge as mf
@@ -25,9 +27,9 @@ TAKES: dict[str, tuple[str, ...]] = {
     "protonet": (*_OUTER, "temperature"),
     "ridge": (*_OUTER, "l2"),
     "r2d2": (*_OUTER, "l2"),
-    "reptile": (*_INNER, "tasks"),
+    "reptile": (*_INNER, "tasks", "seed"),
     "mldg": (*_INNER, "order", "weight", "tasks"),
-    "ltw": (*_INNER, "weight", "tasks"),
+    "ltw": (*_INNER, "weight", "tasks", "seed"),
     "group_dro": (*_INNER, "tasks", "domains", "rate"),
     "coral": (*_INNER, "weight", "tasks"),
     "irm": (*_INNER, "weight", "tasks"),
@@ -37,6 +39,15 @@ TAKES: dict[str, tuple[str, ...]] = {
 
 ADAPTS_ITSELF = ("meta_sgd", "maml_plus_plus", "protonet", "ridge", "r2d2")
 """Learners that know how to adapt: by rates that they have learned, or in closed form. Nothing is left to be chosen."""
+
+
+DRAW_AS_THEY_STEP = ("reptile",)
+"""Learners whose outer step draws random numbers of the run's seed: their compiled steps are for one seed each."""
+
+
+def for_step(config: Config) -> Config:
+    """A configuration as far as compiled outer steps ask for its seed: those that do not are shared by all seeds."""
+    return config if config.learner in DRAW_AS_THEY_STEP else dataclasses.replace(config, seed=0)
 
 
 def moving(config: Config) -> str:
@@ -88,6 +99,7 @@ def learner(
         "weight": config.penalty,
         "domains": domains,
         "rate": config.group_rate,
+        "seed": config.seed,
     }
     given = (backbone, objective) if config.learner in TAKE_A_MODEL else (loss_fn,)
     outer = {"adam": optax.adam, "sgd": optax.sgd}[config.outer_optimizer](rate)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 import metaforge as mf
-from experiments import _probing, _ready, _setup, _study_agreement
+from experiments import _learners, _probing, _ready, _setup, _study_agreement
 from experiments._study_data import Material
 from experiments.config import Config
 from experiments.train import summarise
@@ -23,19 +23,27 @@ class Failure(Exception):
 
 @functools.lru_cache(maxsize=64)
 def _programs(config: Config):
-    """The outer step and the first state's maker, shared by all seeds and held-out methods."""
+    """The outer step, shared by held-out methods and, but for learners that draw as they step, by all seeds."""
     learner = _setup.learner(config)
 
     @functools.partial(jax.jit, donate_argnums=0)
     def update(state, images, labels, support, query, domain):
         return learner.update(state, gather(images, labels, support, query, domain))
 
-    return jax.jit(learner.init), update
+    return update
+
+
+@functools.lru_cache(maxsize=64)
+def _first(config: Config):
+    """The first state's maker."""
+    return jax.jit(_setup.learner(config).init)
 
 
 def initial(config: Config) -> mf.MetaState:
     """The state before the first outer step: every learner of a seed starts from the same model."""
-    return _programs(key(config))[0](_setup.init_params(config))
+    # What a learner itself draws for a start, it draws by the run's seed.
+    seed = config.seed if "seed" in _learners.TAKES[config.learner] else 0
+    return _first(dataclasses.replace(key(config), seed=seed))(_setup.init_params(config))
 
 
 def train(config: Config, material: Material, directory: Run, *, agreement: int = 0):
@@ -51,7 +59,7 @@ def train(config: Config, material: Material, directory: Run, *, agreement: int 
     except InputError as error:
         raise Failure(str(error)) from error
     names = {name: number for number, name in enumerate(material.train.by_domain())}
-    update = _programs(key(config))[1]
+    update = _programs(key(config))
     step, state = directory.resume(initial(config))
     model = _setup.learner(config).model
     while step < config.iterations:
@@ -91,4 +99,4 @@ def key(config: Config) -> Config:
     default = Config()
     if config.holdout and config.methods == "all":
         config = dataclasses.replace(config, holdout=min(_setup.methods(dataclasses.replace(config, holdout=""))[0]))
-    return dataclasses.replace(config, seed=0, **{name: getattr(default, name) for name in _IMAGES})
+    return dataclasses.replace(_learners.for_step(config), **{name: getattr(default, name) for name in _IMAGES})

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import metaforge as mf
-from experiments import _adaptation, _form, _frozen, _kept, _prepared, _probing, _ready, _setup
+from experiments import _adaptation, _form, _frozen, _kept, _learners, _prepared, _probing, _ready, _setup
 from experiments._progress import progress
 from experiments.config import LATER, PRESETS, Config
 from metaforge.commands import launch, setting, start
@@ -115,7 +115,7 @@ def _train(config: Config, directory: Run, train: Records, held: Pool, validate,
     refresh = _refresher(config, train, placed, frozen)
 
     def outer_step(config: Config):
-        return _compiled(dataclasses.replace(config, seed=0), placed.everywhere)[0]
+        return _compiled(_learners.for_step(config), placed.everywhere)[0]
 
     number = {name: place for place, name in enumerate(train.by_domain())}
 
@@ -241,7 +241,7 @@ def _validator(config: Config, records: Records, held: Pool, frozen):
     """Loss and accuracy on source-validation episodes."""
     sampler = _adaptation.validation_sampler(config, records)
     images, labels, frozen = jax.device_put((held.image, held.label, frozen))
-    evaluate = _compiled(dataclasses.replace(config, seed=0))[1]
+    evaluate = _compiled(_learners.for_step(config))[1]
 
     def validate(params) -> dict[str, float]:
         found = []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import metaforge as mf
-from experiments import _adaptation, _learners, _setup, train
+from experiments import _adaptation, _learners, _setup, _study_models, train
 from experiments.config import Config
 from metaforge.errors import InputError
 
@@ -64,3 +64,20 @@ def test_anil_and_partial_runs_adapt_what_they_learned_to_adapt():
 def test_a_weighting_for_a_learner_that_takes_none_is_one_line():
     with pytest.raises(InputError, match="erm weighs no tasks"):
         _setup.learner(dataclasses.replace(TINY, learner="erm", weighting="detached"))
+
+
+def test_what_a_learner_draws_it_draws_by_the_run_s_seed(monkeypatch):
+    configs = [dataclasses.replace(TINY, learner="ltw", inner_steps=1, seed=seed) for seed in (0, 1)]
+    params = _setup.init_params(TINY)
+    made = [_setup.learner(config).init(params).params.weigher["hidden"]["kernel"] for config in configs]
+    assert not np.allclose(*made)
+    # A study's models of one kind share their programs, and start as those of their own seed do.
+    for config, expected in zip(configs, made, strict=True):
+        found = _study_models.initial(config).params.weigher["hidden"]["kernel"]
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+    given = []
+    monkeypatch.setitem(mf.LEARNERS, "reptile", lambda *_, **options: given.append(options["seed"]))
+    for seed in (0, 5):
+        _setup.learner(_learners.for_step(dataclasses.replace(TINY, learner="reptile", seed=seed)))
+    assert given == [0, 5]
+    assert _learners.for_step(dataclasses.replace(TINY, seed=5)) == TINY
