@@ -3,7 +3,7 @@
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 import numpy as np
@@ -69,10 +69,9 @@ def stored(
             found[wanted.pop(key)] = value
 
     for path in sorted(folder.glob("*.npz")):
-        keys, values = _read(path)
-        ours = [place for place, key in enumerate(keys) if key in wanted]
-        if ours:
-            put([keys[place] for place in ours], values[ours])
+        keys, values = _read(path, wanted)
+        if keys:
+            put(keys, values)
     while wanted:
         keys = list(wanted)[:block]
         values = np.asarray(compute(images[[wanted[key][0] for key in keys]]))
@@ -86,13 +85,21 @@ def stored(
     return found
 
 
-def _read(path: Path) -> tuple[list[bytes], np.ndarray]:
+def _read(path: Path, wanted: Container[bytes]) -> tuple[list[bytes], np.ndarray]:
+    """What a file has of what is wanted; features are read of a file that has some."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            keys, values = archive["keys"], archive["values"]
-            if keys.dtype != np.uint8 or keys.ndim != 2 or values.dtype != np.float16 or len(keys) != len(values):
+            keys = archive["keys"]
+            if keys.dtype != np.uint8 or keys.ndim != 2:
                 return [], np.zeros(0)
-            return [row.tobytes() for row in keys], values
+            names = [row.tobytes() for row in keys]
+            ours = [place for place, name in enumerate(names) if name in wanted]
+            if not ours:
+                return [], np.zeros(0)
+            values = archive["values"]
+            if values.dtype != np.float16 or len(names) != len(values):
+                return [], np.zeros(0)
+            return [names[place] for place in ours], values[ours]
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return [], np.zeros(0)
 

@@ -74,3 +74,13 @@ def test_what_half_precision_cannot_hold_is_refused(tmp_path, value):
 def test_no_images_are_refused(tmp_path):
     with pytest.raises(ValueError, match="no images"):
         stored(Counting(), images(0), folder=tmp_path)
+
+
+def test_features_are_read_only_of_files_that_have_a_wanted_image(tmp_path, monkeypatch):
+    rows, read = images(5), []
+    stored(Counting(), rows, folder=tmp_path, block=1)
+    whole = np.lib.npyio.NpzFile.__getitem__
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", lambda file, name: read.append(name) or whole(file, name))
+    found = stored(Counting(fails_after=0), rows[2:3], folder=tmp_path)
+    np.testing.assert_allclose(found, rows[2:3].mean(axis=(1, 2)) * 2, rtol=1e-3)
+    assert sorted(read) == ["keys"] * 5 + ["values"]
