@@ -6,13 +6,19 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from metaforge.data.catalogues._base import Finding, natural
+from metaforge.data.catalogues._base import Finding, natural, report_unlisted
 from metaforge.data.formats import SUFFIXES
 from metaforge.data.images import FilePath
 from metaforge.errors import InputError
 
-VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
+VIDEOS = frozenset(
+    {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp"}
+    | {".ogv", ".y4m"}
+)
 """The endings, in small letters, of video files."""
+
+_TABLES = frozenset({".json", ".csv", ".tsv", ".txt", ".md", ".npy", ".npz", ".pkl", ".xml", ".yaml", ".yml", ".html"})
+"""Endings of what stands beside pictures to describe them: nobody takes it for one."""
 
 _MACOSX = "__MACOSX"  # what a Mac puts into archives: a shadow of every file
 
@@ -122,8 +128,15 @@ def listing(root: Path, folder: str, findings: list[Finding]) -> tuple[list[str]
 
 
 def videos_in(root: Path, folder: str, findings: list[Finding]) -> list[File]:
-    """The video files that lie directly in a folder, in natural order."""
-    return [file for file in listing(root, folder, findings)[1] if _suffix(file.path) in VIDEOS]
+    """The video files that lie directly in a folder, in natural order; a finding names what is none by its ending."""
+    files = listing(root, folder, findings)[1]
+    _report_others(folder, files, VIDEOS, "have no ending of a video", findings)
+    return [file for file in files if _suffix(file.path) in VIDEOS]
+
+
+def _report_others(folder: str, files: list[File], known: Collection[str], why: str, findings: list[Finding]) -> None:
+    others = [file.path for file in files if _suffix(file.path) not in known and _suffix(file.path) not in _TABLES]
+    report_unlisted(folder, [path.rsplit("/", 1)[-1] for path in others], findings, why=why)
 
 
 def child(root: Path, folder: str, name: str) -> str | None:
@@ -159,6 +172,7 @@ def media(root: Path, folder: str, findings: list[Finding], *, skip: Collection[
     - A video file is a video, wherever it lies.
     - A folder of image files is a video; but images that lie directly in `folder` are each a video of one frame.
     - A folder called `frames` adds nothing to a name; `landmarks` and `masks` are passed over.
+    - Other files are left out, with a finding, unless they are tables and notes by their ending.
 
     Args:
         root: what paths begin from.
@@ -187,6 +201,7 @@ def media(root: Path, folder: str, findings: list[Finding], *, skip: Collection[
         beside = {name for name in folders if name.casefold() in _BESIDE or (not parts and name in skip)}
         pending += [(*parts, name) for name in reversed(folders) if name not in beside]
         named = tuple(part for part in parts if part.casefold() != "frames")
+        _report_others(here, files, VIDEOS | SUFFIXES, "have no ending of an image or a video", findings)
         images = [file for file in files if _suffix(file.path) in SUFFIXES]
         if named and images:
             empty = sum(file.bytes <= 0 for file in images)

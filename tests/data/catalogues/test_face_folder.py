@@ -260,3 +260,17 @@ def test_folders_that_are_read_from_nowhere_are_named(tmp_path, folder):
     named = {finding.path: finding.message for finding in found.findings if finding.kind == "unlisted"}
     assert set(named) == {"valid", f"{folder}Real"}
     assert named["valid"].startswith("its name is none of train, validation, val, test")
+
+
+def test_what_is_left_out_for_its_ending_is_named_and_notes_are_not(tmp_path):
+    touch(tmp_path, "real/a.PNG", "real/b.heic", "real/c.jfif", "real/d.psd", "real/e.psd", "real/notes.txt")
+    touch(tmp_path, "fake/gan/a.MPG", "fake/gan/b.3gp", "fake/gan/c.rm")
+    found = read_catalogue("face_folder", tmp_path)
+    # What cannot be read in spite of its ending is said when it is.
+    assert {video.path for video in found.videos} == {
+        "real/a.PNG", "real/b.heic", "real/c.jfif", "fake/gan/a.MPG", "fake/gan/b.3gp",
+    }  # fmt: skip
+    said = {finding.path: finding.message for finding in found.findings if finding.kind == "unlisted"}
+    assert said.keys() == {"real", "fake/gan"}
+    assert "2 files that have no ending of an image or a video, the first 'd.psd'" in said["real"]
+    assert "the first 'c.rm'" in said["fake/gan"]
