@@ -41,7 +41,7 @@ def record(config: Config, params, step: int, material: Material, directory: Run
         total = total + _gradients(_key(config), params, material.images, material.labels, *sides, config.inner_lr)
     unit = np.asarray(total, np.float64)
     unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
-    with open(path, "a") as file:
+    with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps({"step": step, "domains": names, "cosine": np.round(unit @ unit.T, 4).tolist()}) + "\n")
 
 

@@ -41,7 +41,7 @@ def run_unit(unit: Unit) -> list[tuple[str, str, int, str]]:
             except Failure as failure:
                 write_json(failed_path(place), {"failed": str(failure)})
         failed = failed_path(place)
-        state = json.loads(failed.read_text())["failed"] if failed.exists() else "done"
+        state = json.loads(failed.read_text(encoding="utf-8"))["failed"] if failed.exists() else "done"
         found.append((unit.target, name, unit.seed, state))
     return found
 
@@ -98,7 +98,7 @@ def _trained(method: Method, unit: Unit) -> Trained:
     material = _study_data.material(config)
     run = Run(model_path(unit.workdir, unit.target, method, unit.seed), settings(config))
     if (run.directory / "failed.json").exists():
-        raise Failure(json.loads((run.directory / "failed.json").read_text())["failed"])
+        raise Failure(json.loads((run.directory / "failed.json").read_text(encoding="utf-8"))["failed"])
     try:
         params = _study_models.train(config, material, run, agreement=unit.grid.agreement if unit.seed == 0 else 0)
     except Failure as failure:

@@ -10,6 +10,7 @@ lost on the kinds that the run was trained on.
 """
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from metaforge.errors import InputError
 from metaforge.evaluation.intervals import bootstrap, paired_difference
 from metaforge.runs import write_json
 from metaforge.screening import save_detector
-from metaforge.whole import claimed, whole_folder
+from metaforge.whole import claimed, whole_folder, write_text
 
 METRICS = ("auc", "accuracy", "eer", "ece")
 
@@ -105,7 +106,7 @@ def _run(options: Options) -> dict[str, Any]:
     with whole_folder(options.out) as made:
         save_detector(made, adapted._replace(about=adapted.about | {"run": str(options.run), "shots": options.shots}))
         write_json(made / "report.json", report)
-        (made / "report.md").write_text(markdown(report), errors="surrogateescape")
+        write_text(made / "report.md", markdown(report))
     return report
 
 
@@ -225,13 +226,14 @@ def markdown(report: dict[str, Any]) -> str:
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options: Options) -> None:
+    def body(options: Options) -> str:
         report = run(options)
         print(markdown(report))
         if not any(name.startswith("erm") for name in report["table"]):
             print("Not compared with ERM: the run has none beside it. Name one with --baseline=RUN.")
-        print(f"Saved the detector to {options.out}. To screen images with it:")
-        print(f"  {python()} -m experiments.predict --model={options.out} --images=PATH")
+        screen = f"{python()} -m experiments.predict {shlex.quote(f'--model={options.out}')} --images=PATH"
+        print(f"To screen images with it:\n  {screen}\n")
+        return f"Wrote {options.out}: the detector, report.json and report.md."
 
     return launch(argv, body, doc=__doc__ or "", options=Options())
 

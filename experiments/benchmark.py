@@ -34,8 +34,8 @@ from metaforge.commands import launch, setting, start
 from metaforge.errors import InputError
 from metaforge.execution import Strategy
 from metaforge.inner import Order
-from metaforge.runs import write_json
 from metaforge.tuning import Form, forms, interleave
+from metaforge.whole import write_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,8 +234,9 @@ def run(options: Options, grid: Grid) -> dict[str, Any]:
     check_bounds(grid, prefix="config.")
     if Path(options.out).suffix != ".json":
         raise InputError(f"--out={options.out}: give a .json file.")
-    if Path(options.out).exists():
-        raise InputError(f"out: '{options.out}' exists already. Choose another --out; nothing was overwritten.")
+    for place in (Path(options.out), Path(options.out).with_suffix(".md")):
+        if place.exists():
+            raise InputError(f"out: '{place}' exists already. Choose another --out; nothing was overwritten.")
     unusual = [f"--config.{f.name}={getattr(grid, f.name)}" for f in dataclasses.fields(grid)
                if getattr(grid, f.name) != getattr(QUICK, f.name)]  # fmt: skip
     report = {
@@ -247,8 +248,8 @@ def run(options: Options, grid: Grid) -> dict[str, Any]:
     for cell in cells(grid):
         found = measure(cell, grid, options)
         report["cells"].append(found | summary(found))
-        write_json(options.out, report)
-        Path(options.out).with_suffix(".md").write_text(markdown(report))
+        write_text(options.out, json.dumps(report, indent=2) + "\n")
+        write_text(Path(options.out).with_suffix(".md"), markdown(report))
         print(markdown(report | {"cells": report["cells"][-1:]}).split("\n\n", 1)[1], flush=True)
     return report
 
@@ -269,7 +270,7 @@ def machine() -> dict[str, Any]:
 
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     name = next(
         (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
     )
@@ -287,10 +288,10 @@ def _known(text: str, name: str, choices) -> list[str]:
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options: Options, grid: Grid) -> None:
+    def body(options: Options, grid: Grid) -> str:
         report = run(options, grid)
         print(json.dumps([{k: c[k] for k in ("best", "measured", "measured_to_best")} for c in report["cells"]]))
-        print(f"Wrote {options.out} and {Path(options.out).with_suffix('.md')}.")
+        return f"Wrote {options.out} and {Path(options.out).with_suffix('.md')}."
 
     presets = {"quick": QUICK, "full": FULL}
     return launch(argv, body, doc=__doc__ or "", options=Options(), config=QUICK, presets=presets)

@@ -9,6 +9,7 @@ interval, not adapted and adapted. `--target=all` holds every method out in turn
 
 import dataclasses
 import datetime
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval, bootstrap, paired_difference
 from metaforge.forgeries import FORGERIES
 from metaforge.runs import Run
+from metaforge.whole import write_text
 from paper_figures import loss_curves, validation_curves
 
 LEARNERS = ("maml", "daml", "erm")
@@ -74,7 +76,7 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         "targets": reports,
     }
     whole.finish(report)
-    (workdir / "report.md").write_text(markdown(report))
+    write_text(workdir / "report.md", markdown(report))
     return report
 
 
@@ -168,7 +170,7 @@ def provenance() -> dict[str, str]:
     try:
         command = ["git", "describe", "--always", "--dirty"]
         commit = subprocess.run(
-            command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent
+            command, capture_output=True, text=True, encoding="utf-8", check=True, cwd=Path(__file__).parent
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         commit = "unknown"
@@ -179,23 +181,23 @@ def provenance() -> dict[str, str]:
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options: Options, config: Config) -> None:
+    def body(options: Options, config: Config) -> str:
         report = run(options, config)
         workdir = options.workdir
         last = workdir if len(report["targets"]) == 1 else f"{workdir}/*"
-        print("\n" + (Path(workdir) / "report.md").read_text())
-        print(
-            f"Wrote {workdir}/report.json, {workdir}/report.md, {last}/loss_curves.png, {last}/validation_curves.png."
-        )
+        print("\n" + (Path(workdir) / "report.md").read_text(encoding="utf-8", errors="surrogateescape"))
         parts = [part for learner in LEARNERS for part in train.parts_of(dataclasses.replace(config, learner=learner))]
-        print(f"\nPlease cite what it stands on:\n\n{mf.citation(*parts)}")
+        print(f"Please cite what it stands on:\n\n{mf.citation(*parts)}")
+        run_of = lambda flag, learner: shlex.quote(f"--{flag}={workdir}/{learner}-seed0")
         print("Next:")
         print(f"  {python()} -m experiments.show_domains --out=domains.png         # what the forgeries look like")
-        print(f"  {python()} -m experiments.adapt --run={workdir}/daml-seed0 --baseline={workdir}/erm-seed0 \\")
+        print(f"  {python()} -m experiments.adapt {run_of('run', 'daml')} {run_of('baseline', 'erm')} \\")
         print("      --target=FOLDER --shots=5 --out=adapted                  # adapt to FOLDER/real and FOLDER/fake")
         print(
-            f"  {python()} -m experiments.train --workdir=runs/mine --config.faces=FOLDER   # train on your own faces"
+            f"  {python()} -m experiments.train --workdir=runs/mine --config.faces=FOLDER   # train on your own faces\n"
         )
+        curves = f"{last}/loss_curves.png, {last}/validation_curves.png"
+        return f"Wrote {workdir}/report.json, {workdir}/report.md, {curves}."
 
     presets = {name: PRESETS[name] for name in ("default", "paper", "demo")}
     return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=DEMO, presets=presets)

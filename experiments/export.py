@@ -8,10 +8,11 @@ scored; of a network that stands on a file of weights, what that file does not h
 """
 
 import dataclasses
+import shlex
 from pathlib import Path
 
 from experiments import _target
-from metaforge.commands import launch, setting, start
+from metaforge.commands import launch, python, setting, start
 from metaforge.screening import save_detector
 
 
@@ -26,12 +27,12 @@ class Options:
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options: Options) -> None:
+    def body(options: Options) -> str:
         save_detector(options.out, _target.detector(_target.load_run(options.run)))
         size = sum(file.stat().st_size for file in Path(options.out).rglob("*") if file.is_file())
-        print(
-            f"Wrote {options.out}: {size / 2**20:.1f} MiB. Screen: python -m experiments.predict --model={options.out}"
-        )
+        screen = f"{python()} -m experiments.predict {shlex.quote(f'--model={options.out}')} --images=PATH"
+        print(f"To screen images with it:\n  {screen}\n")
+        return f"Wrote {options.out}: {size / 2**20:.1f} MiB."
 
     return launch(argv, body, doc=__doc__ or "", options=Options())
 

@@ -25,6 +25,7 @@ from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval, Target, bootstrap, paired_difference
 from metaforge.evaluation.joint import joint_bootstrap
 from metaforge.runs import Run, read_rows
+from metaforge.whole import write_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +72,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     if len(tests) > 1:
         report["mean"] = over_targets(tests, scores, rows)
     whole.finish(report)
-    (workdir / "report.md").write_text(markdown(report))
+    write_text(workdir / "report.md", markdown(report))
     return report
 
 
@@ -241,10 +242,10 @@ def _identity(config: Config) -> dict[str, Any]:
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options: Options, config: Config) -> None:
+    def body(options: Options, config: Config) -> str:
         run(options, config)
-        print("\n" + (Path(options.workdir) / "report.md").read_text())
-        print(f"Wrote {options.workdir}/report.json and report.md.")
+        print("\n" + (Path(options.workdir) / "report.md").read_text(encoding="utf-8", errors="surrogateescape"))
+        return f"Wrote {options.workdir}/report.json and report.md."
 
     return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=Config())
 

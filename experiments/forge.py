@@ -77,9 +77,9 @@ def _write(folder: Path, records: Records) -> None:
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options: Options, config: Config) -> None:
+    def body(options: Options, config: Config) -> str:
         counts = run(options, config)
-        print(f"Wrote {options.out}: {counts['real']} real and {counts['fake']} forged images.")
+        return f"Wrote {options.out}: {counts['real']} real and {counts['fake']} forged images."
 
     return launch(argv, body, doc=__doc__ or "", options=Options(), config=Config())
 

@@ -57,6 +57,7 @@ from experiments.demo import provenance
 from metaforge.commands import launch, setting, start
 from metaforge.errors import InputError
 from metaforge.runs import Run, fingerprint, read_rows, refuse_another, write_json
+from metaforge.whole import write_text
 
 TEST_SEED = 2**31 + 1
 """Seed of the test episodes; no model has it."""
@@ -98,7 +99,7 @@ def run(
     until = time.monotonic() + 60 * max_minutes if max_minutes > 0 else float("inf")
     refuse_another(workdir, dataclasses.asdict(config), passing=("data",))
     if (Path(workdir) / "report.json").exists():
-        return json.loads((Path(workdir) / "report.json").read_text())
+        return json.loads((Path(workdir) / "report.json").read_text(encoding="utf-8"))
     drawings = read(data, quiet=quiet)
     pools = _pools(config, drawings)
     sha256 = fingerprint({"images": drawings.images, "names": np.array(drawings.names)})
@@ -126,7 +127,7 @@ def run(
     report["rows"] = rows(_answers(config, models), {cell: groups for cell, (_, groups) in tests.items()})
     report["seconds"] = {folder.name: sum(row["seconds"] for row in read_rows(folder)) for _, _, folder in models}
     if done == len(models):
-        (whole.directory / "report.md").write_text(table(report) + "\n")
+        write_text(whole.directory / "report.md", table(report) + "\n")
         write_json(whole.directory / "report.json", report)
     return report
 
@@ -170,13 +171,14 @@ def _tests(config: Config, pools: dict[str, Pool], cell: str) -> tuple[np.ndarra
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options, config):
+    def body(options: Options, config: Config) -> str:
         report = run(config, options.workdir, options.data, max_minutes=options.max_minutes)
         if report["rows"]:
             print(table(report))
         done, of = report["models"]
         if done < of:
-            print(f"Stopped: {done} of {of} models are done. The same command goes on from here.")
+            return f"Stopped: {done} of {of} models are done. The same command goes on from here."
+        return f"\nWrote {options.workdir}/report.json and report.md."
 
     return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=Config(), presets=PRESETS)
 

@@ -61,7 +61,7 @@ def load(model: str, *, weights: str = "") -> Detector:
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options: Options) -> None:
+    def body(options: Options) -> str:
         if options.out and Path(options.out).exists():
             raise InputError(f"out: '{options.out}' exists already. Choose another --out; nothing was overwritten.")
         rows, skipped = run(options)
@@ -76,6 +76,7 @@ def main(argv: list[str]) -> int:
             print(text.getvalue(), end="")
         for skip in skipped:
             print(f"skipped {skip.path}: {skip.reason}", file=sys.stderr)
+        return f"Wrote {options.out}: {len(rows)} images." if options.out else ""
 
     return launch(argv, body, doc=__doc__ or "", options=Options())
 

@@ -235,23 +235,21 @@ def _find():
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options: Options, config: Config) -> None:
+    def body(options: Options, config: Config) -> str:
         if options.instructions:
-            print(CATALOGUES[options.dataset].instructions)
-            return
+            return CATALOGUES[options.dataset].instructions
         if options.check:
             found = catalogue(options, config)
             findings = check(found)
             for finding in findings:
                 print(f"{finding.kind}: {finding.path}: {finding.message}")
-            print(f"{len(found.videos)} videos, {len(findings)} findings; nothing was written.")
-            return
+            return f"{len(found.videos)} videos, {len(findings)} findings; nothing was written."
         report = run(options, config)
         for split, methods in report["counts"].items():
             for method, count in methods.items():
                 print(f"{split:10s} {method:20s} {count['videos']:6d} videos {count['images']:8d} images")
         print(f"dropped: {report['dropped'] or 'nothing'}; see {options.out}/dropped.csv")
-        print(f"Wrote {options.out}/manifest.csv and {options.out}/provenance.json.")
+        return f"Wrote {options.out}/manifest.csv and {options.out}/provenance.json."
 
     return launch(argv, body, doc=__doc__ or "", options=Options(), config=Config(), resumes=True)
 

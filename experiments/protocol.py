@@ -10,6 +10,7 @@ instead, and says so. Called again, it goes on.
 """
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Any, get_args
 
@@ -24,7 +25,7 @@ from experiments.config import PAPER, PRESETS, Config
 from experiments.demo import provenance
 from metaforge.alone import hold
 from metaforge.bounds import check_bounds
-from metaforge.commands import launch, setting, start
+from metaforge.commands import launch, python, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.official import unofficial
 from metaforge.evaluation.protocols import PROTOCOLS, Cell, Domains, Protocol, Selection, sources
@@ -239,18 +240,19 @@ def _trained(options: Options, config: Config, source: Domains, learner: str, se
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options: Options, config: Config) -> None:
+    def body(options: Options, config: Config) -> str:
         if options.list:
             for protocol in PROTOCOLS.values():
                 folders = sorted({d.folder for cell in protocol.cells for d in (cell.source, cell.target)})
                 print(f"{protocol.name}: {protocol.about}; needs {', '.join(folders)}.")
-            return
+            return ""
         from paper_figures.protocol_table import markdown
 
         report = run(options, config)
         print(markdown(report))
-        print(f"Wrote {options.workdir}/report.json. As LaTeX or CSV:")
-        print(f"  python -m paper_figures.protocol_table --report={options.workdir}/report.json --out=table.tex")
+        again = f"{python()} -m paper_figures.protocol_table {shlex.quote(f'--report={options.workdir}/report.json')}"
+        print(f"As LaTeX or CSV:\n  {again} --out=table.tex\n")
+        return f"Wrote {options.workdir}/report.json."
 
     presets = {name: PRESETS[name] for name in ("default", "paper", "strong")}
     return launch(argv, body, doc=__doc__ or "", options=Options(), config=PAPER, presets=presets, resumes=True)

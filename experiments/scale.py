@@ -25,6 +25,7 @@ from metaforge.data.episodes import EpisodeSampler
 from metaforge.data.manifest import read_manifest, write_manifest
 from metaforge.errors import InputError
 from metaforge.runs import write_json
+from metaforge.whole import whole_file
 
 METHODS, FRAMES = 5, 32
 
@@ -97,10 +98,13 @@ def run(options: Options) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             write_manifest(folder, rows(count))
             command = [sys.executable, "-m", "experiments.scale", f"--child={folder}"]
-            done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+            done = subprocess.run(
+                command, capture_output=True, text=True, encoding="utf-8", check=True, cwd=Path(__file__).parents[1]
+            )
         report["rows"].append(json.loads(done.stdout.splitlines()[-1]))
         print(markdown(report).splitlines()[-1], flush=True)
-    write_json(options.out, report)
+    with whole_file(options.out, new=True) as made:
+        write_json(made, report)
     return report
 
 
@@ -121,12 +125,11 @@ def markdown(report: dict[str, Any]) -> str:
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options: Options) -> None:
+    def body(options: Options) -> str:
         if options.child:
-            print(json.dumps(measure(options.child)))
-            return
+            return json.dumps(measure(options.child))
         print(markdown(run(options)))
-        print(f"Wrote {options.out}.")
+        return f"Wrote {options.out}."
 
     return launch(argv, body, doc=__doc__ or "", options=Options())
 

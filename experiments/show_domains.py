@@ -64,7 +64,7 @@ def run(options: Options, config: Config) -> Image.Image:
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options: Options, config: Config) -> None:
+    def body(options: Options, config: Config) -> str:
         if Path(options.out).suffix != ".png":
             raise InputError(f"out: '{options.out}' is no .png. Choose one.")
         if Path(options.out).exists():
@@ -73,7 +73,7 @@ def main(argv: list[str]) -> int:
         sheet = run(options, config)
         with whole_file(options.out, new=True) as made:
             sheet.save(made)
-        print(f"Wrote {options.out}: a row a domain; for each face real, forged, mask.")
+        return f"Wrote {options.out}: a row a domain; for each face real, forged, mask."
 
     return launch(argv, body, doc=__doc__ or "", options=Options(), config=Config())
 

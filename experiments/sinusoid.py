@@ -46,6 +46,7 @@ from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval
 from metaforge.objectives import loss_fn, squared_error
 from metaforge.runs import Run, read_rows, write_json
+from metaforge.whole import write_text
 
 SHOTS, STEPS = (5, 10), (0, 1, 5, 10)
 PAPER = {"maml": {1: 0.67, 5: 0.38, 10: 0.35}, "pretrain": {1: 2.41, 5: 2.23, 10: 2.19}}
@@ -237,19 +238,23 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
     config.check()
     directory = Run(workdir, dataclasses.asdict(config)).directory
     if (directory / "report.json").exists():
-        return json.loads((directory / "report.json").read_text())
+        return json.loads((directory / "report.json").read_text(encoding="utf-8"))
     runs = {name: Run(directory / name, dataclasses.asdict(config)) for name in PAPER}
     params = {name: train(config, name, part, quiet=quiet) for name, part in runs.items()}
     seconds = {name: sum(row["seconds"] for row in read_rows(directory / name)) for name in PAPER}
     report = {"config": dataclasses.asdict(config), "rows": judge(config, params), "seconds": seconds}
-    (directory / "report.md").write_text(table(report) + "\n")
+    write_text(directory / "report.md", table(report) + "\n")
     write_json(directory / "report.json", report)
     return report
 
 
 def main(argv: list[str]) -> int:
     """The command."""
-    body = lambda options, config: print(table(run(config, options.workdir)))
+
+    def body(options: Options, config: Config) -> str:
+        print(table(run(config, options.workdir)))
+        return f"\nWrote {options.workdir}/report.json and report.md."
+
     return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=Config(), presets=PRESETS)
 
 

@@ -36,6 +36,7 @@ from metaforge.commands import flags_of, launch, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import Queries
 from metaforge.runs import Run
+from metaforge.whole import write_text
 
 STUDY = Config(baseline=False, width=16, iterations=300, log_every=20, checkpoint_every=300)
 """How every model of a study is trained unless flags say otherwise."""
@@ -126,14 +127,14 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
         for found in mapped(run_unit, units, workers=workers):
             bar.update(len(found))
             table = live()
-            (workdir / "table.md").write_text(table + "\n")
+            write_text(workdir / "table.md", table + "\n")
             if not quiet:
                 bar.write(f"\n{table}\n")
     report = _report(options, config, methods, targets, grid, queries) | {"provenance": where}
     report |= {"minutes": (time.time() - began) / 60, "cells_of_earlier_calls": earlier}
     report["verdict"] = _study_tables.verdict(report)
     whole.finish(report)
-    (workdir / "report.md").write_text(_study_tables.markdown(report))
+    write_text(workdir / "report.md", _study_tables.markdown(report))
     return report
 
 
@@ -229,14 +230,14 @@ def _numbers(name: str, text: str, *, least: int) -> tuple[int, ...]:
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options: Options, config: Config) -> None:
+    def body(options: Options, config: Config) -> str:
         run(options, config)
-        print("\n" + (Path(options.workdir) / "report.md").read_text())
-        print(f"Wrote {options.workdir}/report.json, report.md and table.md.")
+        print("\n" + (Path(options.workdir) / "report.md").read_text(encoding="utf-8", errors="surrogateescape"))
         asked = [METHODS[name] for name in chosen(options.methods, STUDIES[options.study])]
         parts = [part for one in asked for part in parts_of(dataclasses.replace(config, learner=one.learner))]
         parts += [RULE_OF[one.rule] for one in asked if one.rule in RULE_OF]
-        print(f"\nPlease cite what it stands on:\n\n{mf.citation(*parts)}", end="")
+        print(f"Please cite what it stands on:\n\n{mf.citation(*parts)}")
+        return f"Wrote {options.workdir}/report.json, report.md and table.md."
 
     return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=STUDY, presets=PRESETS)
 

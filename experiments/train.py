@@ -288,15 +288,15 @@ def parts_of(config: Config) -> list[str]:
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options: Options, config: Config) -> None:
+    def body(options: Options, config: Config) -> str:
         connect(options.coordinator, options.processes, options.process)
         report = run(config, options.workdir)
         rule = report["adaptation"]
         how = f"{rule['steps']} steps of {rule['optimizer']} at {rule['rate']:g} adapt best"
         how = f"it adapts as {rule['optimizer']} does" if rule["optimizer"] == config.learner else how
         auc = f"AUC {rule['validation_auc']:.3f}"
-        print(f"{options.workdir}: trained {config.iterations} steps; on source validation {how} ({auc}).")
-        print(f"\nPlease cite what it stands on:\n\n{mf.citation(*parts_of(config))}", end="")
+        print(f"Please cite what it stands on:\n\n{mf.citation(*parts_of(config))}")
+        return f"Wrote {options.workdir}: trained {config.iterations} steps; on source validation {how} ({auc})."
 
     return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=Config(), presets=PRESETS)
 

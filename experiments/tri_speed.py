@@ -9,6 +9,7 @@ looks at 3,600 features of 768 numbers, five classes, 32 slots.
 import dataclasses
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,9 @@ from experiments._tri_config import Config
 from experiments.demo import provenance
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, setting, start
+from metaforge.errors import InputError
 from metaforge.runs import write_json
+from metaforge.whole import whole_file
 
 KINDS = 5
 
@@ -121,25 +124,29 @@ def rows(report: dict) -> list[str]:
 def run(options: Options) -> dict:
     """Measures, and writes the numbers."""
     check_bounds(options)
+    if Path(options.out).exists():
+        raise InputError(f"out: '{options.out}' exists already. Choose another --out; nothing was overwritten.")
     report = {
         "command": f"python -m experiments.tri_speed --size={options.size} --rounds={options.rounds}",
         "provenance": provenance(),
         "steps": steps(options),
         "refresh": {mode: refresh(mode) for mode in (("safe", "literal") if options.literal else ("safe",))},
     }
-    write_json(options.out, report)
+    with whole_file(options.out, new=True) as made:
+        write_json(made, report)
     return report
 
 
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options: Options) -> None:
+    def body(options: Options) -> str:
         report = run(options)
         print("\n".join(["| what | tri-training | binary | ratio |", "|---|---|---|---|", *rows(report)]))
         for mode, one in report["refresh"].items():
             print(f"refresh, {mode}: {one['seconds']:.2f} s, {one['clusters']} clusters, d^2 / D "
                   f"{one['calibration']:.2f}")  # fmt: skip
+        return f"Wrote {options.out}."
 
     return launch(argv, body, doc=__doc__ or "", options=Options())
 

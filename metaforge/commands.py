@@ -70,14 +70,12 @@ def launch(
 
     Args:
         argv: the command line, program first.
-        body: the command.
+        body: the command; the text that it returns is printed last, and says where the result is.
         doc: what `--help` prints first.
         options: a dataclass instance; each field is a flag `--field`. A default of `...` makes it required.
         config: a dataclass instance; each field is a flag `--config.field`.
         presets: configurations by name, chosen with `--preset`; flags are laid over the preset.
         resumes: whether the command, interrupted and called again, goes on from a checkpoint.
-
-    What `body` returns is printed last, if it is text: where the result is.
 
     Returns:
         0, or 2 after one line on standard error for what the caller got wrong, or 130 when interrupted.
@@ -87,10 +85,9 @@ def launch(
     try:
         options, config = _parse(argv, doc, options, config, presets or {})
         last = body(options) if config is None else body(options, config)
-        if isinstance(last, str):
+        if last:
             print(last)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # a pipe that is closed, or a full disk, is heard of here and not after the end
+        _flush()
         return 0
     except _HelpShownError:
         return 0
@@ -107,12 +104,11 @@ def launch(
         print(f"{program}: cannot read or write{where}: {error.strerror or error}. "
               "Check the path, its permissions and the free space.", file=sys.stderr)  # fmt: skip
         return 2
-    except RuntimeError as error:
-        if "nable to initialize backend" not in str(error):
+    except (RuntimeError, AssertionError):
+        if _has_device():
             raise
-        asked = os.environ.get("JAX_PLATFORMS", "")
-        print(f"{program}: JAX cannot use what JAX_PLATFORMS='{asked}' asks for ({str(error).splitlines()[0][:200]}). "
-              "Unset it, or install JAX for that device.", file=sys.stderr)  # fmt: skip
+        print(f"{program}: JAX has no device here for JAX_PLATFORMS='{os.environ.get('JAX_PLATFORMS', '')}'. Unset it, "
+              "set it to cpu, or install JAX for that device.", file=sys.stderr)  # fmt: skip
         return 2
     except KeyboardInterrupt:
         after = (
@@ -124,11 +120,25 @@ def launch(
         return 130
 
 
+def _has_device() -> bool:
+    """Whether JAX, if it was asked for at all, can compute on something."""
+    jax = sys.modules.get("jax")
+    try:
+        return jax is None or bool(jax.devices())
+    except (RuntimeError, AssertionError):  # in some versions one, in some the other
+        return False
+
+
+def _flush() -> None:
+    """A pipe that is closed, or a full disk, is heard of now and not after the end; who closed the output has none."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
 def _end_output() -> None:
     """Drops what standard output does not take any more: Python would try it again at the end, and complain."""
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        _flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # type: ignore[union-attr]
 
@@ -200,7 +210,7 @@ def _compiled_programs() -> str:
     """A folder for compiled programs of this kind of processor, or "" where none can be made."""
     processor = Path("/proc/cpuinfo")
     # Programs use what instructions the processor has; home folders are shared among machines.
-    lines = processor.read_text().splitlines() if processor.exists() else []
+    lines = processor.read_text(encoding="utf-8").splitlines() if processor.exists() else []
     kind = next((line for line in lines if line.startswith(("flags", "Features"))), platform.machine())
     root = cache_folder()
     if root is None:
@@ -219,7 +229,7 @@ def python() -> str:
     if sys.prefix == sys.base_prefix or os.environ.get("VIRTUAL_ENV") == sys.prefix:
         return "python"
     path = environment / "bin" / "python"
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 class _HelpShownError(Exception):
@@ -249,6 +259,7 @@ def _parse(argv: Sequence[str], doc: str, options: Any, config: Any, presets: di
         raise InputError(text.replace("could not convert string to float:", "give a number, not")) from None
     if values["help"].value:
         _print_help(doc, values, options, config)
+        _flush()
         raise _HelpShownError
     if len(rest) > 1:
         raise InputError(f"unexpected argument '{rest[1]}'. Flags look like --name=value; --help lists them.")

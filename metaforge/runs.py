@@ -67,7 +67,7 @@ class Run:
         """Appends a row; it is on its way to the disk when this returns. Of several processes the first one writes."""
         if not is_writer():
             return
-        with open(self.directory / "log.jsonl", "a") as file:
+        with open(self.directory / "log.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
             file.flush()
 
@@ -242,7 +242,7 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
         InputError: when it cannot be read or is no object.
     """
     try:
-        found = json.loads(Path(path).read_text())
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"run: cannot read '{path}' ({_line(error)}). Restore it, or choose another run.") from None
     if not isinstance(found, dict):
@@ -255,7 +255,7 @@ def read_rows(directory: str | os.PathLike, *, name: str = "log.jsonl") -> list[
     path = Path(directory) / name
     if not path.exists():
         return []
-    lines = path.read_text().split("\n")
+    lines = path.read_text(encoding="utf-8").split("\n")
     try:
         # What follows the last newline was not finished.
         return [json.loads(line) for line in lines[:-1] if line]

@@ -95,7 +95,7 @@ def fastest(
     digest = hashlib.sha256(json.dumps(dict(key), sort_keys=True).encode()).hexdigest()[:16]
     remembered = Path(cache) / f"fastest-{digest}.json" if cache else None
     try:
-        found = json.loads(remembered.read_text()) if remembered else {}
+        found = json.loads(remembered.read_text(encoding="utf-8")) if remembered else {}
         if found.get("fastest") in programs and set(found["ms"]) == set(programs):
             return found["fastest"]
     except (OSError, ValueError, KeyError, AttributeError):
@@ -107,7 +107,9 @@ def fastest(
         try:
             remembered.parent.mkdir(parents=True, exist_ok=True)
             temporary = remembered.with_suffix(f".{os.getpid()}.tmp")
-            temporary.write_text(json.dumps({"key": dict(key), "ms": ms, "fastest": best}, indent=2) + "\n")
+            temporary.write_text(
+                json.dumps({"key": dict(key), "ms": ms, "fastest": best}, indent=2) + "\n", encoding="utf-8"
+            )
             temporary.replace(remembered)
         except OSError:
             pass  # a cache is a convenience

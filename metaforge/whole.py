@@ -69,6 +69,24 @@ def whole_file(path: str | os.PathLike, *, new: bool = False) -> Iterator[Path]:
         made.unlink(missing_ok=True)
 
 
+def write_text(path: str | os.PathLike, text: str) -> None:
+    r"""Writes a text whole or not at all, as UTF-8; names of files in it keep the bytes that they have.
+
+    Args:
+        path: what it is to be called.
+        text: what it holds.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_text(f"{folder}/report.md", "of 'caf\udce9'")
+        ...     Path(folder, "report.md").read_bytes()
+        b"of 'caf\xe9'"
+    """
+    with whole_file(path) as made:
+        made.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
 @contextlib.contextmanager
 def claimed(path: str | os.PathLike) -> Iterator[None]:
     """A new folder's name, kept for this process while it makes what goes there: two cannot both work for one place.

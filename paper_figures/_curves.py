@@ -37,9 +37,11 @@ def find_runs(patterns: str) -> list[Path]:
     Raises:
         InputError: when there is none.
     """
-    # Nothing but * is a pattern, so that a folder may have brackets in its name.
-    shapes = [glob.escape(pattern.strip()).replace("[*]", "*") for pattern in patterns.split(",")]
-    found = [Path(name) for shape in shapes for name in sorted(glob.glob(shape))]
+    found = []
+    for pattern in [patterns] if Path(patterns).is_dir() else map(str.strip, patterns.split(",")):
+        # What looks like a pattern may be a folder's name; then that is meant.
+        as_it_stands = glob.escape(pattern).replace("[*]", "*")
+        found += [Path(name) for name in sorted(glob.glob(as_it_stands) or glob.glob(pattern))]
     folders = {folder.resolve(): folder for folder in found if (folder / "config.json").exists()}
     if not folders:
         raise InputError(f"runs: no run matches '{patterns}'. Give folders that hold config.json and log.jsonl.")

@@ -22,8 +22,8 @@ class Options:
     target: str = setting("", "A held-out method; default: their mean, or the only one.")
 
 
-def draw(options: Options) -> None:
-    """Draws the figure."""
+def draw(options: Options) -> str:
+    """Draws the figure, and says where it is."""
     report = read_json(options.report)
     targets = report.get("targets")
     if not isinstance(targets, dict) or not targets:
@@ -43,7 +43,7 @@ def draw(options: Options) -> None:
         axes.axvline(0.0, color="black", lw=0.8)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(f"AUC minus binary ({one['auc']['binary']['value']:.3f}), {name}", fontsize=8)
-    print(f"Wrote {options.out}: {', '.join(rows)}; {name}.")
+    return f"Wrote {options.out}: {', '.join(rows)}; {name}."
 
 
 def main(argv: list[str]) -> int:

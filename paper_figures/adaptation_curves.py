@@ -9,8 +9,8 @@ from paper_figures._study import PALETTE, Options, named, read_report, row_at, s
 _MARKS, _LINES = "osD^vP*X", ("-", "--", "-.", ":")
 
 
-def draw(options: Options) -> None:
-    """Draws the figure."""
+def draw(options: Options) -> str:
+    """Draws the figure, and says where it is."""
     report, target = read_report(options)
     shots, steps = report["grid"]["shots"], report["grid"]["steps"]
     ordered = sorted(report["methods"], key=lambda name: name != report["baseline"])
@@ -32,7 +32,7 @@ def draw(options: Options) -> None:
         panels[0].set_ylabel(f"AUC, {named(target, report)}", fontsize=7)
         handles, labels = panels[-1].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6), frameon=False, fontsize=7)
-    print(f"Wrote {options.out}: {', '.join(ordered)}; {named(target, report)}.")
+    return f"Wrote {options.out}: {', '.join(ordered)}; {named(target, report)}."
 
 
 def _line(axes, points, look) -> None:

@@ -10,8 +10,8 @@ from metaforge.runs import read_rows
 from paper_figures._tri import BESIDE, PALETTE, Options, column, page, runs_of
 
 
-def draw(options: Options, row: str = "full") -> None:
-    """Draws the figure."""
+def draw(options: Options, row: str = "full") -> str:
+    """Draws the figure, and says where it is."""
     runs = runs_of(options.runs, row)
     steps, total = column(runs, "clusters")
     names = [name for name in read_rows(runs[0])[-1] if name.startswith("clusters/")]
@@ -24,7 +24,7 @@ def draw(options: Options, row: str = "full") -> None:
             axes.plot(steps, values, style, color=PALETTE[index % len(PALETTE)], lw=1.1, label=name.partition("/")[2])
         axes.set(xlabel="steps", ylabel="subclusters", ylim=(0, None))
         axes.legend(**BESIDE, title=f"mean of {len(runs)} run{'s' * (len(runs) > 1)}")
-    print(f"Wrote {options.out}: {len(runs)} runs of '{row}'.")
+    return f"Wrote {options.out}: {len(runs)} runs of '{row}'."
 
 
 def main(argv: list[str]) -> int:

@@ -11,8 +11,8 @@ from metaforge.errors import InputError
 from paper_figures._study import Options, named, read_report, sheet
 
 
-def draw(options: Options) -> None:
-    """Draws the figure."""
+def draw(options: Options) -> str:
+    """Draws the figure, and says where it is."""
     report, target = read_report(options)
     most = max(report["grid"]["shots"])
     rows = [
@@ -39,7 +39,7 @@ def draw(options: Options) -> None:
         axes.set_xlabel(f"AUC minus {report['baseline']}, {most} shots, {named(target, report)}")
         axes.grid(axis="x", color="#dddddd", lw=0.6)
         axes.set_axisbelow(True)
-    print(f"Wrote {options.out}: {len(main_rows)} methods against {report['baseline']}; {named(target, report)}.")
+    return f"Wrote {options.out}: {len(main_rows)} methods against {report['baseline']}; {named(target, report)}."
 
 
 def main(argv: list[str]) -> int:

@@ -25,8 +25,8 @@ class Options:
     out: str = setting(..., "The figure: .png or .pdf.", place="file")
 
 
-def draw(options: Options) -> None:
-    """Draws the figure."""
+def draw(options: Options) -> str:
+    """Draws the figure, and says where it is."""
     rows = read_rows(options.run, name="agreement.jsonl") if Path(options.run).is_dir() else []
     if not rows:
         raise InputError(f"--run: no agreement.jsonl in '{options.run}'. Run the study with --agreement=100, and give "
@@ -40,7 +40,7 @@ def draw(options: Options) -> None:
             axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
             axes.set_yticks(range(len(names)), names if not place else [], fontsize=7)
         figure.colorbar(image, ax=panels, label="cosine", fraction=0.03)
-    print(f"Wrote {options.out}: {len(names)} domains at steps {', '.join(str(row['step']) for row in rows)}.")
+    return f"Wrote {options.out}: {len(names)} domains at steps {', '.join(str(row['step']) for row in rows)}."
 
 
 def main(argv: list[str]) -> int:

@@ -16,7 +16,7 @@ from paper_figures._curves import find_runs
 from paper_figures._tri import BESIDE, PALETTE, Options, page
 
 
-def draw(options: Options) -> None:
+def draw(options: Options) -> str:
     """Draws the figure of the first run."""
     run = find_runs(options.runs)[0]
     try:
@@ -42,7 +42,7 @@ def draw(options: Options) -> None:
         axes.scatter(*flat(centers), s=55, marker="X", color="white", edgecolor="black", lw=0.9, label="centre")
         axes.set(xlabel="first direction", ylabel="second direction")
         axes.legend(**BESIDE, markerscale=1.3, title=f"{share:.0%} of the variance")
-    print(f"Wrote {options.out}: {len(rows)} features, {len(centers)} centres, {len(outliers)} outliers of '{run}'.")
+    return f"Wrote {options.out}: {len(rows)} features, {len(centers)} centres, {len(outliers)} outliers of '{run}'."
 
 
 def main(argv: list[str]) -> int:

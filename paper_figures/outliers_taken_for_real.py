@@ -14,8 +14,8 @@ from paper_figures._tri import COLOURS, Options, column, page, runs_of
 NAME = "outliers_taken_for_real"
 
 
-def draw(options: Options) -> None:
-    """Draws the figure."""
+def draw(options: Options) -> str:
+    """Draws the figure, and says where it is."""
     rows = {(read_config(run) or {}).get("row") for run in find_runs(options.runs)}
     # Rows that draw outliers and have a class for them.
     wanted = [row for row in ("full", "no contrastive loss", "fixed clusters") if row in rows]
@@ -31,7 +31,7 @@ def draw(options: Options) -> None:
         axes.axhline(0.5, color="black", lw=0.8, ls="--")
         axes.set(xlabel="steps", ylabel="outliers taken for real", ylim=(0, 1))
         axes.legend(frameon=False, fontsize=7, title="mean; band: range over seeds", title_fontsize=7)
-    print(f"Wrote {options.out}: {', '.join(wanted)}.")
+    return f"Wrote {options.out}: {', '.join(wanted)}."
 
 
 def main(argv: list[str]) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 from metaforge.commands import launch, setting, start
 from metaforge.errors import InputError
-from metaforge.whole import whole_file
+from metaforge.whole import write_text
 from paper_figures._protocol_report import NAMES, PLAIN, notes, read_report
 
 
@@ -122,15 +122,13 @@ def as_csv(report: dict[str, Any]) -> str:
 FORMATS = {".md": markdown, ".tex": latex, ".csv": as_csv}
 
 
-def write(options: Options) -> None:
-    """Writes the table."""
+def write(options: Options) -> str:
+    """Writes the table, and says where it is."""
     suffix = Path(options.out).suffix
     if suffix not in FORMATS:
         raise InputError(f"--out={options.out}: the ending must be one of {', '.join(FORMATS)}.")
-    text = FORMATS[suffix](read_report(options.report))
-    with whole_file(options.out) as made:
-        made.write_text(text, encoding="utf-8")
-    print(f"Wrote {options.out}.")
+    write_text(options.out, FORMATS[suffix](read_report(options.report)))
+    return f"Wrote {options.out}."
 
 
 def main(argv: Sequence[str]) -> int:

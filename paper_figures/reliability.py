@@ -24,8 +24,8 @@ class Options:
     methods: str = setting("", "Rows of the study, comma-separated; the baseline and at most four others by default.")
 
 
-def draw(options: Options) -> None:
-    """Draws the figure."""
+def draw(options: Options) -> str:
+    """Draws the figure, and says where it is."""
     report, _ = _study.read_report(_study.Options(run=options.run, out=options.out))
     others = [name for name in report["methods"] if name != report["baseline"]]
     methods = [name.strip() for name in options.methods.split(",") if name.strip()] or [report["baseline"], *others[:4]]
@@ -48,7 +48,7 @@ def draw(options: Options) -> None:
             panel.legend(fontsize=6, frameon=False, loc="lower right", handlelength=1.2, borderpad=0,
                          title="shots: ECE", title_fontsize=6)  # fmt: skip
         axes[0].set_ylabel("share of fakes")
-    print(f"Wrote {options.out}: {', '.join(methods)}.")
+    return f"Wrote {options.out}: {', '.join(methods)}."
 
 
 def main(argv: list[str]) -> int:

@@ -13,8 +13,8 @@ from metaforge.errors import InputError
 from paper_figures._study import Options, named, read_report, row_at, sheet
 
 
-def draw(options: Options) -> None:
-    """Draws the figure."""
+def draw(options: Options) -> str:
+    """Draws the figure, and says where it is."""
     report, target = read_report(options)
     shots, steps = report["grid"]["shots"], report["grid"]["steps"]
     grids = {}
@@ -40,7 +40,7 @@ def draw(options: Options) -> None:
             axes.set_xlabel("steps")
         panels[0].set_ylabel("labelled images a class")
         figure.colorbar(image, ax=panels, label=f"AUC, {named(target, report)}", fraction=0.03)
-    print(f"Wrote {options.out}: {', '.join(grids)}; {named(target, report)}.")
+    return f"Wrote {options.out}: {', '.join(grids)}; {named(target, report)}."
 
 
 def main(argv: list[str]) -> int:

@@ -53,8 +53,8 @@ def by_domain(folders: Sequence[Path], column: str) -> dict[str, tuple[np.ndarra
             for name in domains}  # fmt: skip
 
 
-def draw(options: Options) -> None:
-    """Draws the figure."""
+def draw(options: Options) -> str:
+    """Draws the figure, and says where it is."""
     folders = _curves.find_runs(options.runs)
     sides = {"query loss (nats)": "query_loss", "weight of a task": "weight"}
     found = {label: by_domain(folders, column) for label, column in sides.items()}
@@ -71,7 +71,7 @@ def draw(options: Options) -> None:
         panels[0].set_yscale("log")
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize=7)
-    print(f"Wrote {options.out}: {len(found['weight of a task'])} domains, {len(folders)} seeds.")
+    return f"Wrote {options.out}: {len(found['weight of a task'])} domains, {len(folders)} seeds."
 
 
 def main(argv: list[str]) -> int:

@@ -12,9 +12,9 @@ from metaforge.commands import launch, start
 from paper_figures._curves import Options, draw_column, find_runs
 
 
-def draw(options: Options) -> None:
+def draw(options: Options) -> str:
     """Draws the figure of the runs that the command names."""
-    print(draw_runs(find_runs(options.runs), options.out, learners=options.learners, by=options.by))
+    return draw_runs(find_runs(options.runs), options.out, learners=options.learners, by=options.by)
 
 
 def draw_runs(runs: Sequence[Path], out: str | Path, *, learners: str = "maml,daml", by: str = "learner") -> str:

@@ -157,5 +157,8 @@ def test_a_run_ends_with_what_to_cite(tmp_path, monkeypatch, capsys):
     rule = {"steps": 5, "optimizer": "sgd", "rate": 0.1, "validation_auc": 0.7}
     monkeypatch.setattr(train, "run", lambda config, workdir: {"adaptation": rule})
     assert train.main(["train", f"--workdir={tmp_path}", "--config.learner=anil", "--config.methods=smooth"]) == 0
-    _, _, cited = capsys.readouterr().out.partition("Please cite what it stands on:")
+    _, _, rest = capsys.readouterr().out.partition("Please cite what it stands on:")
+    cited, _, last = rest.rpartition("Wrote ")
+    assert last.startswith(f"{tmp_path}: trained ")
+    assert last.count("\n") == 1
     assert list(entries(cited)) == ["raghu2020anil", "finn2017maml", "huang2007lfw", "metaforge"]

@@ -1,14 +1,20 @@
 """Commands: a dataclass becomes flags, an error one line and exit code 2."""
 
+import ast
 import dataclasses
 import os
+import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 
+from metaforge import commands
 from metaforge.commands import launch, setting, start
 from metaforge.errors import InputError
+
+ROOT = Path(__file__).parent.parent
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +100,88 @@ def test_a_programming_error_is_not_hidden():
 
     with pytest.raises(KeyError):
         call("--out=x", body=body)
+
+
+def test_what_a_command_returns_is_its_last_line(capsys):
+    assert call("--out=x", body=lambda *_: print("cite this") or "Wrote x.")[0] == 0
+    assert capsys.readouterr().out == "cite this\nWrote x.\n"
+
+
+COMMANDS = [path for folder in ("experiments", "paper_figures") for path in sorted((ROOT / folder).glob("*.py"))
+            if "launch(argv, " in path.read_text(encoding="utf-8")]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
+def test_every_command_returns_where_its_result_is_and_prints_it_nowhere_else(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    (launched,) = [call for call in calls if call.func.id == "launch"]
+    (body,) = [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == launched.args[1].id
+    ]
+    assert isinstance(body.returns, ast.Name)
+    assert body.returns.id == "str"
+    assert isinstance(body.body[-1], ast.Return)
+    printed = [ast.unparse(call) for call in calls if call.func.id == "print"]
+    assert not [text for text in printed if "Wrote" in text or "Saved" in text]
+
+
+def printed_by(code, **environment):
+    """What another process prints, as bytes, and what it says of errors."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"from metaforge.commands import *\n{code}"], env=os.environ | environment,
+        capture_output=True, check=True,
+    )  # fmt: skip
+    return done.stdout, done.stderr
+
+
+def test_names_of_files_are_printed_byte_for_byte_and_other_letters_somehow():
+    code = (
+        "class Options: pass\n"
+        "import dataclasses; dataclasses.dataclass(Options)\n"
+        "launch(['prog'], lambda _: 'caf\\udce9 \\u2192 \\udcff', doc='', options=Options())"
+    )
+    for encoding, arrow in (("utf-8", b"\xe2\x86\x92"), ("latin-1", b"\\u2192"), ("gbk", b"\xa1\xfa")):
+        assert printed_by(code, PYTHONIOENCODING=encoding, PYTHONUTF8="1")[0] == b"caf\xe9 " + arrow + b" \xff\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full disk to write to")
+def test_an_output_that_takes_nothing_more_is_one_line(capsys, monkeypatch):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert call("--out=x", body=lambda *_: "Wrote x.")[0] == 2
+    assert "No space left" in capsys.readouterr().err
+
+
+def test_an_output_that_is_closed_is_no_error(monkeypatch):
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes, "w", encoding="utf-8") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert call("--out=x", body=lambda *_: "Wrote x.")[0] == 0
+    monkeypatch.setattr(sys, "stdout", None)  # as where the shell was told `>&-`
+    assert call("--out=x", body=lambda *_: "Wrote x.")[0] == 0
+
+
+@pytest.mark.parametrize("error", [RuntimeError("Unable to initialize backend 'cuda'\nmore"), AssertionError()])
+def test_a_device_that_jax_has_not_is_one_line(error, monkeypatch, capsys):
+    def fail(*_):
+        raise error
+
+    with pytest.raises(type(error)):  # JAX has one, so it is an error of ours
+        call("--out=x", body=fail)
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    monkeypatch.setattr(jax, "devices", fail)
+    assert call("--out=x", body=fail)[0] == 2
+    said = capsys.readouterr().err
+    assert "JAX has no device here for JAX_PLATFORMS='cuda'" in said
+    assert said.count("\n") == 1
+
+
+def test_without_a_home_folder_no_compiled_program_is_kept(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where neither HOME nor the user is known
+    assert commands._compiled_programs() == ""
 
 
 def test_help_lists_every_flag_with_default_choices_and_what_the_paper_leaves_open(capsys):

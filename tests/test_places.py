@@ -97,14 +97,15 @@ def test_what_is_written_never_lies_among_what_is_read(tmp_path, capsys):
 
 
 def test_figures_find_runs_in_folders_of_any_name(tmp_path):
-    for name in ("lr=[0.1]", "lr=0", "b\\c", "a?c"):
+    for name in ("lr=[0.1]", "lr=0", "b\\c", "a?c", "a,c"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text("{}", encoding="utf-8")
     of = lambda *names: [tmp_path / name for name in names]
     assert _curves.find_runs(f"{tmp_path}/lr=[0.1]") == of("lr=[0.1]")
-    assert _curves.find_runs(f"{tmp_path}/lr=*, {tmp_path}/b\\c,{tmp_path}/a?c") == of(
-        "lr=0", "lr=[0.1]", "b\\c", "a?c"
-    )
+    assert _curves.find_runs(f"{tmp_path}/lr=*, {tmp_path}/b\\c") == of("lr=0", "lr=[0.1]", "b\\c")
+    assert _curves.find_runs(f"{tmp_path}/a?c") == of("a?c")
+    assert _curves.find_runs(f"{tmp_path}/a,c") == of("a,c")
+    assert _curves.find_runs(f"{tmp_path}/lr=[0-2]") == of("lr=0")
 
 
 NAMES = ("workdir", "out", "run", "runs", "report", "model", "images", "faces", "landmarks", "data", "keeps")

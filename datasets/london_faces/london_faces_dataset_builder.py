@@ -43,7 +43,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             features=tfds.features.FeaturesDict(features),
             homepage="https://doi.org/10.6084/m9.figshare.5047666",
             license="CC BY 4.0",
-            citation=(Path(__file__).parent / "CITATIONS.bib").read_text(),
+            citation=(Path(__file__).parent / "CITATIONS.bib").read_text(encoding="utf-8"),
         )
 
     def _split_generators(self, dl_manager):

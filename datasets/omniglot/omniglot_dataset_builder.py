@@ -41,7 +41,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             features=tfds.features.FeaturesDict(features),
             homepage="https://github.com/brendenlake/omniglot",
             license="MIT",
-            citation=(Path(__file__).parent / "CITATIONS.bib").read_text(),
+            citation=(Path(__file__).parent / "CITATIONS.bib").read_text(encoding="utf-8"),
         )
 
     def _split_generators(self, dl_manager):

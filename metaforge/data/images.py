@@ -263,7 +263,7 @@ def read_folder(path: FilePath, *, size: int, what: str = "images", max_pixels: 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     Image.new("RGB", (9, 7)).save(Path(folder, "good.png"))
-        ...     _ = Path(folder, "bad.jpg").write_text("not an image")
+        ...     _ = Path(folder, "bad.jpg").write_text("not an image", encoding="utf-8")
         ...     faces = read_folder(folder, size=8)
         >>> faces.images.shape, faces.names, [skipped.path for skipped in faces.skipped]
         ((1, 8, 8, 3), ['good.png'], ['bad.jpg'])

@@ -77,7 +77,8 @@ def read_manifest(path: FilePath, *, size: int) -> Records:
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     _ = Path(folder, "manifest.csv").write_text("path,label,method\na.png,real,\nb.png,fake,swap\n")
+        ...     rows = "path,label,method\na.png,real,\nb.png,fake,swap\n"
+        ...     _ = Path(folder, "manifest.csv").write_text(rows, encoding="utf-8")
         ...     records = read_manifest(folder, size=32)
         >>> records.label.tolist(), records.method.tolist(), records.image.shape
         ([0, 1], ['', 'swap'], (2, 32, 32, 3))

@@ -55,7 +55,7 @@ def test_called_again_it_trains_nothing_and_says_the_same(finished, monkeypatch)
 def test_it_ends_by_naming_its_files_and_three_commands(finished, capsys):
     demo.main(["demo", f"--workdir={finished}", *FLAGS])
     text = capsys.readouterr().out
-    assert f"{finished}/report.json" in text
+    assert text.splitlines()[-1].startswith(f"Wrote {finished}/report.json")
     assert text.split("Next:")[1].count("python -m experiments.") == 3
 
 

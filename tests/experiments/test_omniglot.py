@@ -326,7 +326,7 @@ def test_a_run_in_parts_is_one_that_was_not_interrupted(whole, unpacked, tmp_pat
 
 def test_a_finished_run_is_returned_without_its_data_and_other_data_are_refused(whole, unpacked, tmp_path, capsys):
     assert omniglot.main(flags("nowhere", whole)) == 0
-    assert capsys.readouterr().out == (whole / "report.md").read_text()
+    assert capsys.readouterr().out.startswith((whole / "report.md").read_text())
     assert omniglot.main(flags("nowhere", whole, seeds=2)) == 2
     assert "seeds: 1 there, 2 asked" in capsys.readouterr().err
     other = write(tmp_path / "other", noise=0.1)

@@ -134,7 +134,7 @@ def test_a_task_on_which_descent_diverges_counts_as_the_cap_and_is_counted():
 def test_a_finished_run_is_returned_as_it_is_and_never_overwritten(workdir, capsys):
     report = (workdir / "report.json").read_bytes()
     assert sinusoid.main(["sinusoid", f"--workdir={workdir}", *SHORT]) == 0
-    assert capsys.readouterr().out == (workdir / "report.md").read_text()
+    assert capsys.readouterr().out.startswith((workdir / "report.md").read_text())
     assert sinusoid.main(["sinusoid", f"--workdir={workdir}", *SHORT, "--config.seeds=2"]) == 2
     assert "another configuration (seeds: 1 there, 2 asked)" in capsys.readouterr().err
     assert (workdir / "report.json").read_bytes() == report

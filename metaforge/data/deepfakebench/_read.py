@@ -67,7 +67,7 @@ def read_deepfakebench(
         >>> bench = {"Celeb-DF-v2": {"CelebDFv2_fake": {"test": {"id0_id1_0000": frames}}}}
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder, "Celeb-DF-v2.json")
-        ...     _ = file.write_text(json.dumps(bench))
+        ...     _ = file.write_text(json.dumps(bench), encoding="utf-8")
         ...     (row,) = read_deepfakebench(file, strip="data")
         >>> row["path"], row["label"], row["method"], row["identity"], row["frame"]
         ('Celeb-DF-v2/x/id0_id1_0000/007.png', 1, 'Celeb-synthesis', 'celeb_df/id0', 7)
