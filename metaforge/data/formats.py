@@ -72,6 +72,16 @@ def what_it_is(head: bytes) -> tuple[str, str]:
     return next((about for mark, about in _BEGINNINGS.items() if begins.startswith(mark.lower())), ("", ""))
 
 
+def is_image(head: bytes) -> bool:
+    """Whether a file begins as an image of the formats that are read, whole or not.
+
+    Example:
+        >>> is_image(b"GIF89a"), is_image(b"words")
+        (True, False)
+    """
+    return head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8")) or head[8:12] == b"WEBP"
+
+
 def hdr_of(head: bytes) -> str:
     """The name of the HDR curve that the beginning of a PNG or AVIF file names, or "".
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError, features
 
-from metaforge.data.formats import READ, SUFFIXES, hdr_of, what_it_is
+from metaforge.data.formats import READ, SUFFIXES, hdr_of, is_image, what_it_is
 from metaforge.data.pixels import Unreadable, tiff_tags, to_rgb
 from metaforge.errors import InputError
 
@@ -314,6 +314,8 @@ def _decode(stream: Any, name: str, max_pixels: int) -> np.ndarray:
         except Image.DecompressionBombError as error:
             raise _too_large(name, "far too many pixels", max_pixels) from error
         except UnidentifiedImageError as error:
+            if is_image(head):
+                raise _refusal(name, "it is cut off or broken. Copy or download it again.") from error
             found, remedy = what_it_is(head)
             if found:
                 raise _refusal(name, f"its content is {found}, not an image that can be read. {remedy}") from error

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Int
 
 from metaforge.data.display import hdr, shown, stretched, the_film
-from metaforge.data.formats import SUFFIXES
+from metaforge.data.formats import SUFFIXES, is_image, what_it_is
 from metaforge.data.images import FilePath, list_images, read_image
 from metaforge.errors import InputError
 
@@ -175,9 +175,7 @@ def _decoded(path: FilePath, max_pixels: int) -> Iterator[tuple[Any, Any]]:
         raise _refusal(path, "it is empty. Copy or download it again.")
     av = _pyav()
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
-    with _failures(
-        path, "its content is not a video that can be read", "Give an MP4, MOV, MKV, WebM, AVI or MPEG file."
-    ):
+    with _failures(path, *_what_it_is(path)):
         container = av.open(os.fspath(path), metadata_errors="ignore", options=options)
     count = 0
     with container, _failures(path, "it is cut off or broken", "Copy or download it again."):
@@ -199,6 +197,18 @@ def _decoded(path: FilePath, max_pixels: int) -> Iterator[tuple[Any, Any]]:
                 count += 1
     if count == 0:
         raise _refusal(path, "it has no frame. Copy or download it again.")
+
+
+def _what_it_is(path: FilePath) -> tuple[str, str]:
+    """Why a file cannot be opened as a video, and what to do, by its first bytes."""
+    with _failures(path, "it cannot be opened", "Check its permissions."), open(path, "rb") as stream:
+        head = stream.read(64)
+    if is_image(head):
+        return "its content is an image, not a video that can be read", "Give it the ending of an image, such as .png."
+    found, remedy = what_it_is(head)
+    if found and not found.startswith("a video"):
+        return f"its content is {found}, not a video that can be read", remedy
+    return "its content is not a video that can be read", "Give an MP4, MOV, MKV, WebM, AVI or MPEG file."
 
 
 @contextmanager

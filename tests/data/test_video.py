@@ -155,7 +155,11 @@ def test_what_is_not_a_video_is_refused_by_name(tmp_path):
     whole = write_video(tmp_path / "whole.mp4", stairs(8)).name
     (tmp_path / "list.mp4").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{whole}\n#EXT-X-ENDLIST\n")
     (tmp_path / "concat.mp4").write_text(f"ffconcat version 1.0\nfile {whole}\n")
+    Image.new("RGB", (8, 8)).save(tmp_path / "image.mp4", "PNG")
+    (tmp_path / "page.mp4").write_text("<html>404</html>")
     reasons = {
+        "image.mp4": "its content is an image, not a video",
+        "page.mp4": "its content is a web page, not a video",
         "missing.mp4": "no such file",
         "empty.mp4": "it is empty",
         "text.mp4": "not a video that can be read",
