@@ -66,7 +66,6 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
     if not paths:
         raise InputError(f"faces: no image in '{source}'. Give a folder that holds some ({', '.join(sorted(READ))}).")
     points = _read_landmarks(root, landmarks)
-    used = {file.relative_to(root).as_posix() for file in root.glob("landmarks*.npz")}
     faces, skipped = [], []
     for path in paths:
         name = path.relative_to(root).as_posix()
@@ -87,7 +86,9 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
             f"faces: none of the {len(skipped)} images in '{source}' can be read; the first: {skipped[0].reason} "
             "Give a folder of intact photographs."
         )
-    return FaceSet(faces, skipped + [other for other in left_out(root, what="faces") if other.path not in used])
+    return FaceSet(
+        faces, skipped + [other for other in left_out(root, what="faces") if (root / other.path).resolve() not in used]
+    )
 
 
 def split_people(
@@ -155,8 +156,12 @@ def _person(name: str, pattern: str) -> str:
     return found.group(1)
 
 
+def _landmark_files(root: Path, given: str) -> list[Path]:
+    return [Path(given)] if given else sorted(root.glob("landmarks*.npz"))
+
+
 def _read_landmarks(root: Path, given: str) -> dict[str, np.ndarray]:
-    files = [Path(given)] if given else sorted(root.glob("landmarks*.npz"))
+    files = _landmark_files(root, given)
     if not files:
         return {}
     try:

@@ -83,15 +83,17 @@ def is_image(head: bytes) -> bool:
 
 
 def hdr_of(head: bytes) -> str:
-    """The name of the HDR curve that the beginning of a PNG or AVIF file names, or "".
+    r"""The name of the HDR curve that the beginning of a PNG or AVIF file names, or "".
 
     Example:
-        >>> hdr_of(b"... cICP" + bytes([9, 16, 0, 1]))
+        >>> hdr_of(b"\x89PNG..., cICP" + bytes([9, 16, 0, 1]))
         'PQ'
     """
-    for mark, place in ((b"cICP", 5), (b"colrnclx", 11)):
-        at = head.find(mark)
-        # A PNG says it before its pixels, in which any bytes may stand.
-        if at >= 0 and (mark != b"cICP" or b"IDAT" not in head[:at]):
-            return HDR.get(int.from_bytes(head[at + place : at + place + 1]), "")
-    return ""
+    if head.startswith(b"\x89PNG"):
+        said, mark, place = head.partition(b"IDAT")[0], b"cICP", 5  # before the pixels, in which any bytes may stand
+    elif head[4:8] == b"ftyp":
+        said, mark, place = head, b"colrnclx", 11
+    else:
+        return ""
+    curve = said.partition(mark)[2][place - len(mark) :]
+    return HDR.get(curve[0], "") if curve else ""
