@@ -86,9 +86,9 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
             f"faces: none of the {len(skipped)} images in '{source}' can be read; the first: {skipped[0].reason} "
             "Give a folder of intact photographs."
         )
-    return FaceSet(
-        faces, skipped + [other for other in left_out(root, what="faces") if (root / other.path).resolve() not in used]
-    )
+    used = {file.resolve() for file in _landmark_files(root, landmarks)}
+    skipped += [other for other in left_out(root, what="faces") if (root / other.path).resolve() not in used]
+    return FaceSet(faces, skipped)
 
 
 def split_people(
