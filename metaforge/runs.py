@@ -242,7 +242,7 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
         InputError: when it cannot be read or is no object.
     """
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = _parsed(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"run: cannot read '{path}' ({_line(error)}). Restore it, or choose another run.") from None
     if not isinstance(found, dict):
@@ -258,9 +258,22 @@ def read_rows(directory: str | os.PathLike, *, name: str = "log.jsonl") -> list[
     lines = path.read_text(encoding="utf-8").split("\n")
     try:
         # What follows the last newline was not finished.
-        return [json.loads(line) for line in lines[:-1] if line]
+        return [_parsed(line) for line in lines[:-1] if line]
     except ValueError as error:
         raise InputError(f"run: '{path}' is damaged ({_line(error)}). Restore it, or choose another run.") from None
+
+
+def _parsed(text: str) -> Any:
+    """JSON in which no name stands twice in one object: the last would win in silence."""
+
+    def gathered(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise ValueError(f"'{next(name for name in names if names.count(name) > 1)}' is there twice")
+        return found
+
+    return json.loads(text, object_pairs_hook=gathered)
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:

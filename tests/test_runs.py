@@ -82,6 +82,17 @@ def test_the_fingerprint_sees_values_paths_dtypes_and_shapes():
     assert base not in {runs.fingerprint(other) for other in others}
 
 
+def test_a_name_that_is_there_twice_is_refused_and_nan_is_read(tmp_path):
+    (tmp_path / "config.json").write_text('{"seed": 1, "inner": {"rate": 1, "rate": 2}}')
+    with pytest.raises(InputError, match="'rate' is there twice"):
+        runs.read_config(tmp_path)
+    (tmp_path / "log.jsonl").write_text('{"loss": NaN}\n')
+    assert np.isnan(runs.read_rows(tmp_path)[0]["loss"])
+    (tmp_path / "log.jsonl").write_text('{"step": 1, "step": 2}\n')
+    with pytest.raises(InputError, match="'step' is there twice"):
+        runs.read_rows(tmp_path)
+
+
 def test_a_missing_or_damaged_config_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no config"):
         runs.read_config(tmp_path)

@@ -1,12 +1,14 @@
 """Real faces, from the photographs that ship with scikit-image or from any folder, and their split by person."""
 
 import re
+import unicodedata
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from metaforge.data.copies import groups, picture_key
 from metaforge.data.formats import READ
 from metaforge.data.images import Skipped, left_out, list_images, read_image, square
 from metaforge.errors import InputError
@@ -45,11 +47,13 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
             `<folder>__<file stem>`. By default any `landmarks*.npz` in the folder.
 
     Returns:
-        A `FaceSet`, in the order of the paths.
+        A `FaceSet`, in the order of the paths. Of photographs with equal pixels the first is taken, and people who
+        share one are one person, so that nobody is in two splits.
 
     Raises:
-        InputError: when the folder is missing or holds no readable image, the expression does not match, or a
-            photograph's landmarks are no landmarks.
+        InputError: when the folder is missing or holds no readable image; the expression is none, has no group, does
+            not match or finds one person in all photographs; several files of landmarks are in the folder, they are
+            of other photographs, or no landmarks.
 
     Example:
         >>> faces, skipped = load_faces("lfw", size=32)
@@ -60,31 +64,54 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
         Huang et al., *Labeled Faces in the Wild*, UMass Amherst technical report 07-49, 2007.
     """
     if source == EMBEDDED:
+        for name, given in (("identity", identity), ("landmarks", landmarks)):
+            if given:
+                raise InputError(f"{name}: '{given}' is for a folder, not the embedded faces. Leave it out.")
         return FaceSet(_embedded(size), [])
     root = Path(source)
     paths = list_images(root, what="faces")
     if not paths:
         raise InputError(f"faces: no image in '{source}'. Give a folder that holds some ({', '.join(sorted(READ))}).")
+    names = [path.relative_to(root).as_posix() for path in paths]
+    person = _people(names, identity)
     points = _read_landmarks(root, landmarks)
+    if points and not points.keys() & {_landmarks_key(name) for name in names}:
+        raise InputError(
+            f"landmarks: none is of a photograph in '{source}'; the first is called '{next(iter(points))}', and "
+            f"'{_landmarks_key(names[0])}' would be of the first photograph. Give the file of these photographs."
+        )
     faces, skipped = [], []
-    for path in paths:
-        name = path.relative_to(root).as_posix()
+    shown: dict[str, list[str]] = {}
+    for path, name in zip(paths, names, strict=True):
         try:
             image = read_image(path)
         except InputError as error:
             skipped.append(Skipped(name, str(error)))
             continue
-        marks = points.get(name.rsplit(".", 1)[0].replace("/", "__"))
+        same = shown.setdefault(picture_key(image) or name, [])
+        same.append(name)
+        if len(same) > 1:
+            skipped.append(Skipped(name, f"the same picture as '{same[0]}'. Left out; one of them is enough."))
+            continue
+        marks = points.get(_landmarks_key(name))
         if marks is not None:
             _check_landmarks(marks, name)
             image, marks = _crop_to_landmarks(image, marks, size=size)
         else:
             image = square(image, size=size)
-        faces.append(Face(image, marks, name, _person(name, identity)))
+        faces.append(Face(image, marks, name, person[name]))
     if not faces:
         raise InputError(
             f"faces: none of the {len(skipped)} images in '{source}' can be read; the first: {skipped[0].reason} "
             "Give a folder of intact photographs."
+        )
+    # Whoever shares a photograph cannot be told apart.
+    one = groups([person[name] for name in same] for same in shown.values())
+    faces = [face._replace(identity=one(face.identity)) for face in faces]
+    if identity and len(faces) > 1 and len({face.identity for face in faces}) == 1:
+        raise InputError(
+            f"identity: '{identity}' finds one person, '{faces[0].identity}', in all {len(faces)} photographs, which "
+            "then cannot be split by person. Give one whose brackets tell people apart."
         )
     used = {file.resolve() for file in _landmark_files(root, landmarks)}
     skipped += [other for other in left_out(root, what="faces") if (root / other.path).resolve() not in used]
@@ -142,18 +169,30 @@ def _embedded(size: int) -> list[Face]:
     ]
 
 
-def _person(name: str, pattern: str) -> str:
+def _people(names: list[str], pattern: str) -> dict[str, str]:
+    """Who is in each photograph, before any of them is read."""
     if not pattern:
-        return name
+        return {name: name for name in names}
     try:
-        found = re.search(pattern, name)
+        search = re.compile(pattern)
     except re.error as error:
         raise InputError(f"identity: '{pattern}' is not a regular expression ({error}).") from None
-    if found is None or not found.groups() or not found.group(1):
-        raise InputError(
-            f"identity: '{pattern}' finds no group in '{name}'. It needs one pair of brackets that matches."
-        )
-    return found.group(1)
+    if not search.groups:
+        raise InputError(f"identity: '{pattern}' finds no group, for it has none. Put brackets around the person.")
+    people = {}
+    for name in names:
+        found = search.search(name)
+        if found is None or not (found.group(1) or "").strip():
+            raise InputError(
+                f"identity: '{pattern}' finds no group in '{name}'. It needs one pair of brackets that matches."
+            )
+        # Two ways to write a letter are one name.
+        people[name] = unicodedata.normalize("NFC", found.group(1).strip())
+    return people
+
+
+def _landmarks_key(name: str) -> str:
+    return name.rsplit(".", 1)[0].replace("/", "__")
 
 
 def _landmark_files(root: Path, given: str) -> list[Path]:
@@ -164,6 +203,10 @@ def _read_landmarks(root: Path, given: str) -> dict[str, np.ndarray]:
     files = _landmark_files(root, given)
     if not files:
         return {}
+    if len(files) > 1:
+        raise InputError(
+            f"landmarks: '{files[0].name}' and '{files[1].name}' are both in '{root}'. Say which by `landmarks`."
+        )
     try:
         archive = np.load(files[0], allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):

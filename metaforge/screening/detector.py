@@ -170,7 +170,7 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
         params, _ = _kept(about, jax.eval_shape(model.init, jax.random.key(0), image))
         source = weights or about.get("weights", {}).get("source", "")
         wanted = about.get("weights", {}).get("sha256", "")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, re.error) as error:
         raise InputError(f"model: config.json in '{directory}' is damaged ({error}). Adapt again.") from None
     if weights and not wanted:
         raise InputError(f"--weights: the detector in '{directory}' holds all of its parameters. Leave them out.")

@@ -249,6 +249,39 @@ def test_the_harnesss_validation_video_without_a_name_gets_its_folders(tmp_path)
     assert found["test"] == bench["DFDC"]["DFDC_Fake"]["test"]
 
 
+@pytest.mark.parametrize("name", ["{}.png", "frame_{}.png", "frame{:04d}.jpg", "c23_{}_face.png"])
+def test_frames_are_paired_by_their_number_in_whatever_order_they_come(tmp_path, name):
+    listed = {"FF-real": ("000", (2, 10, 30)), "FF-DF": ("000_003", (10, 40, 2))}
+    bench = {
+        label: {"test": {"c23": {v: {"label": label, "frames": [f"{v}/{name.format(n)}" for n in numbers]}}}}
+        for label, (v, numbers) in listed.items()
+    }
+    (tmp_path / "FF.json").write_text(json.dumps({"FaceForensics++": bench}))
+    found = [(row["frame"], row["pair"]) for row in read_deepfakebench(tmp_path / "FF.json")]
+    assert found == [(n, f"faceforensics/real/000#{n}") for n in (2, 10, 30, 10, 40, 2)]
+
+
+def test_frames_that_no_number_tells_apart_have_no_pair(tmp_path):
+    listed = {"FF-real": ("000", "abc"), "FF-DF": ("000_003", ("3_face0", "4_face0", "9_face0"))}
+    bench = {
+        label: {"test": {"c23": {v: {"label": label, "frames": [f"{v}/{name}.png" for name in names]}}}}
+        for label, (v, names) in listed.items()
+    }
+    (tmp_path / "FF.json").write_text(json.dumps({"FaceForensics++": bench}))
+    rows = read_deepfakebench(tmp_path / "FF.json")
+    assert [(row["frame"], row["pair"]) for row in rows] == [(n, "") for n in (0, 1, 2)] * 2
+
+
+def test_a_name_that_is_there_twice_is_refused_and_a_path_has_one_spelling(tmp_path):
+    entry = '{"label": "a_real", "frames": [".\\\\v//./1.png"]}'
+    file = tmp_path / "a.json"
+    file.write_text(f'{{"a": {{"a_real": {{"test": {{"v": {entry}}}}}}}}}')
+    assert [row["path"] for row in read_deepfakebench(file)] == ["v/1.png"]
+    file.write_text(f'{{"a": {{"a_real": {{"test": {{"v": {entry}, "v": {entry.replace("1.png", "2.png")}}}}}}}}}')
+    with pytest.raises(InputError, match="has 'v' twice in one place"):
+        read_deepfakebench(file)
+
+
 def test_frames_are_counted_by_place_where_a_name_is_no_number(tmp_path):
     frames = {"a": ["9.png", "10.png"], "b": ["x.png", "3.png"], "c": ["20260101123456789.png", "1.png"]}
     bench = {"set": {"set_real": {"test": {v: {"label": "set_real", "frames": f} for v, f in frames.items()}}}}

@@ -46,6 +46,53 @@ def test_the_person_is_what_the_expression_finds(tmp_path):
     assert [face.identity for face in faces] == ["001", "001", "002"]
 
 
+def noise(path, seed):
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (20, 20, 3), np.uint8)).save(path)
+
+
+def test_a_photograph_under_two_names_counts_once_and_people_who_share_one_are_one(tmp_path):
+    for place, seed in (("anna/1.png", 1), ("anna/2.png", 2), ("ben/1.bmp", 2), ("ben/3.png", 3), ("carl/1.png", 4)):
+        noise(tmp_path / place, seed)
+    faces, skipped = load_faces(str(tmp_path), size=16, identity="^([^/]+)/")
+    assert [(face.name, face.identity) for face in faces] == [
+        ("anna/1.png", "anna"), ("anna/2.png", "anna"), ("ben/3.png", "anna"), ("carl/1.png", "carl"),
+    ]  # fmt: skip
+    assert [skip.path for skip in skipped] == ["ben/1.bmp"]
+    assert "same picture as 'anna/2.png'" in skipped[0].reason
+    faces, skipped = load_faces(str(tmp_path), size=16)
+    assert len({face.identity for face in faces}) == len(faces) == 4
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("(", "is not a regular expression"),
+        (r"^\w+", "finds no group, for it has none"),
+        (r"^(\d+)_", "finds no group in 'anna.png'"),
+        (r"(x?)", "finds no group in"),
+        (r"\.(png)$", "finds one person, 'png', in all 2 photographs"),
+    ],
+)
+def test_an_expression_that_tells_nobody_apart_is_one_line(tmp_path, pattern, message):
+    for seed, name in enumerate(("anna.png", "ben.png")):
+        noise(tmp_path / name, seed)
+    with pytest.raises(InputError, match=message):
+        load_faces(str(tmp_path), size=16, identity=pattern)
+    with pytest.raises(InputError, match="is for a folder, not the embedded faces"):
+        load_faces("lfw", size=16, identity=pattern)
+
+
+def test_landmarks_of_other_photographs_and_two_files_of_them_are_refused(tmp_path):
+    picture(1).save(tmp_path / "a.png")
+    np.savez(tmp_path / "landmarks.npz", b=np.zeros((3, 2)))
+    with pytest.raises(InputError, match="the first is called 'b', and 'a' would be of the first photograph"):
+        load_faces(str(tmp_path), size=16)
+    np.savez(tmp_path / "landmarks2.npz", a=np.zeros((3, 2)))
+    with pytest.raises(InputError, match=r"'landmarks\.npz' and 'landmarks2\.npz' are both in"):
+        load_faces(str(tmp_path), size=16)
+
+
 def test_landmarks_crop_the_photograph_around_them_and_move_with_it(tmp_path):
     image = np.zeros((120, 100, 3), np.uint8)
     image[40:81, 30:71] = 200

@@ -1,11 +1,12 @@
 """From DeepfakeBench's JSON to rows of a manifest."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from metaforge.data.catalogues._base import shown
+from metaforge.data.catalogues._scan import read_json
 from metaforge.data.deepfakebench._names import (
     COMPRESSIONS,
     DATASETS,
@@ -42,7 +43,8 @@ def read_deepfakebench(
     - In the harness's own DFDC.json the split "val" may be one video without a name: it gets its folder's.
     - A video's own label is that of its place; a label that is a method's name here ("Deepfakes", and "real" in a set
       that we know) is written as the harness's; other keys than label, frames and masks, and masks of no frame, go.
-    - Frames come in the order of their number, or as they stand where some name is no number.
+    - Frames come in the order of their number, the last in each name ("frame_0010", "000_10"), and are paired by it.
+      Where such numbers do not tell the frames of a video apart, they come as they stand, and have no pair.
 
     The splits are taken as they stand. In files of the harness itself some are the same videos twice
     (`overlapping_splits` mends them).
@@ -62,7 +64,7 @@ def read_deepfakebench(
             after stripping.
 
     Example:
-        >>> import tempfile
+        >>> import json, tempfile
         >>> frames = {"label": "CelebDFv2_fake", "frames": ["data\\Celeb-DF-v2\\x\\id0_id1_0000\\007.png"]}
         >>> bench = {"Celeb-DF-v2": {"CelebDFv2_fake": {"test": {"id0_id1_0000": frames}}}}
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -72,10 +74,15 @@ def read_deepfakebench(
         >>> row["path"], row["label"], row["method"], row["identity"], row["frame"]
         ('Celeb-DF-v2/x/id0_id1_0000/007.png', 1, 'Celeb-synthesis', 'celeb_df/id0', 7)
     """
+    twice: list[str] = []
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_json(Path(path), twice=twice)
+    except ValueError as error:
         raise InputError(f"deepfakebench: '{path}' cannot be read as JSON ({error}). Check the file.") from error
+    if twice:
+        raise InputError(
+            f"deepfakebench: '{path}' has '{shown(twice[0])}' twice in one place, and they differ. Keep one of them."
+        )
     rows: list[dict[str, Any]] = []
     try:
         for dataset, of_label in content.items():
@@ -136,6 +143,9 @@ def _rows(
     method, of = method_of(name, label, kind, video, labels), family(name)
     identity, donor, scene = people(name, video, kind)
     paths = [_clean(written, strip) for written in entry["frames"]]
+    numbers = _numbers(paths)
+    # By its place a frame would be paired with whatever the other list has there.
+    scene = scene if numbers else ""
     masks = {PurePosixPath(mask).name: mask for mask in (_clean(mask, strip) for mask in entry.get("masks", []))}
     return [
         {
@@ -144,24 +154,31 @@ def _rows(
             "compression": compression, "split": SPLITS[split], "frame": frame,
             "mask": masks.get(PurePosixPath(path).name, ""),
         }
-        for path, frame in zip(paths, _numbers(paths), strict=True)
+        for path, frame in zip(paths, numbers or range(len(paths)), strict=True)
     ]  # fmt: skip
 
 
-def _numbers(paths: list[str]) -> list[int]:
-    """The frames' numbers by their names; their places where a name is none that a table can hold."""
-    stems = [PurePosixPath(path).stem for path in paths]
-    if all(stem.isdecimal() and len(stem) < 20 and int(stem) <= _LARGEST for stem in stems):
-        return [int(stem) for stem in stems]
-    return list(range(len(stems)))
+def _numbers(paths: list[str]) -> list[int] | None:
+    """The frames' numbers, the last in each name; `None` where they do not tell the frames of a video apart."""
+    found = [re.findall(r"[0-9]+", PurePosixPath(path).stem) for path in paths]
+    if not all(digits and len(digits[-1]) < 20 and int(digits[-1]) <= _LARGEST for digits in found):
+        return None
+    numbers = [int(digits[-1]) for digits in found]
+    return numbers if len(set(numbers)) == len(set(paths)) else None
 
 
 def _clean(path: str, strip: str) -> str:
-    path, strip = (text.replace("\\", "/").removeprefix("./") for text in (path, strip))
+    path, strip = _plain(path), _plain(strip)
     if strip:
-        path = path.removeprefix(strip.rstrip("/") + "/")
+        path = path.removeprefix(strip + "/")
     if path.startswith("/") or re.match(r"[A-Za-z]:/", path):
         raise InputError(f"deepfakebench: '{path}' is absolute. Give what it begins with as `strip`.")
     if ".." in path.split("/"):
         raise InputError(f"deepfakebench: '{path}' leads out of its folder. Give what it begins with as `strip`.")
     return path
+
+
+def _plain(path: str) -> str:
+    """A path as it is spelt here, for one file has one name: without "./", "//" and backslashes."""
+    path = path.replace("\\", "/")
+    return "/" * path.startswith("/") + "/".join(part for part in path.split("/") if part not in ("", "."))
