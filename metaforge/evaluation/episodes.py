@@ -104,7 +104,8 @@ def episode_bootstrap(
         Domain to method to `Resampled`: differences and means over domains are taken resample by resample.
 
     Raises:
-        InputError: when shapes differ, episodes have different numbers of a class, or a score is not finite.
+        InputError: when shapes differ, episodes have different numbers of a class, a score is not finite, or people
+            and episodes are too few for any resample.
 
     Example:
         >>> labels = np.tile([0, 0, 1, 1], (2, 50, 1))
@@ -127,14 +128,23 @@ def episode_bootstrap(
     counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples).astype(np.float32)
     seeds = {np.shape(queries.labels)[0] for queries in domains.values()}
     slots = seed_slots(rng, max(seeds), resamples, True)
-    found = {}
+    found, measured = {}, np.ones(resamples, bool)
     # By name, so that the order in which domains were judged changes nothing.
     for (domain, queries), stream in zip(sorted(domains.items()), rng.spawn(len(domains)), strict=True):
-        found[domain] = _of_domain(queries, scores[domain], place, counts, slots, stream)
-    return {domain: found[domain] for domain in domains}
+        found[domain], weighs = _of_domain(queries, scores[domain], place, counts, slots, stream)
+        measured &= weighs
+    if not measured.any():
+        raise InputError("episodes: no resample holds a fake and a real of one episode. Give more people or episodes.")
+    # Of a resample without one there is no AUC: another stands in its place, the same in all domains.
+    rows = np.arange(resamples)
+    rows[~measured] = np.resize(np.flatnonzero(measured), int((~measured).sum()))
+    return {
+        domain: {name: one._replace(each=one.each[rows]) for name, one in found[domain].items()} for domain in domains
+    }
 
 
-def _of_domain(queries: Queries, methods, place, counts, slots, rng) -> dict[str, Resampled]:
+def _of_domain(queries: Queries, methods, place, counts, slots, rng) -> tuple[dict[str, Resampled], np.ndarray]:
+    """By method, and which of the resamples hold anything to be measured."""
     labels = np.asarray(queries.labels)
     seeds, episodes, _ = labels.shape
     order, fakes = _order(labels), int((labels[0, 0] == FAKE).sum())
@@ -157,10 +167,11 @@ def _of_domain(queries: Queries, methods, place, counts, slots, rng) -> dict[str
         weight += share * of_fakes.sum(axis=1) * of_reals.sum(axis=1)
         for name in methods:
             total[name] += share * ((of_fakes @ wins[name][episode]) * of_reals).sum(axis=1)
-    return {
+    found = {
         name: Resampled(float(wins[name].mean(dtype=np.float64)), total[name] / np.maximum(weight, 1e-30))
         for name in methods
     }
+    return found, weight > 0
 
 
 def _order(labels: np.ndarray) -> np.ndarray:

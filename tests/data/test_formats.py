@@ -113,6 +113,9 @@ def test_avif_is_read_where_pillow_can_and_named_where_it_cannot(monkeypatch):
         pixels = decode_image(saved(colours, "AVIF", exif=exif, quality=95))
         assert pixels.shape == (24, 16, 3)
         np.testing.assert_allclose(pixels[8, 8].astype(int), (200, 100, 40), atol=4)
+        hdr = bytearray(saved(colours, "AVIF"))
+        hdr[hdr.index(b"colrnclx") + 11] = 16
+        assert "HDR (PQ)" in refusal(bytes(hdr))
     monkeypatch.setattr(images, "_FORMATS", ("PNG", "JPEG"))
     assert "AVIF" in refusal(avif)
 

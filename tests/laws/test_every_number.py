@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from metaforge.evaluation import METRICS, bootstrap, fit_threshold, forgery_score, paired_p, video_scores
+from metaforge.evaluation.episodes import Queries, episode_bootstrap
 from metaforge.screening import score
 from metaforge.types import Outputs
 
@@ -104,3 +105,12 @@ def test_a_threshold_lies_between_two_scores_however_large_or_small():
     for low, high in ((-1.7e308, -1.6e308), (1.6e308, 1.7e308), (0.0, 5e-324), (5e-324, 1e-323), (0.5, 1.0)):
         threshold = fit_threshold([0, 1], [low, high])
         assert low <= threshold < high
+
+
+def test_an_episode_of_a_perfect_detector_is_perfect_on_every_resample():
+    # Half of the resamples hold one of the two people alone, and no pair to rank.
+    labels, people = np.array([[[0, 1]]]), np.array([[["ann", "bo"]]])
+    found = episode_bootstrap({"swap": Queries(labels, people)}, {"swap": {"own": labels, "worst": -labels}})["swap"]
+    assert found["own"].interval() == (1, 1, 1)
+    assert found["worst"].interval() == (0, 0, 0)
+    assert found["own"].minus(found["worst"]).p() < 0.01
