@@ -14,6 +14,7 @@ from experiments._study_judging import Grid, Trained, judge, validated
 from experiments._study_methods import METHODS, Method
 from experiments._study_models import Failure
 from experiments.config import LATER, Config
+from experiments.train import PASSING
 from metaforge.errors import InputError
 from metaforge.runs import Run, write_json
 
@@ -96,7 +97,7 @@ def _make(place: Path, method: Method, unit: Unit) -> None:
 def _trained(method: Method, unit: Unit) -> Trained:
     config = method.trained(dataclasses.replace(_study_data.held_out(unit.config, unit.target), seed=unit.seed))
     material = _study_data.material(config)
-    run = Run(model_path(unit.workdir, unit.target, method, unit.seed), settings(config))
+    run = Run(model_path(unit.workdir, unit.target, method, unit.seed), settings(config), passing=PASSING)
     if (run.directory / "failed.json").exists():
         raise Failure(json.loads((run.directory / "failed.json").read_text(encoding="utf-8"))["failed"])
     try:

@@ -56,7 +56,8 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         raise InputError("--config.learner, seed and holdout are the demo's own to set. Use --target and --seeds.")
     workdir, reports = Path(options.workdir), {}
     asked = {"target": options.target, "seeds": options.seeds, "draws": options.draws}
-    whole = Run(workdir, {"demo": asked, "config": dataclasses.asdict(config)})
+    passing = ("demo.seeds", "demo.draws", *(f"config.{name}" for name in train.PASSING))
+    whole = Run(workdir, {"demo": asked, "config": dataclasses.asdict(config)}, passing=passing)
     for target in targets:
         folder = workdir if len(targets) == 1 else workdir / target
         reports[target] = hold_out(target, folder, options, config)

@@ -42,7 +42,9 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     where = provenance()  # of the code that runs, not of what a long run finds when it ends
     rows, groups = rows_of(config), groups_of(options, config)
     workdir = Path(options.workdir)
-    whole = Run(workdir, {"target": options.target, **dataclasses.asdict(config)}, passing=_PASSING)
+    whole = Run(
+        workdir, {"target": options.target, **dataclasses.asdict(config)}, passing=(*_PASSING, "checkpoint_every")
+    )
     scores, tests = {}, {}
     with progress("fakeradar", len(groups) * len(rows) * config.seeds, unit="model", quiet=quiet) as bar:
         for targets, images in groups.items():
@@ -139,7 +141,10 @@ def hold_out(
     for row in rows:
         found: dict[str, list] = {name: [] for name in targets}
         for seed in range(config.seeds):
-            cell = Run(_place(workdir, targets, row, seed), {"row": row, "seed": seed, **_identity(config)})
+            cell = Run(
+                _place(workdir, targets, row, seed), {"row": row, "seed": seed, **_identity(config)},
+                passing=("checkpoint_every",),
+            )  # fmt: skip
             params = _tri.train(config, row, seed, source, validation, methods, cell)
             score = _tri.programs(config, row, 1 + len(methods)).score
 

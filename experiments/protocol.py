@@ -197,17 +197,16 @@ def _sha256(options: Options, config: Config, folder: str) -> str:
 def _begin(workdir: Path, options: Options, config: Config, sha256: dict[str, str]) -> dict[str, Any]:
     """Begins a table, or holds that the one there is the same, of the same data; returns what was asked for."""
     passing = ("workdir", "list", *train.PASSING)
-    asked = {
-        name: {field: value for field, value in dataclasses.asdict(given).items() if field not in passing}
-        for name, given in (("options", options), ("config", config))
-    }
+    fixed = lambda fields: {field: value for field, value in fields.items() if field not in passing}
+    asked = {name: fixed(dataclasses.asdict(given)) for name, given in (("options", options), ("config", config))}
     path = workdir / "protocol.json"
     if not path.exists():
         write_json(path, asked | {"sha256": sha256})
         return asked
     found = read_json(path)
     before = found.pop("sha256", {})
-    if found != asked:
+    # Tables that were begun earlier say some of what passes too.
+    if {name: fixed(fields) for name, fields in found.items()} != asked:
         other = [name for group, fields in asked.items() for name, value in fields.items()
                  if found.get(group, {}).get(name) != value]  # fmt: skip
         raise InputError(

@@ -29,7 +29,7 @@ from experiments._study_methods import METHODS, RULE_OF, STUDIES, chosen
 from experiments._workers import mapped
 from experiments.config import STRONG, Config
 from experiments.demo import provenance
-from experiments.train import parts_of
+from experiments.train import PASSING, parts_of
 from metaforge.backbones import choice
 from metaforge.bounds import Bounds, check_bounds
 from metaforge.commands import flags_of, launch, setting, start
@@ -73,7 +73,9 @@ class Options:
     workers: int = setting(0, "Processes; 0 for one a core on a CPU, and one on an accelerator.", most=10_000)
 
 
-_PASSING = ("workdir", "workers", "resamples", "methods", "seeds", "target")
+_PASSING = (
+    "workdir", "workers", "resamples", "methods", "seeds", "target", *(f"config.{name}" for name in PASSING)
+)  # fmt: skip
 """What asks for more or fewer cells, for the same faster, or for the same folder by another path."""
 
 

@@ -39,8 +39,8 @@ class Options:
     process: int = setting(0, "Which of them this is, from 0.", most=999_999)
 
 
-PASSING = ("memory_gb",)
-"""Settings that change nothing of what a run computes: one goes on with others."""
+PASSING = ("memory_gb", "devices", "checkpoint_every", "baseline")
+"""Settings that change nothing of what a run computes, but for rounding: one goes on with others."""
 
 
 def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:

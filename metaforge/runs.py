@@ -33,7 +33,8 @@ class Run:
         config: JSON-able; a directory that holds another configuration is refused.
 
     Other Arguments:
-        passing: fields of it that change nothing of what is computed, and may differ.
+        passing: fields of it that change nothing of what is computed, and may differ; one in a group of fields is
+            named with its group, as "config.devices".
 
     Raises:
         InputError: when the directory holds another configuration, naming the fields that differ, or when another
@@ -128,7 +129,7 @@ def refuse_another(directory: str | os.PathLike, config: dict[str, Any], *, pass
         config: JSON-able.
 
     Other Arguments:
-        passing: fields that may differ.
+        passing: fields that may differ, as in `Run`.
 
     Raises:
         InputError: when it is a file, or holds another configuration, naming the fields that differ.
@@ -138,7 +139,7 @@ def refuse_another(directory: str | os.PathLike, config: dict[str, Any], *, pass
     found = read_config(directory, missing_ok=True)
     if found is None:
         return
-    config = json.loads(json.dumps(config))
+    found, config = _flat(found), _flat(json.loads(json.dumps(config)))
     differing = [
         f"{name}: {found.get(name, 'absent')!r} there, {config.get(name, 'absent')!r} asked"
         for name in sorted({*found, *config} - {*passing})
@@ -149,6 +150,12 @@ def refuse_another(directory: str | os.PathLike, config: dict[str, Any], *, pass
             f"workdir: '{directory}' holds a run of another configuration ({'; '.join(differing)}). "
             "Choose another --workdir, or ask for the same."
         )
+
+
+def _flat(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration whose groups of fields are taken apart."""
+    groups = {name: value if isinstance(value, dict) else {"": value} for name, value in config.items()}
+    return {f"{name}.{one}".rstrip("."): value for name, group in groups.items() for one, value in group.items()}
 
 
 def latest_step(directory: str | os.PathLike) -> int:

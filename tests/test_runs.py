@@ -51,6 +51,19 @@ def test_another_configuration_is_refused_and_named_and_nothing_is_written(tmp_p
     assert (tmp_path / "run" / "config.json").read_bytes() == before
 
 
+def test_what_passes_may_differ_in_a_group_of_settings_too_and_nothing_else(tmp_path):
+    asked = {"config": {"lr": 0.1, "devices": 1}, "seeds": 3, "devices": 1}
+    runs.Run(tmp_path / "run", asked)
+    others = asked | {"config": {"lr": 0.1, "devices": 8}, "seeds": 1}
+    runs.refuse_another(tmp_path / "run", others, passing=("seeds", "config.devices"))
+    for passing, said in (
+        ((), r"\(config.devices: 1 there, 8 asked; seeds: 3 "),
+        (("seeds", "devices"), r"\(config.dev"),
+    ):
+        with pytest.raises(InputError, match=said):
+            runs.refuse_another(tmp_path / "run", others, passing=passing)
+
+
 def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path):
     (tmp_path / "run").write_text("precious")
     with pytest.raises(InputError, match="is a file"):

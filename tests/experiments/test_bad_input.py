@@ -60,6 +60,12 @@ def test_a_run_directory_of_another_configuration_is_left_alone(trained, capsys)
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == before
 
 
+@pytest.mark.parametrize("change", [{"devices": 0}, {"checkpoint_every": 2}, {"baseline": False}, {"memory_gb": 1.0}])
+def test_a_run_goes_on_with_other_settings_that_change_nothing_of_what_it_computes(trained, change):
+    report = train.run(dataclasses.replace(TINY, **change), trained, quiet=True)
+    assert report == runs.read_json(trained / "report.json")
+
+
 def test_a_full_disk_is_one_line(tmp_path, capsys, monkeypatch):
     def full(path, mode="r", **options):
         # /dev/full takes the call and refuses the bytes, as a full disk does.

@@ -1,6 +1,7 @@
-"""Two processes that train together end where one does."""
+"""Two processes, with a device each, that go on where one began end where it does."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -37,7 +38,9 @@ def params_of(folder):
     return runs.restore(folder, template).params
 
 
-def test_two_processes_equal_one(trained, tmp_path):
+def test_two_processes_go_on_where_one_began_and_equal_one(trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "two", ignore=shutil.ignore_patterns("erm", "report.json", "12"))
+    assert runs.latest_step(tmp_path / "two") == 8 < TINY.iterations
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
