@@ -70,7 +70,7 @@ def read_material(
 
     Raises:
         InputError: when there are too few labelled images, a method is missing, the test split has one class or one
-            person, or a support folder shares people or videos with it.
+            person, a support folder shares people or videos with it, or what is trained on shares a file with it.
     """
     target = cell.target
     other = support.get(target.folder, "")
@@ -86,6 +86,9 @@ def read_material(
     _refuse_unfit(test, target.folder)
     if lender is not opened:
         _refuse_shared(pool, test, other, target.folder)
+    if cell.source.folder != target.folder:
+        learned = _opened(data_dir, cell.source.folder, size, frames).splits
+        _refuse_one_file((learned.train, learned.validation), test, cell.source.folder, target.folder)
     origin = {"": f"the train split of {target.folder}", ASIDE: f"videos of {target.folder} set aside from its test"}
     return Material(
         pool, test, origin.get(other, f"the train split of {other}"), sorted({opened.sha256, lender.sha256})
@@ -160,8 +163,19 @@ def _refuse_unfit(test: TestSplit, folder: str) -> None:
 def _refuse_shared(pool: Records, test: TestSplit, lender: str, folder: str) -> None:
     ours = {*pool.identity.tolist(), *pool.donor.tolist(), *pool.video.tolist(), *pool.originals().tolist()} - {""}
     shared = sorted(ours & {*test.identity.tolist(), *test.video.tolist()})
+    _refuse_one_file((pool,), test, lender, folder)
     if shared:
         raise InputError(
             f"--support={folder}={lender}: '{shared[0]}' is in the train split of {lender} and in the test split of "
             f"{folder}. Give a folder that shares nobody with it."
         )
+
+
+def _refuse_one_file(learned: Sequence[Records], test: TestSplit, source: str, folder: str) -> None:
+    """Folders of two names may be linked to one, or share files."""
+    for records in learned:
+        if file := test.shared(records):
+            raise InputError(
+                f"{source}: its file '{file}' is in the test split of {folder} too, by this name or another. "
+                "Take it out of one of them."
+            )

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from metaforge.data.copies import file_codes
 from metaforge.data.files import ImageFiles
 from metaforge.data.records import Records, check_splits_are_disjoint
 from metaforge.errors import InputError
@@ -47,6 +48,17 @@ class TestSplit:
                 raise InputError(f"test split: no fakes of method '{name}'. Prepare the data with it.")
         keep = (records.label == REAL) | np.isin(records.method, list(methods))
         return TestSplit(records.take(np.flatnonzero(keep)))
+
+    def shared(self, records: Records) -> str:
+        """A file of a table that is judged here too, by whatever name (`metaforge.data.copies.file_codes`), or "".
+
+        Of images in memory, which have no names, nothing is asked.
+        """
+        ours, theirs = self.__records.image, records.image
+        if not (isinstance(ours, ImageFiles) and isinstance(theirs, ImageFiles)):
+            return ""
+        both = np.flatnonzero(np.isin(file_codes(theirs), file_codes(ours)))
+        return str(theirs.paths[both[0]]) if len(both) else ""
 
     def score(
         self, scorer: Callable[[np.ndarray], np.ndarray], *, batch: int = 1024, deal: int | None = None

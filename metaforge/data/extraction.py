@@ -20,7 +20,7 @@ from PIL import Image
 from metaforge.data.catalogues import Video, read_member_frames
 from metaforge.data.crops import Crop, apply_crop, crop_transform, rescaled
 from metaforge.data.images import decode_image, square
-from metaforge.data.video import count_frames, even_frames, read_frames
+from metaforge.data.video import count_frames, even_frames, frame_names, read_frames
 from metaforge.errors import InputError
 from metaforge.types import FAKE
 
@@ -107,9 +107,17 @@ def extract(unit: Sequence[Video], *, root: Path, out: Path, rule: Rule, find: C
             dropped.append(Dropped(video.key, -1, str(error)))
     readable = [video for video in unit if video.key in counts]
     paired = len(readable) > 1 and readable[0] is unit[0]
+    places, alone = _partners(root, readable) if paired else ({}, [])
+    dropped += alone
+    readable = [video for video in readable if not places or video.key in places]
     shared: dict[int, _Cut] | None = None
     for video in readable:
-        frames = even_frames(min(counts.values()) if paired else counts[video.key], rule.frames)
+        if places:
+            chosen = even_frames(len(places[video.key]), rule.frames)
+            frames = {places[video.key][at]: places[unit[0].key][at] for at in chosen.tolist()}
+        else:
+            count = min(counts.values()) if paired else counts[video.key]
+            frames = {at: at for at in even_frames(count, rule.frames).tolist()}
         try:
             kept, lost, cuts = _cut(root, out, video, frames, shared, rule, find)
         except InputError as error:
@@ -123,14 +131,43 @@ def extract(unit: Sequence[Video], *, root: Path, out: Path, rule: Rule, find: C
         if not kept:
             dropped.append(Dropped(video.key, -1, "no frame is left"))
         elif video.mask and rule.crop != "whole":
-            dropped += _masks(root, out, video, kept, cuts, rule)
+            dropped += _masks(root, out, video, kept, cuts, rule, {frame: place for place, frame in frames.items()})
     return Extracted(rows, dropped)
 
 
-def _cut(root: Path, out: Path, video: Video, frames: np.ndarray, shared: dict[int, _Cut] | None, rule: Rule, find):
-    """The rows of a video, the frames without a face, and where each crop lies: as in `shared`, if that is given."""
+def _partners(root: Path, unit: Sequence[Video]) -> tuple[dict[str, list[int]], list[Dropped]]:
+    """Of folders of frames, where the frames lie that all of them have, by their numbers: never by their places.
+
+    Nothing where places say the same as numbers, as in folders of which one ends before the other, or where one is a
+    video file, whose frames have no names. A fake that shares no frame with its real video is left out, as are the
+    frames that are not in all of the others.
+    """
+    named = {video.key: None if "::" in video.path else frame_names(root / video.path) for video in unit}
+    names = {key: found for key, found in named.items() if found is not None}
+    shortest = min(map(len, names.values()), default=0)
+    if len(names) < len(unit) or len({tuple(found[:shortest]) for found in names.values()}) == 1:
+        return {}, []
+    real = names[unit[0].key]
+    apart = [key for key, found in names.items() if not set(found) & set(real)]
+    dropped = [Dropped(key, -1, "no frame has the number of a frame of its real video") for key in apart]
+    names = {key: found for key, found in names.items() if key not in apart}
+    common = set.intersection(*map(set, names.values()))
+    dropped += [
+        Dropped(key, place, "no frame of this number in every video of its kind")
+        for key, found in names.items() for place, name in enumerate(found) if name not in common
+    ]  # fmt: skip
+    at = {key: {name: place for place, name in enumerate(found)} for key, found in names.items()}
+    return {key: [at[key][name] for name in real if name in common] for key in names}, dropped
+
+
+def _cut(root: Path, out: Path, video: Video, frames: dict[int, int], shared: dict[int, _Cut] | None, rule: Rule, find):
+    """The rows of a video, the frames without a face, and where each crop lies: as in `shared`, if that is given.
+
+    `frames` are the places to read, and those of the real video's frames that they go with.
+    """
     rows, lost, cuts = [], [], dict[int, _Cut]()
-    for frame, image in _frames(root, video, frames):
+    for place, image in _frames(root, video, np.array(sorted(frames))):
+        frame = frames[place]
         size = (image.shape[0], image.shape[1])
         if rule.crop == "whole":
             rows.append(_row(out, video, frame, square(image, size=rule.size)))
@@ -185,17 +222,24 @@ def _write(path: Path, crop: np.ndarray) -> tuple[str, int]:
 
 
 def _masks(
-    root: Path, out: Path, video: Video, rows: list[dict[str, Any]], cuts: dict[int, _Cut], rule: Rule
+    root: Path,
+    out: Path,
+    video: Video,
+    rows: list[dict[str, Any]],
+    cuts: dict[int, _Cut],
+    rule: Rule,
+    places: dict[int, int],
 ) -> list[Dropped]:
     """The mask video, cut as its frames were, each named in its frame's row; one that is not there costs no image."""
-    of_frame = {row["frame"]: row for row in rows}
+    of_frame = {places[row["frame"]]: row for row in rows}
     try:
-        for frame, image in read_frames(root / video.mask, np.array(sorted(of_frame))):
-            path = of_frame[frame]["path"].replace(FRAMES, MASKS, 1)
-            transform = _at(cuts[frame], (image.shape[0], image.shape[1]))
+        for place, image in read_frames(root / video.mask, np.array(sorted(of_frame))):
+            row = of_frame[place]
+            path = row["path"].replace(FRAMES, MASKS, 1)
+            transform = _at(cuts[row["frame"]], (image.shape[0], image.shape[1]))
             assert transform is not None  # its frame has a row
             _write(out / path, apply_crop(image, transform, rule.size)[..., 0])
-            of_frame[frame]["mask"] = path
+            row["mask"] = path
     except InputError as error:
         return [Dropped(f"{video.key} (mask)", -1, str(error))]
     return []

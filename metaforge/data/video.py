@@ -6,6 +6,7 @@ file's index, and miscounts when frames are stored in another order than they ar
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,28 @@ def count_frames(path: FilePath, *, max_pixels: int = MAX_PIXELS) -> int:
     if _is_drawn(path):
         return len(_images(path))
     return sum(1 for _ in _decoded(path, max_pixels))
+
+
+def frame_names(path: FilePath) -> list[str] | None:
+    """What tells the frames of a folder apart, in their order; `None` of a video file, whose frames are only counted.
+
+    It is the last number in each file's name, or, where these do not tell all of them apart, the name without its
+    ending.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("frame_0010.png", "frame_0002.png"):
+        ...         Path(folder, name).touch()
+        ...     frame_names(folder)
+        ['2', '10']
+    """
+    if not os.path.isdir(path):
+        return None
+    stems = [file.stem for file in _images(path)]
+    digits = [re.findall(r"[0-9]+", stem) for stem in stems]
+    numbers = [str(int(found[-1])) if found and len(found[-1]) < 20 else "" for found in digits]
+    return numbers if all(numbers) and len(set(numbers)) == len(numbers) else stems
 
 
 def read_frames(

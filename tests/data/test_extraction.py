@@ -72,6 +72,21 @@ def test_videos_of_other_lengths_give_the_frames_that_all_of_them_have(tmp_path)
     assert found.dropped == []
 
 
+def test_frames_of_folders_are_paired_by_their_numbers_and_those_without_a_partner_are_named(tmp_path):
+    one, stranger = fake("one"), fake("stranger")
+    for name, numbers in (("real", (1, 2, 3, 10)), ("one", (2, 3, 4, 10)), ("stranger", (50, 51))):
+        (tmp_path / name).mkdir()
+        for number in numbers:
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / name / f"frame_{number}.png")
+    found = extract([REAL, one, stranger], root=tmp_path, out=tmp_path / "out", rule=Rule(8, "whole", 8), find=Find())
+    shown = {}
+    for row in found.rows:
+        shown.setdefault(row["pair"], []).append(int(np.asarray(Image.open(tmp_path / "out" / row["path"]))[0, 0, 0]))
+    assert sorted(shown.values()) == [[2, 2], [3, 3], [10, 10]]
+    lost = {(drop.video.split("/")[-1], drop.frame) for drop in found.dropped}
+    assert lost == {("r", 0), ("one", 2), ("stranger", -1)}
+
+
 def test_a_real_video_that_cannot_be_opened_leaves_each_fake_its_own_frames(tmp_path):
     one, other = fake("one"), fake("other")
     draw(tmp_path / "one", 58)

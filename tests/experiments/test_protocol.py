@@ -343,6 +343,24 @@ def test_a_support_folder_may_share_nobody_with_the_test_split(data, tmp_path):
         material(tmp_path, Domains("setc"), setc="setd")
 
 
+def test_what_is_trained_on_and_what_is_judged_share_no_file(tmp_path):
+    rows = [f"{part}{n}.png,{n % 2},{'swap' * (n % 2)},{part},{part}{n}" for part, _ in SPLITS for n in range(4)]
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for place, row in enumerate(rows):
+            Image.new("RGB", (8, 8), (place, len(name), 9)).save(tmp_path / name / row.split(",")[0])
+        text = "\n".join(["path,label,method,split,identity", *rows]) + "\n"
+        (tmp_path / name / "manifest.csv").write_text(text)
+    cell = Cell("a", "b", Domains("one"), Domains("two"), shots=1)
+    read = lambda: read_material(str(tmp_path), cell, size=8, frames=0, shots=1, support={})
+    read()
+    (tmp_path / "one" / "train0.png").unlink()
+    (tmp_path / "one" / "train0.png").symlink_to(tmp_path / "two" / "test2.png")
+    _prepared.opened.cache_clear()
+    with pytest.raises(InputError, match=r"one: its file 'train0\.png' is in the test split of two too"):
+        read()
+
+
 def test_a_table_of_a_test_set_alone_says_where_its_labelled_images_are_from(made, data, tmp_path):
     workdir, _ = made
     shutil.copytree(workdir / "runs", tmp_path / "work" / "runs")
