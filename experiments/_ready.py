@@ -18,15 +18,34 @@ def check(config: Config, *, quiet: bool = False) -> tuple[Records, Records]:
         InputError: for settings that cannot work, images that cannot be used, splits that share a person, or too few
             people and images for one episode.
     """
-    config.check()
-    _frozen.check(config)
-    spread(config.devices, tasks=config.tasks)
+    check_settings(config)
     train, validation = images(config, quiet=quiet)
     check_splits_are_disjoint(concatenate([train, validation]))
     sampler(config, train)(0)
     for index in range(config.eval_batches):
         _adaptation.validation_sampler(config, validation)(index)
     return train, validation
+
+
+def check_settings(config: Config) -> None:
+    """Holds against a run what can be known without its images, but for the number of domains.
+
+    Raises:
+        InputError: for settings, weights or devices that cannot work, or a learner that cannot be had with them.
+    """
+    config.check()
+    _frozen.check(config)
+    spread(config.devices, tasks=config.tasks)
+    if config.head != "linear" and config.learner in ("protonet", "ridge", "r2d2", "ltw"):
+        raise InputError(f"--config.head={config.head}: {config.learner} is made for a linear head. Leave it out.")
+    if config.tasks < 2 and config.learner in ("mldg", "ltw"):
+        raise InputError(
+            f"--config.tasks={config.tasks}: {config.learner} holds domains out of every meta-batch. Give 2 or more."
+        )
+    try:
+        _setup.learner(config)
+    except ValueError as error:
+        raise InputError(f"--config.learner={config.learner}: {error}") from None
 
 
 def images(config: Config, *, quiet: bool = False) -> tuple[Records, Records]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import _ready, _setup, _target
+from experiments._material import clusters
 from experiments.config import Config
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
@@ -20,7 +21,7 @@ def sources(config: Config, directory: str | Path) -> Records:
 
     Raises:
         InputError: when they, or those that it was trained on, are no longer what they were: people who were trained on
-            could be among them.
+            could be among them; when a source domain shows one person alone.
     """
     train, validation = _ready.images(config)
     known = Path(directory) / "data.json"
@@ -29,6 +30,13 @@ def sources(config: Config, directory: str | Path) -> Records:
             f"--remembers: the images that the run in '{directory}' was trained on are not there as they were. Restore "
             "them, or leave it out."
         )
+    whose = clusters(TestSplit(validation))
+    for domain, rows in validation.by_domain().items():
+        if len(set(whose[rows].tolist())) < 2:
+            raise InputError(
+                f"--remembers: the validation images of '{domain}' show one person or video, and intervals need two. "
+                "Leave it out."
+            )
     return validation
 
 
@@ -42,13 +50,13 @@ def remembered(trained: _target.Trained, adapted: Detector, records: Records) ->
 
     Returns:
         By source domain, and for `ALL` of them in one pool: `before`, `after` and `lost` (before minus after, on the
-        same resamples of people), each with `value`, `low` and `high`.
+        same resamples of people, or of videos where people are unknown), each with `value`, `low` and `high`.
     """
     pool = TestSplit(records)
     before, after = (_target.scores(trained, one, pool)[None, None] for one in (_target.detector(trained), adapted))
-    found = {}
+    found, whose = {}, clusters(pool)
     for name, rows in {**records.by_domain(), ALL: slice(None)}.items():
-        labels, people = records.label[rows], records.identity[rows]
+        labels, people = records.label[rows], whose[rows]
         sides = {"before": before[..., rows], "after": after[..., rows]}
         found[name] = {
             state: interval["auc"]._asdict()

@@ -116,8 +116,7 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
     if not itself and trained.rule:
         patterns = {"adapts": _learners.moving(config), "trains": config.trains}
         about["rule"] = {name: trained.rule[name] for name in ("optimizer", "rate", "steps")} | patterns
-    if itself and (rate or steps):
-        raise InputError(f"--rate, --steps: {config.learner} adapts as it has learned to. Leave them out.")
+    refuse_rule(config, rate=rate, steps=steps)
     if support is None:
         params = _setup.learner(config).model(params)
     else:
@@ -134,6 +133,16 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
         about["seen"] = sorted({*about.get("seen", ()), *digests(context)})
     about["context_rows"] = len(context)
     return Detector(_moving.whole(params, trained.frozen), context, about)
+
+
+def refuse_rule(config: Config, *, rate: float, steps: int) -> None:
+    """Holds a rate and a number of steps that somebody asked for, 0 for none, against the learner.
+
+    Raises:
+        InputError: for a learner that adapts by itself.
+    """
+    if config.learner in _learners.ADAPTS_ITSELF and (rate or steps):
+        raise InputError(f"--rate, --steps: {config.learner} adapts as it has learned to. Leave them out.")
 
 
 def digests(images: np.ndarray) -> list[str]:

@@ -71,6 +71,8 @@ def _run(options: Options) -> dict[str, Any]:
         trained["erm"] = _target.load_run(baseline)
         if trained["erm"].name != "erm" or trained["run"].name == "erm":
             raise InputError(f"baseline: '{baseline}' must be an ERM run, and '{options.run}' another learner's.")
+    for one in trained.values():
+        _target.refuse_rule(one.config, rate=options.rate, steps=options.steps)
     sizes = {run.config.image_size for run in trained.values()}
     if len(sizes) > 1:
         raise InputError(
@@ -163,7 +165,8 @@ def set_aside(
         order = np.random.default_rng([seed, attempt]).permutation(names)
         test = np.isin(groups, order[: max(1, round(share * len(names)))])
         pool_counts, test_counts = np.bincount(labels[~test], minlength=2), np.bincount(labels[test], minlength=2)
-        if pool_counts.min() >= shots and test_counts.min() >= 2:
+        # Intervals resample groups, and of one there is nothing to resample.
+        if pool_counts.min() >= shots and test_counts.min() >= 2 and len(np.unique(groups[test])) >= 2:
             return np.flatnonzero(~test), np.flatnonzero(test)
     real, fake = np.bincount(labels, minlength=2)
     but = f" ({len(set(seen))} of them adapted on before, and not to be tested on)" if len(seen) else ""

@@ -85,6 +85,8 @@ def cells(grid: Grid) -> list[Cell]:
         bounds = Bounds(16, 4096) if name == "sizes" else Bounds(1, 10_000)
         if not all(map(bounds.holds, numbers[name])):
             raise InputError(f"--config.{name}={getattr(grid, name)}: give whole numbers, {bounds}.")
+    for tasks in numbers["tasks"]:
+        _forms(grid, tasks)
     orders = _known(grid.orders, "orders", get_args(Order))
     rest = {"width": grid.width, "shots": grid.shots, "queries": grid.queries}
     return [
@@ -94,14 +96,24 @@ def cells(grid: Grid) -> list[Cell]:
     ]
 
 
+def _forms(grid: Grid, tasks: int) -> list[Form]:
+    strategies = _known(grid.strategies, "strategies", get_args(Strategy))
+    convolutions = _known(grid.convolutions, "convolutions", get_args(Convolution))
+    found = [Form(s, c) for s in strategies for c in convolutions if s != "unroll" or tasks <= _UNROLLED]  # type: ignore[arg-type]
+    if not found:
+        raise InputError(f"--config.strategies={grid.strategies}: {tasks} tasks are not unrolled. Name another beside.")
+    return found
+
+
+_UNROLLED = 8
+"""The most tasks that are unrolled."""
+
+
 def measure(cell: Cell, grid: Grid, options: Options) -> dict[str, Any]:
     """One cell: every form and PyTorch's, interleaved; a row for each."""
     data = episodes(cell)
-    strategies = _known(grid.strategies, "strategies", get_args(Strategy))
-    convolutions = _known(grid.convolutions, "convolutions", get_args(Convolution))
-    wanted = [Form(s, c) for s in strategies for c in convolutions if s != "unroll" or cell.tasks <= 8]  # type: ignore[arg-type]
     programs, rows, ours = {}, {}, {}
-    for form in wanted:
+    for form in _forms(grid, cell.tasks):
         one = ours[", ".join(form)] = compiled(cell, form, data, precision=grid.precision, remat=grid.remat)
         programs[", ".join(form)] = one.step
         rows[", ".join(form)] = {
@@ -237,6 +249,7 @@ def run(options: Options, grid: Grid) -> dict[str, Any]:
     for place in (Path(options.out), Path(options.out).with_suffix(".md")):
         if place.exists():
             raise InputError(f"out: '{place}' exists already. Choose another --out; nothing was overwritten.")
+    wanted = cells(grid)
     unusual = [f"--config.{f.name}={getattr(grid, f.name)}" for f in dataclasses.fields(grid)
                if getattr(grid, f.name) != getattr(QUICK, f.name)]  # fmt: skip
     report = {
@@ -245,7 +258,7 @@ def run(options: Options, grid: Grid) -> dict[str, Any]:
         "provenance": provenance(),
         "cells": [],
     }
-    for cell in cells(grid):
+    for cell in wanted:
         found = measure(cell, grid, options)
         report["cells"].append(found | summary(found))
         write_text(options.out, json.dumps(report, indent=2) + "\n")

@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 import metaforge as mf
-from experiments import _setup, _target, train
+from experiments import _ready, _setup, _target, train
 from experiments._progress import progress
 from experiments.config import DEMO, PRESETS, Config
 from metaforge.bounds import check_bounds
@@ -54,6 +54,12 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         raise InputError(f"--target: unknown '{options.target}'; known: {', '.join(FORGERIES)}, all.")
     if (config.learner, config.seed, config.holdout) != (DEMO.learner, DEMO.seed, DEMO.holdout):
         raise InputError("--config.learner, seed and holdout are the demo's own to set. Use --target and --seeds.")
+    if config.data:
+        raise InputError("--config.data: the demo forges its own domains. Give --config.faces, or use train and adapt.")
+    for target in targets:
+        for learner in LEARNERS:
+            _ready.check_settings(dataclasses.replace(config, holdout=target, learner=learner))
+        _ready.check(dataclasses.replace(config, holdout=target))
     workdir, reports = Path(options.workdir), {}
     asked = {"target": options.target, "seeds": options.seeds, "draws": options.draws}
     passing = ("demo.seeds", "demo.draws", *(f"config.{name}" for name in train.PASSING))

@@ -63,6 +63,8 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         check_compression(data[domains.folder], domains)
     for source in sources(protocol):
         _ready.check(_run_config(options, config, source, LEARNERS[0], 0))
+        for learner in LEARNERS[1:]:
+            _ready.check_settings(_run_config(options, config, source, learner, 0))
     materials = _materials(options, config, protocol, support)
     workdir = Path(options.workdir)
     workdir.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,9 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
     """Trains, or goes on training, and returns the report; a finished run of the same images returns it at once."""
     parts = [(config, Path(workdir))]
     if config.baseline and config.learner != "erm":
-        parts.append((dataclasses.replace(config, learner="erm", baseline=False), Path(workdir) / "erm"))
+        # ERM weighs no tasks.
+        alone = dataclasses.replace(config, learner="erm", baseline=False, weighting="")
+        parts.append((alone, Path(workdir) / "erm"))
     # A directory belongs to what it was begun with, so what cannot work is said before anything is written.
     config.check()
     passing = {place: (*PASSING, *_unmentioned(one, place)) for one, place in parts}

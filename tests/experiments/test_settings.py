@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from typing import Any
 
 import jax
 import numpy as np
@@ -58,7 +59,8 @@ def test_a_study_s_features_are_of_the_precision_that_was_asked_for(monkeypatch)
     monkeypatch.setattr(_study_data, "_material", lambda config: config)
     for precision in ("float32", "bfloat16"):
         config = dataclasses.replace(CLIP, precision=precision, keeps="features", trains="head")
-        assert _backbone.shapes(_study_data.material(config)) == _backbone.shapes(config)
+        material: Any = _study_data.material(config)
+        assert _backbone.shapes(material) == _backbone.shapes(config)
 
 
 def test_how_convolutions_run_is_obeyed_when_adapting():

@@ -1,0 +1,137 @@
+"""What cannot work is said before the work: no image is read, nothing is trained, scored or written."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from experiments import _ready, _remembering, _target, adapt, benchmark, demo, fakeradar, train
+from experiments._tri_config import Config as Tri
+from experiments.config import Config
+from metaforge.data.records import Records
+from metaforge.errors import InputError
+from metaforge.screening import Detector
+from tests.experiments.conftest import TINY
+
+IMAGES = np.zeros((8, 16, 16, 3), np.uint8)
+
+
+def no_identities(videos):
+    """Two real and two fake frames of each of two videos, or of one; nobody knows who is in them."""
+    video = [f"v{number % videos}" for number in range(8)]
+    return Records.from_columns(image=IMAGES, label=[0] * 4 + [1] * 4, domain=["m"] * 8, video=video)
+
+
+def of(learner="erm"):
+    return _target.Trained(
+        Config(learner=learner, image_size=16, width=4), {}, {"optimizer": "sgd", "rate": 1.0, "steps": 1}, IMAGES
+    )
+
+
+def test_what_is_forgotten_is_told_of_images_of_nobody_in_particular_video_by_video(monkeypatch):
+    scores = np.random.default_rng(0).uniform(size=8)
+    monkeypatch.setattr(_target, "scores", lambda *_: scores)
+    found = _remembering.remembered(of(), Detector({}, IMAGES, {}), no_identities(4))
+    assert set(found) == {"m", "all together"}
+    assert found["m"]["before"] == found["m"]["after"]
+    assert found["m"]["lost"]["value"] == 0
+    assert found["m"]["before"]["low"] < found["m"]["before"]["high"]
+
+
+def test_what_is_forgotten_is_not_asked_of_one_video(monkeypatch, tmp_path):
+    (tmp_path / "data.json").write_text(json.dumps({"sha256": "known"}))
+    monkeypatch.setattr(_remembering._setup, "identity_of", lambda *_: "known")
+    for videos in (2, 1):
+        monkeypatch.setattr(_ready, "images", lambda *_, videos=videos: [no_identities(videos)] * 2)
+        if videos == 2:
+            assert len(_remembering.sources(Config(), tmp_path)) == 8
+            continue
+        with pytest.raises(InputError, match="--remembers: the validation images of 'm' show one person or video"):
+            _remembering.sources(Config(), tmp_path)
+
+
+def test_a_rate_for_a_learner_that_has_its_own_is_refused_before_an_image_is_read(monkeypatch, tmp_path):
+    monkeypatch.setattr(adapt._saved, "load", lambda *_, **__: of("r2d2"))
+    monkeypatch.setattr(adapt, "read_target", lambda *_, **__: pytest.fail("read"))
+    with pytest.raises(InputError, match="--rate, --steps: r2d2 adapts as it has learned to"):
+        adapt.run(adapt.Options(run="x", target="y", out=str(tmp_path / "out"), rate=0.1))
+
+
+def test_a_test_set_of_one_group_is_too_few():
+    labels, groups = np.array([0, 1] * 20), np.repeat(["a", "b"], 20)
+    with pytest.raises(InputError, match="20 real and 20 fake images in 2 groups are too few"):
+        adapt.set_aside(labels, groups, shots=2, share=0.5, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"learner": "daml", "weighting": "uniform"}, "--config.weighting: daml weighs no tasks"),
+        ({"learner": "protonet", "head": "mlp"}, "--config.head=mlp: protonet is made for a linear"),
+        ({"learner": "r2d2", "l2": 0.0}, "--config.learner=r2d2: `l2` must be above 0"),
+        ({"learner": "ltw", "head": "quadratic"}, "--config.head=quadratic: ltw is made"),
+        ({"learner": "mldg", "tasks": 1}, "--config.tasks=1: mldg holds domains out"),
+    ],
+)
+def test_a_learner_that_cannot_be_had_leaves_no_directory(changes, said, tmp_path, monkeypatch):
+    monkeypatch.setattr(_ready, "images", lambda *_, **__: pytest.fail("forged"))
+    with pytest.raises(InputError, match=said):
+        train.run(dataclasses.replace(TINY, **changes), tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_baseline_of_a_learner_that_weighs_tasks_weighs_none(tmp_path, monkeypatch):
+    begun = []
+    monkeypatch.setattr(_ready, "check", lambda config, **_: (config, config))
+    monkeypatch.setattr(_ready, "refuse_other_images", lambda *_: None)
+    monkeypatch.setattr(train, "_finish", lambda config, *_, **__: begun.append(config) or {})
+    train.run(dataclasses.replace(TINY, learner="maml", weighting="uniform"), tmp_path / "run", quiet=True)
+    assert [(config.learner, config.weighting) for config in begun] == [("erm", ""), ("maml", "uniform")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"data": "faces"}, "--config.data: the demo forges its own"),
+        ({"weighting": "uniform"}, "--config.weighting: (daml|erm) weighs no tasks"),
+        ({"shots": 500}, "real"),
+        ({"acquisitions": "oops"}, "--config.acquisitions"),
+    ],
+)
+def test_a_demo_that_cannot_be_made_leaves_no_directory(changes, said, tmp_path):
+    config = dataclasses.replace(demo.DEMO, methods="warp,smooth", image_size=16, width=4, variants=2, **changes)
+    with pytest.raises(InputError, match=said):
+        demo.run(demo.Options(workdir=str(tmp_path / "demo")), config)
+    assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"image_size": 8}, "--config.image_size=8: conv4 needs 16"),
+        ({"acquisitions": "oops"}, "--config.acquisitions: unknown 'oops'"),
+        ({"slots": 1}, "--config.slots=1: `slots` must be at least one for each"),
+    ],
+)
+def test_an_ablation_that_cannot_be_made_leaves_no_directory(changes, said, tmp_path):
+    with pytest.raises(InputError, match=said):
+        fakeradar.run(fakeradar.Options(workdir=str(tmp_path / "tri")), dataclasses.replace(Tri(), **changes))
+    assert not (tmp_path / "tri").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"strategies": "unroll", "tasks": "4,64"}, "--config.strategies=unroll: 64 tasks are not unrolled"),
+        ({"convolutions": "oops"}, "--config.convolutions: unknown 'oops'"),
+    ],
+)
+def test_a_grid_with_a_cell_that_cannot_be_measured_is_refused_whole(changes, said, tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "measure", lambda *_: pytest.fail("measured"))
+    options = benchmark.Options(out=str(tmp_path / "a.json"))
+    with pytest.raises(InputError, match=said):
+        benchmark.run(options, dataclasses.replace(benchmark.QUICK, **changes))
+    (tmp_path / "a.md").write_text("mine")
+    with pytest.raises(InputError, match=r"a\.md' exists already"):
+        benchmark.run(options, benchmark.QUICK)
