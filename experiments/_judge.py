@@ -18,7 +18,7 @@ LEARNERS = ("maml", "daml", "erm")
 
 def judged(
     protocol: Protocol, cell: Cell, material: Material, scores: Mapping[str, np.ndarray],
-    fitted: Mapping[str, np.ndarray], *, level: str,
+    rules: Mapping[str, list[dict[str, Any]]], *, level: str,
 ) -> dict[str, Any]:  # fmt: skip
     """One cell of the table: every method's metrics with intervals, and the gains on the same draws.
 
@@ -27,7 +27,7 @@ def judged(
         cell: of it.
         material: the cell's.
         scores: by "learner, state", shape `(seeds, draws, images)`.
-        fitted: each learner's thresholds, shape `(seeds,)`.
+        rules: by learner, what each seed's model adapts by; in "thresholds" what was fitted for its states.
 
     Other Arguments:
         level: "frame" or "video": what is one row of a metric.
@@ -51,9 +51,15 @@ def judged(
         | {"p": paired_p(labels, scores[a], scores[b], of_whom)}
         for a, b in pairs
     }
-    called = {name: (values > fitted[name.split(", ")[0]][:, None, None]).astype(float)
-              for name, values in scores.items()}  # fmt: skip
-    at_fitted = bootstrap(labels, called, of_whom, metric="accuracy")
+    called, lacking = {}, {}
+    for name, values in scores.items():
+        learner, state = name.split(", ")
+        of_seeds = [rule["thresholds"] for rule in rules[learner]]
+        if why := [one["lacking"][state] for one in of_seeds if state not in one["fitted"]]:
+            lacking[name] = why[0]
+            continue
+        called[name] = (values > np.array([one["fitted"][state] for one in of_seeds])[:, None, None]).astype(float)
+    at_fitted = bootstrap(labels, called, of_whom, metric="accuracy") if called else {}
     return {
         "row": cell.row,
         "column": cell.column,
@@ -61,9 +67,10 @@ def judged(
         "steps": cell.steps,
         "table": {
             name: {m: interval._asdict() for m, interval in row.items()}
-            | {"accuracy_fitted": at_fitted[name]._asdict()}
+            | ({"accuracy_fitted": at_fitted[name]._asdict()} if name in at_fitted else {})
             for name, row in found.items()
         },
+        "without_threshold": lacking,
         "auc_by_method": by_forgery,
         "auc_gain": gains,
         "tested": {

@@ -15,25 +15,22 @@ from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.metrics import auc
 from metaforge.evaluation.protocols import Cell, Selection
-from metaforge.evaluation.thresholds import fit_threshold
 from metaforge.runs import fingerprint
 
-_MOST = 4096  # images that a threshold is fitted on
-
-_RULE = {"rate": float, "steps": int, "threshold": float}
+_RULE = {"rate": float, "steps": int}
 
 
 def scores_of(
     path: Path, cell: Cell, material: Material, validation: Records, model: _target.Trained, *, draws: int, seed: int,
     selection: Selection,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:  # fmt: skip
-    """Scores of a model in its three states, and the rule that it adapted by.
+    """Scores of a model in its states (`_target.states`), and the rule that it adapted by.
 
     Args:
         path: the file that keeps them.
         cell: of the table.
         material: the cell's.
-        validation: images of the cell's sources, to fit the threshold on.
+        validation: images of the cell's sources, which thresholds are fitted on.
         model: a finished run.
 
     Other Arguments:
@@ -44,20 +41,21 @@ def scores_of(
     Raises:
         InputError: when the file is damaged, or holds the scores of another model or of other data.
     """
-    # Of the images: what is known of the target's, and of the sources' what training and the threshold saw.
+    # Of the images: what is known of the target's, and of the sources' what training and thresholds saw.
     asked = {"cell": str(cell), "draws": draws, "seed": seed, "selection": selection, "rule": str(model.rule)}
     asked |= {"dealt": _target.DEALT * model.transductive}
     of_sources = [_prepared.paths(validation), validation.label, model.params, model.context]
     known = fingerprint([asked, material.sha256, of_sources])
     if not path.exists():
         found, rule = _measured(cell, material, model, draws=draws, seed=seed, selection=selection)
-        rule |= {"threshold": _threshold(model, validation)}
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         with open(temporary, "wb") as stream:
             np.savez_compressed(stream, fingerprint=np.array(known), **(found | rule))  # type: ignore[arg-type]
         temporary.replace(path)
-    return _read(path, known)
+    found, rule = _read(path, known)
+    # What other versions kept beside: a state under its second name, one threshold for all.
+    return {state: found[state] for state in _target.states(model.config.normalisation)}, rule
 
 
 def _read(path: Path, known: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -93,9 +91,3 @@ def _oracle(cell: Cell, model: _target.Trained, test: TestSplit, worth: Callable
     steps = (cell.steps,) if cell.steps else _adaptation.STEPS
     tried = [{"rate": unit * rate, "steps": count} for count in steps for rate in _adaptation.RATES]
     return max(tried, key=lambda rule: float(np.mean(auc(test.label, worth(rule)["adapted"]))))
-
-
-def _threshold(model: _target.Trained, validation: Records) -> float:
-    """The threshold that suits the model, not adapted, best on source validation, of at most some thousand images."""
-    some = validation.take(np.arange(0, len(validation), -(-len(validation) // _MOST)))
-    return fit_threshold(some.label, _target.scores(model, _target.detector(model), TestSplit(some)))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from experiments import _setup
 from experiments.config import Config
+from metaforge.errors import InputError
 
 RULES = (
     "none", "all", "head", "part", "own", "logistic", "ridge", "nearest", "prototypes", "bn", "bn_query", "tent",
@@ -172,11 +173,20 @@ STUDIES: dict[str, Study] = {
 }  # fmt: skip
 
 
-def chosen(names: str, study: Study) -> tuple[str, ...]:
+def chosen(names: str, study: Study, normalisation: str) -> tuple[str, ...]:
     """The methods asked for, "all" for the study's; the baseline comes along.
 
+    Only under "support" do a target's statistics change anything; otherwise their rules are "none" under another name.
+
     Raises:
-        InputError: for an unknown one, or one that is named twice.
+        InputError: for an unknown one, one that is named twice, or one that is another under a second name.
     """
     asked = study.methods if names == "all" else tuple(_setup.named("methods", names, METHODS))
+    same = [name for name in asked if METHODS[name].rule in ("bn", "bn_query") and normalisation != "support"]
+    if same and names != "all":
+        raise InputError(
+            f"--methods: with --config.normalisation={normalisation} no statistics are lent, and '{same[0]}' is 'erm' "
+            "under another name. Leave it out."
+        )
+    asked = tuple(name for name in asked if name not in same)
     return asked if study.baseline in asked else (study.baseline, *asked)

@@ -25,6 +25,20 @@ DEALT = 256
 One batch of a whole test split would take all of its activations at once."""
 
 
+UNADAPTED, STATISTICS, ADAPTED = "not adapted", "support statistics", "adapted"
+
+
+def states(normalisation: str) -> tuple[str, ...]:
+    """The states in which a model of a normalisation is judged, from the one that knows least of the target.
+
+    "not adapted" uses nothing of the target. "support statistics" is normalised by the support set and takes no step,
+    so that what normalisation does is told apart from what learning does: where the images at hand normalise
+    themselves, or none normalises another, it would be "not adapted" under a second name, and is none. "adapted" is
+    normalised as the model is, and takes the steps.
+    """
+    return (UNADAPTED, STATISTICS, ADAPTED) if normalisation == "support" else (UNADAPTED, ADAPTED)
+
+
 @dataclasses.dataclass(frozen=True)
 class Trained:
     """A finished run: its configuration, parameters, adaptation rule, and the source images that normalise.
@@ -181,11 +195,7 @@ def worth(
     rate: float = 0.0,
     steps: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Scores of the test images in three states, over repeated draws of the support set.
-
-    "not adapted" uses nothing of the target. "support statistics" is normalised by the support set and takes no step,
-    so that what normalisation does is told apart from what learning does. "adapted" is normalised by it and takes the
-    steps.
+    """Scores of the test images in the states that a model has (`states`), over repeated draws of the support set.
 
     Args:
         trained: the run.
@@ -200,20 +210,18 @@ def worth(
         steps: its steps, 0 for the run's own choice.
 
     Returns:
-        State to float64 scores `(draws, images)`; without adaptation there is one draw.
+        State to float64 scores `(draws, images)`; of "not adapted" there is one draw.
     """
     images, labels = support  # files are read when a support set has been drawn
     plain = detector(trained)
     unadapted = scores(trained, plain, test)
-    found: dict[str, list] = {"not adapted": [unadapted], "support statistics": [], "adapted": []}
-    # Where no other image normalises, a support set without a step changes nothing.
-    normalises = trained.config.normalisation in ("support", "episode")
+    found: dict[str, list] = {state: [] for state in states(trained.config.normalisation)}
+    found[UNADAPTED].append(unadapted)
     for draw in range(draws):
         rows = _adaptation.support_rows(labels, shots=shots, seed=seed, draw=draw)
         drawn = np.asarray(images[rows])
         adapted = detector(trained, support=drawn, labels=labels[rows], rate=rate, steps=steps)
-        found["support statistics"].append(
-            scores(trained, plain._replace(context=drawn), test) if normalises else unadapted
-        )
-        found["adapted"].append(scores(trained, adapted, test))
+        if STATISTICS in found:
+            found[STATISTICS].append(scores(trained, plain._replace(context=drawn), test))
+        found[ADAPTED].append(scores(trained, adapted, test))
     return {state: np.stack(values) for state, values in found.items()}

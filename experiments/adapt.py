@@ -212,10 +212,12 @@ def markdown(report: dict[str, Any]) -> str:
         lines += ["", f"The test images were normalised by each other, in batches of at most {_target.DEALT} that a "
                   + "fixed draw dealt, so their scores depend on each other; the saved detector normalises by its "
                   + "support set instead, and scores each image by itself."]  # fmt: skip
+    told = "*support statistics* is normalised by the support set but takes no step. "
     lines += [
         "",
-        "*support statistics* is normalised by the support set but takes no step. Resampling makes any detector look "
-        + "less calibrated, so the intervals of the calibration error lie somewhat high.",
+        (told if any(method.endswith(f", {_target.STATISTICS}") for method in report["table"]) else "")
+        + "Resampling makes any detector look less calibrated, so the intervals of the calibration error lie somewhat "
+        + "high.",
     ]
     if "remembered" in report:
         said = "What the saved detector still knows of the kinds that the run was trained on, on validation people:"

@@ -31,7 +31,8 @@ from metaforge.whole import write_text
 from paper_figures import loss_curves, validation_curves
 
 LEARNERS = ("maml", "daml", "erm")
-STATES = ("not adapted", "support statistics", "adapted")
+HEADINGS = {"not adapted": "no adaptation"}
+"""What the table calls a state, where it is not by its name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,12 +132,14 @@ _PAIRS += [("maml, adapted", "erm, adapted"), ("daml, adapted", "erm, adapted"),
 
 
 def table(report: dict[str, Any]) -> str:
-    """Learner x {no adaptation, adapted}: AUC with its interval."""
-    lines = ["| learner | no adaptation | support statistics | adapted | gain |", "|---|---|---|---|---|"]
+    """Learner x state: AUC with its interval."""
+    states = list(dict.fromkeys(name.split(", ")[1] for name in report["auc"]))
+    lines = ["| learner | " + " | ".join(HEADINGS.get(state) or state for state in states) + " | gain |"]
+    lines += ["|---" * (len(states) + 2) + "|"]
     for learner in LEARNERS:
-        states = [Interval(**report["auc"][f"{learner}, {state}"]) for state in STATES]
+        each = [Interval(**report["auc"][f"{learner}, {state}"]) for state in states]
         gain = Interval(**report["differences"][f"{learner}, adapted minus {learner}, not adapted"])
-        lines.append(f"| {learner.upper()} | " + " | ".join(f"{i:.3f}" for i in states) + f" | {gain:+.3f} |")
+        lines.append(f"| {learner.upper()} | " + " | ".join(f"{i:.3f}" for i in each) + f" | {gain:+.3f} |")
     return "\n".join(lines)
 
 
@@ -158,8 +161,7 @@ def markdown(report: dict[str, Any]) -> str:
             "",
             f"AUC, mean and 95 % interval over {len(one['adaptation']['erm'])} seeds, draws of the support set "
             + f"({one['shots']} images a class, from photographs not trained on) and the {one['test_people']} "
-            + f"photographs behind {one['test_images']} test images. *No adaptation* is normalised by source images, "
-            + "*support statistics* by the support set without a step, *adapted* takes the steps; gain is from the "
+            + f"photographs behind {one['test_images']} test images. {_told(config['normalisation'])} Gain is from the "
             + f"first to the last. Normalisation: {config['normalisation']}. Rate and steps were chosen on source "
             + "validation, from one grid for all learners:",
             "",
@@ -170,6 +172,15 @@ def markdown(report: dict[str, Any]) -> str:
         lines += ["", "On the same seeds, draws and people:", ""]
         lines += [f"- {name}: {Interval(**i):+.3f}" for name, i in one["differences"].items()]
     return "\n".join(lines) + "\n"
+
+
+def _told(normalisation: str) -> str:
+    if _target.STATISTICS in _target.states(normalisation):
+        return (
+            "*No adaptation* is normalised by source images, *support statistics* by the support set without a step, "
+            "*adapted* takes the steps."
+        )
+    return "*Adapted* takes the steps."
 
 
 def provenance() -> dict[str, str]:

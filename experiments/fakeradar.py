@@ -25,7 +25,6 @@ from metaforge.data.domains import TestSplit
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval, Target, bootstrap, paired_difference
 from metaforge.evaluation.joint import joint_bootstrap
-from metaforge.forgeries import ACQUISITIONS
 from metaforge.runs import Run, read_rows
 from metaforge.whole import write_text
 
@@ -43,8 +42,6 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     config.check()
     where = provenance()  # of the code that runs, not of what a long run finds when it ends
     rows, groups = rows_of(config), groups_of(options, config)
-    for images in groups.values():
-        check_can(config, rows, images)
     workdir = Path(options.workdir)
     whole = Run(
         workdir, {"target": options.target, **dataclasses.asdict(config)}, passing=(*_PASSING, "checkpoint_every")
@@ -120,30 +117,12 @@ def groups_of(options: Options, config: Config) -> dict[tuple[str, ...], train_c
         kinds = 1 + len(_setup.methods(images)[0])
         if config.slots < kinds:
             raise InputError(f"--config.slots={config.slots}: give one at least for real and each source, {kinds}.")
+        _setup.treatments(images)
         _setup.split(images)
-    return groups
-
-
-def check_can(config: Config, rows: list[str], images: train_config.Config) -> None:
-    """Holds settings against the network, its weights and the outliers, before anything is written.
-
-    Raises:
-        InputError: for what cannot work.
-    """
-    frozen = config.backbone != "conv4"
-    try:
-        choice.check(config.backbone, image_size=config.image_size, normalisation="frozen" if frozen else "group",
-                     weights=choice.IMAGENET if frozen else "")  # fmt: skip
-    except InputError as error:
-        raise InputError(f"--config.{error}") from None
-    if frozen:
+    if config.backbone != "conv4":
+        # Weights that are not installed, before everything is forged.
         choice.fingerprint(config.backbone, choice.IMAGENET)
-    _setup.named("config.acquisitions", images.acquisitions, ACQUISITIONS)
-    try:
-        for row in rows:
-            _tri.synthesizer_of(config, row, 1 + len(_setup.methods(images)[0]))
-    except ValueError as error:
-        raise InputError(f"--config.slots={config.slots}: {error}") from None
+    return groups
 
 
 def rows_of(config: Config) -> list[str]:

@@ -21,6 +21,7 @@ from experiments._judge import LEARNERS, corrected, judged
 from experiments._material import ASIDE, Material, check_compression, read_material, read_support, sources_validation
 from experiments._progress import progress
 from experiments._scores import scores_of
+from experiments._thresholds import thresholds_of
 from experiments.config import PAPER, PRESETS, Config
 from experiments.demo import provenance
 from metaforge.alone import hold
@@ -90,13 +91,16 @@ def run(options: Options, config: Config) -> dict[str, Any]:
                     path, cell, material, validation, model, draws=options.draws, seed=seed,
                     selection=options.selection,  # type: ignore[arg-type]
                 )  # fmt: skip
+                fitted = thresholds_of(
+                    path.with_suffix(f".{level}s.json"), model, validation, level=level, shots=cell.shots,
+                    draws=options.draws, seed=seed, **rule,
+                )  # fmt: skip
                 for state, values in scores.items():
                     found.setdefault(f"{learner}, {state}", []).append(values)
-                rules.setdefault(learner, []).append(rule)
+                rules.setdefault(learner, []).append(rule | {"thresholds": fitted._asdict()})
                 bar.update()
             stacked = {name: np.stack(values) for name, values in found.items()}
-            fitted = {learner: np.array([rule["threshold"] for rule in of]) for learner, of in rules.items()}
-            cells.append(judged(protocol, cell, material, stacked, fitted, level=level) | {"adaptation": rules})
+            cells.append(judged(protocol, cell, material, stacked, rules, level=level) | {"adaptation": rules})
     # A paper's numbers stand beside ours only where both are of the owners' whole data sets.
     reasons = unofficial(protocol.cells, data)
     reasons += [f"{name}: videos set aside for support sets" for name, where in support.items() if where == ASIDE]

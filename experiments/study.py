@@ -107,7 +107,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
                 f"--config.{name}={value}: a study takes steps of gradient descent, at rates that it chooses. Say how "
                 "many with --steps, and leave it out."
             )
-    methods, targets = chosen(options.methods, study), _targets(options, config)
+    methods, targets = chosen(options.methods, study, config.normalisation), _targets(options, config)
     for target in targets:
         _setup.methods(_study_data.held_out(config, target))
     for name in methods:
@@ -235,7 +235,7 @@ def main(argv: list[str]) -> int:
     def body(options: Options, config: Config) -> str:
         run(options, config)
         print("\n" + (Path(options.workdir) / "report.md").read_text(encoding="utf-8", errors="surrogateescape"))
-        asked = [METHODS[name] for name in chosen(options.methods, STUDIES[options.study])]
+        asked = [METHODS[name] for name in chosen(options.methods, STUDIES[options.study], config.normalisation)]
         parts = [part for one in asked for part in parts_of(dataclasses.replace(config, learner=one.learner))]
         parts += [RULE_OF[one.rule] for one in asked if one.rule in RULE_OF]
         print(f"Please cite what it stands on:\n\n{mf.citation(*parts)}")

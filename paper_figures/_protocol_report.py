@@ -71,6 +71,9 @@ def notes(report: dict[str, Any]) -> list[str]:
     if report["dealt"]:
         details[-1] += f": test images normalise each other, at most {report['dealt']} at a time, dealt by a fixed seed"
     found = [f"{first[0].upper()}{first[1:]}", _sentence("; ".join(details))]
+    without = {f"{name}: {why}": None for cell in cells for name, why in cell.get("without_threshold", {}).items()}
+    if without:
+        found.append(f"No accuracy at a fitted threshold for {'; '.join(without)}.")
     if options["support"]:
         where = dict.fromkeys(f"{cell['support']['from']} ({cell['column']})" for cell in cells)
         found.append(f"Labelled target images are from {_listed(list(where))}.")

@@ -51,7 +51,9 @@ def rows(report: dict[str, Any]) -> tuple[list[str], list[list[list[str]]]]:
             shown = [_number(value, metric) for value, (_, metric) in zip(values, columns, strict=True)]
             lines.append([f"{method} (published)", *shown])
         for method in dict.fromkeys(method for cell in mine.values() for method in cell["table"]):
-            values = [mine[column]["table"][method][metric] if column in mine else None for column, metric in columns]
+            values = [
+                mine[column]["table"][method].get(metric) if column in mine else None for column, metric in columns
+            ]
             shown = [_interval(value, metric) for value, (_, metric) in zip(values, columns, strict=True)]
             lines.append([method, *shown])
         blocks.append([[name, *line] for line in lines] if len(names) > 1 else lines)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments import demo, train
+from experiments import _target, demo, train
 
 FLAGS = [
     *("--seeds=2", "--draws=2", "--target=smooth", "--config.methods=all", "--config.variants=1"),
@@ -24,7 +24,7 @@ def finished(tmp_path_factory):
 def test_the_demo_writes_a_table_with_intervals_and_the_two_figures(finished):
     report = json.loads((finished / "report.json").read_text())
     (one,) = report["targets"].values()
-    assert set(one["auc"]) == {f"{n}, {k}" for n in ("maml", "daml", "erm") for k in demo.STATES}
+    assert set(one["auc"]) == {f"{n}, {k}" for n in ("maml", "daml", "erm") for k in _target.states("support")}
     assert all(0 <= i["low"] <= i["value"] <= i["high"] <= 1 for i in one["auc"].values())
     text = (finished / "report.md").read_text()
     assert "| learner | no adaptation | support statistics | adapted | gain |" in text

@@ -106,10 +106,10 @@ def made(data, tmp_path_factory):
     return workdir, protocol.run(options(data, workdir), TINY)
 
 
-def test_every_learner_has_its_three_states_with_intervals(made):
+def test_every_learner_has_its_states_with_intervals(made):
     _, report = made
     (cell,) = report["cells"]
-    states = ("not adapted", "support statistics", "adapted")
+    states = ("not adapted", "adapted")  # nothing normalises
     assert list(cell["table"]) == [f"{learner}, {state}" for learner in protocol.LEARNERS for state in states]
     for metrics in cell["table"].values():
         assert {"accuracy", "accuracy_fitted", "auc", "eer", "nll"} <= set(metrics)
@@ -137,7 +137,21 @@ def test_the_threshold_is_that_of_source_validation(made, data):
     scores = protocol._target.scores(model, protocol._target.detector(model), TestSplit(pool))
     right = lambda threshold: np.mean([np.mean((scores > threshold)[pool.label == c] == c) for c in (0, 1)])
     best = max(right(threshold) for threshold in [-1.0, *scores])
-    assert right(rule["threshold"]) == pytest.approx(best)
+    assert right(rule["thresholds"]["fitted"]["not adapted"]) == pytest.approx(best)
+
+
+def test_a_state_is_called_by_its_own_threshold(made, data):
+    workdir, report = made
+    (cell,) = report["cells"]
+    with np.load(workdir / "scores" / "000-maml-seed0.npz") as archive:
+        assert "support statistics" not in archive.files
+        scores = {state: archive[state] for state in ("not adapted", "adapted")}
+    labels = material(data, Domains("setb")).test.label
+    fitted = cell["adaptation"]["maml"][0]["thresholds"]["fitted"]
+    assert fitted["adapted"] != fitted["not adapted"]
+    for state, threshold in fitted.items():
+        found = cell["table"][f"maml, {state}"]["accuracy_fitted"]["value"]
+        assert found == pytest.approx(np.mean((scores[state] > threshold) == labels))
 
 
 def test_gains_are_corrected_over_the_targets_and_split_by_method(made):
@@ -412,7 +426,7 @@ def test_scores_of_another_model_or_other_images_are_refused_and_damaged_ones_sa
         )
 
     before = path.read_bytes()
-    assert again()[1].keys() == {"rate", "steps", "threshold"}
+    assert again()[1].keys() == {"rate", "steps"}
     params = jax.tree.map(lambda leaf: leaf + 1, model.params)
     for change in (
         {"model": dataclasses.replace(model, params=params)},
