@@ -104,7 +104,12 @@ def launch(
         print(f"{program}: cannot read or write{where}: {error.strerror or error}. "
               "Check the path, its permissions and the free space.", file=sys.stderr)  # fmt: skip
         return 2
-    except (RuntimeError, AssertionError):
+    except (MemoryError, RuntimeError, AssertionError) as error:
+        # As XLA says it; NumPy raises `MemoryError`.
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            print(f"{program}: the memory here is not enough for what was asked. Ask for fewer or smaller images, or "
+                  "a smaller model, at a time.", file=sys.stderr)  # fmt: skip
+            return 2
         if _has_device():
             raise
         print(f"{program}: JAX has no device here for JAX_PLATFORMS='{os.environ.get('JAX_PLATFORMS', '')}'. Unset it, "

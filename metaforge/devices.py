@@ -91,10 +91,12 @@ def connect(coordinator: str, processes: int, process: int) -> None:
         process: which one this is, from 0; unused with "auto".
 
     Raises:
-        InputError: when the processes do not find each other.
+        InputError: for a process that is none of them, or when they do not find each other.
     """
     if not coordinator:
         return
+    if coordinator != "auto" and not 0 <= process < processes:
+        raise InputError(f"--process={process}: of {processes} processes, give a number from 0 to {processes - 1}.")
     try:
         if coordinator == "auto":
             jax.distributed.initialize()

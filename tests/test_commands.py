@@ -80,6 +80,8 @@ def test_what_the_caller_got_wrong_is_one_line_and_exit_code_2(words, said, caps
     [
         (InputError("faces: none.\nGive some."), "prog: faces: none. Give some.", 2),
         (OSError(28, "No space left on device", "runs/x"), "'runs/x': No space left on device", 2),
+        (MemoryError("Unable to allocate 93.1 TiB\nfor an array"), "prog: the memory here is not enough", 2),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory\nallocating"), "prog: the memory here is not enough", 2),
         (KeyboardInterrupt(), "interrupted; nothing was left half-written", 130),
     ],
 )

@@ -91,6 +91,8 @@ def test_processes_that_do_not_find_each_other_are_told_what_to_do(monkeypatch):
     monkeypatch.setattr(jax.distributed, "initialize", refuse)
     with pytest.raises(InputError, match="cannot join process 1 of 2"):
         devices.connect("10.0.0.1:1234", 2, 1)
+    with pytest.raises(InputError, match="--process=2: of 2 processes, give a number from 0 to 1"):
+        devices.connect("10.0.0.1:1234", 2, 2)
     devices.connect("", 1, 0)
 
 
