@@ -217,7 +217,7 @@ def test_every_file_that_is_not_read_is_named_with_its_reason(tmp_path):
     (tmp_path / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
     for name in ("a.psd", "b.psd", "notes", ".hidden"):
         (tmp_path / name).write_bytes(b"8BPS")
-    np.savez(tmp_path / "landmarks.npz", other=np.zeros((5, 2)))
+    np.savez(tmp_path / "landmarks.npz", good=np.array([[0, 0], [7, 0], [7, 5], [0, 5]]))
     skipped = {skip.path: skip.reason for skip in read_folder(tmp_path, size=4).skipped}
     assert skipped.keys() == {"photo.heic", "a.psd", "notes", "landmarks.npz"}
     assert "HEIC" in skipped["photo.heic"]
