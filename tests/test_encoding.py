@@ -2,9 +2,12 @@
 
 import ast
 import doctest
+import sys
 from pathlib import Path
 
 import pytest
+
+from experiments._progress import progress
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [
@@ -49,3 +52,9 @@ def test_no_text_is_read_or_written_in_the_locale_s_encoding():
         f"{path.relative_to(ROOT)}:{call.lineno}" for path in SOURCES for call in calls(path) if reads_the_locale(call)
     ]
     assert found == []
+
+
+def test_progress_is_shown_nowhere_where_there_is_no_standard_error(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    with progress("a", 2) as bar:
+        bar.update()

@@ -99,7 +99,7 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
             image, marks = _crop_to_landmarks(image, marks, size=size)
         else:
             image = square(image, size=size)
-        faces.append(Face(image, marks, name, person[name]))
+        faces.append(Face(image, marks, _text(name), _text(person[name])))
     if not faces:
         raise InputError(
             f"faces: none of the {len(skipped)} images in '{source}' can be read; the first: {skipped[0].reason} "
@@ -167,6 +167,11 @@ def _embedded(size: int) -> list[Face]:
         Face(square(np.repeat(image[..., None], 3, axis=-1), size=size), None, f"lfw_{i:03d}", f"lfw_{i:03d}")
         for i, image in enumerate(grey)
     ]
+
+
+def _text(name: str) -> str:
+    """A name as tables hold it: of bytes that are no letters, their numbers."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _people(names: list[str], pattern: str) -> dict[str, str]:

@@ -70,7 +70,7 @@ class Records:
         if unknown:
             raise ValueError(f"unknown columns {sorted(unknown)}; known: {[*COLUMNS, 'frame']}.")
         empty = np.zeros(count, _TEXT)
-        text = {name: np.asarray(columns.get(name, empty), dtype=_TEXT) for name in COLUMNS}
+        text = {name: _column(name, columns.get(name, empty)) for name in COLUMNS}
         frame = np.asarray(columns.get("frame", np.zeros(count)), np.int32)
         image = image if isinstance(image, ImageFiles) else np.asarray(image)
         return cls(image=image, label=np.asarray(label, np.int32), frame=frame, **text)
@@ -136,6 +136,13 @@ class Records:
         names = [pair.rsplit("#", 1)[0] for pair in self.pair.tolist()]
         asked = {name for name, alone in zip(names, unknown.tolist(), strict=True) if alone}
         return np.array([name if name in asked else "" for name in names], _TEXT)
+
+
+def _column(name: str, values) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=_TEXT)
+    except UnicodeEncodeError as error:
+        raise InputError(f"records: {name} {error.object!a} holds bytes that are no text. Rename it.") from None
 
 
 def concatenate(tables: list[Records]) -> Records:

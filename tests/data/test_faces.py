@@ -1,5 +1,6 @@
 """Faces: the embedded ones, those of a folder, their crops and their split by person."""
 
+import os
 import socket
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 from metaforge.data.faces import load_faces, split_people
+from metaforge.data.records import Records
 from metaforge.errors import InputError
 
 
@@ -44,6 +46,19 @@ def test_the_person_is_what_the_expression_finds(tmp_path):
         picture(5).save(tmp_path / name)
     faces, _ = load_faces(str(tmp_path), size=16, identity=r"^(\d+)_")
     assert [face.identity for face in faces] == ["001", "001", "002"]
+
+
+def test_names_that_are_no_text_are_different_people_in_a_table(tmp_path):
+    for seed, name in enumerate((b"\xff1.png", b"\xfe1.png")):
+        noise(tmp_path / "a.png", seed)
+        (tmp_path / "a.png").rename(tmp_path / os.fsdecode(name))
+    faces, _ = load_faces(str(tmp_path), size=8, identity=r"(.)1\.png")
+    people = Records.from_columns(
+        image=np.stack([face.image for face in faces]), label=[0, 0], identity=[face.identity for face in faces]
+    ).identity
+    assert sorted(people.tolist()) == ["\\udcfe", "\\udcff"]
+    with pytest.raises(InputError, match=r"records: video '.udcff' holds bytes that are no text"):
+        Records.from_columns(image=faces[0].image[None], label=[0], video=["\udcff"])
 
 
 def noise(path, seed):

@@ -82,7 +82,7 @@ def test_the_summary_names_the_best_and_what_choosing_would_cost():
         ("--config.steps=one", "--config.steps=one: give whole numbers"),
         ("--config.orders=third", "unknown 'third'; known: first, second, mixed"),
         ("--config.convolutions=fft", "unknown 'fft'; known: auto, lax, patches, winograd"),
-        ("--out=table.txt", "--out a .json file"),
+        ("--out=table.txt", "--out=table.txt: give a .json file"),
     ],
 )
 def test_bad_flags_are_one_line(flag, said, capsys):

@@ -321,7 +321,8 @@ def test_a_run_in_parts_is_one_that_was_not_interrupted(whole, unpacked, tmp_pat
     np.testing.assert_array_equal(
         np.load(workdir / name / "test-support.npy"), np.load(whole / name / "test-support.npy")
     )
-    assert (workdir / "report.md").read_text() == (whole / "report.md").read_text() == printed
+    assert (workdir / "report.md").read_text() == (whole / "report.md").read_text()
+    assert printed.startswith((whole / "report.md").read_text())
 
 
 def test_a_finished_run_is_returned_without_its_data_and_other_data_are_refused(whole, unpacked, tmp_path, capsys):

@@ -114,7 +114,7 @@ def test_the_short_version_has_maml_far_below_pretraining(workdir, capsys):
             assert found["maml", shots, steps]["rate"] == 0.01
     assert all(row["low"] < row["value"] < row["high"] for row in rows)
     printed = capsys.readouterr().out
-    assert printed == (workdir / "report.md").read_text()
+    assert printed.startswith((workdir / "report.md").read_text())
     assert printed.count("\n| ") == len(rows) == 24
     assert [row["step"] for row in read_rows(workdir / "maml")] == [500, 1000, 1500, 2000, 2500]
 
