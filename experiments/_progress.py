@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 def progress(title: str, total: int, *, done: int = 0, unit: str = "step", quiet: bool = False) -> tqdm:
     """A `tqdm` bar to be used in a `with` block; where there is no terminal it writes a line now and then."""
-    quiet = quiet or sys.stderr is None  # as where the shell was told `2>&-`
-    every = 0.2 if not quiet and sys.stderr.isatty() else 20.0
+    screen = sys.stderr  # nothing, where the shell was told `2>&-`
+    every = 0.2 if screen is not None and screen.isatty() else 20.0
+    quiet = quiet or screen is None
     return tqdm(total=total, initial=done, desc=title, unit=unit, mininterval=every, disable=quiet, dynamic_ncols=True)
