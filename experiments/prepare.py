@@ -27,8 +27,10 @@ from metaforge.alone import hold
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, setting, start
 from metaforge.data.catalogues import CATALOGUES, Catalogue, Finding, Video, check_splits, read_catalogue
+from metaforge.data.copies import clashes, picture_key
 from metaforge.data.crops import Crop
 from metaforge.data.extraction import Dropped, Rule, extract, units
+from metaforge.data.images import read_image
 from metaforge.data.manifest import FIELDS, NAME, write_manifest
 from metaforge.data.video import check_decoder, read_frames
 from metaforge.errors import InputError
@@ -142,6 +144,8 @@ def _finish(out: Path, asked: dict, found: Catalogue, names: list[str]) -> dict[
         reason = next(drop[2] for record in records() for drop in record["dropped"])
         raise InputError(f"source: no face in any of {len(found.videos)} videos; the first: {reason}")
     images, frames, reasons = hashlib.sha256(), collections.Counter(), collections.Counter()
+    twice = clashes((row["sha256"], row["label"], row["split"]) for record in records() for row in record["rows"])
+    copies: dict[str, str] = {}
 
     def rows() -> Iterator[dict[str, Any]]:
         for record in records():
@@ -149,6 +153,8 @@ def _finish(out: Path, asked: dict, found: Catalogue, names: list[str]) -> dict[
             writer.writerows(dropped)
             reasons.update("whole video" if drop.frame < 0 else drop.reason for drop in dropped)
             for row in record["rows"]:
+                if (key := row["sha256"][:16]) in twice:
+                    copies.setdefault(key, row["path"])
                 frames[row["split"], row["method"], row["video"]] += 1
                 images.update(row["sha256"].encode())
                 yield {name: value for name, value in row.items() if name in FIELDS}
@@ -168,11 +174,24 @@ def _finish(out: Path, asked: dict, found: Catalogue, names: list[str]) -> dict[
         "videos": videos,
         "counts": counts,
         "dropped": dict(sorted(reasons.items())),
+        "copies": _copies(copies, twice, out),
         "findings": dict(sorted(collections.Counter(finding.kind for finding in found.findings).items())),
         "sha256": {"manifest": digest, "images": images.hexdigest()},
     }
     write_json(out / PROVENANCE, report)
     return report
+
+
+def _copies(first: dict[str, str], twice: dict[str, str], out: Path) -> dict[str, Any]:
+    """How many pictures stand in several splits, or are real and fake, and one of each kind.
+
+    They stay where the data set has them, and are told of: a picture of one colour shows nobody, and is none.
+    """
+    found: dict[str, list[str]] = {"in several splits": [], "real and fake": []}
+    for key, path in first.items():
+        if picture_key(read_image(out / path)):
+            found["in several splits" if twice[key] else "real and fake"].append(path)
+    return {kind: {"pictures": len(paths), "first": paths[0]} for kind, paths in found.items() if paths}
 
 
 def _refuse_another(out: Path, asked: dict[str, Any]) -> None:
@@ -249,6 +268,10 @@ def main(argv: list[str]) -> int:
             for method, count in methods.items():
                 print(f"{split:10s} {method:20s} {count['videos']:6d} videos {count['images']:8d} images")
         print(f"dropped: {report['dropped'] or 'nothing'}; see {options.out}/dropped.csv")
+        for kind, copies in report["copies"].items():
+            print(
+                f"copies: {copies['pictures']} pictures {kind}, the first '{copies['first']}'. Take out what is wrong."
+            )
         return f"Wrote {options.out}/manifest.csv and {options.out}/provenance.json."
 
     return launch(argv, body, doc=__doc__ or "", options=Options(), config=Config(), resumes=True)

@@ -5,6 +5,7 @@ asks the file system which names lead to one file, which reads nothing; what a s
 too, but only files of one size.
 """
 
+import array
 import hashlib
 import os
 import unicodedata
@@ -16,6 +17,7 @@ import numpy as np
 from metaforge.data.files import ImageFiles
 from metaforge.data.images import Skipped, read_image
 from metaforge.errors import InputError
+from metaforge.types import REAL
 
 
 class Once(NamedTuple):
@@ -105,6 +107,35 @@ def each_once(images: Sequence[np.ndarray] | np.ndarray, labels: np.ndarray, gro
     kept = np.array([row for row in range(len(names)) if row not in left], np.int64)
     together = np.array([joined(str(name)) for name in group])
     return Once(kept, together, [Skipped(names[row], left[row]) for row in sorted(left)])
+
+
+def clashes(pictures: Iterable[tuple[str, int, str]]) -> dict[str, str]:
+    """Which pictures of a table stand in several splits or in both classes.
+
+    Args:
+        pictures: of each row, a picture's SHA-256 in hexadecimal digits, its label and its split; a million take some
+            ten megabytes.
+
+    Returns:
+        The first 16 digits of such a picture, and the split whose rows stay: the strictest, "" if it is real and fake.
+
+    Example:
+        >>> clashes([("a" * 16, 0, "train"), ("a" * 16, 0, "test"), ("b" * 16, 0, "test"), ("b" * 16, 1, "test")])
+        {'aaaaaaaaaaaaaaaa': 'test', 'bbbbbbbbbbbbbbbb': ''}
+    """
+    strict = ("test", "validation", "train")
+    keys, kinds = array.array("Q"), array.array("B")
+    for digest, label, split in pictures:
+        keys.append(int(digest[:16], 16))
+        kinds.append(2 * strict.index(split) + (label != REAL))
+    order = np.lexsort((np.asarray(kinds), np.asarray(keys)))
+    key, kind = np.asarray(keys)[order], np.asarray(kinds)[order]
+    again = (key[1:] == key[:-1]) & (kind[1:] != kind[:-1])
+    found: dict[str, str] = {}
+    for which in np.unique(key[1:][again]):
+        of = kind[np.searchsorted(key, which) : np.searchsorted(key, which, side="right")]
+        found[f"{int(which):016x}"] = strict[of[0] // 2] if len(set((of % 2).tolist())) == 1 else ""
+    return found
 
 
 def file_codes(files: ImageFiles) -> np.ndarray:

@@ -248,6 +248,18 @@ def crop_whole(root, out, dataset="face_folder", **config):
     return prepare.run(options, prepare.Config(frames=3, size=8, crop="whole", **config), quiet=True)
 
 
+def test_a_picture_in_two_splits_or_classes_is_counted_and_named(tmp_path, capsys):
+    root = draw_folders(tmp_path / "source", frames=1)
+    copy = np.random.default_rng(0).integers(0, 256, (2, 16, 20, 3), np.uint8)
+    for place, which in (("train/real", 0), ("validation/real", 0), ("test/real", 1), ("train/fake", 1)):
+        Image.fromarray(copy[which]).save(root / place / "one" / f"1{'.png' if which else '.bmp'}")
+    flags = [f"--source={root}", f"--out={tmp_path / 'out'}", "--dataset=face_folder", "--workers=1"]
+    assert prepare.main(["prepare", *flags, "--config.crop=whole", "--config.size=8"]) == 0
+    said = json.loads((tmp_path / "out" / "provenance.json").read_text())["copies"]
+    assert {kind: found["pictures"] for kind, found in said.items()} == {"in several splits": 1, "real and fake": 1}
+    assert "copies: 1 pictures real and fake, the first 'frames/" in capsys.readouterr().out
+
+
 @pytest.fixture
 def cut(tmp_path, monkeypatch):
     """A small preparation, and the names of the units that calls after it make anew."""
