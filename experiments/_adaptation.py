@@ -102,6 +102,20 @@ def choose_rule(config: Config, params, records: Records, *, held: Pool | None =
     }
 
 
+def rate_at(rule: dict, steps: int) -> tuple[float, bool]:
+    """The rate of a rule at a number of steps, 0 for its own, and whether it was chosen at that number.
+
+    A rate that suits one step may diverge in twenty: of the rates that source validation tried with so many steps it
+    is the best one. Where that number was not tried, all that is known is the rule's own.
+    """
+    if not steps or steps == rule["steps"]:
+        return rule["rate"], True
+    tried = [row for row in rule.get("tried", ()) if row["steps"] == steps and row["auc"] > 0]
+    if not tried:
+        return rule["rate"], False
+    return max(tried, key=lambda row: (round(row["auc"], 6), -row["rate"]))["rate"], True
+
+
 def _auc(targets: np.ndarray, scores: np.ndarray) -> float:
     """The AUC of an episode, or 0, the worst there is, where adapting diverged: that rule is not the one to take."""
     return float(auc(targets, scores)) if np.isfinite(scores).all() else 0.0

@@ -74,7 +74,7 @@ def _read(path: Path, known: str) -> tuple[dict[str, np.ndarray], dict[str, Any]
 
 
 def _measured(cell: Cell, material: Material, model: _target.Trained, *, draws: int, seed: int, selection: Selection):
-    rule = {"rate": model.rule["rate"], "steps": cell.steps or model.rule["steps"]}
+    rule = {"rate": _adaptation.rate_at(model.rule, cell.steps)[0], "steps": cell.steps or model.rule["steps"]}
 
     def worth(rule: dict[str, Any]) -> dict[str, np.ndarray]:
         support = material.pool.image, material.pool.label

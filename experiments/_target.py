@@ -110,7 +110,7 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
     Other Arguments:
         support: uint8 images `(examples, size, size, 3)`.
         labels: their labels, `(examples,)`.
-        rate: the rate of adaptation, 0 for the run's own choice.
+        rate: the rate of adaptation, 0 for the run's own choice at so many steps.
         steps: its steps, 0 for the run's own choice.
     """
     config, params, context = trained.config, trained.params, trained.context
@@ -134,7 +134,7 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
     if support is None:
         params = _setup.learner(config).model(params)
     else:
-        rate, steps = rate or trained.rule["rate"], steps or trained.rule["steps"]
+        rate, steps = rate or _adaptation.rate_at(trained.rule, steps)[0], steps or trained.rule["steps"]
         batch = mf.Batch(jnp.asarray(support), jnp.asarray(labels, jnp.int32))
         params = _adaptation.start(config, params)
         key = _adaptation.rule_key(config)
@@ -206,7 +206,7 @@ def worth(
         shots: support images per class.
         draws: how many support sets.
         seed: which support sets.
-        rate: the rate of adaptation, 0 for the run's own choice.
+        rate: the rate of adaptation, 0 for the run's own choice at so many steps.
         steps: its steps, 0 for the run's own choice.
 
     Returns:

@@ -99,6 +99,8 @@ def _run(options: Options) -> dict[str, Any]:
                    "tested": len(test), "resampled": "file name groups, and draws of the support set"},
         "skipped_files": [skip._asdict() for skip in skipped],
     }  # fmt: skip
+    if not (options.rate or _adaptation.rate_at(trained["run"].rule, options.steps)[1]):
+        report["rate_of_steps"] = trained["run"].rule["steps"]
     rows = pool[_adaptation.support_rows(labels[pool], shots=options.shots, seed=options.seed, draw=0)]
     adapted = _target.detector(
         trained["run"], support=images[rows], labels=labels[rows], rate=options.rate, steps=options.steps
@@ -212,6 +214,9 @@ def markdown(report: dict[str, Any]) -> str:
         lines += ["", f"The test images were normalised by each other, in batches of at most {_target.DEALT} that a "
                   + "fixed draw dealt, so their scores depend on each other; the saved detector normalises by its "
                   + "support set instead, and scores each image by itself."]  # fmt: skip
+    if "rate_of_steps" in report:
+        lines += ["", f"The rate was chosen on source validation for {report['rate_of_steps']} steps, and "
+                  + f"{command['steps']} were not tried there: --rate takes another."]  # fmt: skip
     told = "*support statistics* is normalised by the support set but takes no step. "
     lines += [
         "",

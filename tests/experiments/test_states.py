@@ -1,9 +1,11 @@
 """The states in which a model is judged: each once, and each called by a threshold of its own."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from experiments import _study_methods, _target, _thresholds, demo
+from experiments import _adaptation, _study_methods, _target, _thresholds, demo
 from experiments.config import Config
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
@@ -91,3 +93,21 @@ def test_a_study_has_no_row_that_is_erm_under_another_name():
     assert rows("frozen") == rows("group") == rows("none") == rows("episode")
     with pytest.raises(InputError, match=r"--methods: with --config.normalisation=none .* 'erm.bn' is 'erm' under"):
         _study_methods.chosen("erm,erm+bn", every, "none")
+
+
+RULE = {"optimizer": "sgd", "rate": 1.0, "steps": 1, "tried": [
+    {"rate": 0.1, "steps": 1, "auc": 0.6}, {"rate": 1.0, "steps": 1, "auc": 0.9}, {"rate": 1.0, "steps": 5, "auc": 0.0},
+    {"rate": 0.1, "steps": 10, "auc": 0.8}, {"rate": 1.0, "steps": 10, "auc": 0.7},
+]}  # fmt: skip
+
+
+@pytest.mark.parametrize(("steps", "rate"), [(0, 1.0), (1, 1.0), (10, 0.1), (20, 1.0), (5, 1.0)])
+def test_a_rate_is_that_of_the_steps_that_are_taken(steps, rate, monkeypatch):
+    taken = []
+    monkeypatch.setattr(_adaptation, "adapt_params", lambda _, __, rate, **how: taken.append((rate, how["steps"])))
+    monkeypatch.setattr(_target._moving, "whole", lambda *_: {})
+    run = dataclasses.replace(of("none"), rule=RULE)
+    _target.detector(run, support=IMAGES[:2], labels=LABELS[:2], steps=steps)
+    _target.detector(run, support=IMAGES[:2], labels=LABELS[:2], steps=steps, rate=7.0)
+    assert taken == [(rate, steps or 1), (7.0, steps or 1)]
+    assert _adaptation.rate_at(RULE, steps) == (rate, steps in (0, 1, 10))
