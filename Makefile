@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# What development needs; with `bench` too, the tests of the benchmark's PyTorch half run (on Linux, several GB).
+EXTRAS ?= dev
 
 .PHONY: demo test lint types setup clean help
 
@@ -11,17 +13,17 @@ help:  ## Show this list.
 demo: $(VENV)/.installed  ## Meta-train, hold one forgery method out, adapt to it: one table, runs/demo/.
 	$(BIN)/python -m experiments.demo --workdir=runs/demo
 
-test: $(VENV)/.installed-dev  ## Run the whole test suite.
+test: $(VENV)/.installed-$(EXTRAS)  ## Run the whole test suite.
 	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=30 --durations-min=5
 
-lint: $(VENV)/.installed-dev  ## Check style.
+lint: $(VENV)/.installed-$(EXTRAS)  ## Check style.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.installed-dev  ## Check types.
+types: $(VENV)/.installed-$(EXTRAS)  ## Check types.
 	$(BIN)/pyright
 
-setup: $(VENV)/.installed-dev  ## Make .venv with everything for development.
+setup: $(VENV)/.installed-$(EXTRAS)  ## Make .venv with everything for development.
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit("metaforge needs Python 3.11 or newer; call: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
@@ -32,8 +34,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/.made
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+$(VENV)/.installed-$(EXTRAS): pyproject.toml constraints.txt | $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@ $(VENV)/.installed
 
 clean:  ## Remove the virtual environment and caches; runs stay.

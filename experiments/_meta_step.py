@@ -76,8 +76,8 @@ def episodes(cell: Cell) -> mf.Episode:
     return mf.Episode(batch(cell.shots), batch(cell.queries))
 
 
-def compiled(cell: Cell, form: Form, data: mf.Episode, *, precision: str = "float32", remat: str = "none") -> Program:
-    """Compiles one outer step; every form starts from the same parameters."""
+def learner(cell: Cell, form: Form, *, precision: str = "float32", remat: str = "none") -> mf.MetaLearner:
+    """MAML on the Conv4 that a cell names; `update` is what is timed."""
     model = mf.backbones.conv4(
         width=cell.width,
         normalisation="episode",
@@ -85,13 +85,18 @@ def compiled(cell: Cell, form: Form, data: mf.Episode, *, precision: str = "floa
         precision=precision,  # type: ignore[arg-type]
     )
     loss_fn = mf.objectives.loss_fn(model.apply, mf.objectives.cross_entropy())
-    learner = mf.maml(
+    return mf.maml(
         loss_fn, inner_optimizer=optax.sgd(INNER_LR), outer_optimizer=optax.adam(OUTER_LR), inner_steps=cell.steps,
         order=cell.order, tasks=form.strategy, remat=remat,  # type: ignore[arg-type]
     )  # fmt: skip
-    state = learner.init(initial(cell, data))
+
+
+def compiled(cell: Cell, form: Form, data: mf.Episode, *, precision: str = "float32", remat: str = "none") -> Program:
+    """Compiles one outer step; every form starts from the same parameters."""
+    made = learner(cell, form, precision=precision, remat=remat)
+    state = made.init(initial(cell, data))
     began = time.perf_counter()
-    update = jax.jit(learner.update).lower(state, data).compile()
+    update = jax.jit(made.update).lower(state, data).compile()
     seconds = time.perf_counter() - began
     memory, cost = update.memory_analysis(), update.cost_analysis() or {}
     return Program(

@@ -41,12 +41,16 @@ def meta_step(
     theta = {name: torch.tensor(leaf, device=device, requires_grad=True) for name, leaf in _flat(params).items()}
     optimizer = torch.optim.Adam(theta.values(), lr=outer_lr)
     names, exact = list(theta), order == "second"
-    tensors = [_images(part.inputs, device) for part in episodes] + [
-        torch.tensor(np.asarray(part.targets), device=device).long() for part in episodes
-    ]
+    # By name: an episode has more fields than these two.
+    parts = (episodes.support, episodes.query)
+    tensors = [_images(part.inputs, device) for part in parts]
+    tensors += [torch.tensor(np.asarray(part.targets), device=device).long() for part in parts]
+
+    # The second derivative of `batch_norm` under `vmap` is wrong in PyTorch 2.13 (see `_normalised`).
+    by_hand = exact and form != "torch loop"
 
     def loss(weights, images, labels):
-        return torch.nn.functional.cross_entropy(_conv4(weights, images), labels)
+        return torch.nn.functional.cross_entropy(_conv4(weights, images, by_hand=by_hand), labels)
 
     def loop(support, query, support_labels, query_labels):
         total = 0.0
@@ -93,7 +97,7 @@ def meta_step(
     return step
 
 
-def _conv4(weights, images):
+def _conv4(weights, images, *, by_hand: bool):
     from torch.nn import functional as fn  # pyright: ignore[reportMissingImports]
 
     hidden = images
@@ -101,10 +105,26 @@ def _conv4(weights, images):
         hidden = fn.conv2d(hidden, weights[f"Conv_{block}/kernel"], padding=1)
         norm = f"Normalise_{block}/EpisodicBatchNorm_0"
         # Without running statistics: those of the batch at hand.
-        hidden = fn.batch_norm(hidden, None, None, weights[f"{norm}/scale"], weights[f"{norm}/bias"], training=True)
+        scale_and_bias = weights[f"{norm}/scale"], weights[f"{norm}/bias"]
+        if by_hand:
+            hidden = _normalised(hidden, *scale_and_bias)
+        else:
+            hidden = fn.batch_norm(hidden, None, None, *scale_and_bias, training=True)
         hidden = fn.max_pool2d(fn.relu(hidden), 2)
     embeddings = hidden.permute(0, 2, 3, 1).flatten(1)
     return fn.linear(embeddings, weights["head/kernel"], weights["head/bias"])
+
+
+def _normalised(hidden, scale, bias):
+    """`batch_norm` written out, for exact gradients in `torch.func`.
+
+    There `torch.nn.functional.batch_norm` gives another outer gradient than in a plain loop; the loop's is JAX's, and
+    written out, all three agree. Of its kind: pytorch/pytorch#186256, #196699.
+    """
+    import torch  # pyright: ignore[reportMissingImports]
+
+    variance, mean = torch.var_mean(hidden, dim=(0, 2, 3), correction=0, keepdim=True)
+    return (hidden - mean) * torch.rsqrt(variance + 1e-5) * scale[:, None, None] + bias[:, None, None]
 
 
 def _flat(params: Any) -> dict[str, np.ndarray]:

@@ -6,8 +6,9 @@ import jax
 import pytest
 
 import metaforge as mf
-from experiments import _meta_step, benchmark
+from experiments import _meta_step, _torch, benchmark
 from experiments._meta_step import Cell
+from metaforge.tuning import Form
 
 
 def xla_flop(cell):
@@ -64,6 +65,23 @@ def test_a_small_grid_is_measured_and_reported(tmp_path, capsys):
     assert "| scan, patches |" in out.with_suffix(".md").read_text()
     assert benchmark.main(["benchmark", f"--out={out}", *flags]) == 2
     assert "exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("order", ["first", "second"])
+def test_pytorch_takes_the_same_two_steps(order):
+    # The first loss shows that images, parameters and network agree; the second one that gradient and Adam do too.
+    pytest.importorskip("torch", reason="the extra `bench` is not installed")
+    cell = Cell(16, order, steps=2, tasks=2, width=4, shots=2, queries=3)
+    data = _meta_step.episodes(cell)
+    start = _meta_step.initial(cell, data)
+    ours = _meta_step.learner(cell, Form("scan", "lax"))
+    first, info = (update := jax.jit(ours.update))(ours.init(start), data)
+    expected = [float(info.loss), float(update(first, data)[1].loss)]
+    rules = {"order": order, "inner_steps": 2, "inner_lr": _meta_step.INNER_LR, "outer_lr": _meta_step.OUTER_LR}
+    for form in ("torch loop", "torch.func"):  # the third form is the second one, compiled
+        step = _torch.meta_step(form, start, data, **rules)
+        assert [step(), step()] == pytest.approx(expected, rel=1e-4), form
+    assert expected[1] != pytest.approx(expected[0], rel=1e-3)
 
 
 def test_the_summary_names_the_best_and_what_choosing_would_cost():
