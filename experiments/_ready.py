@@ -44,6 +44,8 @@ def check_settings(config: Config) -> None:
         )
     try:
         _setup.learner(config)
+    except InputError:
+        raise  # it names what is wrong, which may be another setting
     except ValueError as error:
         raise InputError(f"--config.learner={config.learner}: {error}") from None
 

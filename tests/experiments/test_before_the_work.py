@@ -68,7 +68,8 @@ def test_a_test_set_of_one_group_is_too_few():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"learner": "daml", "weighting": "uniform"}, "--config.weighting: daml weighs no tasks"),
+        ({"learner": "daml", "weighting": "uniform"}, "^--config.weighting: daml weighs no tasks"),
+        ({"learner": "group_dro", "acquisitions": "oops"}, "^--config.acquisitions: unknown 'oops'"),
         ({"learner": "protonet", "head": "mlp"}, "--config.head=mlp: protonet is made for a linear"),
         ({"learner": "ltw", "head": "quadratic"}, "--config.head=quadratic: ltw is made"),
         ({"learner": "mldg", "tasks": 1}, "--config.tasks=1: mldg holds domains out"),
