@@ -44,6 +44,9 @@ def scores_of(
     # Of the images: what is known of the target's, and of the sources' what training and thresholds saw.
     asked = {"cell": str(cell), "draws": draws, "seed": seed, "selection": selection, "rule": str(model.rule)}
     asked |= {"dealt": _target.DEALT * model.transductive}
+    rate = _adaptation.rate_at(model.rule, cell.steps)[0]
+    if selection != "oracle" and rate != model.rule["rate"]:
+        asked |= {"rate": rate}  # other versions took the rule's own, whatever the steps
     of_sources = [_prepared.paths(validation), validation.label, model.params, model.context]
     known = fingerprint([asked, material.sha256, of_sources])
     if not path.exists():

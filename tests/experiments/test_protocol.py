@@ -441,6 +441,33 @@ def test_scores_of_another_model_or_other_images_are_refused_and_damaged_ones_sa
         again()
 
 
+def test_scores_at_another_rate_than_that_of_the_steps_are_refused(made, data, tmp_path, monkeypatch):
+    model = protocol._target.load_run(made[0] / "runs" / "seta+m1" / "maml-seed0")
+    tried = [{"rate": 0.1, "steps": 1, "auc": 0.9}, {"rate": 0.01, "steps": 10, "auc": 0.8}]
+    model = dataclasses.replace(model, rule={"optimizer": "sgd", "rate": 0.1, "steps": 1, "tried": tried})
+    of = read_material(str(data), SMALL.cells[0], size=SIZE, frames=0, shots=2, support={})
+    validation = sources_validation(str(data), SMALL.cells[0].source, size=SIZE, frames=0)
+    taken = []
+    monkeypatch.setattr(
+        protocol._target, "worth",
+        lambda *_, rate, **__: taken.append(rate) or dict.fromkeys(("not adapted", "adapted"), np.zeros((1, 1))),
+    )  # fmt: skip
+
+    def scores():
+        cell = SMALL.cells[0]._replace(steps=10)
+        how = {"draws": 1, "seed": 0, "selection": "source_validation"}
+        return scores_of(tmp_path / "a.npz", cell, of, validation, model, **how)
+
+    with monkeypatch.context() as before:  # as it was before a rate belonged to a number of steps
+        before.setattr(_adaptation, "rate_at", lambda rule, _: (rule["rate"], True))
+        scores()
+    with pytest.raises(InputError, match="scores of another model or of other data"):
+        scores()
+    (tmp_path / "a.npz").unlink()
+    assert scores()[1] == {"rate": 0.01, "steps": 10}
+    assert taken == [0.1, 0.01]
+
+
 def test_a_table_goes_on_whatever_memory_is_allowed_and_names_what_was_asked_otherwise(made, data, monkeypatch):
     workdir, report = made
     monkeypatch.setattr(protocol._target, "worth", None)
