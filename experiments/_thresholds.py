@@ -77,17 +77,20 @@ def fit(
     scores = {_target.UNADAPTED: _target.scores(model, _target.detector(model), every)}
     tests, lacking = {_target.UNADAPTED: every}, {}
     adapting = _target.states(model.config.normalisation)[1:]
+    whole = np.full(len(validation), "test", np.dtypes.StringDType())
     try:
-        whole = np.full(len(validation), "test", np.dtypes.StringDType())
         parts = set_aside(dataclasses.replace(validation, split=whole), shots=shots)
-        pool, rest = parts.where(split="train"), _fewer(parts.where(split="test"), level)
+    except InputError:
+        parts = validation.take(np.zeros(0, int))
+    pool, rest = parts.where(split="train"), _fewer(parts.where(split="test"), level)
+    if len(rest):
         found = _target.worth(
             model, (pool.image, pool.label), TestSplit(rest), shots=shots, draws=min(draws, _DRAWS), seed=seed,
             rate=rate, steps=steps,
         )  # fmt: skip
         scores |= {state: found[state] for state in adapting}
         tests |= dict.fromkeys(adapting, TestSplit(rest))
-    except InputError:
+    else:
         why = f"source validation is too small to set {shots} labelled images a class aside, and to judge on the rest"
         lacking |= dict.fromkeys(adapting, why)
     fitted = {}

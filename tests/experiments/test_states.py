@@ -86,6 +86,17 @@ def test_what_no_threshold_can_be_fitted_for_has_none_and_says_why(monkeypatch):
     assert "source validation gives none" in found.lacking["adapted"]
 
 
+def test_what_goes_wrong_while_a_threshold_is_fitted_is_not_called_too_few_images(monkeypatch):
+    def gone(*_, **__):
+        raise InputError("images: 'a.png' is gone.")
+
+    scripted(monkeypatch, moved=0.3)
+    monkeypatch.setattr(_target, "worth", gone)
+    how = {"level": "frame", "draws": 9, "seed": 0, "rate": 1.0, "steps": 1}
+    with pytest.raises(InputError, match=r"'a\.png' is gone"):
+        _thresholds.fit(of("none"), RECORDS, shots=2, **how)
+
+
 def test_a_study_has_no_row_that_is_erm_under_another_name():
     every = _study_methods.STUDIES["leave_one_out"]
     rows = lambda kind: {*_study_methods.chosen("all", every, kind)}
