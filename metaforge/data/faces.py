@@ -99,7 +99,7 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
             image, marks = _crop_to_landmarks(image, marks, size=size)
         else:
             image = square(image, size=size)
-        faces.append(Face(image, marks, _text(name), _text(person[name])))
+        faces.append(Face(image, marks, _text(name), person[name]))
     if not faces:
         raise InputError(
             f"faces: none of the {len(skipped)} images in '{source}' can be read; the first: {skipped[0].reason} "
@@ -177,7 +177,7 @@ def _text(name: str) -> str:
 def _people(names: list[str], pattern: str) -> dict[str, str]:
     """Who is in each photograph, before any of them is read."""
     if not pattern:
-        return {name: name for name in names}
+        return {name: _text(name) for name in names}
     try:
         search = re.compile(pattern)
     except re.error as error:
@@ -192,7 +192,7 @@ def _people(names: list[str], pattern: str) -> dict[str, str]:
                 f"identity: '{pattern}' finds no group in '{name}'. It needs one pair of brackets that matches."
             )
         # Two ways to write a letter are one name.
-        people[name] = unicodedata.normalize("NFC", found.group(1).strip())
+        people[name] = _text(unicodedata.normalize("NFC", found.group(1).strip()))
     return people
 
 

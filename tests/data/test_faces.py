@@ -57,6 +57,12 @@ def test_names_that_are_no_text_are_different_people_in_a_table(tmp_path):
         image=np.stack([face.image for face in faces]), label=[0, 0], identity=[face.identity for face in faces]
     ).identity
     assert sorted(people.tolist()) == ["\\udcfe", "\\udcff"]
+    # Whoever shares a photograph cannot be told apart.
+    noise(tmp_path / "b1.png", 0)
+    noise(tmp_path / "other" / "a.png", 2)
+    (tmp_path / "other" / "a.png").rename(tmp_path / "other" / os.fsdecode(b"\xff1.png"))
+    faces, _ = load_faces(str(tmp_path), size=8, identity=r"(.)1\.png")
+    assert sorted(face.identity for face in faces) == ["\\udcfe", "\\udcff", "\\udcff"]
     with pytest.raises(InputError, match=r"records: video '.udcff' holds bytes that are no text"):
         Records.from_columns(image=faces[0].image[None], label=[0], video=["\udcff"])
 
