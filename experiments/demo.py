@@ -26,6 +26,7 @@ from metaforge.commands import flags_of, launch, python, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval, bootstrap, paired_difference
 from metaforge.forgeries import FORGERIES
+from metaforge.places import refuse_inside
 from metaforge.runs import Run
 from metaforge.whole import write_text
 from paper_figures import loss_curves, validation_curves
@@ -57,6 +58,7 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         raise InputError("--config.learner, seed and holdout are the demo's own to set. Use --target and --seeds.")
     if config.data:
         raise InputError("--config.data: the demo forges its own domains. Give --config.faces, or use train and adapt.")
+    refuse_inside("workdir", options.workdir, config.faces, of="config.faces")  # for figures are images
     for target in targets:
         for learner in LEARNERS:
             _ready.check_settings(dataclasses.replace(config, holdout=target, learner=learner))
