@@ -3,10 +3,8 @@
 import codecs
 import dataclasses
 import difflib
-import hashlib
 import io
 import os
-import platform
 import shlex
 import sys
 from collections.abc import Callable, Collection, Sequence
@@ -18,6 +16,7 @@ from absl import flags
 from metaforge.bounds import MOST, Bounds, Number, check_bounds
 from metaforge.errors import InputError
 from metaforge.places import Kind, cache_folder, settled
+from metaforge.processor import instructions
 
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
 
@@ -213,14 +212,10 @@ def start(main: Callable[[list[str]], int], *, heavy: bool = False) -> NoReturn:
 
 def _compiled_programs() -> str:
     """A folder for compiled programs of this kind of processor, or "" where none can be made."""
-    processor = Path("/proc/cpuinfo")
-    # Programs use what instructions the processor has; home folders are shared among machines.
-    lines = processor.read_text(encoding="utf-8").splitlines() if processor.exists() else []
-    kind = next((line for line in lines if line.startswith(("flags", "Features"))), platform.machine())
     root = cache_folder()
     if root is None:
         return ""
-    folder = root / f"programs-{hashlib.sha256(kind.encode()).hexdigest()[:8]}"
+    folder = root / f"programs-{instructions()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

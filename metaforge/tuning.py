@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import platform
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 
 from metaforge.backbones import Convolution
 from metaforge.execution import Strategy
+from metaforge.processor import instructions
 
 
 class Form(NamedTuple):
@@ -119,9 +119,8 @@ def fastest(
 def here() -> dict[str, str]:
     """The part of a key that is this machine's: backend, device, cores and version of JAX.
 
-    Every CPU calls itself "cpu", and home folders are shared among machines: there the cores tell them apart, and what
-    instructions they have.
+    Every CPU calls itself "cpu": its cores and its instructions (`metaforge.processor`) tell it apart.
     """
     device = jax.devices()[0].device_kind
-    processor = f"{platform.machine()}, {os.cpu_count()} cores" if jax.default_backend() == "cpu" else ""
+    processor = f"{instructions()}, {os.cpu_count()} cores" if jax.default_backend() == "cpu" else ""
     return {"backend": jax.default_backend(), "device": device, "processor": processor, "jax": jax.__version__}

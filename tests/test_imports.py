@@ -33,7 +33,8 @@ ARROWS = {
     "backbones": VOCABULARY | {"paths"},
     "evaluation": VOCABULARY,
     "execution": VOCABULARY | {"weighting", "inner", "devices"},
-    "tuning": VOCABULARY | {"execution", "backbones"},
+    "processor": set(),
+    "tuning": VOCABULARY | {"execution", "backbones", "processor"},
     "objectives": VOCABULARY | {"losses", "outliers"},
     "learners": VOCABULARY | {"weighting", "inner", "execution", "paths"},
     "adaptation": VOCABULARY | {"inner", "paths"},
@@ -44,7 +45,7 @@ ARROWS = {
     "bounds": {"errors"},
     "places": {"errors"},
     "whole": {"errors", "alone"},
-    "commands": {"errors", "bounds", "places"},
+    "commands": {"errors", "bounds", "places", "processor"},
     "runs": VOCABULARY | MEASURES | LOOPS | {"devices", "alone", "places"},
     "screening": HOST | MEASURES | LOOPS | {"runs", "paths", "whole"},
 }

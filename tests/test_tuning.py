@@ -7,7 +7,7 @@ import json
 import pytest
 
 from experiments import _form
-from metaforge import tuning
+from metaforge import processor, tuning
 from tests.experiments.conftest import TINY
 
 
@@ -124,3 +124,13 @@ def test_a_measurement_is_for_all_that_a_step_s_time_depends_on(changes, expecte
 
 def test_no_field_of_a_configuration_is_forgotten_but_by_name():
     assert {field.name for field in dataclasses.fields(TINY)} >= _form.NO_MATTER
+
+
+def test_processors_that_call_themselves_cpu_are_told_apart_by_their_instructions(tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning.jax, "default_backend", lambda: "cpu")
+    monkeypatch.setattr(processor, "_ABOUT", tmp_path / "cpuinfo")
+    found = []
+    for flags in ("avx2", "avx2 avx512f", "avx2"):
+        (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n", encoding="utf-8")
+        found.append(tuning.here()["processor"])
+    assert found[0] == found[2] != found[1]
