@@ -16,7 +16,9 @@ def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
     """A folder to write into that takes its name when all is written; of work that was interrupted nothing is left.
 
     Args:
-        path: what it is to be called; not there yet, or an empty folder.
+        path: what it is to be called; not there yet, or an empty folder. One whose place no other can take stays, and
+            gets what was written: where a file system is mounted, a link leads, somebody stands, or nothing can be
+            written beside it.
 
     Example:
         >>> import tempfile
@@ -26,11 +28,19 @@ def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
         ...     os.listdir(around)
         ['out']
     """
-    made = _beside(Path(path))
+    path = Path(path).absolute()
+    stays = path.is_dir() and (
+        path.is_symlink() or path.is_mount() or path.samefile(os.curdir) or not os.access(path.parent, os.W_OK)
+    )
+    made = _beside(path / path.name) if stays else _beside(path)
     try:
         made.mkdir(parents=True, exist_ok=True)
         yield made
-        made.replace(path)
+        if stays:
+            for each in sorted(made.iterdir()):
+                each.replace(path / each.name)
+        else:
+            made.replace(path)
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
@@ -108,12 +118,12 @@ def claimed(path: str | os.PathLike) -> Iterator[None]:
         ['a.txt']
     """
     path = Path(path)
-    _refuse_used(path)
+    refuse_used(path)
     there = path.exists()
     path.mkdir(parents=True, exist_ok=True)
     held = hold(path, flag="out")
     try:
-        _refuse_used(path)  # who waited may find what another process has made
+        refuse_used(path)  # who waited may find what another process has made
         yield
     finally:
         del held
@@ -122,7 +132,13 @@ def claimed(path: str | os.PathLike) -> Iterator[None]:
                 path.rmdir()
 
 
-def _refuse_used(path: Path) -> None:
+def refuse_used(path: str | os.PathLike) -> None:
+    """Holds that a name is free: nothing has it, or an empty folder.
+
+    Raises:
+        InputError: when it is not.
+    """
+    path = Path(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise _used(path)
 

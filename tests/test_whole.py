@@ -1,6 +1,7 @@
 """A folder or a file that is whole or not there, and whose name two processes cannot both work for."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +63,23 @@ def test_a_folder_is_claimed_while_it_is_worked_for(tmp_path):
         pass
     with pytest.raises(InputError, match="exists already"), claimed(out / "b"):
         pass
+
+
+@pytest.mark.parametrize("out", [".", "link", "mounted", "closed"])
+def test_a_folder_whose_place_no_other_can_take_gets_what_was_made(out, tmp_path, monkeypatch):
+    for name in ("here", "aim", "mounted", "closed"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+    (tmp_path / "in" / "link").symlink_to("aim")
+    monkeypatch.chdir(tmp_path / "in" / ("here" if out == "." else ""))
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "mounted")
+    monkeypatch.setattr(os, "access", lambda *_: out != "closed")  # beside it
+    before = os.stat(out).st_ino
+    with claimed(out), whole_folder(out) as made:
+        (made / "part").mkdir()
+        (made / "part" / "a").touch()
+        assert all(name.startswith(".") for name in os.listdir(out))
+    assert (os.stat(out).st_ino, os.listdir(out), os.listdir(f"{out}/part")) == (before, ["part"], ["a"])
+    assert sorted(os.listdir(tmp_path / "in")) == ["aim", "closed", "here", "link", "mounted"]
 
 
 def test_a_folder_that_another_process_works_for_is_refused_in_one_line(other, tmp_path, monkeypatch):  # noqa: F811
