@@ -70,7 +70,7 @@ def read_material(
 
     Raises:
         InputError: when there are too few labelled images, a method is missing, the test split has one class or one
-            person, a support folder shares people or videos with it, or what is trained on shares a file with it.
+            person, or a support folder shares people, videos or a file with it.
     """
     target = cell.target
     other = support.get(target.folder, "")
@@ -86,13 +86,21 @@ def read_material(
     _refuse_unfit(test, target.folder)
     if lender is not opened:
         _refuse_shared(pool, test, other, target.folder)
-    if cell.source.folder != target.folder:
-        learned = _opened(data_dir, cell.source.folder, size, frames).splits
-        _refuse_one_file((learned.train, learned.validation), test, cell.source.folder, target.folder)
     origin = {"": f"the train split of {target.folder}", ASIDE: f"videos of {target.folder} set aside from its test"}
     return Material(
         pool, test, origin.get(other, f"the train split of {other}"), sorted({opened.sha256, lender.sha256})
     )
+
+
+def refuse_shared_files(data_dir: str, cell: Cell, test: TestSplit, *, size: int, frames: int) -> None:
+    """Holds that a cell judges no file that its models learn from or are chosen on, by whatever name.
+
+    Raises:
+        InputError: naming one.
+    """
+    if cell.source.folder != cell.target.folder:
+        learned = _opened(data_dir, cell.source.folder, size, frames).splits
+        _refuse_one_file((learned.train, learned.validation), test, cell.source.folder, cell.target.folder)
 
 
 def sources_validation(data_dir: str, source: Domains, *, size: int, frames: int) -> Records:

@@ -18,7 +18,15 @@ import numpy as np
 
 from experiments import _prepared, _ready, _target, train
 from experiments._judge import LEARNERS, corrected, judged
-from experiments._material import ASIDE, Material, check_compression, read_material, read_support, sources_validation
+from experiments._material import (
+    ASIDE,
+    Material,
+    check_compression,
+    read_material,
+    read_support,
+    refuse_shared_files,
+    sources_validation,
+)
 from experiments._progress import progress
 from experiments._scores import scores_of
 from experiments._thresholds import thresholds_of
@@ -183,6 +191,7 @@ def _materials(options: Options, config: Config, protocol: Protocol, support: di
     for cell in protocol.cells:
         most[cell.target.folder] = max(cell.shots, most.get(cell.target.folder, 0))
     read: dict[tuple[Domains, int], Material] = {}
+    apart: set[tuple[str, Domains]] = set()
 
     def of(cell: Cell) -> Material:
         if (cell.target, cell.shots) not in read:
@@ -190,7 +199,11 @@ def _materials(options: Options, config: Config, protocol: Protocol, support: di
                 options.data_dir, cell, size=config.image_size, frames=config.frames, shots=most[cell.target.folder],
                 support=support,
             )  # fmt: skip
-        return read[cell.target, cell.shots]
+        found = read[cell.target, cell.shots]
+        if (cell.source.folder, cell.target) not in apart:
+            refuse_shared_files(options.data_dir, cell, found.test, size=config.image_size, frames=config.frames)
+            apart.add((cell.source.folder, cell.target))
+        return found
 
     return [of(cell) for cell in protocol.cells]
 

@@ -359,20 +359,23 @@ def test_a_support_folder_may_share_nobody_with_the_test_split(data, tmp_path):
 
 def test_what_is_trained_on_and_what_is_judged_share_no_file(tmp_path):
     rows = [f"{part}{n}.png,{n % 2},{'swap' * (n % 2)},{part},{part}{n}" for part, _ in SPLITS for n in range(4)]
-    for name in ("one", "two"):
+    for number, name in enumerate(("one", "two", "three")):
         (tmp_path / name).mkdir()
         for place, row in enumerate(rows):
-            Image.new("RGB", (8, 8), (place, len(name), 9)).save(tmp_path / name / row.split(",")[0])
+            Image.new("RGB", (8, 8), (place, number, 9)).save(tmp_path / name / row.split(",")[0])
         text = "\n".join(["path,label,method,split,identity", *rows]) + "\n"
         (tmp_path / name / "manifest.csv").write_text(text)
-    cell = Cell("a", "b", Domains("one"), Domains("two"), shots=1)
-    read = lambda: read_material(str(tmp_path), cell, size=8, frames=0, shots=1, support={})
+    # Two sources are judged on one target, which is read once.
+    cells = tuple(Cell(name, "b", Domains(name), Domains("two"), shots=1) for name in ("one", "three"))
+    table = SMALL._replace(cells=cells)
+    read = lambda: protocol._materials(options(tmp_path, ""), dataclasses.replace(TINY, image_size=8), table, {})
     read()
-    (tmp_path / "one" / "train0.png").unlink()
-    (tmp_path / "one" / "train0.png").symlink_to(tmp_path / "two" / "test2.png")
-    _prepared.opened.cache_clear()
-    with pytest.raises(InputError, match=r"one: its file 'train0\.png' is in the test split of two too"):
-        read()
+    for name in ("three", "one"):
+        (tmp_path / name / "train0.png").unlink()
+        (tmp_path / name / "train0.png").symlink_to(tmp_path / "two" / "test2.png")
+        _prepared.opened.cache_clear()
+        with pytest.raises(InputError, match=rf"{name}: its file 'train0\.png' is in the test split of two too"):
+            read()
 
 
 def test_a_table_of_a_test_set_alone_says_where_its_labelled_images_are_from(made, data, tmp_path):
