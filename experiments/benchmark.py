@@ -35,7 +35,7 @@ from metaforge.errors import InputError
 from metaforge.execution import Strategy
 from metaforge.inner import Order
 from metaforge.tuning import Form, forms, interleave
-from metaforge.whole import write_text
+from metaforge.whole import refuse_used, write_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -247,8 +247,7 @@ def run(options: Options, grid: Grid) -> dict[str, Any]:
     if Path(options.out).suffix != ".json":
         raise InputError(f"--out={options.out}: give a .json file.")
     for place in (Path(options.out), Path(options.out).with_suffix(".md")):
-        if place.exists():
-            raise InputError(f"out: '{place}' exists already. Choose another --out; nothing was overwritten.")
+        refuse_used(place)
     wanted = cells(grid)
     unusual = [f"--config.{f.name}={getattr(grid, f.name)}" for f in dataclasses.fields(grid)
                if getattr(grid, f.name) != getattr(QUICK, f.name)]  # fmt: skip

@@ -19,7 +19,7 @@ from metaforge.commands import launch, setting, start
 from metaforge.data.images import read_folder, read_image, square
 from metaforge.errors import InputError
 from metaforge.screening import Detector, load_detector
-from metaforge.whole import whole_file
+from metaforge.whole import refuse_used, whole_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +62,8 @@ def main(argv: list[str]) -> int:
     """The command."""
 
     def body(options: Options) -> str:
-        if options.out and Path(options.out).exists():
-            raise InputError(f"out: '{options.out}' exists already. Choose another --out; nothing was overwritten.")
+        if options.out:
+            refuse_used(options.out)
         rows, skipped = run(options)
         text = io.StringIO(newline="")
         writer = csv.writer(text)

@@ -25,7 +25,7 @@ from metaforge.data.episodes import EpisodeSampler
 from metaforge.data.manifest import read_manifest, write_manifest
 from metaforge.errors import InputError
 from metaforge.runs import write_json
-from metaforge.whole import whole_file
+from metaforge.whole import refuse_used, whole_file
 
 METHODS, FRAMES = 5, 32
 
@@ -90,8 +90,7 @@ def run(options: Options) -> dict[str, Any]:
     bounds = Bounds(10_000, 1_000_000_000)
     if not all(map(bounds.holds, counts)):
         raise InputError(f"--records={options.records}: give whole numbers, {bounds}.")
-    if Path(options.out).exists():
-        raise InputError(f"out: '{options.out}' exists already. Choose another --out; nothing was overwritten.")
+    refuse_used(options.out)
     report = {"command": f"python -m experiments.scale --records={options.records}", "provenance": provenance()}
     report["rows"] = []
     for count in counts:

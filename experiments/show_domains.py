@@ -18,7 +18,7 @@ from metaforge.data.faces import split_people
 from metaforge.errors import InputError
 from metaforge.forgeries import forge_pairs
 from metaforge.places import refuse_inside
-from metaforge.whole import whole_file
+from metaforge.whole import refuse_used, whole_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,8 +67,7 @@ def main(argv: list[str]) -> int:
     def body(options: Options, config: Config) -> str:
         if Path(options.out).suffix != ".png":
             raise InputError(f"out: '{options.out}' is no .png. Choose one.")
-        if Path(options.out).exists():
-            raise InputError(f"out: '{options.out}' exists already. Choose another --out; nothing was overwritten.")
+        refuse_used(options.out)
         refuse_inside("out", options.out, config.faces, of="config.faces")
         sheet = run(options, config)
         with whole_file(options.out, new=True) as made:

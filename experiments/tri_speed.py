@@ -9,7 +9,6 @@ looks at 3,600 features of 768 numbers, five classes, 32 slots.
 import dataclasses
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -21,9 +20,8 @@ from experiments._tri_config import Config
 from experiments.demo import provenance
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, setting, start
-from metaforge.errors import InputError
 from metaforge.runs import write_json
-from metaforge.whole import whole_file
+from metaforge.whole import refuse_used, whole_file
 
 KINDS = 5
 
@@ -124,8 +122,7 @@ def rows(report: dict) -> list[str]:
 def run(options: Options) -> dict:
     """Measures, and writes the numbers."""
     check_bounds(options)
-    if Path(options.out).exists():
-        raise InputError(f"out: '{options.out}' exists already. Choose another --out; nothing was overwritten.")
+    refuse_used(options.out)
     report = {
         "command": f"python -m experiments.tri_speed --size={options.size} --rounds={options.rounds}",
         "provenance": provenance(),
