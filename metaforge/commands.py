@@ -1,9 +1,7 @@
 """From a typed dataclass to flags, and from an exception to one line and an exit code."""
 
-import codecs
 import dataclasses
 import difflib
-import io
 import os
 import shlex
 import sys
@@ -15,6 +13,7 @@ from absl import flags
 
 from metaforge.bounds import MOST, Bounds, Number, check_bounds
 from metaforge.errors import InputError
+from metaforge.output import end_output, flush, print_any_name
 from metaforge.places import Kind, cache_folder, settled
 from metaforge.processor import instructions
 
@@ -80,13 +79,13 @@ def launch(
         0, or 2 after one line on standard error for what the caller got wrong, or 130 when interrupted.
     """
     program = argv[0].rsplit("/", 1)[-1]
-    _print_any_name()
+    print_any_name()
     try:
         options, config = _parse(argv, doc, options, config, presets or {})
         last = body(options) if config is None else body(options, config)
         if last:
             print(last)
-        _flush()
+        flush()
         return 0
     except _HelpShownError:
         return 0
@@ -95,10 +94,10 @@ def launch(
         return 2
     except BrokenPipeError:
         # Whoever read our output has read enough; nothing is left to say it to.
-        _end_output()
+        end_output()
         return 0
     except OSError as error:
-        _end_output()
+        end_output()
         where = f" '{error.filename}'" if error.filename else ""
         print(f"{program}: cannot read or write{where}: {error.strerror or error}. "
               "Check the path, its permissions and the free space.", file=sys.stderr)  # fmt: skip
@@ -131,38 +130,6 @@ def _has_device() -> bool:
         return jax is None or bool(jax.devices())
     except (RuntimeError, AssertionError):  # in some versions one, in some the other
         return False
-
-
-def _flush() -> None:
-    """A pipe that is closed, or a full disk, is heard of now and not after the end; who closed the output has none."""
-    if sys.stdout is not None:
-        sys.stdout.flush()
-
-
-def _end_output() -> None:
-    """Drops what standard output does not take any more: Python would try it again at the end, and complain."""
-    try:
-        _flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # type: ignore[union-attr]
-
-
-def _print_any_name() -> None:
-    """Lets names of files be printed as the bytes that they are, and any letter in a locale that lacks it."""
-    codecs.register_error("metaforge.names", _as_bytes)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="metaforge.names")
-
-
-def _as_bytes(error: UnicodeError) -> tuple[bytes, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    letters = error.object[error.start : error.end]
-    # Python reads a byte of a name that is no letter as one of these, and so gives it back.
-    found = [bytes([ord(letter) - 0xDC00]) if "\udc80" <= letter <= "\udcff"
-             else letter.encode("ascii", "backslashreplace") for letter in letters]  # fmt: skip
-    return b"".join(found), error.end
 
 
 def flags_of(given: Any, usual: Any, *, prefix: str = "", but: Collection[str] = ()) -> list[str]:
@@ -259,7 +226,7 @@ def _parse(argv: Sequence[str], doc: str, options: Any, config: Any, presets: di
         raise InputError(text.replace("could not convert string to float:", "give a number, not")) from None
     if values["help"].value:
         _print_help(doc, values, options, config)
-        _flush()
+        flush()
         raise _HelpShownError
     if len(rest) > 1:
         raise InputError(f"unexpected argument '{rest[1]}'. Flags look like --name=value; --help lists them.")

@@ -45,7 +45,8 @@ ARROWS = {
     "bounds": {"errors"},
     "places": {"errors"},
     "whole": {"errors", "alone"},
-    "commands": {"errors", "bounds", "places", "processor"},
+    "output": set(),
+    "commands": {"errors", "bounds", "places", "processor", "output"},
     "runs": VOCABULARY | MEASURES | LOOPS | {"devices", "alone", "places"},
     "screening": HOST | MEASURES | LOOPS | {"runs", "paths", "whole"},
 }
