@@ -97,9 +97,19 @@ def frame_names(path: FilePath) -> list[str] | None:
     if not os.path.isdir(path):
         return None
     stems = [file.stem for file in _images(path)]
-    digits = [re.findall(r"[0-9]+", stem) for stem in stems]
-    numbers = [str(int(found[-1])) if found and len(found[-1]) < 20 else "" for found in digits]
-    return numbers if all(numbers) and len(set(numbers)) == len(numbers) else stems
+    numbers = last_numbers(stems)
+    return list(map(str, numbers)) if len(set(numbers)) == len(stems) else stems
+
+
+def last_numbers(names: Iterable[str]) -> list[int]:
+    """The last number in each name; none at all where one has none, or one of 20 digits and more.
+
+    Example:
+        >>> last_numbers(["000_0010", "frame7"]), last_numbers(["000_0010", "frame"])
+        ([10, 7], [])
+    """
+    found = [re.findall(r"[0-9]+", name) for name in names]
+    return [int(digits[-1]) for digits in found] if all(digits and len(digits[-1]) < 20 for digits in found) else []
 
 
 def read_frames(

@@ -18,6 +18,7 @@ from metaforge.data.deepfakebench._names import (
     people,
 )
 from metaforge.data.images import FilePath
+from metaforge.data.video import last_numbers
 from metaforge.errors import InputError
 
 _LARGEST = 2**31 - 1
@@ -160,11 +161,8 @@ def _rows(
 
 def _numbers(paths: list[str]) -> list[int] | None:
     """The frames' numbers, the last in each name; `None` where they do not tell the frames of a video apart."""
-    found = [re.findall(r"[0-9]+", PurePosixPath(path).stem) for path in paths]
-    if not all(digits and len(digits[-1]) < 20 and int(digits[-1]) <= _LARGEST for digits in found):
-        return None
-    numbers = [int(digits[-1]) for digits in found]
-    return numbers if len(set(numbers)) == len(set(paths)) else None
+    numbers = last_numbers(PurePosixPath(path).stem for path in paths)
+    return numbers if len(set(numbers)) == len(set(paths)) and max(numbers, default=0) <= _LARGEST else None
 
 
 def _clean(path: str, strip: str) -> str:
