@@ -3,7 +3,7 @@
 import dataclasses
 
 from metaforge.backbones import choice
-from metaforge.bounds import check_bounds
+from metaforge.bounds import MOST_FLOAT, check_bounds
 from metaforge.commands import setting
 from metaforge.errors import InputError
 from metaforge.learners import LEARNERS
@@ -66,7 +66,7 @@ class Config:
         0.5, "Share of fakes in a support set of training.", open_in_paper=True, above=0, below=1
     )
     iterations: int = setting(600, "Outer steps; 3,000 in the paper.", least=1)
-    inner_lr: float = setting(0.1, "alpha of eq. 2, plain gradient descent.", open_in_paper=True, above=0)
+    inner_lr: float = setting(0.1, "alpha of eq. 2, of plain descent.", open_in_paper=True, above=0, most=MOST_FLOAT)
     inner_steps: int = setting(1, "Steps of adaptation while training (paper: 1).", least=1, most=10_000)
     order: str = setting("first", "Order of the outer gradient (paper: first).", choices=("first", "second", "mixed"))
     adapts: str = setting("", "Which parameters inner steps move, a pattern of paths; '' for all.")
@@ -80,7 +80,7 @@ class Config:
     group_rate: float = setting(0.01, "group_dro: how fast weights of domains move.")
     weighting: str = setting("", "What tasks count, for learners that leave it open.", choices=("", *WEIGHTINGS))
     outer_optimizer: str = setting("adam", "The outer rule (paper: Adam).", choices=("adam", "sgd"))
-    outer_lr: float = setting(1e-3, "beta of eq. 4 and 5, Adam (paper: 1e-3).", above=0)
+    outer_lr: float = setting(1e-3, "beta of eq. 4 and 5, Adam (paper: 1e-3).", above=0, most=MOST_FLOAT)
     outer_decay: float = setting(0.1, "Factor on outer_lr every decay_epochs (paper: 0.1).", above=0)
     decay_epochs: int = setting(150, "Epochs between decays (paper: 150); 0 for never.")
     epoch_iterations: int = setting(10, "Outer steps that count as one epoch.", open_in_paper=True, least=1)

@@ -12,6 +12,9 @@ Number: TypeAlias = int | float
 MOST = 10**9
 """What no number of a command exceeds, unless its bounds say so: it fits 32 bits, and nothing takes so many steps."""
 
+MOST_FLOAT = 3e38
+"""What float32 can hold. A rate may be as large: one at which training diverges is said so when it does."""
+
 
 class Bounds(NamedTuple):
     """What a number may be.
@@ -42,8 +45,9 @@ class Bounds(NamedTuple):
 
     def __str__(self) -> str:
         """For a message: what stands behind "give a number,"."""
-        low = f"at least {self.least:,}" if self.above is None else f"above {self.above:,}"
-        high = f"at most {self.most:,}" if self.below is None else f"below {self.below:,}"
+        said = lambda number: f"{number:,}" if number < 10**12 else f"{number:g}"
+        low = f"at least {said(self.least)}" if self.above is None else f"above {said(self.above)}"
+        high = f"at most {said(self.most)}" if self.below is None else f"below {said(self.below)}"
         return f"{low} and {high}"
 
 

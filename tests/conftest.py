@@ -16,6 +16,7 @@ os.environ["XLA_FLAGS"] = (
 os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 
 import jax
+import psutil
 import pytest
 
 jax.config.update("jax_platforms", os.environ.get("JAX_PLATFORMS") or "cpu")
@@ -33,3 +34,16 @@ def x64():
     """Double precision, for comparisons that finite differences or ten digits need."""
     with jax.enable_x64(True):
         yield
+
+
+LARGE = 1 << 30
+"""Bytes that a worker may hold before it forgets the programs of the tests that it has done."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bounded_memory():
+    """A program lives as long as JAX remembers it, and a worker sees thousands: without this it needs 5 GB."""
+    yield
+    if psutil.Process().memory_info().rss > LARGE:
+        jax.clear_caches()
+        gc.collect()
