@@ -1,5 +1,7 @@
 """Tri-training inside the loops and inside optax: values by hand, nothing compiled twice, nothing lost when off."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,9 @@ from metaforge import objectives, outliers
 
 FEATURES, TASKS = 4, 2
 model = mf.backbones.mlp(hidden=(6,), outputs=3, neck=FEATURES, head="quadratic")
-synthesizer = outliers.subcluster_outliers(2, slots=3, components=None, dynamic_updates=0)
+made = outliers.subcluster_outliers(2, slots=3, components=None, dynamic_updates=0)
+synthesizer = made._replace(update=jax.jit(made.update), sample=jax.jit(made.sample, static_argnums=2))
+apply, head = jax.jit(model.apply), jax.jit(model.head)
 
 
 def images(seed, *shape):
@@ -29,8 +33,8 @@ def params():
 @pytest.fixture(scope="module")
 def probe(params):
     bank = images(0, 60)
-    rows = model.apply(params, bank.inputs).embeddings
-    state, _ = jax.jit(synthesizer.update)(jax.random.key(1), synthesizer.init(FEATURES), rows, bank.targets)
+    rows = apply(params, bank.inputs).embeddings
+    state, _ = synthesizer.update(jax.random.key(1), synthesizer.init(FEATURES), rows, bank.targets)
     return outliers.Probe(state, synthesizer.sample(jax.random.key(2), state, 6))
 
 
@@ -39,17 +43,17 @@ def loss_of(objective):
 
 
 def test_the_head_alone_says_of_embeddings_what_the_model_says_of_images(params):
-    outputs = model.apply(params, images(0, 6).inputs)
-    np.testing.assert_allclose(model.head(params, outputs.embeddings), outputs.logits, rtol=1e-6)
+    outputs = apply(params, images(0, 8).inputs)
+    np.testing.assert_allclose(head(params, outputs.embeddings), outputs.logits, rtol=1e-6)
 
 
 def test_the_total_is_lambda_times_the_parts_as_numpy_adds_them(params, probe):
     batch = images(3, 8)._replace(probe=probe)
     value, metrics = jax.jit(loss_of(objectives.fakeradar(temperature=0.2)))(params, batch)
 
-    outputs = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), model.apply(params, batch.inputs))
+    outputs = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), apply(params, batch.inputs))
     targets, centers = np.asarray(batch.targets), np.asarray(probe.state.centers, np.float64)
-    scored = np.concatenate([outputs.logits, np.asarray(model.head(params, probe.outliers.features))])
+    scored = np.concatenate([outputs.logits, np.asarray(head(params, probe.outliers.features))])
     logs = scored - np.log(np.exp(scored).sum(1, keepdims=True))
     cls = -np.mean(logs[np.arange(14), np.concatenate([targets, np.full(6, 2)])])
     unit = lambda rows: rows / np.linalg.norm(rows, axis=1, keepdims=True)
@@ -70,11 +74,11 @@ def test_outliers_teach_the_head_and_only_images_teach_the_features(params, prob
     # One mean over 8 images and 6 outliers against one over 8 images.
     for layer in ("Dense_0", "neck"):
         jax.tree.map(
-            lambda left, right: np.testing.assert_allclose(left * 14 / 8, right, rtol=1e-4, atol=1e-7),
+            lambda left, right: np.testing.assert_allclose(np.asarray(left) * 14 / 8, right, rtol=1e-4, atol=1e-7),
             with_outliers[layer], without[layer],
         )  # fmt: skip
-    head = jax.tree.map(lambda left, right: left * 14 / 8 - right, with_outliers["head"], without["head"])
-    assert optax.global_norm(head) > 0.01
+    more = jax.tree.map(lambda left, right: np.asarray(left) * 14 / 8 - right, with_outliers["head"], without["head"])
+    assert sum(np.sum(leaf**2) for leaf in jax.tree.leaves(more)) > 0.01**2
 
 
 def test_a_weight_a_schedule_and_a_new_probe_never_compile_again(params, probe):
@@ -100,59 +104,64 @@ def test_a_weight_a_schedule_and_a_new_probe_never_compile_again(params, probe):
 
 
 def episodes(seed, **extra):
-    spread = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (TASKS, *jnp.shape(leaf))), extra)
+    spread = jax.tree.map(lambda leaf: jnp.asarray(np.broadcast_to(leaf, (TASKS, *np.shape(leaf)))), extra)
     return mf.Episode(images(seed, TASKS, 4)._replace(**spread), images(seed + 100, TASKS, 6)._replace(**spread))
 
 
 LEARNERS = {"daml": {}, "maml": {"order": "second", "tasks": "vmap"}, "erm": {}}
 
 
-def trained(name, objective, data):
+@functools.cache
+def compiled(name, objective):
     options = {"inner_optimizer": optax.sgd(0.1), "outer_optimizer": optax.adam(0.01)}
     learner = mf.LEARNERS[name](loss_of(objective), **options, **LEARNERS[name])
-    state = learner.init(jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 5))))
-    update = jax.jit(learner.update)
+    return learner, jax.jit(learner.update)
+
+
+def trained(name, objective, params, data):
+    learner, update = compiled(name, objective)
+    state = learner.init(params)
     for batch in data:
         state, info = update(state, batch)
     return state.params, info
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_all_parts_off_is_exactly_the_learner_without_them(name, probe):
-    plain, _ = trained(name, objectives.cross_entropy(), [episodes(seed) for seed in range(3)])
+def test_all_parts_off_is_exactly_the_learner_without_them(name, params, probe):
+    plain, _ = trained(name, objectives.cross_entropy(), params, [episodes(seed) for seed in range(3)])
     off = objectives.weighted_sum(
         cls=(1.0, objectives.cross_entropy()), tri=(0.0, objectives.tri_cross_entropy()),
         contrastive=(0.0, objectives.outlier_contrastive()),
     )  # fmt: skip
-    same, info = trained(name, off, [episodes(seed, probe=probe) for seed in range(3)])
+    same, info = trained(name, off, params, [episodes(seed, probe=probe) for seed in range(3)])
     # To the last digit that compilers agree on: they may fuse two programs differently.
     jax.tree.map(lambda left, right: np.testing.assert_allclose(left, right, rtol=1e-6, atol=1e-8), same, plain)
     assert {"loss/tri", "loss/contrastive", "weight/tri"} <= set(info.metrics)
-    # Off by data: the same but for rounding, since the parts are still in the program.
+    if name != "maml":
+        return
+    # Off by data: the same but for rounding, since the parts are still in the program. Second order is the hardest
+    # case: nothing that counts 0 times may be infinite in either derivative.
     weights = off.weights()
-    by_data, _ = trained(name, off, [episodes(seed, probe=probe, weights=weights) for seed in range(3)])
+    by_data, _ = trained(name, off, params, [episodes(seed, probe=probe, weights=weights) for seed in range(3)])
     jax.tree.map(lambda left, right: np.testing.assert_allclose(left, right, atol=2e-5), by_data, plain)
 
 
+FAKERADAR = objectives.fakeradar()
+
+
 @pytest.mark.parametrize("place", ["inner", "outer"])
-def test_tri_training_plugs_into_the_inner_or_the_outer_loop_alone(place, probe):
-    objective = objectives.fakeradar()
+def test_tri_training_plugs_into_the_inner_or_the_outer_loop_alone(place, params, probe):
     bare, full = episodes(0), episodes(0, probe=probe)
     mixed = mf.Episode(full.support, bare.query) if place == "inner" else mf.Episode(bare.support, full.query)
-    _, with_it = trained("maml", objective, [mixed])
-    _, without = trained("maml", objective, [bare])
-    inner_differs = bool(jnp.any(with_it.support_losses != without.support_losses))
+    _, with_it = trained("maml", FAKERADAR, params, [mixed])
+    _, without = trained("maml", FAKERADAR, params, [bare])
+    inner_differs = bool(np.any(with_it.support_losses != without.support_losses))
     assert inner_differs == (place == "inner")
     # Either way the adapted parameters are judged, so the query loss moves.
-    assert bool(jnp.all(with_it.query_losses != without.query_losses))
+    assert bool(np.all(with_it.query_losses != without.query_losses))
 
 
-@jax.jit
-def tri_loss(params, batch):
-    return loss_of(objectives.fakeradar())(params, batch)[0]
-
-
-tri_gradient = jax.jit(jax.grad(tri_loss))
+tri_loss_and_gradient = jax.jit(jax.value_and_grad(lambda params, batch: loss_of(FAKERADAR)(params, batch)[0]))
 
 OPTIMIZERS = {
     "chain": lambda: optax.chain(optax.clip_by_global_norm(0.5), optax.adam(1e-2)),
@@ -172,29 +181,28 @@ def test_tri_training_composes_with_optax(name, params, probe):
     batches = [images(seed, 8)._replace(probe=probe) for seed in range(6)]
 
     @jax.jit
-    def step(params, state, batch):
-        fast = params.fast if name == "lookahead" else params
-        grads = tri_gradient(fast, batch)
+    def step(params, state, grads):
         updates, state = optimizer.update(grads, state, params)
         return optax.apply_updates(params, updates), state
 
-    now, state = begin, optimizer.init(begin)
+    now, state = begin, jax.jit(optimizer.init)(begin)
     history = [now]
     for batch in batches:
-        now, state = step(now, state, batch)
+        _, grads = tri_loss_and_gradient(now.fast if name == "lookahead" else now, batch)
+        now, state = step(now, state, grads)
         history.append(now)
     last = now.slow if name == "lookahead" else now
-    before, after = (sum(tri_loss(point, batch) for batch in batches) for point in (params, last))
-    assert after < before
+    total = lambda point: sum(float(tri_loss_and_gradient(point, batch)[0]) for batch in batches)
+    assert total(last) < total(params)
     if name == "multi_transform":
         jax.tree.map(np.testing.assert_array_equal, last["Dense_0"], params["Dense_0"])
     if name == "MultiSteps":  # two half batches make one step, of their mean gradient
         jax.tree.map(np.testing.assert_array_equal, history[1], history[0])
         mean = jax.tree.map(
-            lambda *leaves: sum(leaves) / 2,
-            *(tri_gradient(params, batch) for batch in batches[:2]),
+            lambda *leaves: sum(map(np.asarray, leaves)) / 2,
+            *(tri_loss_and_gradient(params, batch)[1] for batch in batches[:2]),
         )
-        expected = jax.tree.map(lambda leaf, slope: leaf - 0.1 * slope, params, mean)
+        expected = jax.tree.map(lambda leaf, slope: np.asarray(leaf) - 0.1 * slope, params, mean)
         jax.tree.map(lambda left, right: np.testing.assert_allclose(left, right, atol=1e-6), history[2], expected)
     if name == "lookahead":  # after three fast steps the slow weights move half of the way to the fast ones
         jax.tree.map(np.testing.assert_array_equal, history[2].slow, params)

@@ -1,5 +1,6 @@
 """Rules of adaptation: what holds for all of them, and each against another statement of what it does."""
 
+import functools
 import inspect
 import re
 
@@ -22,9 +23,9 @@ SGD = optax.sgd(0.5)
 
 RULES = {
     "unadapted": lambda model, context: adaptation.unadapted(model, context=context),
-    "fine_tune": lambda model, _: adaptation.fine_tune(model, objective, optimizer=SGD, steps=(0, 1, 3)),
+    "fine_tune": lambda model, _: adaptation.fine_tune(model, objective, optimizer=SGD, steps=(0, 2)),
     "fine_tune, head": lambda model, _: adaptation.fine_tune(
-        model, objective, optimizer=SGD, steps=(0, 1, 3), adapts="^head/"
+        model, objective, optimizer=SGD, steps=(0, 2), adapts="^head/"
     ),
     "logistic": lambda model, _: adaptation.linear_probe(model),
     "ridge": lambda model, _: adaptation.linear_probe(model, kind="ridge"),
@@ -37,10 +38,10 @@ RULES = {
 
 
 def pictures(count, seed):
-    return jnp.asarray(np.random.default_rng(seed).integers(0, 256, (count, 16, 16, 3)), jnp.uint8)
+    return np.random.default_rng(seed).integers(0, 256, (count, 16, 16, 3)).astype(np.uint8)
 
 
-SOURCE = pictures(6, 9)
+SOURCE = jnp.asarray(pictures(6, 9))
 
 
 @pytest.fixture(scope="module", params=RULES)
@@ -71,13 +72,13 @@ def test_only_a_transductive_rule_sees_the_other_queries(case):
     rule, apply, params, support = case
     queries = pictures(5, 2)
     alone = apply(params, support, queries)[:, 0]
-    among = apply(params, support, jnp.concatenate([queries[:1], pictures(4, 7)]))[:, 0]
+    among = apply(params, support, np.concatenate([queries[:1], pictures(4, 7)]))[:, 0]
     assert np.allclose(alone, among, rtol=1e-4, atol=1e-5) != rule.transductive
 
 
 def test_only_a_rule_that_uses_labels_sees_them(case):
     rule, apply, params, support = case
-    swapped = support._replace(targets=1 - support.targets)
+    swapped = support._replace(targets=1 - np.asarray(support.targets))
     same = np.allclose(apply(params, support, pictures(5, 2)), apply(params, swapped, pictures(5, 2)), atol=1e-6)
     assert same != rule.uses_labels
 
@@ -85,18 +86,17 @@ def test_only_a_rule_that_uses_labels_sees_them(case):
 forward = jax.jit(lambda params, images, context: conv.apply(params, images, context=context).logits)
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_with_no_step_a_rule_is_the_model_with_the_statistics_that_it_names(name):
+def test_with_no_step_a_rule_is_the_model_with_the_statistics_that_it_names(case, request):
+    name = request.node.callspec.params["case"]
     contexts = {"unadapted": lambda support, _: SOURCE, "bn, query": lambda _, query: query}
     contexts |= dict.fromkeys(("fine_tune", "fine_tune, head", "bn, support"), lambda support, _: support)
     contexts |= {"tent": lambda _, query: query}
     if name not in contexts:
         pytest.skip("a rule that has no model's logits to begin with")
-    params = jax.jit(conv.init)(jax.random.key(1), pictures(2, 0))
-    support, query = mf.Batch(pictures(4, 1), jnp.array([0, 1, 0, 1], jnp.int32)), pictures(5, 2)
-    rule = RULES[name](conv, SOURCE)
+    rule, apply, params, support = case
+    query = pictures(5, 2)
     assert rule.steps[0] == 0
-    found = jax.jit(lambda *given: rule.apply(*given)[0])(params, support, query)
+    found = apply(params, support, query)[0]
     wanted = forward(params, query, contexts[name](support.inputs, query))
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
@@ -116,15 +116,17 @@ def test_eager_or_compiled_mapped_or_vectorised_the_numbers_agree(name):
     np.testing.assert_allclose(found[1, 0], alone, rtol=1e-4, atol=1e-5)
 
 
+@functools.cache
 def problem(shots=6, hidden=6):
-    """An mlp, its parameters, a support set and queries, and the embeddings as the rules see them."""
+    """An mlp's parameters, a support set and queries, and the embeddings as the rules see them."""
     flat, rng = mf.backbones.mlp(hidden=(hidden,), outputs=2), np.random.default_rng(5)
     params = jax.jit(flat.init)(jax.random.key(0), jnp.zeros((1, 4)))
     labels = np.arange(2 * shots) % 2
     inputs = (rng.normal(size=(2 * shots, 4)) + 0.7 * labels[:, None]).astype(np.float32)
     support = mf.Batch(jnp.asarray(inputs), jnp.asarray(labels, jnp.int32))
     queries = jnp.asarray(rng.normal(size=(9, 4)), jnp.float32)
-    seen, asked = (np.asarray(flat.apply(params, x).embeddings, np.float64) for x in (inputs, queries))
+    apply = jax.jit(flat.apply)
+    seen, asked = (np.asarray(apply(params, x).embeddings, np.float64) for x in (inputs, queries))
     mean = seen.mean(axis=0)
     scale = np.sqrt(np.mean(np.sum((seen - mean) ** 2, axis=1)))
     return params, support, queries, (seen - mean) / scale, (asked - mean) / scale
@@ -179,18 +181,23 @@ def test_fine_tuning_scores_one_path_of_the_optimizer_with_its_state_carried_on(
     optimizer = optax.adam(0.1)
     rule = adaptation.fine_tune(flat, objective, optimizer=optimizer, steps=(0, 1, 4), adapts=adapts)
     found = jax.jit(rule.apply)(params, support, queries)
-    grad = jax.jit(jax.grad(lambda p: objective(flat.apply(p, support.inputs), support)[0]))
-    state, wanted = optimizer.init(params), [flat.apply(params, queries).logits]
-    for step in range(1, 5):
-        grads = grad(params)
+    state, apply = optimizer.init(params), jax.jit(flat.apply)
+    wanted = [apply(params, queries).logits]
+
+    @jax.jit
+    def step_by_hand(params, state):
+        grads = jax.grad(lambda p: objective(flat.apply(p, support.inputs), support)[0])(params)
         if adapts:
             grads = {
                 name: grads[name] if name == "head" else jax.tree.map(jnp.zeros_like, grads[name]) for name in grads
             }
         updates, state = optimizer.update(grads, state)
-        params = optax.apply_updates(params, updates)
+        return optax.apply_updates(params, updates), state
+
+    for step in range(1, 5):
+        params, state = step_by_hand(params, state)
         if step in (1, 4):
-            wanted.append(flat.apply(params, queries).logits)
+            wanted.append(apply(params, queries).logits)
     np.testing.assert_allclose(found, np.stack(wanted), rtol=1e-4, atol=1e-5)
 
 
@@ -200,7 +207,7 @@ def test_tent_lowers_the_entropy_of_the_queries_and_moves_normalisation_alone():
     rule = adaptation.tent(conv, optimizer=optax.sgd(0.05), steps=(0, 1))
     before, after = jax.jit(rule.apply)(params, support, queries)
     entropy = lambda logits: -jnp.mean(jnp.sum(jax.nn.softmax(logits) * jax.nn.log_softmax(logits), axis=1))
-    assert entropy(after) < entropy(before)
+    assert np.less(*jax.jit(jax.vmap(entropy))(np.stack([after, before])))
 
     def by_hand(params):
         loss = lambda params: entropy(conv.apply(params, queries).logits)

@@ -42,10 +42,10 @@ class Case(NamedTuple):
 
 CASES = {
     "maml": Case("maml", {"inner_optimizer": SGD}),
-    "maml, three steps of adam": Case(
-        "maml", {"inner_steps": 3, "reduction": "mean", "inner_optimizer": optax.adam(0.01, eps=1e-3)}
+    "maml, two steps of adam, vmapped": Case(
+        "maml",
+        {"inner_steps": 2, "reduction": "mean", "tasks": "vmap", "inner_optimizer": optax.adam(0.01, eps=1e-3)},
     ),
-    "maml, vmapped": Case("maml", {"tasks": "vmap", "inner_optimizer": optax.sgd(0.1, momentum=0.9)}),
     "maml, of the first layer": Case("maml", {"adapts": "Dense_0", "inner_optimizer": SGD}),
     "fomaml": Case("fomaml", {"inner_steps": 2, "inner_optimizer": SGD}),
     "daml": Case("daml", {"inner_optimizer": SGD}),
@@ -61,12 +61,12 @@ CASES = {
         {"inner_lr": 0.1, "inner_steps": 2, "multi_step_iterations": 2, "second_order_from": 1, "tasks": "vmap"},
     ),
     "maml_plus_plus, a bias for each step": Case(
-        "maml_plus_plus", {"inner_lr": 0.1, "inner_steps": 3, "per_step": "Dense_0/bias"}
+        "maml_plus_plus", {"inner_lr": 0.1, "inner_steps": 2, "per_step": "Dense_0/bias"}
     ),
     "protonet": Case("protonet", unmoved="^head/", inner=False),
     "ridge": Case("ridge", {"scale": 4.0, "reduction": "mean"}, unmoved="^head/", inner=False),
     "r2d2": Case("r2d2", {"tasks": "vmap"}, unmoved="^params/head/", inner=False),
-    "reptile": Case("reptile", {"inner_steps": 3, "batch_size": 4, "inner_optimizer": SGD}),
+    "reptile": Case("reptile", {"inner_steps": 2, "batch_size": 4, "inner_optimizer": SGD}),
     "mldg": Case("mldg", {"inner_optimizer": SGD}, sees_order=True),
     "ltw": Case("ltw", {"inner_optimizer": SGD, "hidden": 3}, weighs=False, sees_order=True),
     "group_dro": Case("group_dro", {"domains": 3, "inner_optimizer": SGD}),
@@ -76,7 +76,14 @@ CASES = {
 TASKS = 3
 
 model = mf.backbones.mlp(hidden=(4,), outputs=2)
-objective = mf.objectives.cross_entropy()
+
+
+def objective(outputs, batch):
+    """Cross-entropy, and a metric that is a number of Python's."""
+    value, metrics = mf.objectives.cross_entropy()(outputs, batch)
+    return value, metrics | {"constant": 1.0}
+
+
 loss_fn = mf.objectives.loss_fn(model.apply, objective)
 
 
@@ -167,12 +174,13 @@ def test_one_step_moves_every_parameter_array_and_nothing_is_infinite(run):
 def test_the_order_of_tasks_does_not_matter(run):
     if run.case.sees_order:
         pytest.skip("the place of a task is its role")
-    shuffled = jax.tree.map(lambda leaf: leaf[jnp.array([2, 0, 1])], episodes(0))
+    order = np.array([2, 0, 1])
+    shuffled = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[order]), episodes(0))
     state, info = run.update(run.start, shuffled)
     assert_close(state, run.state)
     assert_close(info.loss, run.info.loss)
     if run.info.query_losses.shape == (TASKS,):
-        assert_close(info.query_losses, run.info.query_losses[jnp.array([2, 0, 1])])
+        assert_close(info.query_losses, np.asarray(run.info.query_losses)[order])
 
 
 def test_what_is_reported_fits_together(run):
@@ -180,6 +188,7 @@ def test_what_is_reported_fits_together(run):
     rows = info.query_losses.shape
     assert rows == ((1,) if run.case.pools else (TASKS,))
     assert info.weights.shape == info.gradient_factors.shape == info.metrics["accuracy"].shape == rows
+    assert np.all(info.metrics["constant"] == np.ones(rows))
     assert info.support_losses.shape[:1] == rows
     assert info.loss.shape == info.grad_norm.shape == ()
     if not run.case.weighs:
@@ -189,14 +198,18 @@ def test_what_is_reported_fits_together(run):
 
 
 def test_adapt_lowers_the_support_loss_and_runs_under_vmap_as_alone(run):
-    support = episodes(0).support
-    adapted, info = jax.jit(jax.vmap(run.learner.adapt, in_axes=(None, 0)))(run.start.params, support)
-    last = jax.tree.map(lambda leaf: leaf[-1], support)
-    alone = jax.jit(run.learner.adapt)(run.start.params, last)
-    assert_close(jax.tree.map(lambda leaf: leaf[-1], (adapted, info)), alone)
+    adapt, loss = run.learner.adapt, jax.vmap(lambda params, batch: loss_fn(params, batch)[0], in_axes=(None, 0))
+
+    @jax.jit
+    def both_ways(params, support):
+        found = jax.vmap(adapt, in_axes=(None, 0))(params, support)
+        before = loss(run.learner.model(params), support)
+        after = jax.vmap(lambda params, batch: loss_fn(params, batch)[0])(found[0], support)
+        return found, adapt(params, jax.tree.map(lambda leaf: leaf[-1], support)), before, after
+
+    found, alone, before, after = both_ways(run.start.params, episodes(0).support)
+    assert_close(jax.tree.map(lambda leaf: np.asarray(leaf)[-1], found), alone)
     assert signature(alone[0]) == signature(run.params)
-    after = jax.vmap(lambda params, batch: loss_fn(params, batch)[0])(adapted, support)
-    before = jax.vmap(lambda batch: loss_fn(run.params, batch)[0])(support)
     assert np.all(after < before)
 
 
@@ -217,12 +230,10 @@ def takes_numbers(case):
 
 
 @pytest.mark.parametrize("case", filter(takes_numbers, CASES))
-def test_weakly_typed_parameters_do_not_compile_twice_and_metrics_may_be_numbers(case):
+def test_weakly_typed_parameters_do_not_compile_twice(case):
     # `jnp.array(1.0)` is weakly typed, and every example in the docstrings starts from one.
-    loss_fn = lambda params, batch: (jnp.mean((params - batch.inputs) ** 2), {"constant": 1.0})
+    loss_fn = lambda params, batch: (jnp.mean((params - batch.inputs) ** 2), {})
     learner = mf.LEARNERS[CASES[case].name](loss_fn, outer_optimizer=optax.adam(0.1), **CASES[case].options)
-    chex.clear_trace_counter()
-    update = jax.jit(chex.assert_max_traces(learner.update, n=1))
-    state, info = update(learner.init(jnp.array(1.0)), episodes(0))
-    update(state, episodes(1))
-    assert np.all(np.asarray(info.metrics["constant"]) == 1)
+    state = learner.init(jnp.array(1.0))
+    # A program is for shapes, types and weakness: a state that is left as it was found needs no second one.
+    assert signature(jax.eval_shape(learner.update, state, episodes(0))[0]) == signature(state)

@@ -71,10 +71,9 @@ def test_outlier_contrastive_by_hand():
 
 def test_without_outliers_it_is_cross_entropy_over_normalised_centres():
     z, c, _ = arrays()
-    unit = lambda rows: rows / jnp.linalg.norm(rows, axis=1, keepdims=True)
-    expected = optax.losses.softmax_cross_entropy_with_integer_labels(
-        unit(z) @ unit(c).T / 0.1, jnp.asarray(ASSIGNMENTS)
-    )
+    unit = lambda rows: rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    scores = unit(z) @ unit(c).T / 0.1
+    expected = jax.jit(optax.losses.softmax_cross_entropy_with_integer_labels)(scores, ASSIGNMENTS)
     values = outlier_contrastive(z, jnp.asarray(ASSIGNMENTS), c, jnp.zeros((0, 3)))
     np.testing.assert_allclose(values, expected, rtol=1e-5)
 
@@ -82,9 +81,11 @@ def test_without_outliers_it_is_cross_entropy_over_normalised_centres():
 def test_lengths_do_not_count():
     z, c, v = arrays()
     run = jax.jit(lambda z, c, v: outlier_contrastive(z, jnp.asarray(ASSIGNMENTS), c, v))
-    np.testing.assert_allclose(run(9.0 * z, 0.2 * c, 1e3 * v), run(z, c, v), rtol=1e-5)
-    gradient = jax.grad(lambda z: run(z, c, v).sum())(z)
-    np.testing.assert_allclose(jnp.sum(gradient * z, axis=1), np.zeros(5), atol=1e-5)
+    z, c, v = map(np.asarray, (z, c, v))
+    scaled = (np.float32(factor) * rows for factor, rows in ((9.0, z), (0.2, c), (1e3, v)))
+    np.testing.assert_allclose(run(*scaled), run(z, c, v), rtol=1e-5)
+    gradient = jax.jit(jax.grad(lambda z: run(z, c, v).sum()))(z)
+    np.testing.assert_allclose(np.sum(gradient * z, axis=1), np.zeros(5), atol=1e-5)
 
 
 @pytest.mark.parametrize("padding", [np.nan, np.inf])
@@ -100,8 +101,12 @@ def test_padded_centres_and_outliers_are_as_if_not_there(padding):
         )  # fmt: skip
         return values.sum(), values
 
-    holes = [jnp.where(keep[:, None], rows, padding) for rows, keep in ((c, keep_c), (v, keep_v))]
-    (_, values), gradients = jax.jit(jax.value_and_grad(total, argnums=(0, 1, 2), has_aux=True))(z, *holes)
+    holes = [
+        np.where(np.asarray(keep)[:, None], rows, np.float32(padding)) for rows, keep in ((c, keep_c), (v, keep_v))
+    ]
+    run = jax.jit(jax.value_and_grad(total, argnums=(0, 1, 2), has_aux=True))
+    (_, values), gradients = jax.tree.map(np.asarray, run(z, *holes))
+    keep_c, keep_v = np.asarray(keep_c), np.asarray(keep_v)
     short = [np.asarray(rows, np.float64)[np.asarray(keep)] for rows, keep in ((c, keep_c), (v, keep_v))]
     renamed = np.array([0, 1, 2, 2, 0])
     expected = slow_outlier_contrastive(*doubles([z]), renamed, *short, 0.1, CLASSES[np.asarray(keep_c)])
@@ -118,18 +123,17 @@ def test_centres_and_outliers_are_constants_unless_asked(x64):
     def total(c, v, detach):
         return outlier_contrastive(z, jnp.asarray(ASSIGNMENTS), c, v, detach=detach).sum()
 
-    for gradient in jax.grad(total, argnums=(0, 1))(c, v, True):
-        np.testing.assert_array_equal(gradient, np.zeros(gradient.shape))
     value = lambda joined: total(joined[:4], joined[4:], False)
-    both = jnp.concatenate([c, v])
-    shifts = 1e-6 * jnp.eye(both.size).reshape(-1, *both.shape)
+    both = np.concatenate([c, v])
+    shifts = 1e-6 * np.eye(both.size).reshape(-1, *both.shape)
 
     @jax.jit
-    def run():
+    def run(both):
         differences = jax.vmap(lambda shift: (value(both + shift) - value(both - shift)) / 2e-6)(shifts)
-        return jax.grad(value)(both), differences
+        return jax.grad(lambda joined: total(joined[:4], joined[4:], True))(both), jax.grad(value)(both), differences
 
-    gradient, expected = run()
+    still, gradient, expected = run(both)
+    np.testing.assert_array_equal(still, np.zeros(both.shape))
     np.testing.assert_allclose(gradient.ravel(), expected, rtol=1e-6, atol=1e-7)
 
 
@@ -149,7 +153,8 @@ def test_features_of_any_length_have_finite_values_and_gradients(scale):
     labels = jnp.asarray(LABELS)
     contrast = lambda z: outlier_contrastive(z, jnp.asarray(ASSIGNMENTS), c, v)
     for loss in (contrast, lambda z: supervised_contrastive(z, labels)):
-        values, gradient = loss(scale * z), jax.jit(jax.grad(lambda z, loss=loss: loss(z).sum()))(scale * z)
+        scaled = np.asarray(z) * np.float32(scale)
+        values, gradient = loss(scaled), jax.jit(jax.grad(lambda z, loss=loss: loss(z).sum()))(scaled)
         assert np.isfinite(values).all()
         assert np.isfinite(gradient).all()
         if scale:
@@ -159,7 +164,7 @@ def test_features_of_any_length_have_finite_values_and_gradients(scale):
 def test_half_precision_does_not_overflow_inside():
     z, c, v = arrays()
     # Squares of 3e4 are beyond float16.
-    big = (1e4 * z).astype(jnp.float16)
+    big = jnp.asarray(np.asarray(1e4 * np.asarray(z)), jnp.float16)
     values = outlier_contrastive(big, jnp.asarray(ASSIGNMENTS), c, v)
     expected = slow_outlier_contrastive(*doubles([big]), ASSIGNMENTS, *doubles([c, v]), 0.1)
     np.testing.assert_allclose(values, expected, rtol=2e-5)
@@ -176,7 +181,7 @@ def test_supervised_contrastive_of_pairs_is_ntxent():
     rng = np.random.default_rng(3)
     z, labels = jnp.asarray(rng.normal(size=(6, 4)), jnp.float32), jnp.array([0, 1, 2, 0, 1, 2])
     values = supervised_contrastive(z, labels, temperature=0.2)
-    np.testing.assert_allclose(values.mean(), jax.jit(optax.losses.ntxent)(z, labels, 0.2), rtol=1e-5)
+    np.testing.assert_allclose(np.mean(values), jax.jit(optax.losses.ntxent)(z, labels, 0.2), rtol=1e-5)
 
 
 def test_supervised_contrastive_without_company_is_zero_and_so_is_its_gradient():
@@ -189,7 +194,7 @@ def test_supervised_contrastive_without_company_is_zero_and_so_is_its_gradient()
 
 
 def test_two_alike_and_nobody_else_have_nothing_to_learn():
-    values = supervised_contrastive(arrays()[0][:2], jnp.array([1, 1]))
+    values = supervised_contrastive(np.asarray(arrays()[0])[:2], jnp.array([1, 1]))
     np.testing.assert_allclose(values, [0, 0], atol=1e-6)
 
 
