@@ -53,17 +53,12 @@ def test_the_tests_know_every_strategy():
 
 SINGLE, DOUBLE = (jnp.float32, 1e-5), (jnp.float64, 1e-10)
 
+# Every pair of two settings once.
+
 
 @pytest.mark.parametrize(
     ("order", "steps", "dtype", "rtol"),
-    [
-        ("first", 1, *SINGLE),
-        ("second", 3, *SINGLE),
-        ("first", 1, *DOUBLE),
-        ("first", 3, *DOUBLE),
-        ("second", 1, *DOUBLE),
-        ("second", 3, *DOUBLE),
-    ],
+    [("first", 2, *SINGLE), ("second", 1, *SINGLE), ("first", 1, *DOUBLE), ("second", 2, *DOUBLE)],
 )
 def test_all_strategies_equal_a_loop_over_tasks(order, steps, dtype, rtol, x64):
     params, episodes = problem(dtype)
@@ -72,7 +67,7 @@ def test_all_strategies_equal_a_loop_over_tasks(order, steps, dtype, rtol, x64):
     results = run(params, episodes)
 
     one = jax.jit(jax.value_and_grad(task_loss, has_aux=True))
-    loop = [one(params, jax.tree.map(lambda leaf, i=i: leaf[i], episodes)) for i in range(2)]
+    loop = [one(params, jax.tree.map(lambda leaf, i=i: np.asarray(leaf)[i], episodes)) for i in range(2)]
     expected = jax.tree.map(lambda *leaves: np.stack(leaves), *loop)
     for result in results:
         assert all(leaf.dtype == dtype for leaf in jax.tree.leaves(result))
@@ -131,8 +126,9 @@ def resident_bytes():
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's account of memory")
 def test_a_thousand_outer_steps_take_no_more_memory_than_a_hundred():
     # 80 kB of parameters: kept from every step, they would be 70 MB by the end.
-    params = {"w1": jnp.ones((3, 4000)) / 3, "w2": jnp.ones((4000, 2)) / 4000}
-    _, episodes = problem(jnp.float32)
+    params = {"w1": jnp.full((3, 4000), 1 / 3), "w2": jnp.full((4000, 2), 1 / 4000)}
+    # One task of one image a side: what a step keeps has the parameters' size, and a step's work the images'.
+    episodes = jax.tree.map(lambda leaf: leaf[:, :1], problem(jnp.float32, tasks=1)[1])
     learner = mf.maml(
         tanh_net, inner_optimizer=optax.sgd(1e-3), outer_optimizer=optax.adam(1e-4), inner_steps=2, order="mixed"
     )

@@ -16,7 +16,8 @@ def sigma(losses):
 
 def factors(weighting, losses):
     """How many times each task's gradient counts: the derivative of the weighted sum by each loss."""
-    return np.asarray(jax.grad(lambda losses: jnp.sum(weighting(losses) * losses))(jnp.asarray(losses)))
+    run = jax.jit(jax.grad(lambda losses: jnp.sum(weighting(losses) * losses)))
+    return np.asarray(run(jnp.asarray(losses)))
 
 
 def test_uniform_weights_and_factors_are_ones(x64):
@@ -34,7 +35,7 @@ def test_the_weight_is_the_paper_s_sigmoid_of_the_loss(x64):
 def test_differentiated_as_printed_a_task_counts_sigma_plus_loss_times_its_slope(x64):
     s = sigma(LOSSES)
     np.testing.assert_allclose(factors(difficulty_aware(), LOSSES), s + LOSSES * s * (1 - s), rtol=1e-12)
-    silu = jax.vmap(jax.grad(jax.nn.silu))(jnp.asarray(LOSSES))
+    silu = jax.jit(jax.vmap(jax.grad(jax.nn.silu)))(jnp.asarray(LOSSES))
     np.testing.assert_allclose(factors(difficulty_aware(), LOSSES), silu, rtol=1e-12)
 
 
@@ -42,8 +43,9 @@ def test_the_factor_takes_the_values_that_the_docstring_names(x64):
     grid = np.linspace(0, 10, 10_001)
     values = factors(difficulty_aware(), grid)
     assert values[0] == 0.5
-    assert factors(difficulty_aware(), [np.log(2)])[0] == pytest.approx(2 / 3 + 2 / 9 * np.log(2), rel=1e-12)
-    assert factors(difficulty_aware(), [np.log(2)])[0] == pytest.approx(0.82, abs=0.005)
+    at_chance = factors(difficulty_aware(), [np.log(2)])[0]
+    assert at_chance == pytest.approx(2 / 3 + 2 / 9 * np.log(2), rel=1e-12)
+    assert at_chance == pytest.approx(0.82, abs=0.005)
     assert values.max() == pytest.approx(1.0998, abs=5e-5)
     assert grid[values.argmax()] == pytest.approx(2.4, abs=0.01)
     assert values[-1] == pytest.approx(1, abs=1e-3)
@@ -57,7 +59,7 @@ def test_detached_the_factor_is_the_weight(x64):
 
 @pytest.mark.parametrize("detach", [False, True])
 def test_normalised_weights_have_mean_one_and_keep_their_ratios(detach, x64):
-    weights = difficulty_aware(detach=detach, normalize=True)(jnp.asarray(LOSSES))
+    weights = np.asarray(jax.jit(difficulty_aware(detach=detach, normalize=True))(LOSSES))
     np.testing.assert_allclose(np.mean(weights), 1, rtol=1e-12)
     np.testing.assert_allclose(weights / weights[0], sigma(LOSSES) / 0.5, rtol=1e-12)
 
@@ -78,24 +80,26 @@ def test_softmax_weights_give_the_gradient_of_the_soft_maximum(temperature, x64)
     losses = jnp.array([0.1, 0.7, 2.4])
     weigh = softmax(temperature=temperature)
     soft = lambda x: 3 * temperature * jnp.log(jnp.mean(jnp.exp(x / temperature)))
-    found = jax.grad(lambda x: jnp.sum(weigh(x) * x))(losses)
-    np.testing.assert_allclose(found, jax.grad(soft)(losses), rtol=1e-12)
-    np.testing.assert_allclose(jnp.mean(weigh(losses)), 1.0, rtol=1e-12)
+    counted = jax.grad(lambda x: jnp.sum(weigh(x) * x))
+    found, expected, weights = jax.jit(lambda x: (counted(x), jax.grad(soft)(x), weigh(x)))(losses)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose(np.mean(weights), 1.0, rtol=1e-12)
 
 
 def test_softmax_runs_from_uniform_to_the_hardest_task(x64):
     losses = jnp.array([0.1, 0.7, 2.4])
-    np.testing.assert_allclose(softmax(temperature=1e6)(losses), np.ones(3), rtol=1e-5)
-    np.testing.assert_allclose(softmax(temperature=1e-2)(losses), [0, 0, 3], atol=1e-9)
+    even, hardest = jax.jit(lambda x: [softmax(temperature=heat)(x) for heat in (1e6, 1e-2)])(losses)
+    np.testing.assert_allclose(even, np.ones(3), rtol=1e-5)
+    np.testing.assert_allclose(hardest, [0, 0, 3], atol=1e-9)
 
 
 def test_focal_weights_are_the_loss_s_factor_and_nothing_is_divided_by_nothing(x64):
     p = np.array([0.9, 0.5, 0.1])
-    found = focal(power=2.0, normalize=False)(-jnp.log(p))
+    both = lambda losses: (focal(power=2.0, normalize=False)(losses), focal(power=2.0)(losses), focal()(0 * losses))
+    found, normal, nothing = jax.jit(both)(-np.log(p))
     np.testing.assert_allclose(found, (1 - p) ** 2, rtol=1e-12)
-    normal = focal(power=2.0)(-jnp.log(p))
     np.testing.assert_allclose(normal, (1 - p) ** 2 / np.mean((1 - p) ** 2), rtol=1e-12)
-    np.testing.assert_array_equal(focal()(jnp.zeros(3)), np.ones(3))
+    np.testing.assert_array_equal(nothing, np.ones(3))
 
 
 @pytest.mark.parametrize("power", [0.5, 2.0])
@@ -108,8 +112,10 @@ def test_focal_differentiated_through_has_the_gradient_of_the_focal_loss(power, 
 
 
 def test_weightings_by_name_are_daml_s_four_variants_and_the_others(x64):
-    weights = {name: make()(jnp.asarray(LOSSES)) for name, make in WEIGHTINGS.items()}
-    counts = {name: factors(make(), LOSSES) for name, make in WEIGHTINGS.items()}
+    counted = lambda weigh, losses: jax.grad(lambda losses: jnp.sum(weigh(losses) * losses))(losses)
+    run = lambda losses: {name: (make()(losses), counted(make(), losses)) for name, make in WEIGHTINGS.items()}
+    found = jax.tree.map(np.asarray, jax.jit(run)(LOSSES))
+    weights, counts = ({name: pair[i] for name, pair in found.items()} for i in range(2))
     means = {name: np.mean(values) == pytest.approx(1) for name, values in weights.items()}
     held = {name: np.allclose(values, weights[name]) for name, values in counts.items()}
     names = ("uniform", "through", "detached", "normalised", "detached_normalised", "softmax", "focal")

@@ -114,24 +114,30 @@ def case(request):
     return CASES[request.param]
 
 
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32], ids=lambda dtype: dtype.__name__)
-def test_one_finite_float32_value_per_example(case, dtype):
-    arguments = problem(case, dtype)
-    values = values_of(case)(*arguments, EVERY)
-    assert (values.shape, values.dtype) == ((EXAMPLES,), jnp.float32)
-    assert np.isfinite(values).all()
-    # Inside, too, nothing is rounded to half precision.
-    up = lambda array: array.astype(jnp.float32) if jnp.issubdtype(array.dtype, jnp.floating) else array
-    np.testing.assert_allclose(values, values_of(case)(*jax.tree.map(up, arguments), EVERY), rtol=1e-6, atol=1e-7)
+def test_one_finite_float32_value_per_example(case):
+    types = (jnp.bfloat16, jnp.float16, jnp.float32)
+    given = [problem(case, dtype) for dtype in types]
+
+    @jax.jit
+    def run(given):
+        return [case.run(*rows, *labels, *context, where=jnp.asarray(EVERY)) for rows, labels, context in given]
+
+    for dtype, arguments, values in zip(types, given, run(given), strict=True):
+        assert (values.shape, values.dtype) == ((EXAMPLES,), jnp.float32), dtype
+        assert np.isfinite(values).all(), dtype
+        # Inside, too, nothing is rounded to half precision.
+        up = lambda array: np.asarray(array, np.float32) if jnp.issubdtype(array.dtype, jnp.floating) else array
+        expected = values_of(case)(*jax.tree.map(up, arguments), EVERY)
+        np.testing.assert_allclose(values, expected, rtol=1e-6, atol=1e-7, err_msg=str(dtype))
 
 
 @pytest.mark.parametrize("padding", [np.nan, np.inf, -np.inf])
 def test_what_padding_holds_changes_nothing(case, padding):
     rows, labels, context = problem(case)
     kept = jnp.asarray(KEPT)
-    padded = [jnp.where(kept[:, None], row, padding) for row in rows]
-    wild = [jnp.where(kept, label, -7) for label in labels]
-    run = value_of(case)
+    padded = [np.where(KEPT[:, None], row, np.float32(padding)) for row in rows]
+    wild = [np.where(KEPT, label, np.int32(-7)) for label in labels]
+    run = lambda *arguments: jax.tree.map(np.asarray, value_of(case)(*arguments))
     values, gradients = run(padded, wild, context, kept)
     clean_values, clean_gradients = run(rows, labels, context, kept)
     np.testing.assert_array_equal(values, clean_values)
@@ -144,29 +150,31 @@ def test_what_padding_holds_changes_nothing(case, padding):
 
 def test_the_kept_examples_have_the_values_of_a_batch_without_the_others(case):
     rows, labels, context = problem(case)
-    short_rows, short_labels = jax.tree.map(lambda array: array[KEPT], (rows, labels))
-    alone = jax.jit(lambda: case.run(*short_rows, *short_labels, *context))()
-    np.testing.assert_allclose(values_of(case)(rows, labels, context, KEPT)[KEPT], alone, rtol=1e-5, atol=1e-6)
+    short = jax.tree.map(lambda array: np.asarray(array)[KEPT], (rows, labels))
+    alone = jax.jit(lambda rows, labels, context: case.run(*rows, *labels, *context))(*short, context)
+    found = np.asarray(values_of(case)(rows, labels, context, KEPT))
+    np.testing.assert_allclose(found[KEPT], alone, rtol=1e-5, atol=1e-6)
 
 
 def test_an_empty_mask_gives_zeros(case):
     arguments = problem(case)
-    np.testing.assert_array_equal(values_of(case)(*arguments, jnp.zeros(EXAMPLES, bool)), np.zeros(EXAMPLES))
+    np.testing.assert_array_equal(values_of(case)(*arguments, np.zeros(EXAMPLES, bool)), np.zeros(EXAMPLES))
 
 
 def test_permuted_examples_have_permuted_values(case):
     rows, labels, context = problem(case)
     order = np.random.default_rng(1).permutation(EXAMPLES)
     run = values_of(case)
-    shuffled = run(*jax.tree.map(lambda array: array[order], (rows, labels)), context, KEPT[order])
-    np.testing.assert_allclose(shuffled, run(rows, labels, context, KEPT)[order], rtol=1e-5, atol=1e-6)
+    shuffled = run(*jax.tree.map(lambda array: np.asarray(array)[order], (rows, labels)), context, KEPT[order])
+    np.testing.assert_allclose(shuffled, np.asarray(run(rows, labels, context, KEPT))[order], rtol=1e-5, atol=1e-6)
 
 
 def test_a_value_is_its_own_rows_unless_the_batch_is_the_loss(case):
     rows, labels, context = problem(case)
     run = values_of(case)
-    before = run(rows, labels, context, EVERY)
-    after = run([row.at[0].multiply(-3.0) for row in rows], labels, context, EVERY)
+    first = np.where(np.arange(EXAMPLES) == 0, np.float32(-3), np.float32(1))[:, None]
+    before = np.asarray(run(rows, labels, context, EVERY))
+    after = np.asarray(run([row * first for row in map(np.asarray, rows)], labels, context, EVERY))
     assert after[0] != before[0]
     assert np.array_equal(after[1:], before[1:]) == case.alone
 
@@ -180,8 +188,9 @@ def test_jit_equals_eager(case):
 def test_vmap_equals_a_loop(case):
     problems = [problem(case, seed=seed) for seed in range(3)]
     run = values_of(case)
-    stacked = jax.tree.map(lambda *arrays: jnp.stack(arrays), *problems)
-    values = jax.jit(jax.vmap(lambda *arguments: run(*arguments, jnp.asarray(KEPT))))(*stacked)
+    stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *problems)
+    alone = lambda rows, labels, context: case.run(*rows, *labels, *context, where=jnp.asarray(KEPT))
+    values = jax.jit(jax.vmap(alone))(*stacked)
     loop = [run(*arguments, KEPT) for arguments in problems]
     np.testing.assert_allclose(values, np.stack(loop), rtol=1e-5, atol=1e-6)
 
@@ -189,8 +198,9 @@ def test_vmap_equals_a_loop(case):
 def test_a_constant_added_to_logits_changes_nothing_where_it_must_not(case):
     rows, labels, context = problem(case)
     run = values_of(case)
-    shifts = jnp.linspace(-40.0, 70.0, EXAMPLES)[:, None]
-    before, after = run(rows, labels, context, EVERY), run([row + shifts for row in rows], labels, context, EVERY)
+    shifts = np.linspace(-40.0, 70.0, EXAMPLES, dtype=np.float32)[:, None]
+    moved = [np.asarray(row) + shifts for row in rows]
+    before, after = (np.asarray(run(some, labels, context, EVERY)) for some in (rows, moved))
     if case.logits:
         np.testing.assert_allclose(after, before, rtol=1e-4, atol=3e-5)
     else:
@@ -199,8 +209,9 @@ def test_a_constant_added_to_logits_changes_nothing_where_it_must_not(case):
 
 def test_the_gradient_agrees_with_central_differences(case, x64):
     rows, labels, context = problem(case, jnp.float64)
-    weights = jnp.arange(1.0, EXAMPLES + 1)
-    shape = jnp.concatenate(rows, axis=1).shape
+    weights = np.arange(1.0, EXAMPLES + 1)
+    together = np.concatenate(rows, axis=1)
+    shape = together.shape
 
     def value(joined):
         parts = jnp.split(joined, np.cumsum(case.rows)[:-1], axis=1)
@@ -212,6 +223,6 @@ def test_the_gradient_agrees_with_central_differences(case, x64):
         differences = jax.vmap(lambda shift: (value(joined + shift) - value(joined - shift)) / 2e-6)(shifts)
         return jax.grad(value)(joined), differences
 
-    gradient, expected = run(jnp.concatenate(rows, axis=1))
+    gradient, expected = run(together)
     assert gradient.dtype == jnp.float64
     np.testing.assert_allclose(gradient.ravel(), expected, rtol=1e-6, atol=1e-7)

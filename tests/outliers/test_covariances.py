@@ -1,5 +1,7 @@
 """Whether a covariance fits what it has not seen."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,9 +20,10 @@ def sample(count, size, *, seed=0, slots=1):
     )
 
 
-def fit(rows, hard, **options):
+@functools.partial(jax.jit, static_argnames="covariance")
+def fit(rows, hard, covariance):
     fold = jax.random.bernoulli(jax.random.key(0), shape=(rows.shape[0],))
-    return jax.jit(lambda: _covariances.fit_gaussians(rows, hard, fold, quantiles=(0.99, 0.999), **options))()
+    return _covariances.fit_gaussians(rows, hard, fold, quantiles=(0.99, 0.999), covariance=covariance)
 
 
 @pytest.mark.parametrize("covariance", ["full", "shrunk", "tied", "calibrated"])
@@ -29,7 +32,8 @@ def test_with_many_points_every_covariance_is_the_true_one(covariance):
     source, found = fit(rows, hard, covariance=covariance)
     np.testing.assert_allclose(found.calibration, 1.0, atol=0.05)
     true = np.diag(1.0 / np.arange(1, 5))
-    estimate = np.asarray(source.factor[0] @ source.factor[0].T)
+    lower = np.asarray(source.factor)[0]
+    estimate = lower @ lower.T
     np.testing.assert_allclose(estimate, true, atol=0.15 if covariance == "shrunk" else 0.05)
 
 
@@ -59,20 +63,20 @@ def test_masked_quantiles_are_numpys():
     values = np.random.default_rng(0).normal(size=50)
     where = np.arange(50) % 3 > 0
     shares = np.array([0.0, 0.1, 0.5, 0.999, 1.0])
-    wild = jnp.where(jnp.asarray(where), jnp.asarray(values, jnp.float32), jnp.nan)
-    found = _covariances.masked_quantiles(wild, jnp.asarray(where), jnp.asarray(shares, jnp.float32))
+    wild = np.where(where, values, np.nan).astype(np.float32)
+    found = jax.jit(_covariances.masked_quantiles)(wild, where, shares.astype(np.float32))
     np.testing.assert_allclose(found, np.quantile(values[where], shares), rtol=1e-5)
 
 
 @pytest.mark.parametrize("covariance", ["full", "tied", "calibrated"])
 def test_rows_that_do_not_count_change_nothing(covariance):
     rows, hard = sample(60, 4, slots=2)
-    more = jnp.concatenate([rows, 1e3 * jnp.ones((5, 4))])
-    fold = jnp.arange(65) % 2 == 0
+    more = np.concatenate([rows, 1e3 * np.ones((5, 4), np.float32)])
+    fold = np.arange(65) % 2 == 0
     run = lambda rows, hard, fold: _covariances.fit_gaussians(
         rows, hard, fold, covariance=covariance, quantiles=(0.5, 0.9)
     )
-    padded = jax.jit(run)(more, jnp.pad(hard, ((0, 5), (0, 0))), fold)
+    padded = jax.jit(run)(more, np.pad(hard, ((0, 5), (0, 0))), fold)
     alone = jax.jit(run)(rows, hard, fold[:60])
     for left, right in zip(jax.tree.leaves(padded), jax.tree.leaves(alone), strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)
