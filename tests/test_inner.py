@@ -162,7 +162,7 @@ def test_no_steps_return_the_parameters_themselves_and_pass_the_gradient_through
     (adapted, info), through, direct = jax.jit(lambda p: (run(p), jax.grad(through)(p), jax.grad(direct)(p)))(params)
     jax.tree.map(np.testing.assert_array_equal, adapted, params)
     assert info.losses.shape == (0,)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), through, direct)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), through, direct)
 
 
 def test_long_loops_and_unrolled_ones_walk_the_same_path(x64):

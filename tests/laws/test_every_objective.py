@@ -96,7 +96,7 @@ def test_the_order_of_examples_does_not_matter(case):
     shuffle = lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf)[order], tree)
     shuffled = outputs._replace(logits=shuffle(outputs.logits), embeddings=shuffle(outputs.embeddings))
     moved = batch._replace(inputs=shuffle(batch.inputs), targets=shuffle(batch.targets))
-    np.testing.assert_allclose(run(shuffled, moved), run(outputs, batch), rtol=1e-6)
+    np.testing.assert_allclose(run(shuffled, moved), run(outputs, batch), rtol=1e-5)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -118,7 +118,7 @@ def test_it_batches_over_tasks(case):
     outputs, batch = problem(kind)
     pair = jax.tree.map(lambda leaf: np.stack([leaf, leaf]), (outputs, batch))
     values, _ = jax.jit(jax.vmap(objective))(*pair)
-    np.testing.assert_allclose(values, np.full(2, compiled(case)(outputs, batch)[0][0]), rtol=1e-6)
+    np.testing.assert_allclose(values, np.full(2, compiled(case)(outputs, batch)[0][0]), rtol=1e-5)
 
 
 TRI = [case for case, (_, kind) in CASES.items() if kind == "tri"]
@@ -152,7 +152,7 @@ def test_before_there_are_clusters_or_without_a_probe_it_is_the_objective_of_ima
     )
     (value, _), gradient = compiled(case)(outputs, batch._replace(probe=empty))
     bare = jax.jit(objective)(outputs._replace(outlier_logits=None), batch._replace(probe=None))[0]
-    np.testing.assert_allclose(value, bare, rtol=1e-6)
+    np.testing.assert_allclose(value, bare, rtol=1e-5)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
     np.testing.assert_array_equal(gradient.outlier_logits, np.zeros((5, 3)))
 

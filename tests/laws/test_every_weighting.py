@@ -62,13 +62,13 @@ def test_every_task_s_gradient_counts_finitely_and_never_backwards(case):
 @pytest.mark.parametrize("case", CASES)
 def test_weights_follow_their_tasks_in_any_order(case):
     order = np.random.default_rng(0).permutation(LOSSES.size)
-    np.testing.assert_allclose(CASES[case](LOSSES[order]), CASES[case](LOSSES)[order], rtol=1e-6)
+    np.testing.assert_allclose(CASES[case](LOSSES[order]), CASES[case](LOSSES)[order], rtol=1e-5)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_tasks_that_are_equally_hard_count_alike(case):
     weights = CASES[case](jnp.full(4, 0.7))
-    np.testing.assert_allclose(weights, np.full(4, weights[0]), rtol=1e-6)
+    np.testing.assert_allclose(weights, np.full(4, weights[0]), rtol=1e-5)
 
 
 def test_weightings_by_name_are_those_of_the_table():

@@ -25,10 +25,10 @@ def test_one_step_follows_the_gradient_over_every_support_and_query_example(x64)
     images = np.arange(1.0, 11.0)
     learner = mf.erm(quadratic, **OPTIMIZERS)
     state, info = learner.update(learner.init(jnp.asarray(0.0)), episodes())
-    np.testing.assert_allclose(state.params, images.mean(), rtol=1e-6)
-    np.testing.assert_allclose(info.loss, 0.5 * np.mean(images**2), rtol=1e-6)
-    np.testing.assert_allclose(info.metrics["label"], [images.mean()], rtol=1e-6)
-    np.testing.assert_allclose(info.grad_norm, images.mean(), rtol=1e-6)
+    np.testing.assert_allclose(state.params, images.mean(), rtol=1e-5)
+    np.testing.assert_allclose(info.loss, 0.5 * np.mean(images**2), rtol=1e-5)
+    np.testing.assert_allclose(info.metrics["label"], [images.mean()], rtol=1e-5)
+    np.testing.assert_allclose(info.grad_norm, images.mean(), rtol=1e-5)
     assert info.query_losses.shape == info.weights.shape == info.gradient_factors.shape == (1,)
     assert info.support_losses.shape == (1, 1)
     assert state.step == 1
@@ -55,15 +55,15 @@ def test_inputs_may_be_a_pytree():
     loss_fn = lambda params, batch: (jnp.mean((params - batch.inputs["a"] - batch.inputs["b"][:, 0]) ** 2), {})
     learner = mf.erm(loss_fn, **OPTIMIZERS)
     _, info = learner.update(learner.init(jnp.asarray(0.0)), mf.Episode(pair(data.support), pair(data.query)))
-    np.testing.assert_allclose(info.loss, np.mean((2 * np.arange(1.0, 11.0)) ** 2), rtol=1e-6)
+    np.testing.assert_allclose(info.loss, np.mean((2 * np.arange(1.0, 11.0)) ** 2), rtol=1e-5)
 
 
 def test_adapt_is_fine_tuning_with_the_inner_optimizer():
     learner = mf.erm(quadratic, **OPTIMIZERS, inner_steps=2)
     support = mf.Batch(jnp.array([4.0]), jnp.array([1]))
     adapted, info = learner.adapt(jnp.asarray(0.0), support)
-    np.testing.assert_allclose(adapted, 3.0, rtol=1e-6)  # half the way, and half of the rest
-    np.testing.assert_allclose(info.losses, [8.0, 2.0], rtol=1e-6)
+    np.testing.assert_allclose(adapted, 3.0, rtol=1e-5)  # half the way, and half of the rest
+    np.testing.assert_allclose(info.losses, [8.0, 2.0], rtol=1e-5)
 
 
 def test_the_outer_optimizer_alone_moves_training():

@@ -46,10 +46,10 @@ def test_weights_and_order_are_those_of_the_outer_step(multi, second, x64):
     for step in range(8):
         state, info = update(start._replace(step=jnp.int32(step)), mf.Episode(batch(SUPPORT), batch(QUERY)))
         weights = released_weights(step, STEPS, multi)
-        np.testing.assert_allclose(info.query_losses, weights @ (0.5 * (after - QUERY) ** 2), rtol=1e-6)
+        np.testing.assert_allclose(info.query_losses, weights @ (0.5 * (after - QUERY) ** 2), rtol=1e-6, atol=1e-6)
         curvature = left if step >= second else 1.0
         expected = np.sum(weights[:, None] * curvature * (after - QUERY))
-        np.testing.assert_allclose(START - state.params.params, expected, rtol=1e-6)
+        np.testing.assert_allclose(START - state.params.params, expected, rtol=1e-6, atol=1e-6)
         assert state.step == step + 1
 
 
