@@ -14,6 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 import metaforge as mf
 from metaforge import adaptation
+from metaforge.backbones.efficientnet import _models, _plan
 from metaforge.paths import paths, trainable
 
 conv = mf.backbones.conv4(width=4, convolution="patches")
@@ -120,7 +121,8 @@ def test_eager_or_compiled_mapped_or_vectorised_the_numbers_agree(name):
 def problem(shots=6, hidden=6):
     """An mlp's parameters, a support set and queries, and the embeddings as the rules see them."""
     flat, rng = mf.backbones.mlp(hidden=(hidden,), outputs=2), np.random.default_rng(5)
-    params = jax.jit(flat.init)(jax.random.key(0), jnp.zeros((1, 4)))
+    shapes = jax.eval_shape(flat.init, jax.random.key(0), jnp.zeros((1, 4)))
+    params = jax.tree.map(lambda leaf: jnp.asarray(0.5 * rng.normal(size=leaf.shape), leaf.dtype), shapes)
     labels = np.arange(2 * shots) % 2
     inputs = (rng.normal(size=(2 * shots, 4)) + 0.7 * labels[:, None]).astype(np.float32)
     support = mf.Batch(jnp.asarray(inputs), jnp.asarray(labels, jnp.int32))
@@ -233,7 +235,9 @@ def test_tent_finds_the_scales_and_shifts_of_every_backbone_s_normalisation():
         "vision/blocks/00/mlp/in/bias": False, "vision/positions": False, "Conv_0/bias": False, "head/bias": False,
     }  # fmt: skip
     assert {path: re.search(pattern, path) is not None for path in found} == found
-    model = mf.backbones.efficientnet_lite0(pretrained=False)
+    # The first stage has blocks without an expansion, the second with one; all others are the second's kind.
+    stages = tuple(stage._replace(repeats=1) for stage in _plan.LITE0.stages[:2])
+    model = _models.assemble(_plan.LITE0._replace(stages=stages))
     params = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
     layers = [path for path in jax.tree.leaves(paths(params)) if path.endswith("/variance")]
     assert sum(jax.tree.leaves(trainable(params, pattern))) == 2 * len(layers) > 0

@@ -62,8 +62,12 @@ class Run:
         self.params = self.init(jax.random.key(0), self.inputs(2))
         self.apply = jax.jit(chex.assert_max_traces(self._apply, n=1))
 
+        self.again = self.model.head or (lambda params, embeddings: None)
+
     def _apply(self, params, inputs, context):
-        return self.model.apply(params, inputs, context=context)
+        """The outputs, and what the head says of the embeddings alone."""
+        outputs = self.model.apply(params, inputs, context=context)
+        return outputs, self.again(params, outputs.embeddings)
 
     def inputs(self, count, seed=0):
         return jnp.asarray(np.random.default_rng(seed).uniform(size=(count, *self.shape)), jnp.float32)
@@ -89,8 +93,7 @@ def test_init_is_a_function_of_the_key_and_of_shapes(run):
 def test_the_head_says_of_embeddings_what_the_model_says_of_inputs(run):
     if run.model.head is None:
         pytest.skip("a stranger's module has no head of its own")
-    outputs = run.apply(run.params, run.inputs(5), run.inputs(4, seed=1))
-    logits = jax.jit(run.model.head)(run.params, outputs.embeddings)
+    outputs, logits = run.apply(run.params, run.inputs(5), run.inputs(4, seed=1))
     np.testing.assert_allclose(logits, outputs.logits, rtol=1e-4, atol=1e-6)
 
 
@@ -103,7 +106,7 @@ def test_apply_is_pure_and_compiles_once(run):
 
 
 def test_logits_and_embeddings_have_a_row_for_every_input(run):
-    outputs = run.apply(run.params, run.inputs(5), run.inputs(4, seed=1))
+    outputs, _ = run.apply(run.params, run.inputs(5), run.inputs(4, seed=1))
     assert outputs.logits.shape in ((5, 2), (5, 3))
     assert outputs.embeddings.shape[0] == 5
     assert outputs.embeddings.ndim == 2
@@ -113,6 +116,6 @@ def test_logits_and_embeddings_have_a_row_for_every_input(run):
 def test_constant_inputs_too_have_finite_losses_and_gradients(run):
     # All images alike: the variance is 0, the maxima are tied.
     loss_fn = mf.objectives.loss_fn(run.model.apply, mf.objectives.cross_entropy())
-    batch = mf.Batch(jnp.full((4, *run.shape), 0.5), jnp.array([0, 1, 0, 1]))
+    batch = mf.Batch(np.full((4, *run.shape), 0.5, np.float32), np.array([0, 1, 0, 1]))
     (loss, _), gradient = jax.jit(jax.value_and_grad(loss_fn, has_aux=True))(run.params, batch)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((loss, gradient)))

@@ -15,13 +15,13 @@ RULES = {"inner_optimizer": optax.sgd(0.3), "outer_optimizer": optax.sgd(1.0)}
 
 def fresh():
     """Parameters in double precision, where it is switched on."""
-    params = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 3)))
-    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf, float)), params)
+    shapes, rng = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 3))), np.random.default_rng(0)
+    return jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), shapes)
 
 
 def episodes(tasks=3):
     rng = np.random.default_rng(3)
-    batch = lambda n: mf.Batch(jnp.asarray(rng.normal(size=(tasks, n, 3))), jnp.asarray(rng.integers(0, 2, (tasks, n))))
+    batch = lambda n: mf.Batch(rng.normal(size=(tasks, n, 3)), rng.integers(0, 2, (tasks, n)))
     return mf.Episode(batch(4), batch(6))
 
 

@@ -66,12 +66,12 @@ SHAPES = {"w1": (3, 3), "scale": (3,), "bias": (3,), "w2": (3, 2)}
 def test_copies_and_rates_of_each_step_follow_the_gradient_of_a_loop_by_hand(exact, x64):
     rng = np.random.default_rng(0)
     batch = lambda n: mf.Batch(rng.normal(size=(2, n, 3)) * 2, rng.integers(0, 2, size=(2, n)))
-    episodes = jax.tree.map(jnp.asarray, mf.Episode(batch(4), batch(6)))
+    episodes = mf.Episode(batch(4), batch(6))
     learner = mf.maml_plus_plus(
         normalised_net, inner_lr=0.1, inner_steps=2, outer_optimizer=optax.sgd(1.0), per_step="^(scale|bias)$",
         multi_step_iterations=4, second_order_from=0 if exact else 100,
     )  # fmt: skip
-    start = learner.init({name: jnp.zeros(shape) for name, shape in SHAPES.items()})
+    start = learner.init({name: jnp.asarray(np.zeros(shape)) for name, shape in SHAPES.items()})
     # All copies and rates differ, as after some outer steps.
     start = start._replace(params=jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), start.params))
     params, rates = start.params
@@ -90,31 +90,33 @@ def test_copies_and_rates_of_each_step_follow_the_gradient_of_a_loop_by_hand(exa
         return found
 
     def by_hand(params, rates, weights):
-        tasks = [jax.tree.map(lambda leaf, i=i: leaf[i], episodes) for i in range(2)]
-        after = lambda task: adapted(params, rates, task.support)[1:]
-        return sum(
-            weight * normalised_net(found, task.query)[0]
-            for task in tasks
-            for weight, found in zip(weights, after(task), strict=True)
-        )
+        def of_task(task):
+            after = adapted(params, rates, task.support)[1:]
+            return sum(
+                weight * normalised_net(found, task.query)[0] for weight, found in zip(weights, after, strict=True)
+            )
 
-    update, gradient = jax.jit(learner.update), jax.jit(jax.grad(by_hand, argnums=(0, 1)))
+        return jnp.sum(jax.vmap(of_task)(episodes))
+
+    @jax.jit
+    def both(state, weights):
+        return learner.update(state, episodes)[0].params, jax.grad(by_hand, argnums=(0, 1))(*state.params, weights)
+
     for step in (1, 4):
-        state, _ = update(start._replace(step=jnp.int32(step)), episodes)
-        moved = jax.tree.map(jnp.subtract, start.params, state.params)
-        expected = gradient(params, rates, list(released_weights(step, 2, 4)))
+        after, expected = both(start._replace(step=jnp.int32(step)), list(released_weights(step, 2, 4)))
+        moved = jax.tree.map(lambda a, b: np.asarray(a) - b, start.params, after)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9), tuple(moved), expected)
 
     support = jax.tree.map(lambda leaf: leaf[0], episodes.support)
-    found, _ = jax.jit(learner.adapt)(start.params, support)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9), found, adapted(params, rates, support)[-1])
+    found, expected = jax.jit(lambda meta: (learner.adapt(meta, support)[0], adapted(*meta, support)[-1]))(start.params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9), found, expected)
     np.testing.assert_array_equal(learner.model(start.params)["scale"], params["scale"][0])
 
 
 def test_with_one_copy_equal_rates_and_the_last_loss_alone_the_model_moves_as_maml_s(x64):
     rng = np.random.default_rng(0)
     batch = lambda n: mf.Batch(rng.normal(size=(2, n, 3)), rng.integers(0, 2, size=(2, n)))
-    episodes = jax.tree.map(jnp.asarray, mf.Episode(batch(4), batch(6)))
+    episodes = mf.Episode(batch(4), batch(6))
     params = {name: jnp.asarray(rng.normal(size=shape)) for name, shape in SHAPES.items()}
     options = {"outer_optimizer": optax.sgd(1.0), "inner_steps": STEPS}
     learner = mf.maml_plus_plus(normalised_net, inner_lr=0.3, multi_step_iterations=0, **options)

@@ -22,7 +22,7 @@ def problem():
     rng = np.random.default_rng(0)
     params = {"w1": jnp.asarray(rng.normal(size=(3, 3))), "w2": jnp.asarray(rng.normal(size=(3, 2)))}
     batch = lambda n: mf.Batch(rng.normal(size=(2, n, 3)) * 2, rng.integers(0, 2, size=(2, n)))
-    return params, jax.tree.map(jnp.asarray, mf.Episode(batch(4), batch(6)))
+    return params, mf.Episode(batch(4), batch(6))
 
 
 def some_rates(params, per):
@@ -34,13 +34,6 @@ def some_rates(params, per):
     }
 
 
-def moved(learner, meta_params, episodes):
-    """By how much an outer step of rate 1 moves the meta-parameters: the outer gradient."""
-    state = learner.init(meta_params[0])._replace(params=meta_params)
-    after, _ = jax.jit(learner.update)(state, episodes)
-    return jax.tree.map(jnp.subtract, meta_params, after.params)
-
-
 @pytest.mark.parametrize(
     ("per", "order"), [("parameter", "first"), ("parameter", "second"), ("array", "first"), ("array", "mixed")]
 )
@@ -50,25 +43,28 @@ def test_model_and_rates_follow_the_gradient_of_a_loop_by_hand(per, order, x64):
     learner = mf.meta_sgd(
         loss_fn, inner_lr=0.1, outer_optimizer=optax.sgd(1.0), inner_steps=STEPS, order=order, per=per
     )
-    start = type(learner.init(params).params)(params, rates)
+    start = learner.init(params)
+    start = start._replace(params=type(start.params)(params, rates))
 
-    def by_hand(params, rates):
-        total = 0.0
-        for i in range(2):
-            task, adapted = jax.tree.map(lambda leaf, i=i: leaf[i], episodes), params
-            for t in range(STEPS):
-                grads = jax.grad(lambda params, task=task: loss_fn(params, task.support)[0])(adapted)
-                grads = jax.lax.stop_gradient(grads) if order == "first" else grads
-                at = {name: rate if per == "parameter" else rate[t] for name, rate in rates.items()}
-                adapted = {name: adapted[name] - at[name] * grads[name] for name in adapted}
-            total += loss_fn(adapted, task.query)[0]
-        return total
+    def by_hand(params, rates, task):
+        adapted = params
+        for t in range(STEPS):
+            grads = jax.grad(lambda params: loss_fn(params, task.support)[0])(adapted)
+            grads = jax.lax.stop_gradient(grads) if order == "first" else grads
+            at = {name: rate if per == "parameter" else rate[t] for name, rate in rates.items()}
+            adapted = {name: adapted[name] - at[name] * grads[name] for name in adapted}
+        return loss_fn(adapted, task.query)[0]
 
-    expected = jax.jit(jax.grad(by_hand, argnums=(0, 1)))(params, rates)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12),
-        tuple(moved(learner, start, episodes)), expected,
-    )  # fmt: skip
+    @jax.jit
+    def both(state, episodes):
+        """By how much an outer step of rate 1 moves the meta-parameters, and the sum of the tasks' gradients."""
+        after, _ = learner.update(state, episodes)
+        each = jax.vmap(jax.grad(by_hand, argnums=(0, 1)), in_axes=(None, None, 0))(*state.params, episodes)
+        moved = jax.tree.map(jnp.subtract, state.params, after.params)
+        return tuple(moved), jax.tree.map(lambda leaf: leaf.sum(axis=0), each)
+
+    moved, expected = both(start, episodes)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12), moved, expected)
     assert all(np.all(leaf != 0) for leaf in jax.tree.leaves(expected[1]))
 
 

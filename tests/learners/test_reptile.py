@@ -9,6 +9,8 @@ import pytest
 import metaforge as mf
 from metaforge.learners._reptile import minibatches
 
+draw = jax.jit(minibatches, static_argnums=1, static_argnames=("steps", "size"))
+
 
 def quadratic(params, batch):
     return 0.5 * jnp.mean((params - batch.inputs) ** 2), {"last": jnp.mean(batch.targets)}
@@ -32,7 +34,7 @@ def test_an_outer_step_walks_towards_where_minibatch_descent_leads(batch_size, t
     update, theta = jax.jit(learner.update), 2.0
     for outer in range(2):
         key = jax.random.fold_in(jax.random.key(7), outer)
-        rows = np.asarray(minibatches(key, 10, steps=6, size=min(batch_size, 10)))
+        rows = np.asarray(draw(key, 10, steps=6, size=min(batch_size, 10)))
         ends, losses = [], np.zeros((2, 6))
         for task in range(2):
             trained, velocity = theta, 0.0
@@ -53,7 +55,7 @@ def test_an_outer_step_walks_towards_where_minibatch_descent_leads(batch_size, t
 
 
 def test_minibatches_use_every_image_before_any_again_and_differ_from_step_to_step():
-    rows = [np.asarray(minibatches(jax.random.key(seed), 10, steps=7, size=4)) for seed in (0, 1)]
+    rows = [np.asarray(draw(jax.random.key(seed), 10, steps=7, size=4)) for seed in (0, 1)]
     for found in rows:
         assert found.shape == (7, 4)
         np.testing.assert_array_equal(np.sort(found.ravel()[:10]), np.arange(10))
@@ -66,7 +68,7 @@ def test_adapt_takes_plain_steps_on_the_whole_support_set():
     learner = mf.reptile(
         quadratic, inner_optimizer=optax.sgd(0.5), outer_optimizer=optax.sgd(1.0), inner_steps=2, batch_size=1
     )
-    adapted, info = learner.adapt(jnp.asarray(0.0), mf.Batch(jnp.array([2.0, 6.0]), jnp.zeros(2)))
+    adapted, info = jax.jit(learner.adapt)(jnp.asarray(0.0), mf.Batch(jnp.array([2.0, 6.0]), jnp.zeros(2)))
     np.testing.assert_allclose(adapted, 3.0)  # half the way to 4, and half of the rest
     np.testing.assert_allclose(info.losses, [10.0, 4.0])
 
