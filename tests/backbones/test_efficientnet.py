@@ -180,7 +180,7 @@ def test_pretrained_parameters_have_a_head_of_ones_own():
 def test_frozen_statistics_get_no_gradient_and_nothing_else_stands_still():
     model = assemble(ONE_BLOCK)
     images = jnp.asarray(np.random.default_rng(0).uniform(size=(4, 32, 32, 3)), jnp.float32)
-    params = model.init(jax.random.key(0), images)
+    params = jax.jit(model.init)(jax.random.key(0), images)
     loss = mf.objectives.loss_fn(model.apply, mf.objectives.cross_entropy())
     gradient = jax.jit(jax.grad(lambda params: loss(params, mf.Batch(images, jnp.array([0, 1, 0, 1])))[0]))(params)
     for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
@@ -191,7 +191,7 @@ def test_frozen_statistics_get_no_gradient_and_nothing_else_stands_still():
 def test_a_score_depends_on_no_other_query_image(normalisation):
     model = assemble(ONE_BLOCK, normalisation=normalisation)
     images, support = np.random.default_rng(0).uniform(size=(2, 3, 32, 32, 3)).astype(np.float32)
-    params = model.init(jax.random.key(0), images)
+    params = jax.jit(model.init)(jax.random.key(0), images)
     apply = jax.jit(lambda images, support: model.apply(params, images, context=support).logits)
     first = apply(images, support)
     np.testing.assert_array_equal(apply(np.stack([images[0], support[1], support[2]]), support)[0], first[0])
@@ -201,7 +201,7 @@ def test_a_score_depends_on_no_other_query_image(normalisation):
 def test_integer_images_are_floating_ones_times_255():
     model = assemble(ONE_BLOCK)
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
-    params = model.init(jax.random.key(0), images)
+    params = jax.jit(model.init)(jax.random.key(0), images)
     apply = jax.jit(lambda images: model.apply(params, images).logits)
     np.testing.assert_allclose(apply(images), apply(np.float32(images / 255)), rtol=1e-4, atol=1e-5)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from metaforge.data import manifest
 from metaforge.data.domains import split
 from metaforge.data.manifest import FIELDS, read_manifest, write_manifest
 from metaforge.errors import InputError
@@ -123,20 +124,22 @@ def test_bytes_that_are_no_text_and_a_missing_file_are_said(tmp_path):
         read_manifest(tmp_path, size=8)
 
 
-def test_lines_are_counted_across_chunks(tmp_path):
-    lines = ["path,label", *(f"{i}.png,{i % 2}" for i in range(60_000)), "bad.png,maybe"]
+def test_lines_are_counted_across_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "_CHUNK", 50)
+    lines = ["path,label", *(f"{i}.png,{i % 2}" for i in range(60)), "bad.png,maybe"]
     (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n")
-    with pytest.raises(InputError, match=r"line 60002: label 'maybe'"):
+    with pytest.raises(InputError, match=r"line 62: label 'maybe'"):
         read_manifest(tmp_path, size=8)
 
 
-def test_quoted_and_plain_lines_are_read_alike(tmp_path):
-    plain = [f"{i}.png,{i % 2},m{i % 3}" for i in range(50_003)]
+def test_quoted_and_plain_lines_are_read_alike(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "_CHUNK", 50)
+    plain = [f"{i}.png,{i % 2},m{i % 3}" for i in range(53)]
     (tmp_path / "plain.csv").write_text("\r\n".join(["path,label,method", *plain]) + "\r\n")
-    quoted = [*plain[:50_001], '"50001.png",1,"m0"', *plain[50_002:]]
+    quoted = [*plain[:51], '"51.png",1,"m0"', *plain[52:]]
     (tmp_path / "quoted.csv").write_text("\n".join(["path,label,method", *quoted]))
     one, other = (read_manifest(tmp_path / f"{name}.csv", size=8) for name in ("plain", "quoted"))
-    assert one.image.paths.tolist() == other.image.paths.tolist() == [f"{i}.png" for i in range(50_003)]
+    assert one.image.paths.tolist() == other.image.paths.tolist() == [f"{i}.png" for i in range(53)]
     assert one.method.tolist() == other.method.tolist()
     assert one.label.tolist() == other.label.tolist()
 
