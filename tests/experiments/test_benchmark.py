@@ -42,7 +42,7 @@ def test_the_count_is_that_of_the_reference_table():
 
 def test_a_small_grid_is_measured_and_reported(tmp_path, capsys):
     out = tmp_path / "cost.json"
-    settings = "sizes=16 width=4 shots=1 queries=1 tasks=2 strategies=scan,vmap convolutions=patches"
+    settings = "sizes=16 width=2 shots=1 queries=1 tasks=2 strategies=scan,vmap convolutions=patches"
     flags = [*(f"--config.{setting}" for setting in settings.split()), "--rounds=2", "--torch=false", "--profile"]
     assert benchmark.main(["benchmark", f"--out={out}", *flags]) == 0
     (cell,) = json.loads(out.read_text())["cells"]
@@ -71,7 +71,7 @@ def test_a_small_grid_is_measured_and_reported(tmp_path, capsys):
 def test_pytorch_takes_the_same_two_steps(order):
     # The first loss shows that images, parameters and network agree; the second one that gradient and Adam do too.
     pytest.importorskip("torch", reason="the extra `bench` is not installed")
-    cell = Cell(16, order, steps=2, tasks=2, width=4, shots=2, queries=3)
+    cell = Cell(16, order, steps=2, tasks=2, width=2, shots=2, queries=3)
     data = _meta_step.episodes(cell)
     start = _meta_step.initial(cell, data)
     ours = _meta_step.learner(cell, Form("scan", "lax"))
