@@ -52,11 +52,16 @@ def initial(config: Config):
     state = _setup.learner(config).init(_setup.init_params(config))
     if config.objective != "fakeradar":
         return state
-    images = jnp.zeros((2, config.image_size, config.image_size, 3))
-    size = jax.eval_shape(lambda: backbone(config).apply(_setup.all_params(config), images)).embeddings.shape[1]
     key = jax.random.key_data(jax.random.key(config.seed))
     # A step consumes its state: no buffer may stand in it twice.
-    return jax.tree.map(jnp.copy, TrainState(state, synthesizer(config).init(size), key))
+    return jax.tree.map(jnp.copy, TrainState(state, synthesizer(config).init(_size(config)), key))
+
+
+@functools.lru_cache(maxsize=8)
+def _size(config: Config) -> int:
+    """Of the embeddings; remembered, for tracing a whole network takes long."""
+    images = jnp.zeros((2, config.image_size, config.image_size, 3))
+    return jax.eval_shape(lambda: backbone(config).apply(_setup.all_params(config), images)).embeddings.shape[1]
 
 
 def final(config: Config, state) -> Any:

@@ -100,6 +100,7 @@ class Options:
     workdir: str = setting(..., "The run's directory.", place="folder")
 
 
+@functools.partial(jax.jit, static_argnames=("tasks", "support", "query", "grid"))
 def sample_episodes(key: jax.Array, *, tasks: int, support: int, query: int, grid: bool = False) -> mf.Episode:
     """Sinusoids and points on them, uniform on [-5, 5]: leaves `(tasks, points, 1)`, float32.
 
@@ -139,10 +140,16 @@ def interval(errors: np.ndarray, *, resamples: int = 2000, seed: int = 0) -> Int
     All seeds are judged on the same tasks, so one resample draws tasks once for all of its seeds. Three seeds say
     little of seeds: their part of the variance comes out at two thirds of what it is.
     """
-    rng = np.random.default_rng(seed)
-    by_seed, by_task = (rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n for n in errors.shape)
+    by_seed, by_task = _weights(errors.shape, resamples, seed)
     means = np.einsum("rs,st,rt->r", by_seed, errors, by_task, optimize=True)
     return Interval(float(errors.mean()), *map(float, np.quantile(means, [0.025, 0.975])))
+
+
+@functools.lru_cache(maxsize=8)
+def _weights(shape: tuple[int, ...], resamples: int, seed: int) -> list[np.ndarray]:
+    """What every resample counts each seed and each task: the same for all rows of a table, and slow to draw."""
+    rng = np.random.default_rng(seed)
+    return [rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n for n in shape]
 
 
 @functools.lru_cache(maxsize=8)
@@ -166,7 +173,7 @@ def _programs(config: Config, name: str):
         return state, jnp.mean(losses)
 
     # Seeds are vmapped: the network is too small to fill a core, so three take less than twice the time of one.
-    return jax.vmap(start), jax.jit(jax.vmap(advance, in_axes=(0, 0, None)), static_argnums=2)
+    return jax.jit(jax.vmap(start)), jax.jit(jax.vmap(advance, in_axes=(0, 0, None)), static_argnums=2)
 
 
 def train(config: Config, name: str, directory: Run, *, quiet: bool = False):

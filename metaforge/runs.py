@@ -199,7 +199,17 @@ def restore(directory: str | os.PathLike, state: Any) -> Any:
             raise InputError(damaged + f" ({_line(error)}).") from error
     if fingerprint(found) != about["sha256"]:
         raise InputError(damaged + ": its bytes changed since it was written.")
-    return found
+    return jax.tree.map(_as_free, found, state)
+
+
+def _as_free(found: Any, leaf: Any) -> Any:
+    """A restored leaf, bound to its device only if the one that it replaces is.
+
+    Orbax binds all. JAX compiles a program anew for arguments that are bound, so a run that goes on would compile again
+    what it has compiled for a fresh state.
+    """
+    bound = getattr(leaf, "sharding", None) is not None and getattr(leaf, "committed", True)
+    return found if bound or not isinstance(found, jax.Array) else jax.device_put(np.asarray(found))
 
 
 def _placed(leaf: Any) -> jax.ShapeDtypeStruct:

@@ -119,3 +119,15 @@ def test_a_json_file_is_replaced_whole(tmp_path):
     runs.write_json(tmp_path / "a.json", {"x": 2})
     assert json.loads((tmp_path / "a.json").read_text()) == {"x": 2}
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_restored_state_is_served_by_the_program_of_a_fresh_one(tmp_path):
+    run, state = runs.Run(tmp_path, {}), {"w": jnp.ones(3)}
+    run.save(1, state)
+    step = jax.jit(lambda state: jax.tree.map(lambda leaf: 2 * leaf, state))
+    for given in (state, jax.eval_shape(lambda: state)):
+        jax.tree.map(np.testing.assert_array_equal, step(runs.restore(tmp_path, given)), step(state))
+    assert step._cache_size() == 1
+    # What was put on a device stays there.
+    there = jax.device_put(state, jax.devices()[0])
+    assert runs.restore(tmp_path, there)["w"].committed
