@@ -45,9 +45,21 @@ DRAW_AS_THEY_STEP = ("reptile",)
 """Learners whose outer step draws random numbers of the run's seed: their compiled steps are for one seed each."""
 
 
+NOT_IN_A_STEP = (
+    "faces", "identity", "landmarks", "variants", "split_seed", "frames", "memory_gb", "lead", "fake_share", "baseline",
+    "iterations", "log_every", "eval_every", "eval_batches", "checkpoint_every", "refresh_every", "devices",
+    "finetune_optimizer", "finetune_lr", "finetune_steps",
+)  # fmt: skip
+"""Settings that no compiled outer step or validation looks at: which images there are, how long, what comes after."""
+
+
 def for_step(config: Config) -> Config:
-    """A configuration as far as compiled outer steps ask for its seed: those that do not are shared by all seeds."""
-    return config if config.learner in DRAW_AS_THEY_STEP else dataclasses.replace(config, seed=0)
+    """A configuration as far as compiled outer steps look at it, so that runs which differ in the rest share them.
+
+    The seed is part of the steps of those learners alone that draw as they step.
+    """
+    default = Config(seed=config.seed if config.learner in DRAW_AS_THEY_STEP else 0)
+    return dataclasses.replace(config, **{name: getattr(default, name) for name in ("seed", *NOT_IN_A_STEP)})
 
 
 def moving(config: Config) -> str:

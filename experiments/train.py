@@ -193,9 +193,12 @@ def summarise(infos: list[mf.MetaInfo], domains: list[tuple[str, ...]]) -> dict[
     return row
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=16)
 def _compiled(config: Config, everywhere=None):
-    """The two programs of a run, shared by all seeds: the outer step, and validation before and after adaptation."""
+    """The two programs of a run, shared by all that differ in nothing which these look at (`_learners.for_step`).
+
+    They are the outer step, and validation before and after adaptation.
+    """
 
     # The state's buffers become the next state's: nobody may look at an old one. On a mesh the results are left on
     # every device, so that every process can read them. What is frozen is an argument: closed over, it would become

@@ -183,7 +183,9 @@ def test_the_strong_recipe_trains_adapts_remembers_and_screens(weights, tmp_path
     detector = load_detector(tmp_path / "out")
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
     # Frozen statistics: what a detector says of an image depends on no other.
-    alone = np.concatenate([detector(images[i : i + 1]) for i in range(4)])
+    # Beside other images, in a batch of the same size: another size would be another program.
+    beside = [np.where(np.arange(4)[:, None, None, None] == i, images, np.uint8(0)) for i in range(4)]
+    alone = np.concatenate([detector(each)[i : i + 1] for i, each in enumerate(beside)])
     np.testing.assert_allclose(detector(images), alone, atol=1e-5)
     assert np.ptp(alone) > 0
     # What is passed on is small, and adapts to the same detector.

@@ -45,15 +45,13 @@ def test_no_run_was_trained_or_chosen_on_the_target(finished):
         assert not any("smooth" in line for line in (folder / "log.jsonl").read_text().splitlines())
 
 
-def test_called_again_it_trains_nothing_and_says_the_same(finished, monkeypatch):
+def test_called_again_it_trains_nothing_says_the_same_and_names_its_files_and_three_commands(
+    finished, monkeypatch, capsys
+):
     before = json.loads((finished / "report.json").read_text())
     monkeypatch.setattr(train, "_train", lambda *_, **__: pytest.fail("trained again"))
     assert demo.main(["demo", f"--workdir={finished}", *FLAGS]) == 0
     assert json.loads((finished / "report.json").read_text())["targets"] == before["targets"]
-
-
-def test_it_ends_by_naming_its_files_and_three_commands(finished, capsys):
-    demo.main(["demo", f"--workdir={finished}", *FLAGS])
     text = capsys.readouterr().out
     assert text.splitlines()[-1].startswith(f"Wrote {finished}/report.json")
     assert text.split("Next:")[1].count("python -m experiments.") == 3

@@ -80,4 +80,4 @@ def test_what_a_learner_draws_it_draws_by_the_run_s_seed(monkeypatch):
     for seed in (0, 5):
         _setup.learner(_learners.for_step(dataclasses.replace(TINY, learner="reptile", seed=seed)))
     assert given == [0, 5]
-    assert _learners.for_step(dataclasses.replace(TINY, seed=5)) == TINY
+    assert _learners.for_step(dataclasses.replace(TINY, seed=5, faces="mine", iterations=7, finetune_lr=1.0)) == TINY
