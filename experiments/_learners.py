@@ -46,7 +46,7 @@ DRAW_AS_THEY_STEP = ("reptile",)
 
 
 NOT_IN_A_STEP = (
-    "faces", "identity", "landmarks", "variants", "split_seed", "frames", "memory_gb", "lead", "fake_share", "baseline",
+    "faces", "identity", "landmarks", "variants", "split_seed", "memory_gb", "lead", "fake_share", "baseline",
     "iterations", "log_every", "eval_every", "eval_batches", "checkpoint_every", "refresh_every", "devices",
     "finetune_optimizer", "finetune_lr", "finetune_steps",
 )  # fmt: skip
