@@ -223,6 +223,20 @@ def test_a_heavy_program_starts_once_more_in_an_environment_that_suits_it(monkey
     with pytest.raises(StartedAgain) as started:
         start(lambda _: 0, heavy=True)
     assert started.value.args[2] == ""
+
+
+@pytest.mark.parametrize(("jaxlib", "sets"), [("0.10.2", True), ("0.12.0.1", True), ("0.13.0", False)])
+def test_a_flag_of_xla_is_set_where_it_is_known(monkeypatch, jaxlib, sets):
+    # A process that gives XLA a flag that it does not know is ended by it.
+    given = {}
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(commands, "version", lambda _name: jaxlib)
+    monkeypatch.setattr(os, "execve", lambda _program, _words, environment: given.update(environment))
+    monkeypatch.delenv("XLA_FLAGS")
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    with pytest.raises(SystemExit):
+        start(lambda _: 0, heavy=True)
+    assert ("fusion_emitters=false" in given.get("XLA_FLAGS", "")) == sets
     monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.check=0")
     with pytest.raises(SystemExit) as ended:
         start(lambda _: 2, heavy=True)

@@ -17,8 +17,12 @@ def faces():
     return load_faces("lfw", size=64).faces
 
 
-@pytest.mark.parametrize("acquisition", ACQUISITIONS)
-@pytest.mark.parametrize("method", FORGERIES)
+# Real and fake are acquired alike after forging, so not every pair counts: each method under two of the acquisitions,
+# and each acquisition with half of the methods.
+PAIRS = [(m, list(ACQUISITIONS)[(i + shift) % len(ACQUISITIONS)]) for i, m in enumerate(FORGERIES) for shift in (0, 1)]
+
+
+@pytest.mark.parametrize(("method", "acquisition"), PAIRS)
 def test_pixels_outside_the_dilated_mask_do_not_tell_real_from_fake(faces, method, acquisition):
     pairs = forge_pairs(faces[:60], methods=[method], acquisitions=[acquisition], variants=1, seed=0)
     assert periphery_auc(pairs, dilation=4) == pytest.approx(0.5, abs=0.03)
