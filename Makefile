@@ -14,7 +14,7 @@ demo: $(VENV)/.installed  ## Meta-train, hold one forgery method out, adapt to i
 	$(BIN)/python -m experiments.demo --workdir=runs/demo
 
 test: $(VENV)/.installed-$(EXTRAS)  ## Run the whole test suite.
-	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=30 --durations-min=5
+	JAX_PLATFORMS=cpu OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=30 --durations-min=5
 
 lint: $(VENV)/.installed-$(EXTRAS)  ## Check style.
 	$(BIN)/ruff check .

@@ -224,4 +224,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    start(main, heavy=True)
+    start(main, heavy=True, brief=True)

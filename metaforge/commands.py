@@ -155,7 +155,7 @@ def flags_of(given: Any, usual: Any, *, prefix: str = "", but: Collection[str] =
     ]
 
 
-def start(main: Callable[[list[str]], int], *, heavy: bool = False) -> NoReturn:
+def start(main: Callable[[list[str]], int], *, heavy: bool = False, brief: bool = False) -> NoReturn:
     """Runs a command as a program: what stands under `if __name__ == "__main__"`.
 
     Args:
@@ -164,15 +164,16 @@ def start(main: Callable[[list[str]], int], *, heavy: bool = False) -> NoReturn:
             suits it, which must be there from the start; what is set already is left alone. With
             `GLIBC_TUNABLES=glibc.malloc.hugetlb=1` memory comes in huge pages: XLA's CPU backend allocates large
             buffers anew in every step, and their page faults cost a tenth to a half of the time
-            (docs/performance.md). `XLA_FLAGS` asks for XLA's older way to write out fused loops on a CPU, with which
-            Conv4's programs compile and run faster (the same page). `JAX_COMPILATION_CACHE_DIR` keeps compiled
-            programs, in the user's cache folder, so that a run called again does not compile again; set to nothing,
-            it keeps none.
+            (docs/performance.md). `JAX_COMPILATION_CACHE_DIR` keeps compiled programs, in the user's cache folder, so
+            that a run called again does not compile again; set to nothing, it keeps none.
+        brief: whether, heavy as it is, it compiles for as long as it computes. `XLA_FLAGS` then asks for XLA's older
+            way to write out fused loops on a CPU: Conv4's programs compile in two thirds of the time, and run a
+            twentieth slower.
     """
     if heavy and sys.platform == "linux":
         wanted = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "JAX_COMPILATION_CACHE_DIR": _compiled_programs()}
         # XLA ends a process that gives it a flag which it does not know.
-        if tuple(map(int, version("jaxlib").split(".")[:2])) <= _KNOWN_FLAGS:
+        if brief and tuple(map(int, version("jaxlib").split(".")[:2])) <= _KNOWN_FLAGS:
             wanted["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"
         missing = {name: value for name, value in wanted.items() if name not in os.environ}
         if missing:

@@ -1,5 +1,6 @@
 """How all tests run: on the CPU, strict about broadcasting, and cheap to compile."""
 
+import ctypes
 import gc
 import os
 from pathlib import Path
@@ -50,3 +51,5 @@ def bounded_memory():
     if psutil.Process().memory_info().rss > LARGE:
         jax.clear_caches()
         gc.collect()
+        if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+            libc.malloc_trim(0)  # or glibc would keep what was freed
