@@ -7,7 +7,7 @@ from pathlib import Path
 
 # Before jax is imported, and inherited by commands that tests start: what one test compiled, others need not.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "programs"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # XLA's older way to write out fused loops compiles the small programs of tests in a third of the time, and one module
 # for LLVM in place of up to 32 in two thirds of what is left. A program here is too small to gain from threads.
 os.environ["XLA_FLAGS"] = (

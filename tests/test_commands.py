@@ -225,8 +225,11 @@ def test_a_heavy_program_starts_once_more_in_an_environment_that_suits_it(monkey
     assert started.value.args[2] == ""
 
 
-@pytest.mark.parametrize(("jaxlib", "sets"), [("0.10.2", True), ("0.12.0.1", True), ("0.13.0", False)])
-def test_a_flag_of_xla_is_set_where_it_is_known(monkeypatch, jaxlib, sets):
+@pytest.mark.parametrize(
+    ("jaxlib", "brief", "sets"),
+    [("0.10.2", True, True), ("0.12.0.1", True, True), ("0.13.0", True, False), ("0.10.2", False, False)],
+)
+def test_a_flag_of_xla_is_set_where_it_pays_and_is_known(monkeypatch, jaxlib, brief, sets):
     # A process that gives XLA a flag that it does not know is ended by it.
     given = {}
     monkeypatch.setattr(sys, "platform", "linux")
@@ -235,7 +238,7 @@ def test_a_flag_of_xla_is_set_where_it_is_known(monkeypatch, jaxlib, sets):
     monkeypatch.delenv("XLA_FLAGS")
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     with pytest.raises(SystemExit):
-        start(lambda _: 0, heavy=True)
+        start(lambda _: 0, heavy=True, brief=brief)
     assert ("fusion_emitters=false" in given.get("XLA_FLAGS", "")) == sets
     monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.check=0")
     with pytest.raises(SystemExit) as ended:
