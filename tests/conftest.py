@@ -13,6 +13,8 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 ).strip()
+# The programs here are tiny, and compiling them is what costs.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # Matrices here are small, and where several workers share the cores, threads that wait for a turn burn up to ten times
 # the seconds of the work.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -26,8 +28,6 @@ import pytest
 jax.config.update("jax_platforms", os.environ.get("JAX_PLATFORMS") or "cpu")
 # Arrays of different rank never meet by accident: (n,) against (n, 1) would quietly give (n, n).
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# The programs here are tiny, and compiling them is what costs.
-jax.config.update("jax_disable_most_optimizations", True)
 # Tracing makes millions of small objects that live; looking through them again and again is a tenth of the time.
 gc.freeze()
 gc.set_threshold(50_000, 20, 50)

@@ -19,8 +19,8 @@ from paper_figures._curves import Options
 from tests.experiments.conftest import FLAGS
 from tests.experiments.test_train import params_of, rows_of
 
-CHAINS, KILLS, STEPS = 2, 5, 80
-"""10 kills in all, in two runs beside each other; each costs a start."""
+CHAINS, KILLS, STEPS = 2, 3, 80
+"""6 kills in all, in two runs beside each other; each costs a start."""
 
 # Each process is a fork of one that has imported everything and started nothing: what a start costs is mostly imports.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -91,12 +91,12 @@ def chain(workdir: Path, cache: Path, seed: int) -> int:
     return hits
 
 
-def test_ten_kills_change_nothing(tmp_path):
+def test_kills_change_nothing(tmp_path):
     cache = tmp_path / "cache"
     finish(start(train_a_model, tmp_path / "whole", cache), tmp_path / "whole")
     with ThreadPoolExecutor(2) as pool:
         hits = list(pool.map(lambda n: chain(tmp_path / f"killed{n}", cache, n), range(CHAINS)))
-    assert sum(hits) >= 6, f"most kills must hit a living run: {hits}"
+    assert sum(hits) >= 4, f"most kills must hit a living run: {hits}"
     rows, params = rows_of(tmp_path / "whole"), params_of(tmp_path / "whole")
     assert len(rows) == STEPS // 2
     loss_curves.draw(Options(runs=str(tmp_path / "whole"), out=str(tmp_path / "whole.png"), learners="daml"))
