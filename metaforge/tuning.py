@@ -1,5 +1,6 @@
 """Which way of running a meta-batch is fastest here: found by running them, once, and remembered."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ import numpy as np
 from metaforge.backbones import Convolution
 from metaforge.execution import Strategy
 from metaforge.processor import instructions
+from metaforge.whole import write_text
 
 
 class Form(NamedTuple):
@@ -104,15 +106,8 @@ def fastest(
     best = min(ms, key=lambda name: ms[name])
     say("milliseconds per outer step: " + "; ".join(f"{name} {value:.1f}" for name, value in ms.items()))
     if remembered:
-        try:
-            remembered.parent.mkdir(parents=True, exist_ok=True)
-            temporary = remembered.with_suffix(f".{os.getpid()}.tmp")
-            temporary.write_text(
-                json.dumps({"key": dict(key), "ms": ms, "fastest": best}, indent=2) + "\n", encoding="utf-8"
-            )
-            temporary.replace(remembered)
-        except OSError:
-            pass  # a cache is a convenience
+        with contextlib.suppress(OSError):  # a cache is a convenience
+            write_text(remembered, json.dumps({"key": dict(key), "ms": ms, "fastest": best}, indent=2) + "\n")
     return best
 
 

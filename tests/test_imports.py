@@ -34,7 +34,7 @@ ARROWS = {
     "evaluation": VOCABULARY,
     "execution": VOCABULARY | {"weighting", "inner", "devices"},
     "processor": set(),
-    "tuning": VOCABULARY | {"execution", "backbones", "processor"},
+    "tuning": VOCABULARY | {"execution", "backbones", "processor", "whole"},
     "objectives": VOCABULARY | {"losses", "outliers"},
     "learners": VOCABULARY | {"weighting", "inner", "execution", "paths"},
     "adaptation": VOCABULARY | {"inner", "paths"},

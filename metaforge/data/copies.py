@@ -98,10 +98,11 @@ def each_once(images: Sequence[np.ndarray] | np.ndarray, labels: np.ndarray, gro
     joined = groups([str(group[row]) for row in rows] for rows in at.values())
     left: dict[int, str] = {}
     for rows in at.values():
+        firsts = {int(labels[row]): row for row in reversed(rows)}  # of each class
         for row in rows:
-            other = next((other for other in rows if labels[other] != labels[row]), None)
-            if other is not None:
-                left[row] = f"the same picture as '{names[other]}': real and fake. Left out; keep the right one."
+            others = [first for label, first in firsts.items() if label != labels[row]]
+            if others:
+                left[row] = f"the same picture as '{names[min(others)]}': real and fake. Left out; keep the right one."
             elif row != rows[0]:
                 left[row] = f"the same picture as '{names[rows[0]]}'. Left out; one of them is enough."
     kept = np.array([row for row in range(len(names)) if row not in left], np.int64)
