@@ -29,30 +29,42 @@ def start(config: Config, params):
     return params if config.learner in _learners.ADAPTS_ITSELF else _setup.learner(config).model(params)
 
 
-@functools.partial(jax.jit, static_argnames=("config", "steps"))
-def adapt_params(params, support: mf.Batch, rate, *, config: Config, steps: int, frozen=None):
+def unadapted(config: Config, params):
+    """A model's parameters, of those that adaptation starts from (`start`)."""
+    return _setup.learner(config).model(params) if config.learner in _learners.ADAPTS_ITSELF else params
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def adapt_params(params, support: mf.Batch, rate, steps, *, config: Config, frozen=None):
     """A model's parameters, adapted to a support set: by `steps` of the meta-test rule at `rate`, or as it learned to.
 
-    `params` are what `start` gives of a run's; of a run that moves a part, that part, and `frozen` the rest.
+    `params` are what `start` gives of a run's; of a run that moves a part, that part, and `frozen` the rest. One
+    program serves every rate and every number of steps.
     """
     if config.learner in _learners.ADAPTS_ITSELF:
         return _setup.learner(config, frozen=frozen).adapt(params, support)[0]
     rule = {"sgd": optax.sgd, "adam": optax.adam}[config.finetune_optimizer](rate)
     loss_fn = _setup.loss_fn(config, frozen=frozen)
     part, rest = partition(params, _learners.moving(config))
-    adapted, _ = mf.adapt(
-        lambda part, batch: loss_fn(merge(part, rest), batch), part, support, optimizer=rule, num_steps=steps
-    )
+
+    def step(_, carry):
+        part, opt_state = carry
+        grads = jax.grad(lambda part: loss_fn(merge(part, rest), support)[0])(part)
+        updates, opt_state = rule.update(grads, opt_state, part)
+        return optax.apply_updates(part, updates), opt_state
+
+    # A loop of a length that is known only when it runs: nobody differentiates through it.
+    adapted, _ = jax.lax.fori_loop(0, steps, step, (part, rule.init(part)))
     return merge(adapted, rest)
 
 
-@functools.partial(jax.jit, static_argnames=("config", "steps"))
-def _episode_scores(params, images, labels, support, query, rate, *, config: Config, steps: int, frozen=None):
+@functools.partial(jax.jit, static_argnames="config")
+def _episode_scores(params, images, labels, support, query, rate, steps, *, config: Config, frozen=None):
     """Scores of each task's query set after adaptation, and their labels: `(tasks, queries)`."""
     apply = _setup.model(config, frozen=frozen).apply
 
     def one(episode):
-        adapted = adapt_params(params, episode.support, rate, config=config, steps=steps, frozen=frozen)
+        adapted = adapt_params(params, episode.support, rate, steps, config=config, frozen=frozen)
         logits = apply(adapted, episode.query.inputs, context=episode.support.inputs).logits
         return forgery_score(logits)
 
@@ -86,7 +98,7 @@ def choose_rule(config: Config, params, records: Records, *, held: Pool | None =
                 rows = sampler(index)
                 arrays = (jnp.asarray(held.index[rows.support]), jnp.asarray(held.index[rows.query]))
                 scores, targets = _episode_scores(
-                    params, images, labels, *arrays, rate, config=rule_key(config), steps=steps, frozen=frozen
+                    params, images, labels, *arrays, rate, steps, config=rule_key(config), frozen=frozen
                 )
                 values += [_auc(t, s) for t, s in zip(np.asarray(targets), np.asarray(scores), strict=True)]
             tried.append({"rate": rate, "steps": steps, "auc": float(np.mean(values))})

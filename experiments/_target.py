@@ -138,7 +138,7 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
         batch = mf.Batch(jnp.asarray(support), jnp.asarray(labels, jnp.int32))
         params = _adaptation.start(config, params)
         key = _adaptation.rule_key(config)
-        params = _adaptation.adapt_params(params, batch, rate, config=key, steps=steps, frozen=trained.frozen)
+        params = _adaptation.adapt_params(params, batch, rate, steps, config=key, frozen=trained.frozen)
         context = np.asarray(support)
         taken = f"{steps} steps of {config.finetune_optimizer} at {rate:g}"
         taken = f"by {config.learner} itself" if itself else taken

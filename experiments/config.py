@@ -149,8 +149,9 @@ PAPER = Config(
 """The published setting: Conv4 with 64 filters and batch statistics, 3,000 iterations of 4 tasks, Adam at 1e-3 divided
 by 10 every 150 epochs, first order, one inner step, fine-tuning at 1e-4. The rest is open in the paper."""
 
-DEMO = Config(image_size=24, variants=12, holdout="swap", baseline=False, iterations=500)
-"""What `make demo` trains, three learners times three seeds; the embedded photographs have 25 pixels."""
+DEMO = Config(image_size=24, variants=12, holdout="swap", baseline=False, iterations=300)
+"""What `make demo` trains, three learners times three seeds; the embedded photographs have 25 pixels. Of 500 steps the
+last 200 raised the AUC on source validation by at most 0.013."""
 
 STRONG = Config(
     learner="erm",

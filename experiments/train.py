@@ -117,7 +117,7 @@ def _train(config: Config, directory: Run, train: Records, held: Pool, validate,
     refresh = _refresher(config, train, placed, frozen)
 
     def outer_step(config: Config):
-        return _compiled(_learners.for_step(config), placed.everywhere)[0]
+        return _outer_step(_learners.for_step(config), placed.everywhere)
 
     number = {name: place for place, name in enumerate(train.by_domain())}
 
@@ -194,11 +194,8 @@ def summarise(infos: list[mf.MetaInfo], domains: list[tuple[str, ...]]) -> dict[
 
 
 @functools.lru_cache(maxsize=16)
-def _compiled(config: Config, everywhere=None):
-    """The two programs of a run, shared by all that differ in nothing which these look at (`_learners.for_step`).
-
-    They are the outer step, and validation before and after adaptation.
-    """
+def _outer_step(config: Config, everywhere=None):
+    """The program of an outer step, shared by all runs that differ in nothing which it looks at (`for_step`)."""
 
     # The state's buffers become the next state's: nobody may look at an old one. On a mesh the results are left on
     # every device, so that every process can read them. What is frozen is an argument: closed over, it would become
@@ -212,19 +209,22 @@ def _compiled(config: Config, everywhere=None):
         moved, info = learner.update(state.learner, _probing.attach(config, state, episodes))
         return state._replace(learner=moved), info
 
-    @jax.jit
-    def evaluate(params, images, labels, support, query, frozen=None):
-        learner, loss_fn = _setup.learner(config, frozen=frozen), _setup.loss_fn(config, frozen=frozen)
+    return update
 
-        def one(episode):
-            batch = episode.query._replace(context=episode.support.inputs)
-            before, metrics_before = loss_fn(learner.model(params), batch)
-            after, metrics_after = loss_fn(learner.adapt(params, episode.support)[0], batch)
-            return before, metrics_before["accuracy"], after, metrics_after["accuracy"]
 
-        return jax.lax.map(one, gather(images, labels, support, query))
+@functools.partial(jax.jit, static_argnames="config")
+def _evaluate(params, images, labels, support, query, rate, steps, *, config: Config, frozen=None):
+    """Loss and accuracy of each episode before and after adaptation; `params` and `config` as in `adapt_params`."""
+    loss_fn = _setup.loss_fn(config, frozen=frozen)
 
-    return update, evaluate
+    def one(episode):
+        batch = episode.query._replace(context=episode.support.inputs)
+        adapted = _adaptation.adapt_params(params, episode.support, rate, steps, config=config, frozen=frozen)
+        before, metrics_before = loss_fn(_adaptation.unadapted(config, params), batch)
+        after, metrics_after = loss_fn(adapted, batch)
+        return before, metrics_before["accuracy"], after, metrics_after["accuracy"]
+
+    return jax.lax.map(one, gather(images, labels, support, query))
 
 
 def _refresher(config: Config, train: Records, placed, frozen):
@@ -246,14 +246,16 @@ def _validator(config: Config, records: Records, held: Pool, frozen):
     """Loss and accuracy on source-validation episodes."""
     sampler = _adaptation.validation_sampler(config, records)
     images, labels, frozen = jax.device_put((held.image, held.label, frozen))
-    evaluate = _compiled(_learners.for_step(config))[1]
+    # As the inner loop adapts, whatever rule meta-test will have.
+    key = _adaptation.rule_key(dataclasses.replace(config, finetune_optimizer="sgd"))
+    how = (config.inner_lr, config.inner_steps)
 
     def validate(params) -> dict[str, float]:
-        found = []
+        found, params = [], _adaptation.start(config, params)
         for index in range(config.eval_batches):
             rows = sampler(index)
             arrays = (jnp.asarray(held.index[rows.support]), jnp.asarray(held.index[rows.query]))
-            found.append(evaluate(params, images, labels, *arrays, frozen))
+            found.append(_evaluate(params, images, labels, *arrays, *how, config=key, frozen=frozen))
         means = np.mean(np.concatenate(jax.device_get(found), axis=-1), axis=-1, dtype=np.float64)
         names = ("val_loss_unadapted", "val_accuracy_unadapted", "val_loss", "val_accuracy")
         return dict(zip(names, np.ravel(means).tolist(), strict=True))

@@ -15,6 +15,8 @@ os.environ["XLA_FLAGS"] = (
 ).strip()
 # The programs here are tiny, and compiling them is what costs.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# Where in the code an operation was written is a twelfth of the time of tracing, and nothing here reads it.
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 # Matrices here are small, and where several workers share the cores, threads that wait for a turn burn up to ten times
 # the seconds of the work.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

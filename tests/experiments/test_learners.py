@@ -1,6 +1,7 @@
 """Every learner from its configuration: the outer step and adaptation fit a run's images, as far as shapes can say."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +30,7 @@ def test_a_run_s_programs_fit_every_learner(name):
     config = dataclasses.replace(TINY, learner=name)
     learner = _setup.learner(config)
     state = jax.eval_shape(lambda: learner.init(_setup.init_params(config)))
-    update, evaluate = train._compiled(config)
+    update = train._outer_step(config)
     after, info = jax.eval_shape(update, state, IMAGES, int32(12), int32(2, 4), int32(2, 6), int32(2))
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), (after,)) == jax.tree.map(
         lambda leaf: (leaf.shape, leaf.dtype), (state,)
@@ -38,11 +39,15 @@ def test_a_run_s_programs_fit_every_learner(name):
     row = train.summarise([infos], [("swap", "warp")])
     assert {"query_loss", "support_loss", "weight"} < set(row)
     assert {"query_loss/swap", "weight/swap"} <= set(row) or len(info.query_losses) == 1
-    jax.eval_shape(evaluate, state.params, IMAGES, int32(12), int32(2, 4), int32(2, 6))
     support = mf.Batch(jax.ShapeDtypeStruct((4, 16, 16, 3), jnp.uint8), int32(4))
     key = _adaptation.rule_key(config)
+    start = functools.partial(_adaptation.start, config)
+    jax.eval_shape(
+        lambda p, *rows: train._evaluate(start(p), *rows, 0.1, 2, config=key),
+        *(state.params, IMAGES, int32(12), int32(2, 4), int32(2, 6)),
+    )
     adapted = jax.eval_shape(
-        lambda p, s: _adaptation.adapt_params(_adaptation.start(config, p), s, 0.1, config=key, steps=2),
+        lambda p, s: _adaptation.adapt_params(start(p), s, 0.1, 2, config=key),
         state.params,
         support,
     )
@@ -56,7 +61,7 @@ def test_anil_and_partial_runs_adapt_what_they_learned_to_adapt():
     support = mf.Batch(jnp.zeros((2, 16, 16, 3), jnp.uint8), jnp.array([0, 0]))
     for changes, moving in (({"learner": "anil"}, "head"), ({"learner": "maml", "adapts": "^head/bias"}, "head")):
         key = _adaptation.rule_key(dataclasses.replace(TINY, **changes))
-        adapted = _adaptation.adapt_params(zeros, support, 0.1, config=key, steps=1)
+        adapted = _adaptation.adapt_params(zeros, support, 0.1, 1, config=key)
         moved = {name for name in adapted for leaf in jax.tree.leaves(adapted[name]) if np.any(np.asarray(leaf) != 0)}
         assert moved == {moving}
 

@@ -115,7 +115,7 @@ RULE = {"optimizer": "sgd", "rate": 1.0, "steps": 1, "tried": [
 @pytest.mark.parametrize(("steps", "rate"), [(0, 1.0), (1, 1.0), (10, 0.1), (20, 1.0), (5, 1.0)])
 def test_a_rate_is_that_of_the_steps_that_are_taken(steps, rate, monkeypatch):
     taken = []
-    monkeypatch.setattr(_adaptation, "adapt_params", lambda _, __, rate, **how: taken.append((rate, how["steps"])))
+    monkeypatch.setattr(_adaptation, "adapt_params", lambda _, __, *how, **___: taken.append(how))
     monkeypatch.setattr(_target._moving, "whole", lambda *_: {})
     run = dataclasses.replace(of("none"), rule=RULE)
     _target.detector(run, support=IMAGES[:2], labels=LABELS[:2], steps=steps)
