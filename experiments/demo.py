@@ -8,26 +8,25 @@ interval, not adapted and adapted. `--target=all` holds every method out in turn
 """
 
 import dataclasses
-import datetime
 import shlex
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 import metaforge as mf
-from experiments import _ready, _setup, _target, train
-from experiments._progress import progress
-from experiments.config import DEMO, PRESETS, Config
 from metaforge.bounds import check_bounds
 from metaforge.commands import flags_of, launch, python, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval, bootstrap, paired_difference
 from metaforge.forgeries import FORGERIES
 from metaforge.places import refuse_inside
+from metaforge.progress import progress
+from metaforge.provenance import provenance
 from metaforge.runs import Run
+from metaforge.screening import from_run
+from metaforge.training import build, checks, cited, loop
+from metaforge.training.config import DEMO, PRESETS, Config
 from metaforge.whole import write_text
 from paper_figures import loss_curves, validation_curves
 
@@ -61,11 +60,11 @@ def run(options: Options, config: Config) -> dict[str, Any]:
     refuse_inside("workdir", options.workdir, config.faces, of="config.faces")  # for figures are images
     for target in targets:
         for learner in LEARNERS:
-            _ready.check_settings(dataclasses.replace(config, holdout=target, learner=learner))
-        _ready.check(dataclasses.replace(config, holdout=target))
+            checks.check_settings(dataclasses.replace(config, holdout=target, learner=learner))
+        checks.check(dataclasses.replace(config, holdout=target))
     workdir, reports = Path(options.workdir), {}
     asked = {"target": options.target, "seeds": options.seeds, "draws": options.draws}
-    passing = ("demo.seeds", "demo.draws", *(f"config.{name}" for name in train.PASSING))
+    passing = ("demo.seeds", "demo.draws", *(f"config.{name}" for name in loop.PASSING))
     whole = Run(workdir, {"demo": asked, "config": dataclasses.asdict(config)}, passing=passing)
     for target in targets:
         folder = workdir if len(targets) == 1 else workdir / target
@@ -95,16 +94,16 @@ def hold_out(target: str, folder: Path, options: Options, config: Config) -> dic
     config = dataclasses.replace(config, holdout=target)
     runs = {(learner, seed): folder / f"{learner}-seed{seed}" for seed in range(options.seeds) for learner in LEARNERS}
     for (learner, seed), workdir in runs.items():
-        train.run(dataclasses.replace(config, learner=learner, seed=seed), workdir)
+        loop.run(dataclasses.replace(config, learner=learner, seed=seed), workdir)
     # Support sets come from people whom nobody trained on, test images from people whom nobody has seen at all.
-    pool = _setup.records(config, split="validation", held_out=True)
-    test = _setup.test_split(config)
+    pool = build.records(config, split="validation", held_out=True)
+    test = build.test_split(config)
     scores: dict[str, list] = {}
     rules: dict[str, list] = {}
     with progress(f"adapting to {target}", len(runs), unit="model") as bar:
         for (learner, seed), workdir in runs.items():
-            trained = _target.load_run(workdir)
-            states = _target.worth(
+            trained = from_run.load_run(workdir)
+            states = from_run.worth(
                 trained, (np.asarray(pool.image), pool.label), test, shots=config.shots, draws=options.draws, seed=seed
             )
             for state, values in states.items():
@@ -177,25 +176,12 @@ def markdown(report: dict[str, Any]) -> str:
 
 
 def _told(normalisation: str) -> str:
-    if _target.STATISTICS in _target.states(normalisation):
+    if from_run.STATISTICS in from_run.states(normalisation):
         return (
             "*No adaptation* is normalised by source images, *support statistics* by the support set without a step, "
             "*adapted* takes the steps."
         )
     return "*Adapted* takes the steps."
-
-
-def provenance() -> dict[str, str]:
-    """Which code ran where."""
-    try:
-        command = ["git", "describe", "--always", "--dirty"]
-        commit = subprocess.run(
-            command, capture_output=True, text=True, encoding="utf-8", check=True, cwd=Path(__file__).parent
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        commit = "unknown"
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
-    return {"commit": commit, "date": now, "jax": jax.__version__, "device": jax.devices()[0].device_kind}
 
 
 def main(argv: list[str]) -> int:
@@ -206,7 +192,7 @@ def main(argv: list[str]) -> int:
         workdir = options.workdir
         last = workdir if len(report["targets"]) == 1 else f"{workdir}/*"
         print("\n" + (Path(workdir) / "report.md").read_text(encoding="utf-8", errors="surrogateescape"))
-        parts = [part for learner in LEARNERS for part in train.parts_of(dataclasses.replace(config, learner=learner))]
+        parts = [part for learner in LEARNERS for part in cited.parts_of(dataclasses.replace(config, learner=learner))]
         print(f"Please cite what it stands on:\n\n{mf.citation(*parts)}")
         run_of = lambda flag, learner: shlex.quote(f"--{flag}={workdir}/{learner}-seed0")
         print("Next:")

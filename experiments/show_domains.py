@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from experiments import _setup
-from experiments.config import Config
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, setting, start
 from metaforge.data.faces import split_people
 from metaforge.errors import InputError
 from metaforge.forgeries import forge_pairs
 from metaforge.places import refuse_inside
+from metaforge.training import build
+from metaforge.training.config import Config
 from metaforge.whole import refuse_used, whole_file
 
 
@@ -35,9 +35,9 @@ def run(options: Options, config: Config) -> Image.Image:
     check_bounds(options)
     if config.data:
         raise InputError("--config.data: only photographs are forged here, by --config.faces. Leave it out.")
-    people = split_people(_setup.faces(config).faces, seed=config.split_seed)["train"]
-    names = [n for group in _setup.methods(config) for n in group]
-    acquisitions = tuple(_setup.treatments(config))
+    people = split_people(build.faces(config).faces, seed=config.split_seed)["train"]
+    names = [n for group in build.methods(config) for n in group]
+    acquisitions = tuple(build.treatments(config))
     size, label, gap = max(config.image_size, 64), 130, 6
     rows: dict[str, list] = {}
     shown = people[: max(options.columns, 2)]

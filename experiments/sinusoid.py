@@ -38,13 +38,13 @@ import optax
 from jaxtyping import Array, Float
 
 import metaforge as mf
-from experiments._progress import progress
 from metaforge.backbones import mlp
 from metaforge.bounds import Bounds, check_bounds
 from metaforge.commands import launch, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval
 from metaforge.objectives import loss_fn, squared_error
+from metaforge.progress import progress
 from metaforge.runs import Run, read_rows, write_json
 from metaforge.whole import write_text
 

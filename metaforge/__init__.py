@@ -1,7 +1,7 @@
 """Meta-learning for domain adaptation in JAX/Flax, aimed at face-forgery detection.
 
 A meta-learner is to episodes what an optimizer is to gradients: `MetaLearner(init, update, adapt)`, three pure
-functions over pytrees. See `metaforge.types` for the vocabulary and `metaforge.inner` for the inner loop.
+functions over pytrees. See `metaforge.types` for the vocabulary and `metaforge.core.inner` for the inner loop.
 """
 
 from metaforge import adaptation as adaptation
@@ -9,11 +9,11 @@ from metaforge import backbones as backbones
 from metaforge import losses as losses
 from metaforge import objectives as objectives
 from metaforge import outliers as outliers
-from metaforge import weighting as weighting
 from metaforge.citations import citation as citation
+from metaforge.core import weighting as weighting
+from metaforge.core.inner import AdaptInfo as AdaptInfo
+from metaforge.core.inner import adapt as adapt
 from metaforge.errors import InputError as InputError
-from metaforge.inner import AdaptInfo as AdaptInfo
-from metaforge.inner import adapt as adapt
 from metaforge.learners import LEARNERS as LEARNERS
 from metaforge.learners import MetaInfo as MetaInfo
 from metaforge.learners import MetaLearner as MetaLearner

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 from metaforge.alone import hold
-from metaforge.devices import is_writer
+from metaforge.core.devices import is_writer
 from metaforge.errors import InputError
 from metaforge.places import plainly
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 from PIL import Image
 
-from experiments import prepare
 from metaforge import alone, runs
+from metaforge.cli import prepare
 from metaforge.errors import InputError
 
 HOLDS = "import sys; from metaforge.alone import hold; held = hold(sys.argv[1]); print('held', flush=True); input()"

@@ -8,7 +8,8 @@ import pkgutil
 import pytest
 
 import experiments
-from experiments import study, tri_speed
+from experiments.fakeradar import speed as tri_speed
+from experiments.study import main as study
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, setting
 from metaforge.errors import InputError

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 import metaforge as mf
-from experiments import train
-from experiments.config import Config
 from metaforge import adaptation, citations, forgeries
+from metaforge.cli import train
 from metaforge.data.catalogues import CATALOGUES
+from metaforge.training import cited
+from metaforge.training.config import Config
 
 ROOT = Path(__file__).parents[1]
 KINDS = {
@@ -120,8 +121,8 @@ def test_everything_parses_and_every_entry_is_somebody_s():
 
 def test_a_run_names_its_learner_weighting_forgeries_and_faces():
     config = Config(learner="maml", weighting="focal", adapts="^head/", methods="swap,warp", holdout="splice")
-    assert train.parts_of(config) == ["maml", "partial", "focal", "conv4", "swap", "warp", "splice", "lfw"]
-    assert mf.citation(*train.parts_of(config))
+    assert cited.parts_of(config) == ["maml", "partial", "focal", "conv4", "swap", "warp", "splice", "lfw"]
+    assert mf.citation(*cited.parts_of(config))
 
 
 def test_a_run_on_prepared_data_names_the_data_sets_as_far_as_they_are_known(tmp_path):
@@ -129,7 +130,7 @@ def test_a_run_on_prepared_data_names_the_data_sets_as_far_as_they_are_known(tmp
         (tmp_path / name).mkdir()
         if text:
             (tmp_path / name / "provenance.json").write_text(text)
-    parts = train.parts_of(Config(data=",".join(str(tmp_path / name) for name in "abc")))
+    parts = cited.parts_of(Config(data=",".join(str(tmp_path / name) for name in "abc")))
     assert parts == ["daml", "conv4", "celeb_df"]
     assert "li2020celebdf" in entries(mf.citation(*parts))
 

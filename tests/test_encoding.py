@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments._progress import progress
+from metaforge.progress import progress
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [

@@ -10,8 +10,9 @@ import pytest
 
 import experiments
 import paper_figures
-from experiments import demo, forge, show_domains
+from experiments import demo, show_domains
 from metaforge import places, runs
+from metaforge.cli import forge
 from metaforge.errors import InputError
 from paper_figures import _curves
 from tests.experiments.conftest import FLAGS

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from experiments import _study_tables, adapt, benchmark, demo, fakeradar, omniglot, scale, sinusoid, tri_speed
+from experiments import demo, sinusoid
+from experiments.benchmark import main as benchmark
+from experiments.benchmark import scale
+from experiments.fakeradar import main as fakeradar
+from experiments.fakeradar import speed as tri_speed
+from experiments.omniglot import main as omniglot
+from experiments.study import tables as study_tables
+from metaforge.cli import adapt
 
 ROOT = Path(__file__).parents[1]
 RESULTS = (ROOT / "docs" / "results.md").read_text()
@@ -56,8 +63,8 @@ STUDIES = sorted((ROOT / "docs" / "results").glob("study_*.json"))
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_the_tables_of_a_study_are_those_of_its_report(path):
     report = json.loads(path.read_text())
-    assert _study_tables.markdown(report, level=3).strip() in (ROOT / "docs" / "study.md").read_text()
-    assert report["verdict"] == _study_tables.verdict(report)
+    assert study_tables.markdown(report, level=3).strip() in (ROOT / "docs" / "study.md").read_text()
+    assert report["verdict"] == study_tables.verdict(report)
 
 
 @pytest.mark.parametrize("name", ["adapted_swap", "adapted_poisson_swap"])
@@ -76,7 +83,7 @@ BENCHMARKS = sorted((ROOT / "docs" / "results").glob("benchmark*.json"))
 def test_what_the_strong_recipe_was_chosen_from_is_what_was_measured(path):
     report, page = json.loads(path.read_text()), (ROOT / "docs" / "strong.md").read_text()
     assert report["command"] in page
-    for line in _study_tables.choices(report):
+    for line in study_tables.choices(report):
         assert line in page
 
 

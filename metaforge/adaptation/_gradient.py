@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from metaforge.adaptation.base import AdaptationRule
-from metaforge.paths import merge, partition
+from metaforge.core.param_paths import merge, partition
 from metaforge.types import Backbone, Objective, Outputs, Params
 
 
@@ -32,7 +32,7 @@ def fine_tune(
     Other Arguments:
         optimizer: any of optax.
         steps: after how many steps to score, ascending, from 0 up.
-        adapts: which parameters move, a pattern of paths (see `metaforge.paths`); all if empty.
+        adapts: which parameters move, a pattern of paths (see `metaforge.core.param_paths`); all if empty.
 
     Returns:
         An `AdaptationRule`.

@@ -8,7 +8,7 @@ import optax
 
 from metaforge.adaptation._gradient import check_steps, trajectory
 from metaforge.adaptation.base import AdaptationRule
-from metaforge.paths import merge, partition
+from metaforge.core.param_paths import merge, partition
 from metaforge.types import Backbone
 
 Statistics = Literal["support", "query"]
@@ -79,7 +79,7 @@ def tent(
     Other Arguments:
         optimizer: any of optax.
         steps: after how many steps to score, ascending, from 0 up.
-        pattern: which parameters move (see `metaforge.paths`).
+        pattern: which parameters move (see `metaforge.core.param_paths`).
 
     Returns:
         An `AdaptationRule`.

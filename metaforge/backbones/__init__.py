@@ -1,6 +1,5 @@
 """What the model looks like: backbones as pairs of pure functions. The only importer of flax."""
 
-from metaforge import paths as paths
 from metaforge.backbones import choice as choice
 from metaforge.backbones import clip_model as clip_model
 from metaforge.backbones import cut as cut
@@ -15,3 +14,4 @@ from metaforge.backbones.clip_model import clip as clip
 from metaforge.backbones.efficientnet import EfficientNetNormalisation as EfficientNetNormalisation
 from metaforge.backbones.efficientnet import efficientnet_b0 as efficientnet_b0
 from metaforge.backbones.efficientnet import efficientnet_lite0 as efficientnet_lite0
+from metaforge.core import param_paths as param_paths

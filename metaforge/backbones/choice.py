@@ -152,7 +152,7 @@ def check(
 
 
 def from_file(name: str, weights: str) -> str:
-    """Which parameters a file of weights brings, a pattern of paths (see `metaforge.paths`); "" for none.
+    """Which parameters a file of weights brings, a pattern of paths (see `metaforge.core.param_paths`); "" for none.
 
     Example:
         >>> from_file("clip", "clip.safetensors"), from_file("clip", "")

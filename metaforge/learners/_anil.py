@@ -2,8 +2,8 @@
 
 import optax
 
-from metaforge.execution import Strategy
-from metaforge.inner import Order
+from metaforge.core.execution import Strategy
+from metaforge.core.inner import Order
 from metaforge.learners._assembly import (
     Reduction,
     adapt_part,

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from metaforge.execution import Strategy, task_gradients
-from metaforge.inner import AdaptInfo
-from metaforge.inner import adapt as inner_adapt
+from metaforge.core.execution import Strategy, task_gradients
+from metaforge.core.inner import AdaptInfo
+from metaforge.core.inner import adapt as inner_adapt
+from metaforge.core.param_paths import merge, partition
+from metaforge.core.weighting import uniform
 from metaforge.learners.base import InitFn, MetaInfo, MetaState, UpdateFn
-from metaforge.paths import merge, partition
 from metaforge.types import Backbone, Batch, LossFn, Objective, Outputs, Params, TaskWeighting
-from metaforge.weighting import uniform
 
 Reduction = Literal["sum", "mean"]
 """How the outer loss runs over the tasks of a meta-batch."""

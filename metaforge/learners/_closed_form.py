@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from metaforge.execution import Strategy
-from metaforge.inner import AdaptInfo
+from metaforge.core.execution import Strategy
+from metaforge.core.inner import AdaptInfo
 from metaforge.learners._assembly import Reduction, embed, head_loss, outer_update, with_context
 from metaforge.learners.base import InitFn, MetaLearner
 from metaforge.types import Backbone, Batch, Objective, Params, TaskWeighting

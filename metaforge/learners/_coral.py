@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from metaforge.execution import Strategy
+from metaforge.core.execution import Strategy
 from metaforge.learners._assembly import init_with, outer_step, plain_loss
 from metaforge.learners._joint import describe, domain_outputs, fine_tuning, pool_each
 from metaforge.learners.base import MetaLearner

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from metaforge.core.execution import Strategy, task_gradients
 from metaforge.errors import InputError
-from metaforge.execution import Strategy, task_gradients
 from metaforge.learners._assembly import add_up, init_with
 from metaforge.learners._joint import describe, fine_tuning, pool
 from metaforge.learners.base import MetaLearner, MetaState

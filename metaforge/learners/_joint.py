@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from metaforge.core.execution import Strategy, map_tasks
+from metaforge.core.inner import adapt as inner_adapt
 from metaforge.errors import InputError
-from metaforge.execution import Strategy, map_tasks
-from metaforge.inner import adapt as inner_adapt
 from metaforge.learners.base import AdaptFn, MetaInfo
 from metaforge.types import Backbone, Batch, Episode, LossFn, Metrics, Outputs, Params
 

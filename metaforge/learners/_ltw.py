@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from metaforge.execution import Strategy
-from metaforge.inner import adapt as inner_adapt
+from metaforge.core.execution import Strategy
+from metaforge.core.inner import adapt as inner_adapt
 from metaforge.learners._assembly import init_with, outer_step, plain_loss
 from metaforge.learners._joint import describe, domain_losses, domain_outputs, fine_tuning, hold_out, pool_each
 from metaforge.learners.base import MetaLearner

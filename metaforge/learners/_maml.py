@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from metaforge.execution import Strategy
-from metaforge.inner import Order, Remat
+from metaforge.core.execution import Strategy
+from metaforge.core.inner import Order, Remat
+from metaforge.core.weighting import difficulty_aware
 from metaforge.learners._assembly import Reduction, adapt_part, init_with, outer_update, with_context
 from metaforge.learners.base import MetaLearner
 from metaforge.types import LossFn, TaskWeighting
-from metaforge.weighting import difficulty_aware
 
 
 def maml(
@@ -48,16 +48,16 @@ def maml(
         inner_steps: steps of adaptation to each task.
         order: "second" differentiates through the inner steps; "mixed" too, in less memory; "first" holds the inner
             gradients constant.
-        task_weighting: query losses to weights, `metaforge.weighting.uniform()` if left out.
+        task_weighting: query losses to weights, `metaforge.core.weighting.uniform()` if left out.
         reduction: "sum" over tasks, as published, which ties the outer learning rate to the number of tasks,
             or "mean".
         grad_steps: how many of the last inner steps are differentiated exactly, all if left out.
         remat: what an exact gradient computes again to save memory: "none", "steps" or "sqrt" (see `metaforge.adapt`).
         step_weights: MAML++'s multi-step loss: what the query loss after each inner step counts,
             $\mathcal{L}_i = \sum_t v_t \mathcal{L}_{D^q_i}(\theta'_{i,t})$; if left out, only the last one counts.
-        adapts: which parameters the inner steps move, a pattern of paths (see `metaforge.paths`), such as
+        adapts: which parameters the inner steps move, a pattern of paths (see `metaforge.core.param_paths`), such as
             "Normalise" for the scales and shifts of normalisation alone; all if empty. The outer step moves all.
-        tasks: how to run the tasks of a meta-batch (see `metaforge.execution`); the numbers do not depend on it.
+        tasks: how to run the tasks of a meta-batch (see `metaforge.core.execution`); the numbers do not depend on it.
 
     Returns:
         A `MetaLearner`.
@@ -133,7 +133,7 @@ def fomaml(
 
     Other Arguments:
         inner_steps: steps of adaptation to each task.
-        task_weighting: query losses to weights, `metaforge.weighting.uniform()` if left out.
+        task_weighting: query losses to weights, `metaforge.core.weighting.uniform()` if left out.
         reduction: "sum" over tasks, or "mean".
         grad_steps: as in `maml`; without an exact gradient it changes nothing.
         remat: as in `maml`; without an exact gradient it changes nothing.
@@ -188,8 +188,8 @@ def daml(
         outer_optimizer: the outer rule, any optax transformation.
 
     Other Arguments:
-        detach: hold the weight constant in the gradient (see `metaforge.weighting.difficulty_aware`, where the gradient
-            factor is spelt out).
+        detach: hold the weight constant in the gradient (see `metaforge.core.weighting.difficulty_aware`, where the
+            gradient factor is spelt out).
         normalize: divide the weights by their mean (as there).
         inner_steps: steps of adaptation to each task.
         order: "first" as published; "second" and "mixed" differentiate through the inner steps.

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from metaforge.execution import Strategy
-from metaforge.inner import AdaptInfo
+from metaforge.core.execution import Strategy
+from metaforge.core.inner import AdaptInfo
+from metaforge.core.param_paths import merge, partition
 from metaforge.learners._assembly import Reduction, init_with, outer_update, with_context
 from metaforge.learners.base import MetaLearner
-from metaforge.paths import merge, partition
 from metaforge.types import LossFn, Params, TaskWeighting
 
 
@@ -69,7 +69,7 @@ def maml_plus_plus(
             and once an epoch in the released code.
         second_order_from: the first outer step that is of second order. The paper tries 50 epochs (25,000 steps) of
             first order before; the released settings have none, as here.
-        per_step: which arrays have a copy for each step, a pattern of paths (see `metaforge.paths`);
+        per_step: which arrays have a copy for each step, a pattern of paths (see `metaforge.core.param_paths`);
             "Normalise_.*(scale|bias)" in conv4. None if empty.
         task_weighting: as in `metaforge.maml`; it is given the weighted sums over steps.
         reduction: as in `metaforge.maml`.

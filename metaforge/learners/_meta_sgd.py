@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from metaforge.execution import Strategy
-from metaforge.inner import Order
-from metaforge.inner import adapt as inner_adapt
+from metaforge.core.execution import Strategy
+from metaforge.core.inner import Order
+from metaforge.core.inner import adapt as inner_adapt
 from metaforge.learners._assembly import Reduction, init_with, outer_update, with_context
 from metaforge.learners.base import MetaLearner
 from metaforge.types import LossFn, Params, TaskWeighting

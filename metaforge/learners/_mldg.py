@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from metaforge.execution import Strategy
-from metaforge.inner import Order
-from metaforge.inner import adapt as inner_adapt
+from metaforge.core.execution import Strategy
+from metaforge.core.inner import Order
+from metaforge.core.inner import adapt as inner_adapt
 from metaforge.learners._assembly import init_with, outer_step
 from metaforge.learners._joint import describe, domain_losses, fine_tuning, hold_out, pool_each
 from metaforge.learners.base import MetaLearner

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
-from metaforge.execution import Strategy, each_task
+from metaforge.core.execution import Strategy, each_task
 from metaforge.learners._assembly import init_with, outer_step
 from metaforge.learners._joint import describe, fine_tuning, pool
 from metaforge.learners.base import MetaLearner

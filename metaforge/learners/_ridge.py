@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from metaforge.execution import Strategy
+from metaforge.core.execution import Strategy
 from metaforge.learners._assembly import Reduction, init_with
 from metaforge.learners._closed_form import linear_head, with_fitted_head
 from metaforge.learners.base import MetaLearner

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import optax
 from jaxtyping import Array, Float, Int
 
-from metaforge.inner import AdaptInfo
+from metaforge.core.inner import AdaptInfo
 from metaforge.types import Batch, Episode, Params
 
 

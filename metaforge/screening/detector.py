@@ -11,9 +11,9 @@ import numpy as np
 
 from metaforge import runs
 from metaforge.backbones import choice
+from metaforge.core.param_paths import merge, paths
 from metaforge.errors import InputError
 from metaforge.evaluation.tri import forgery_score
-from metaforge.paths import merge, paths
 from metaforge.types import ApplyFn, Backbone, Params
 from metaforge.whole import claimed, whole_folder
 

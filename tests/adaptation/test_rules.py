@@ -15,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 import metaforge as mf
 from metaforge import adaptation
 from metaforge.backbones.efficientnet import _models, _plan
-from metaforge.paths import paths, trainable
+from metaforge.core.param_paths import paths, trainable
 
 conv = mf.backbones.conv4(width=4, convolution="patches")
 flat = mf.backbones.mlp(hidden=(6,), outputs=2)

@@ -73,7 +73,7 @@ def test_a_fingerprint_is_the_sha_of_the_file(tmp_path):
 def test_what_comes_from_a_file_is_all_but_head_and_neck():
     backbone = choice.choose("efficientnet_lite0", neck=4)
     params = jax.eval_shape(backbone.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
-    from metaforge.paths import partition
+    from metaforge.core.param_paths import partition
 
     named, own = partition(params, choice.from_file("efficientnet_lite0", "imagenet"))
     assert {name for name in named if jax.tree.leaves(named[name])} == set(params) - {"head", "neck"}

@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from experiments import prepare
+from metaforge.cli import prepare
 from metaforge.data.catalogues import CATALOGUES
 from metaforge.evaluation.official import WHOLE, is_official, prepared_with, shortcomings, unofficial
 from metaforge.evaluation.protocols import FF4, PROTOCOLS

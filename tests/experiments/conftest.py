@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from experiments import train
-from experiments.config import Config
+from metaforge.training import loop
+from metaforge.training.config import Config
 
 TINY = Config(
     faces="lfw", methods="warp,smooth,swap", holdout="", variants=2, image_size=16, width=4,
@@ -21,5 +21,5 @@ FLAGS = [f"--config.{f.name}={getattr(TINY, f.name)}" for f in dataclasses.field
 def trained(tmp_path_factory):
     """A finished run of DAML with its ERM baseline: do not write into it."""
     folder = tmp_path_factory.mktemp("runs") / "daml"
-    train.run(TINY, folder, quiet=True)
+    loop.run(TINY, folder, quiet=True)
     return folder

@@ -10,12 +10,13 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from experiments import _setup, _target, adapt, export, predict
-from experiments.config import Config
 from metaforge import runs
+from metaforge.cli import adapt, export, predict
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
-from metaforge.screening import load_detector, save_detector
+from metaforge.screening import from_run, load_detector, save_detector
+from metaforge.training import build
+from metaforge.training.config import Config
 from tests.experiments.conftest import TINY
 
 
@@ -23,7 +24,7 @@ from tests.experiments.conftest import TINY
 def target(tmp_path_factory):
     """A folder of real/ and fake/ in several formats and sizes, with one broken file."""
     folder = tmp_path_factory.mktemp("target")
-    records = _setup.records(TINY, split="test")
+    records = build.records(TINY, split="test")
     for label, name in ((0, "real"), (1, "fake")):
         (folder / name).mkdir()
         for count, row in enumerate(records.rows(label=label, domain="smooth")[:12]):
@@ -98,8 +99,8 @@ def test_predict_writes_a_score_for_every_readable_file_that_no_other_file_chang
 def test_what_is_forgotten_is_the_difference_of_two_aucs_on_the_source_images(trained, target, tmp_path, capsys):
     assert call(trained, target, tmp_path / "adapted", "--remembers=true", "--steps=2", "--rate=3") == 0
     found = json.loads((tmp_path / "adapted" / "report.json").read_text())["remembered"]
-    records = _setup.records(TINY, split="validation")
-    before = _target.detector(_target.load_run(trained))(records.image)
+    records = build.records(TINY, split="validation")
+    before = from_run.detector(from_run.load_run(trained))(records.image)
     after = load_detector(tmp_path / "adapted")(records.image)
     for name, rows in {**records.by_domain(), "all together": slice(None)}.items():
         values = [roc_auc_score(records.label[rows], scores[rows]) for scores in (before, after)]
@@ -112,13 +113,13 @@ def test_what_is_forgotten_is_the_difference_of_two_aucs_on_the_source_images(tr
 
 
 def test_a_saved_detector_scores_as_it_did_when_it_was_saved(trained, target, tmp_path):
-    run = _target.load_run(trained)
+    run = from_run.load_run(trained)
     images, labels, _, _ = adapt.read_target(str(target), size=16)
-    detector = _target.detector(run, support=images[[0, 1, 12, 13]], labels=labels[[0, 1, 12, 13]])
+    detector = from_run.detector(run, support=images[[0, 1, 12, 13]], labels=labels[[0, 1, 12, 13]])
     save_detector(tmp_path / "saved", detector)
     np.testing.assert_array_equal(load_detector(tmp_path / "saved")(images), detector(images))
     test = TestSplit(Records.from_columns(image=images, label=labels))
-    np.testing.assert_allclose(_target.scores(run, detector, test), detector(images), atol=1e-6)
+    np.testing.assert_allclose(from_run.scores(run, detector, test), detector(images), atol=1e-6)
 
 
 def test_an_exported_detector_screens_and_adapts_as_its_run_does(trained, target, tmp_path, capsys, monkeypatch):
@@ -215,7 +216,7 @@ def test_what_is_forgotten_is_asked_only_of_the_images_that_were_trained_on(trai
 
 @pytest.mark.parametrize("lacks", ["its learner's ways", "a rule"])
 def test_a_detector_that_cannot_be_adapted_says_so(trained, target, tmp_path, lacks, capsys):
-    detector = _target.detector(_target.load_run(trained))
+    detector = from_run.detector(from_run.load_run(trained))
     about = {name: value for name, value in detector.about.items() if name != "rule"}
     save_detector(
         tmp_path / "old", detector._replace(about=about | {"learner": "r2d2" if "learner" in lacks else "daml"})
@@ -228,8 +229,8 @@ def test_a_detector_that_cannot_be_adapted_says_so(trained, target, tmp_path, la
 def test_a_saved_detector_keeps_images_only_where_they_normalise(normalisation, tmp_path):
     config = Config(image_size=16, width=4, normalisation=normalisation, convolution="lax")
     images = np.random.default_rng(0).integers(1, 256, (6, 16, 16, 3), np.uint8)
-    run = _target.Trained(config, _setup.init_params(config), {}, images[:2])
-    detector = _target.detector(run)
+    run = from_run.Trained(config, build.init_params(config), {}, images[:2])
+    detector = from_run.detector(run)
     save_detector(tmp_path / "saved", detector)
     again = load_detector(tmp_path / "saved")
     np.testing.assert_array_equal(again(images), detector(images))
@@ -238,17 +239,15 @@ def test_a_saved_detector_keeps_images_only_where_they_normalise(normalisation, 
 
 def test_images_that_normalise_each_other_do_so_in_batches_of_a_fixed_size(monkeypatch):
     config = Config(image_size=16, width=4, normalisation="episode", convolution="lax")
-    run = _target.Trained(config, _setup.init_params(config), {}, np.zeros((2, 16, 16, 3), np.uint8))
+    run = from_run.Trained(config, build.init_params(config), {}, np.zeros((2, 16, 16, 3), np.uint8))
     images = np.random.default_rng(0).integers(0, 256, (600, 16, 16, 3), np.uint8)
     test = TestSplit(Records.from_columns(image=images, label=np.zeros(600)))
-    batches, score = [], _target.score
-    monkeypatch.setattr(_target, "score", lambda *args, **rest: batches.append(len(args[2])) or score(*args, **rest))
-    found = _target.scores(run, _target.detector(run), test)
+    batches, score = [], from_run.score
+    monkeypatch.setattr(from_run, "score", lambda *args, **rest: batches.append(len(args[2])) or score(*args, **rest))
+    found = from_run.scores(run, from_run.detector(run), test)
     assert batches == [200, 200, 200]
     rows = np.random.default_rng(0).permutation(600)[:200]
-    np.testing.assert_array_equal(
-        found[rows], score(_setup.model(config).apply, run.params, images[rows], context=None)
-    )
+    np.testing.assert_array_equal(found[rows], score(build.model(config).apply, run.params, images[rows], context=None))
 
 
 def test_a_training_run_can_screen_without_adaptation(trained, target, tmp_path):

@@ -10,31 +10,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import (
-    _kept,
-    _moving,
-    _probing,
-    _remembering,
-    _setup,
-    _study_cells,
-    _study_data,
-    _study_methods,
-    _study_models,
-    _target,
-    adapt,
-    export,
-    predict,
-    study,
-    train,
-)
-from experiments.config import STRONG
+from experiments.study import cells as study_cells
+from experiments.study import data as study_data
+from experiments.study import main as study
+from experiments.study import methods as study_methods
+from experiments.study import models as study_models
 from metaforge import runs
-from metaforge.averaging import average_of
 from metaforge.backbones import choice
 from metaforge.backbones.efficientnet._models import assemble
+from metaforge.cli import adapt, export, predict, train
+from metaforge.core.averaging import average_of
+from metaforge.core.param_paths import merge
 from metaforge.errors import InputError
-from metaforge.paths import merge
-from metaforge.screening import load_detector, save_detector
+from metaforge.screening import forgetting, from_run, load_detector, save_detector
+from metaforge.training import build, kept_features, loop, probing, trainable
+from metaforge.training.config import STRONG
 from tests.backbones.test_efficientnet import TINY_LITE, file_of
 from tests.experiments.conftest import TINY
 
@@ -62,14 +52,14 @@ def made(weights, tmp_path_factory):
     """A run that moves the head alone, on weights of a file."""
     config = dataclasses.replace(CONFIG, weights=str(weights))
     folder = tmp_path_factory.mktemp("runs") / "head"
-    train.run(config, folder, quiet=True)
+    loop.run(config, folder, quiet=True)
     return config, folder
 
 
 def test_only_the_head_moves_and_the_rest_is_the_file_s(made):
     config, folder = made
-    run = _target.load_run(folder)
-    before = _setup.all_params(config)
+    run = from_run.load_run(folder)
+    before = build.all_params(config)
     after = merge(run.params, run.frozen)
     moved = {
         name for name in before
@@ -85,9 +75,9 @@ def test_only_the_head_moves_and_the_rest_is_the_file_s(made):
 
 def test_a_detector_holds_what_its_file_does_not_and_scores_alike(made, weights, tmp_path, capsys):
     _, folder = made
-    run = _target.load_run(folder)
+    run = from_run.load_run(folder)
     images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
-    detector = _target.detector(run, support=images[:4], labels=np.array([0, 0, 1, 1]))
+    detector = from_run.detector(run, support=images[:4], labels=np.array([0, 0, 1, 1]))
     save_detector(tmp_path / "saved", detector)
     again = load_detector(tmp_path / "saved")
     np.testing.assert_array_equal(again(images), detector(images))
@@ -103,7 +93,7 @@ def test_a_detector_holds_what_its_file_does_not_and_scores_alike(made, weights,
         (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
         assert float(row["p_fake"]) == pytest.approx(float(detector(images[:1])[0]), abs=1e-5)
         with pytest.raises(InputError, match="weights: cannot read"):
-            _target.load_run(folder)
+            from_run.load_run(folder)
     finally:
         moved.rename(weights)
 
@@ -111,17 +101,17 @@ def test_a_detector_holds_what_its_file_does_not_and_scores_alike(made, weights,
 def test_kept_features_train_the_same_detector_and_are_made_once(made, tmp_path, monkeypatch):
     config, folder = made
     keeping = dataclasses.replace(config, keeps=str(tmp_path / "features"))
-    train.run(keeping, tmp_path / "run", quiet=True)
-    plain, kept = _target.load_run(folder), _target.load_run(tmp_path / "run")
+    loop.run(keeping, tmp_path / "run", quiet=True)
+    plain, kept = from_run.load_run(folder), from_run.load_run(tmp_path / "run")
     assert kept.config == plain.config
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-2, atol=2e-3), kept.params, plain.params)
     jax.tree.map(np.testing.assert_array_equal, kept.frozen, plain.frozen)
     # Another learner on the same images, and a run that goes on, make none anew.
-    monkeypatch.setattr(_kept, "BATCH", 0)
+    monkeypatch.setattr(kept_features, "BATCH", 0)
     other = dataclasses.replace(keeping, learner="anil", seed=1, iterations=2, average=0.9)
-    train.run(dataclasses.replace(other, trains="^head/"), tmp_path / "other", quiet=True)
+    loop.run(dataclasses.replace(other, trains="^head/"), tmp_path / "other", quiet=True)
     with pytest.raises((ValueError, ZeroDivisionError)):
-        train.run(dataclasses.replace(other, trains="^(top|head)"), tmp_path / "deeper", quiet=True)
+        loop.run(dataclasses.replace(other, trains="^(top|head)"), tmp_path / "deeper", quiet=True)
 
 
 def test_a_study_of_kept_features_scores_what_the_whole_network_says_of_the_images(weights, tmp_path):
@@ -138,21 +128,21 @@ def test_a_study_of_kept_features_scores_what_the_whole_network_says_of_the_imag
     report = study.run(options, config, quiet=True)
     assert {row["method"] for row in report["rows"]} == {"erm+finetune", "erm+head", "anil"}
     for name in ("erm+head", "anil"):
-        method = _study_methods.METHODS[name]
-        asked = method.trained(_study_data.held_out(config, "smooth"))
-        run = runs.Run(_study_cells.model_path(options.workdir, "smooth", method, 0), _study_cells.settings(asked))
-        params = _study_models.train(asked, _study_data.material(asked), run)
+        method = study_methods.METHODS[name]
+        asked = method.trained(study_data.held_out(config, "smooth"))
+        run = runs.Run(study_cells.model_path(options.workdir, "smooth", method, 0), study_cells.settings(asked))
+        params = study_models.train(asked, study_data.material(asked), run)
         assert not np.array_equal(
-            params["head"]["kernel"], run.resume(_study_models.initial(asked))[1].params["head"]["kernel"]
+            params["head"]["kernel"], run.resume(study_models.initial(asked))[1].params["head"]["kernel"]
         )
         # Without a step a model says of an image what the whole network does, pixels to logits.
-        plain = _kept.without(asked)
-        every = merge(params, _moving.part(plain, _setup.all_params(plain))[1])
-        apply = jax.jit(lambda images, every=every, plain=plain: _setup.model(plain).apply(every, images).logits)
-        test = _setup.test_split(plain)
+        plain = kept_features.without(asked)
+        every = merge(params, trainable.part(plain, build.all_params(plain))[1])
+        apply = jax.jit(lambda images, every=every, plain=plain: build.model(plain).apply(every, images).logits)
+        test = build.test_split(plain)
         whole = test.score(lambda images, apply=apply: np.asarray(jax.nn.softmax(apply(images))[:, 1]))
-        rows, scores = _study_cells.read_cell(_study_cells.cell_path(options.workdir, "smooth", name, 0))
-        expected = whole[_study_data.query_sets(asked, test, episodes=20)]
+        rows, scores = study_cells.read_cell(study_cells.cell_path(options.workdir, "smooth", name, 0))
+        expected = whole[study_data.query_sets(asked, test, episodes=20)]
         for row, found in zip(rows, scores, strict=True):
             close = np.allclose(found, expected, rtol=5e-3, atol=5e-3)
             assert close == (row["steps"] == 0)
@@ -171,15 +161,15 @@ def test_the_strong_recipe_trains_adapts_remembers_and_screens(weights, tmp_path
     config = dataclasses.replace(STRONG, **changes)
     assert train.main(["train", "--preset=strong", f"--workdir={tmp_path / 'run'}",
                        *(f"--config.{name}={value}" for name, value in changes.items())]) == 0  # fmt: skip
-    run = _target.load_run(tmp_path / "run")
-    assert run.config == _kept.without(config)
+    run = from_run.load_run(tmp_path / "run")
+    assert run.config == kept_features.without(config)
     paths = {"run": tmp_path / "run", "target": tmp_path / "new", "out": tmp_path / "out"}
     assert adapt.main(["adapt", *(f"--{name}={path}" for name, path in paths.items()),
                        "--shots=2", "--steps=1", "--rate=0.1", "--draws=2", "--remembers=true"]) == 0  # fmt: skip
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    domains = set(_setup.records(config, split="validation").by_domain())
-    assert report["remembered"].keys() == {*domains, _remembering.ALL}
-    assert len(domains) >= len(_setup.methods(config)[0])
+    domains = set(build.records(config, split="validation").by_domain())
+    assert report["remembered"].keys() == {*domains, forgetting.ALL}
+    assert len(domains) >= len(build.methods(config)[0])
     detector = load_detector(tmp_path / "out")
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
     # Frozen statistics: what a detector says of an image depends on no other.
@@ -198,9 +188,9 @@ def test_the_strong_recipe_trains_adapts_remembers_and_screens(weights, tmp_path
 def test_an_average_is_what_is_judged_and_kept(made, tmp_path):
     config, _ = made
     config = dataclasses.replace(config, average=0.9, iterations=2, eval_every=2)
-    train.run(config, tmp_path / "run", quiet=True)
-    state = runs.restore(tmp_path / "run", jax.eval_shape(lambda: _probing.initial(config)))
-    run = _target.load_run(tmp_path / "run")
+    loop.run(config, tmp_path / "run", quiet=True)
+    state = runs.restore(tmp_path / "run", jax.eval_shape(lambda: probing.initial(config)))
+    run = from_run.load_run(tmp_path / "run")
     jax.tree.map(np.testing.assert_array_equal, run.params, average_of(state.opt_state))
     assert np.any(run.params["head"]["kernel"] != state.params["head"]["kernel"])
 
@@ -211,9 +201,9 @@ def test_other_weights_than_a_run_began_with_are_refused(made, weights, tmp_path
     weights.write_bytes(b"of another")
     try:
         with pytest.raises(InputError, match=r"is not the file that the run in .* began with"):
-            train.run(config, folder, quiet=True)
+            loop.run(config, folder, quiet=True)
         with pytest.raises(InputError, match="is not the file"):
-            _target.load_run(folder)
+            from_run.load_run(folder)
     finally:
         weights.write_bytes(content)
 
@@ -228,10 +218,10 @@ def test_a_run_of_before_there_was_a_choice_goes_on(trained, tmp_path):
         for name in ("backbone", "variant", "weights", "trains"):
             del found[name]
         (place / "config.json").write_text(json.dumps(found))
-    assert train.run(TINY, folder, quiet=True) == train.run(TINY, trained, quiet=True)
-    assert _target.load_run(folder).config == _target.load_run(trained).config
+    assert loop.run(TINY, folder, quiet=True) == loop.run(TINY, trained, quiet=True)
+    assert from_run.load_run(folder).config == from_run.load_run(trained).config
     with pytest.raises(InputError):
-        train.run(dataclasses.replace(TINY, trains="^head/"), folder, quiet=True)
+        loop.run(dataclasses.replace(TINY, trains="^head/"), folder, quiet=True)
 
 
 @pytest.mark.parametrize(
@@ -252,5 +242,5 @@ def test_what_does_not_fit_is_one_line_before_anything_is_written(changes, line,
     given = {"weights": str(weights)} | changes
     config = dataclasses.replace(CONFIG, **given)
     with pytest.raises(InputError, match=line):
-        train.run(config, tmp_path / "run", quiet=True)
+        loop.run(config, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()

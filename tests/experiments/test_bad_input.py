@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import _prepared, _ready, _setup, _target, predict, show_domains, train
-from experiments.config import Config
+from experiments import show_domains
 from metaforge import runs
+from metaforge.cli import predict, train
+from metaforge.data import prepared as prepared_data
 from metaforge.data.records import Records
 from metaforge.errors import InputError
+from metaforge.screening import from_run
+from metaforge.training import build, checks, loop
+from metaforge.training.config import Config
 from paper_figures import loss_curves
 from tests.experiments import test_protocol
 from tests.experiments.conftest import FLAGS, TINY
@@ -30,7 +34,7 @@ def faces(folder, count, broken=0):
 
 def test_a_folder_of_faces_trains_and_names_the_files_it_skipped(tmp_path):
     config = dataclasses.replace(TINY, faces=str(faces(tmp_path / "faces", 60, broken=1)), iterations=2, baseline=False)
-    report = train.run(config, tmp_path / "run", quiet=True)
+    report = loop.run(config, tmp_path / "run", quiet=True)
     assert [skip["path"] for skip in report["data"]["skipped_files"]] == ["broken0.jpg"]
 
 
@@ -62,7 +66,7 @@ def test_a_run_directory_of_another_configuration_is_left_alone(trained, capsys)
 
 @pytest.mark.parametrize("change", [{"devices": 0}, {"checkpoint_every": 2}, {"baseline": False}, {"memory_gb": 1.0}])
 def test_a_run_goes_on_with_other_settings_that_change_nothing_of_what_it_computes(trained, change):
-    report = train.run(dataclasses.replace(TINY, **change), trained, quiet=True)
+    report = loop.run(dataclasses.replace(TINY, **change), trained, quiet=True)
     assert report == runs.read_json(trained / "report.json")
 
 
@@ -134,13 +138,13 @@ def test_a_run_does_not_go_on_with_other_images_than_it_began_with(tmp_path, mon
     config = dataclasses.replace(TINY, faces=str(faces(tmp_path / "faces", 60)), baseline=False)
     monkeypatch.setattr(runs.Run, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        train.run(config, tmp_path / "run", quiet=True)
+        loop.run(config, tmp_path / "run", quiet=True)
     monkeypatch.undo()
     Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / "faces" / "0.png")
-    _setup._faces.cache_clear()
-    _setup._domain.cache_clear()
+    build._faces.cache_clear()
+    build._domain.cache_clear()
     with pytest.raises(InputError, match="not those that the run in"):
-        train.run(config, tmp_path / "run", quiet=True)
+        loop.run(config, tmp_path / "run", quiet=True)
 
 
 @pytest.mark.parametrize("name", ["context.npz", "report.json", "config.json", "log.jsonl"])
@@ -163,8 +167,8 @@ def test_a_finished_run_whose_last_checkpoint_is_gone_is_not_taken_for_finished(
     shutil.copytree(trained, tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "checkpoints" / str(TINY.iterations))
     with pytest.raises(InputError, match="has not finished"):
-        _target.load_run(tmp_path / "run")
-    train.run(TINY, tmp_path / "run", quiet=True)
+        from_run.load_run(tmp_path / "run")
+    loop.run(TINY, tmp_path / "run", quiet=True)
     assert runs.latest_step(tmp_path / "run") == TINY.iterations
 
 
@@ -173,7 +177,7 @@ def prepared(tmp_path):
     """A prepared folder, and a configuration that trains on it."""
     test_protocol.draw_set(tmp_path, "set", ["m1", "m2"])
     yield tmp_path / "set", dataclasses.replace(test_protocol.TINY, data=str(tmp_path / "set"))
-    _prepared.opened.cache_clear()
+    prepared_data.opened.cache_clear()
 
 
 def touched(folder):
@@ -183,36 +187,36 @@ def touched(folder):
 def state(folder, sha256):
     provenance = json.loads((folder / "provenance.json").read_text())
     (folder / "provenance.json").write_text(json.dumps(provenance | {"sha256": {"images": sha256}}))
-    _prepared.opened.cache_clear()
+    prepared_data.opened.cache_clear()
 
 
 def edit(folder, old, new):
     text = (folder / "manifest.csv").read_text()
     assert old in text
     (folder / "manifest.csv").write_text(text.replace(old, new))
-    _prepared.opened.cache_clear()
+    prepared_data.opened.cache_clear()
 
 
 def test_a_finished_run_is_an_answer_whatever_memory_is_allowed_and_not_for_other_data(prepared, tmp_path):
     folder, config = prepared
     tight = dataclasses.replace(config, memory_gb=1e-9)
     with pytest.raises(InputError, match="memory_gb allows 1e-09"):
-        train.run(tight, tmp_path / "run", quiet=True)
+        loop.run(tight, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
-    report = train.run(config, tmp_path / "run", quiet=True)
+    report = loop.run(config, tmp_path / "run", quiet=True)
     before = touched(tmp_path / "run")
-    assert train.run(dataclasses.replace(config, memory_gb=1.0), tmp_path / "run", quiet=True) == report
-    assert _target.load_run(tmp_path / "run").config == config
+    assert loop.run(dataclasses.replace(config, memory_gb=1.0), tmp_path / "run", quiet=True) == report
+    assert from_run.load_run(tmp_path / "run").config == config
     Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(folder / "frames" / "m1" / "0" / "0.png")
-    _prepared.opened.cache_clear()
+    prepared_data.opened.cache_clear()
     with pytest.raises(InputError, match=f"data: '{folder}': the images, or what is said of them"):
-        train.run(config, tmp_path / "run", quiet=True)
+        loop.run(config, tmp_path / "run", quiet=True)
     assert touched(tmp_path / "run") == before
 
 
 def test_a_run_knows_its_images_by_what_their_folder_states_and_by_what_is_said_of_each(prepared):
     folder, config = prepared
-    known = lambda: _setup.identity_of(config, *_ready.images(config))
+    known = lambda: build.identity_of(config, *checks.images(config))
     state(folder, "1")
     first = known()
     state(folder, "2")
@@ -231,7 +235,7 @@ def test_a_split_that_is_empty_leaves_no_directory(prepared, tmp_path, split, wo
     folder, config = prepared
     edit(folder, f",{split},", ",test,")
     with pytest.raises(InputError, match=word):
-        train.run(config, tmp_path / "run", quiet=True)
+        loop.run(config, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 
 
@@ -239,30 +243,30 @@ def test_episodes_that_cannot_be_drawn_and_devices_that_are_not_there_leave_no_d
     _, config = prepared
     for change, word in (({"shots": 50}, "real"), ({"devices": 99}, "--config.devices=99: there are")):
         with pytest.raises(InputError, match=word):
-            train.run(dataclasses.replace(config, **change), tmp_path / "run", quiet=True)
+            loop.run(dataclasses.replace(config, **change), tmp_path / "run", quiet=True)
         assert not (tmp_path / "run").exists()
 
 
 def test_a_baseline_s_directory_that_holds_something_else_is_said_before_anything_is_written(tmp_path):
     runs.Run(tmp_path / "run" / "erm", {"seed": 0})
     with pytest.raises(InputError, match="erm' holds a run of another configuration"):
-        train.run(TINY, tmp_path / "run", quiet=True)
+        loop.run(TINY, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run" / "config.json").exists()
 
 
 def test_prepared_data_that_cannot_be_used_is_one_line_that_names_the_folder(prepared, tmp_path):
     folder, config = prepared
     with pytest.raises(InputError, match=r"--config.data=,: names no folder. Give folders"):
-        train.run(dataclasses.replace(config, data=","), tmp_path / "run", quiet=True)
+        loop.run(dataclasses.replace(config, data=","), tmp_path / "run", quiet=True)
     (folder / "frames" / "m1" / "0" / "0.png").unlink()
     with pytest.raises(InputError, match=r"0.png' cannot be read .* the manifest of '.*set' names it"):
-        train.run(config, tmp_path / "run", quiet=True)
+        loop.run(config, tmp_path / "run", quiet=True)
     lines = [line.split(",") for line in (folder / "manifest.csv").read_text().splitlines()]
     where = lines[0].index("split")
     text = "\n".join(",".join(word for place, word in enumerate(line) if place != where) for line in lines)
     (folder / "manifest.csv").write_text(text)
     with pytest.raises(InputError, match=r"data: '.*set': split: 72 of 72 images are in no split, the first 'frames"):
-        train.run(config, tmp_path / "run", quiet=True)
+        loop.run(config, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 
 
@@ -272,7 +276,7 @@ def test_leading_methods_are_those_of_the_run_in_all_their_acquisitions(tmp_path
         image=images, label=[0, 1] * 4, domain=["swap/jpeg"] * 2 + ["swap"] * 2 + ["warp"] * 4,
         method=["", "swap", "", "swap", "", "warp", "", "warp"], identity=list("aabbccdd"),
     )  # fmt: skip
-    leads = lambda text: _ready.lead(Config(lead=text, holdout="smooth"), records)
+    leads = lambda text: checks.lead(Config(lead=text, holdout="smooth"), records)
     assert leads("swap") == ["swap", "swap/jpeg"]
     assert leads("warp, swap") == ["warp", "swap", "swap/jpeg"]
     # Of a study every method is held out in turn, the leading one too.

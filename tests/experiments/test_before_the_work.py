@@ -6,13 +6,17 @@ import json
 import numpy as np
 import pytest
 
-from experiments import _ready, _remembering, _target, adapt, benchmark, demo, fakeradar, train
-from experiments._tri_config import Config as Tri
-from experiments.config import Config
+from experiments import demo
+from experiments.benchmark import main as benchmark
+from experiments.fakeradar import main as fakeradar
+from experiments.fakeradar.config import Config as Tri
 from metaforge.backbones import choice
+from metaforge.cli import adapt
 from metaforge.data.records import Records
 from metaforge.errors import InputError
-from metaforge.screening import Detector
+from metaforge.screening import Detector, forgetting, from_run
+from metaforge.training import checks, loop
+from metaforge.training.config import Config
 from tests.experiments.conftest import TINY
 
 IMAGES = np.zeros((8, 16, 16, 3), np.uint8)
@@ -25,15 +29,15 @@ def no_identities(videos):
 
 
 def of(learner="erm"):
-    return _target.Trained(
+    return from_run.Trained(
         Config(learner=learner, image_size=16, width=4), {}, {"optimizer": "sgd", "rate": 1.0, "steps": 1}, IMAGES
     )
 
 
 def test_what_is_forgotten_is_told_of_images_of_nobody_in_particular_video_by_video(monkeypatch):
     scores = np.random.default_rng(0).uniform(size=8)
-    monkeypatch.setattr(_target, "scores", lambda *_: scores)
-    found = _remembering.remembered(of(), Detector({}, IMAGES, {}), no_identities(4))
+    monkeypatch.setattr(from_run, "scores", lambda *_: scores)
+    found = forgetting.remembered(of(), Detector({}, IMAGES, {}), no_identities(4))
     assert set(found) == {"m", "all together"}
     assert found["m"]["before"] == found["m"]["after"]
     assert found["m"]["lost"]["value"] == 0
@@ -42,18 +46,18 @@ def test_what_is_forgotten_is_told_of_images_of_nobody_in_particular_video_by_vi
 
 def test_what_is_forgotten_is_not_asked_of_one_video(monkeypatch, tmp_path):
     (tmp_path / "data.json").write_text(json.dumps({"sha256": "known"}))
-    monkeypatch.setattr(_remembering._setup, "identity_of", lambda *_: "known")
+    monkeypatch.setattr(forgetting.build, "identity_of", lambda *_: "known")
     for videos in (2, 1):
-        monkeypatch.setattr(_ready, "images", lambda *_, videos=videos: [no_identities(videos)] * 2)
+        monkeypatch.setattr(checks, "images", lambda *_, videos=videos: [no_identities(videos)] * 2)
         if videos == 2:
-            assert len(_remembering.sources(Config(), tmp_path)) == 8
+            assert len(forgetting.sources(Config(), tmp_path)) == 8
             continue
         with pytest.raises(InputError, match="--remembers: the validation images of 'm' show one person or video"):
-            _remembering.sources(Config(), tmp_path)
+            forgetting.sources(Config(), tmp_path)
 
 
 def test_a_rate_for_a_learner_that_has_its_own_is_refused_before_an_image_is_read(monkeypatch, tmp_path):
-    monkeypatch.setattr(adapt._saved, "load", lambda *_, **__: of("r2d2"))
+    monkeypatch.setattr(adapt.saved_detector, "load", lambda *_, **__: of("r2d2"))
     monkeypatch.setattr(adapt, "read_target", lambda *_, **__: pytest.fail("read"))
     with pytest.raises(InputError, match="--rate, --steps: r2d2 adapts as it has learned to"):
         adapt.run(adapt.Options(run="x", target="y", out=str(tmp_path / "out"), rate=0.1))
@@ -76,18 +80,18 @@ def test_a_test_set_of_one_group_is_too_few():
     ],
 )
 def test_a_learner_that_cannot_be_had_leaves_no_directory(changes, said, tmp_path, monkeypatch):
-    monkeypatch.setattr(_ready, "images", lambda *_, **__: pytest.fail("forged"))
+    monkeypatch.setattr(checks, "images", lambda *_, **__: pytest.fail("forged"))
     with pytest.raises(InputError, match=said):
-        train.run(dataclasses.replace(TINY, **changes), tmp_path / "run", quiet=True)
+        loop.run(dataclasses.replace(TINY, **changes), tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 
 
 def test_the_baseline_of_a_learner_that_weighs_tasks_weighs_none(tmp_path, monkeypatch):
     begun = []
-    monkeypatch.setattr(_ready, "check", lambda config, **_: (config, config))
-    monkeypatch.setattr(_ready, "refuse_other_images", lambda *_: None)
-    monkeypatch.setattr(train, "_finish", lambda config, *_, **__: begun.append(config) or {})
-    train.run(dataclasses.replace(TINY, learner="maml", weighting="uniform"), tmp_path / "run", quiet=True)
+    monkeypatch.setattr(checks, "check", lambda config, **_: (config, config))
+    monkeypatch.setattr(checks, "refuse_other_images", lambda *_: None)
+    monkeypatch.setattr(loop, "_finish", lambda config, *_, **__: begun.append(config) or {})
+    loop.run(dataclasses.replace(TINY, learner="maml", weighting="uniform"), tmp_path / "run", quiet=True)
     assert [(config.learner, config.weighting) for config in begun] == [("erm", ""), ("maml", "uniform")]
 
 

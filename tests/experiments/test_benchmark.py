@@ -6,9 +6,10 @@ import jax
 import pytest
 
 import metaforge as mf
-from experiments import _meta_step, _torch, benchmark
-from experiments._meta_step import Cell
-from metaforge.tuning import Form
+from experiments.benchmark import main as benchmark
+from experiments.benchmark import meta_step, torch_step
+from experiments.benchmark.meta_step import Cell
+from metaforge.core.tuning import Form
 
 
 def xla_flop(cell):
@@ -21,8 +22,8 @@ def xla_flop(cell):
         loss_fn, inner_optimizer=optax.sgd(0.1), outer_optimizer=optax.sgd(0.1), inner_steps=cell.steps,
         order=cell.order, tasks="unroll",
     )  # fmt: skip
-    data = _meta_step.episodes(cell)
-    state = jax.eval_shape(learner.init, jax.eval_shape(lambda: _meta_step.initial(cell, data)))
+    data = meta_step.episodes(cell)
+    state = jax.eval_shape(learner.init, jax.eval_shape(lambda: meta_step.initial(cell, data)))
     return jax.jit(learner.update).lower(state, data).cost_analysis()["flops"]
 
 
@@ -72,14 +73,14 @@ def test_pytorch_takes_the_same_two_steps(order):
     # The first loss shows that images, parameters and network agree; the second one that gradient and Adam do too.
     pytest.importorskip("torch", reason="the extra `bench` is not installed")
     cell = Cell(16, order, steps=2, tasks=2, width=2, shots=2, queries=3)
-    data = _meta_step.episodes(cell)
-    start = _meta_step.initial(cell, data)
-    ours = _meta_step.learner(cell, Form("scan", "lax"))
+    data = meta_step.episodes(cell)
+    start = meta_step.initial(cell, data)
+    ours = meta_step.learner(cell, Form("scan", "lax"))
     first, info = (update := jax.jit(ours.update))(ours.init(start), data)
     expected = [float(info.loss), float(update(first, data)[1].loss)]
-    rules = {"order": order, "inner_steps": 2, "inner_lr": _meta_step.INNER_LR, "outer_lr": _meta_step.OUTER_LR}
+    rules = {"order": order, "inner_steps": 2, "inner_lr": meta_step.INNER_LR, "outer_lr": meta_step.OUTER_LR}
     for form in ("torch loop", "torch.func"):  # the third form is the second one, compiled
-        step = _torch.meta_step(form, start, data, **rules)
+        step = torch_step.meta_step(form, start, data, **rules)
         assert [step(), step()] == pytest.approx(expected, rel=1e-4), form
     assert expected[1] != pytest.approx(expected[0], rel=1e-3)
 

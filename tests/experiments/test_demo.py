@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from experiments import _target, demo, train
+from experiments import demo
+from metaforge.screening import from_run
+from metaforge.training import loop
 
 FLAGS = [
     *("--seeds=2", "--draws=2", "--target=smooth", "--config.methods=all", "--config.variants=1"),
@@ -24,7 +26,7 @@ def finished(tmp_path_factory):
 def test_the_demo_writes_a_table_with_intervals_and_the_two_figures(finished):
     report = json.loads((finished / "report.json").read_text())
     (one,) = report["targets"].values()
-    assert set(one["auc"]) == {f"{n}, {k}" for n in ("maml", "daml", "erm") for k in _target.states("support")}
+    assert set(one["auc"]) == {f"{n}, {k}" for n in ("maml", "daml", "erm") for k in from_run.states("support")}
     assert all(0 <= i["low"] <= i["value"] <= i["high"] <= 1 for i in one["auc"].values())
     text = (finished / "report.md").read_text()
     assert "| learner | no adaptation | support statistics | adapted | gain |" in text
@@ -49,7 +51,7 @@ def test_called_again_it_trains_nothing_says_the_same_and_names_its_files_and_th
     finished, monkeypatch, capsys
 ):
     before = json.loads((finished / "report.json").read_text())
-    monkeypatch.setattr(train, "_train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(loop, "_train", lambda *_, **__: pytest.fail("trained again"))
     assert demo.main(["demo", f"--workdir={finished}", *FLAGS]) == 0
     assert json.loads((finished / "report.json").read_text())["targets"] == before["targets"]
     text = capsys.readouterr().out

@@ -10,7 +10,8 @@ from PIL import Image
 
 pytest.importorskip("av")
 
-from experiments import prepare, protocol
+from experiments.protocol import main as protocol
+from metaforge.cli import prepare
 from metaforge.data.domains import by_method, split
 from metaforge.data.episodes import EpisodeSampler
 from metaforge.data.manifest import read_manifest

@@ -7,8 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import _tri, fakeradar
-from experiments._tri_config import Config
+from experiments.fakeradar import main as fakeradar
+from experiments.fakeradar import training as tri_training
+from experiments.fakeradar.config import Config
 from metaforge import runs
 from metaforge.errors import InputError
 from paper_figures import ablation_bars, clusters_over_training, outlier_map, outliers_taken_for_real
@@ -95,7 +96,7 @@ def _asked(folder):
 
 
 def _state(place):
-    begin = _tri.programs(_asked("")[1], "full", 3).begin
+    begin = tri_training.programs(_asked("")[1], "full", 3).begin
     return runs.restore(place, begin(jax.random.key(0), np.zeros((2, 16, 16, 3), np.uint8)))
 
 
@@ -128,4 +129,4 @@ def test_bad_input_is_one_line(finished, tmp_path, capsys):
     assert clusters_over_training.main(["figure", f"--runs={finished}/swap/binary-*", f"--out={tmp_path}/x.png"]) == 2
     assert "none that" in capsys.readouterr().err
     with pytest.raises(InputError, match="unknown row"):
-        _tri.programs(Config(), "everything", 3)
+        tri_training.programs(Config(), "everything", 3)

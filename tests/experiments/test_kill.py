@@ -12,8 +12,10 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from experiments import _study_cells, study, train
+from experiments.study import cells as study_cells
+from experiments.study import main as study
 from metaforge import runs
+from metaforge.cli import train
 from paper_figures import loss_curves
 from paper_figures._curves import Options
 from tests.experiments.conftest import FLAGS
@@ -24,7 +26,7 @@ CHAINS, KILLS, STEPS = 2, 3, 80
 
 # Each process is a fork of one that has imported everything and started nothing: what a start costs is mostly imports.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["experiments.study", "tests.experiments.test_train"])
+PROCESSES.set_forkserver_preload(["experiments.study.main", "tests.experiments.test_train"])
 
 Command = Callable[[Path], int]
 
@@ -113,7 +115,7 @@ def study_of(folder: Path) -> tuple[dict, dict]:
     report = json.loads((folder / "report.json").read_text())
     for name in ("minutes", "cells_of_earlier_calls", "command"):
         del report[name]
-    return report, {path.name: _study_cells.read_cell(path) for path in folder.glob("warp/cells/*.npz")}
+    return report, {path.name: study_cells.read_cell(path) for path in folder.glob("warp/cells/*.npz")}
 
 
 def test_a_study_that_is_killed_whenever_a_file_appears_ends_like_one_that_was_not(tmp_path):

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import _omniglot_report as reporting
-from experiments import _omniglot_training as training
-from experiments import omniglot
-from experiments._omniglot_config import QUICK, Config
-from experiments._omniglot_data import SIDE, Drawings, read, split, turned
-from experiments._omniglot_episodes import Pool, draw, episodes, grouped
-from experiments._omniglot_recipes import CELLS, NAMES, PUBLISHED, recipe, ways_and_shots
+from experiments.omniglot import main as omniglot
+from experiments.omniglot import report as reporting
+from experiments.omniglot import training
+from experiments.omniglot.config import QUICK, Config
+from experiments.omniglot.data import SIDE, Drawings, read, split, turned
+from experiments.omniglot.episodes import Pool, draw, episodes, grouped
+from experiments.omniglot.recipes import CELLS, NAMES, PUBLISHED, recipe, ways_and_shots
 from metaforge.errors import InputError
 from metaforge.runs import read_rows
 

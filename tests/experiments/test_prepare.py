@@ -18,7 +18,9 @@ from PIL import Image
 
 pytest.importorskip("av")
 
-from experiments import _units, _workers, prepare
+from metaforge import workers
+from metaforge.cli import prepare
+from metaforge.data import units
 from metaforge.data.domains import by_method, split, spread_frames
 from metaforge.data.manifest import read_manifest
 from metaforge.data.video import even_frames
@@ -126,7 +128,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(tree, tmp_path):
     flags = ["--dataset=faceforensics", f"--source={tree}", "--config.frames=3", "--config.size=48", "--workers=1",
              "--config.crop=whole", f"--config.methods={','.join(METHODS)}"]  # fmt: skip
     start = lambda out: subprocess.Popen(
-        [sys.executable, "-m", "experiments.prepare", f"--out={out}", *flags], start_new_session=True,
+        [sys.executable, "-m", "metaforge.cli", "prepare", f"--out={out}", *flags], start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     once = start(tmp_path / "once")
@@ -134,7 +136,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(tree, tmp_path):
     out = tmp_path / "killed"
     for done in (1, 5):
         process = start(out)
-        while process.poll() is None and len(list((out / _units.FOLDER).glob("*.json"))) < done:
+        while process.poll() is None and len(list((out / units.FOLDER).glob("*.json"))) < done:
             os.sched_yield()
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -328,7 +330,7 @@ def test_damaged_crops_and_records_are_made_anew(cut, damage):
     root, out, made = cut
     whole = contents(out)
     crop = out / "frames/face_folder/real/test__one/00002.png"
-    records = {read["videos"][0][0]: path for path in (out / _units.FOLDER).iterdir()
+    records = {read["videos"][0][0]: path for path in (out / units.FOLDER).iterdir()
                if (read := json.loads(path.read_text()))}  # fmt: skip
     record = records["face_folder/real/test__one"]
     if damage == "gone":
@@ -436,12 +438,12 @@ def test_a_killed_worker_is_one_line(monkeypatch):
             return None
 
         def submit(self, work, item):
-            future = _workers.concurrent.futures.Future()
+            future = workers.concurrent.futures.Future()
             if item == "large":
                 future.set_exception(BrokenProcessPool("a process in the process pool was terminated abruptly"))
             return future
 
-    monkeypatch.setattr(_workers.concurrent.futures, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(workers.concurrent.futures, "ProcessPoolExecutor", Pool)
     with pytest.raises(InputError, match=r"probably for memory.*fewer --workers \(now 3\)") as caught:
-        list(_workers.mapped(len, ["small", "large"], workers=3))
+        list(workers.mapped(len, ["small", "large"], workers=3))
     assert "\n" not in str(caught.value)

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import _adaptation, _judge, _prepared, protocol, train
-from experiments._aside import set_aside
-from experiments._material import read_material, sources_validation
-from experiments._scores import scores_of
-from experiments.config import Config
+from experiments.protocol import judging
+from experiments.protocol import main as protocol
+from experiments.protocol.material import read_material, sources_validation
+from experiments.protocol.scores import scores_of
 from metaforge import alone
+from metaforge.data import prepared
+from metaforge.data.aside import set_aside
 from metaforge.data.domains import TestSplit, by_method, split
 from metaforge.data.manifest import read_manifest, write_manifest
 from metaforge.data.records import Records
@@ -24,6 +25,8 @@ from metaforge.errors import InputError
 from metaforge.evaluation import protocols
 from metaforge.evaluation.metrics import auc
 from metaforge.evaluation.protocols import Cell, Domains, Protocol
+from metaforge.training import loop, meta_test
+from metaforge.training.config import Config
 from paper_figures import protocol_table
 from tests.test_alone import other  # noqa: F401 - another process that holds tmp_path
 
@@ -96,7 +99,7 @@ def material(data, target, *, shots=2, most=0, **support):
 @pytest.fixture
 def untrained(monkeypatch):
     """Fails where anything is trained."""
-    monkeypatch.setattr(train, "run", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(loop, "run", lambda *_, **__: pytest.fail("trained"))
 
 
 @pytest.fixture(scope="module")
@@ -132,9 +135,9 @@ def test_scores_are_of_the_target_s_test_split_and_the_metric_is_theirs(made, da
 def test_the_threshold_is_that_of_source_validation(made, data):
     workdir, report = made
     (rule,) = report["cells"][0]["adaptation"]["erm"]
-    model = protocol._target.load_run(workdir / "runs" / "seta+m1" / "erm-seed0")
+    model = protocol.from_run.load_run(workdir / "runs" / "seta+m1" / "erm-seed0")
     pool = by_method(split(read_manifest(data / "seta", size=SIZE)).validation, ["m1"])
-    scores = protocol._target.scores(model, protocol._target.detector(model), TestSplit(pool))
+    scores = protocol.from_run.scores(model, protocol.from_run.detector(model), TestSplit(pool))
     right = lambda threshold: np.mean([np.mean((scores > threshold)[pool.label == c] == c) for c in (0, 1)])
     best = max(right(threshold) for threshold in [-1.0, *scores])
     assert right(rule["thresholds"]["fitted"]["not adapted"]) == pytest.approx(best)
@@ -174,7 +177,7 @@ def test_nothing_of_the_target_reaches_training_or_choice(made, data, tmp_path):
         assert set(report["data"]["images"]["train"]) == {"m1"}
     # Without the target's images at all, training comes to the same parameters.
     config = dataclasses.replace(TINY, learner="maml", data=str(data / "seta"), methods="m1")
-    alone = train.run(config, tmp_path / "alone", quiet=True)
+    alone = loop.run(config, tmp_path / "alone", quiet=True)
     beside = json.loads((workdir / "runs" / "seta+m1" / "maml-seed0" / "report.json").read_text())
     assert alone["adaptation"] == beside["adaptation"]
     assert alone["final"]["val_loss"] == beside["final"]["val_loss"]
@@ -182,7 +185,7 @@ def test_nothing_of_the_target_reaches_training_or_choice(made, data, tmp_path):
 
 def test_called_again_it_trains_and_scores_nothing(made, data, monkeypatch):
     workdir, report = made
-    monkeypatch.setattr(protocol._target, "worth", None)
+    monkeypatch.setattr(protocol.from_run, "worth", None)
     before = {path: path.stat().st_mtime_ns for path in (workdir / "runs").rglob("*") if path.is_file()}
     again = protocol.run(options(data, workdir), TINY)
     assert again["cells"] == report["cells"]
@@ -190,9 +193,9 @@ def test_called_again_it_trains_and_scores_nothing(made, data, monkeypatch):
 
 
 def test_videos_are_judged_by_the_mean_of_their_frames(data):
-    test = _prepared.opened(str(data / "setb"), size=SIZE).splits.test
+    test = prepared.opened(str(data / "setb"), size=SIZE).splits.test
     frames = {"one": np.random.default_rng(0).uniform(size=(1, 2, len(test)))}
-    labels, clusters, scores = _judge.by_video(test, test.identity, frames)
+    labels, clusters, scores = judging.by_video(test, test.identity, frames)
     videos = sorted(set(zip(test.method.tolist(), test.video.tolist(), strict=True)))
     for place, (_, video) in enumerate(videos):
         of_video = test.video == video
@@ -314,7 +317,7 @@ def test_support_images_are_drawn_from_each_image_once(data):
 
 
 def protocol_support_rows(found, *, shots):
-    return _adaptation.support_rows(found.pool.label, shots=shots, seed=0, draw=0)
+    return meta_test.support_rows(found.pool.label, shots=shots, seed=0, draw=0)
 
 
 def test_videos_that_are_set_aside_are_not_judged(data):
@@ -373,7 +376,7 @@ def test_what_is_trained_on_and_what_is_judged_share_no_file(tmp_path):
     for name in ("three", "one"):
         (tmp_path / name / "train0.png").unlink()
         (tmp_path / name / "train0.png").symlink_to(tmp_path / "two" / "test2.png")
-        _prepared.opened.cache_clear()
+        prepared.opened.cache_clear()
         with pytest.raises(InputError, match=rf"{name}: its file 'train0\.png' is in the test split of two too"):
             read()
 
@@ -409,7 +412,7 @@ def test_scores_of_other_data_are_no_answer_and_nothing_is_overwritten(made, dat
     before = {path: path.stat().st_mtime_ns for path in work.rglob("*")}
     edited = tmp_path / "data" / "setb" / "frames" / "m3" / "200" / "0.png"
     Image.fromarray(np.zeros((SIZE, SIZE, 3), np.uint8)).save(edited)
-    _prepared.opened.cache_clear()
+    prepared.opened.cache_clear()
     with pytest.raises(InputError, match=f"data: '{tmp_path}/data/setb' is not what the table in"):
         protocol.run(options(tmp_path / "data", work), TINY)
     assert {path: path.stat().st_mtime_ns for path in work.rglob("*")} == before
@@ -419,7 +422,7 @@ def test_scores_of_another_model_or_other_images_are_refused_and_damaged_ones_sa
     workdir, _ = made
     shutil.copytree(workdir / "scores", tmp_path / "scores")
     path = tmp_path / "scores" / "000-maml-seed0.npz"
-    model = protocol._target.load_run(workdir / "runs" / "seta+m1" / "maml-seed0")
+    model = protocol.from_run.load_run(workdir / "runs" / "seta+m1" / "maml-seed0")
     of = read_material(str(data), SMALL.cells[0], size=SIZE, frames=0, shots=2, support={})
     validation = sources_validation(str(data), SMALL.cells[0].source, size=SIZE, frames=0)
 
@@ -445,14 +448,14 @@ def test_scores_of_another_model_or_other_images_are_refused_and_damaged_ones_sa
 
 
 def test_scores_at_another_rate_than_that_of_the_steps_are_refused(made, data, tmp_path, monkeypatch):
-    model = protocol._target.load_run(made[0] / "runs" / "seta+m1" / "maml-seed0")
+    model = protocol.from_run.load_run(made[0] / "runs" / "seta+m1" / "maml-seed0")
     tried = [{"rate": 0.1, "steps": 1, "auc": 0.9}, {"rate": 0.01, "steps": 10, "auc": 0.8}]
     model = dataclasses.replace(model, rule={"optimizer": "sgd", "rate": 0.1, "steps": 1, "tried": tried})
     of = read_material(str(data), SMALL.cells[0], size=SIZE, frames=0, shots=2, support={})
     validation = sources_validation(str(data), SMALL.cells[0].source, size=SIZE, frames=0)
     taken = []
     monkeypatch.setattr(
-        protocol._target, "worth",
+        protocol.from_run, "worth",
         lambda *_, rate, **__: taken.append(rate) or dict.fromkeys(("not adapted", "adapted"), np.zeros((1, 1))),
     )  # fmt: skip
 
@@ -462,7 +465,7 @@ def test_scores_at_another_rate_than_that_of_the_steps_are_refused(made, data, t
         return scores_of(tmp_path / "a.npz", cell, of, validation, model, **how)
 
     with monkeypatch.context() as before:  # as it was before a rate belonged to a number of steps
-        before.setattr(_adaptation, "rate_at", lambda rule, _: (rule["rate"], True))
+        before.setattr(meta_test, "rate_at", lambda rule, _: (rule["rate"], True))
         scores()
     with pytest.raises(InputError, match="scores of another model or of other data"):
         scores()
@@ -473,7 +476,7 @@ def test_scores_at_another_rate_than_that_of_the_steps_are_refused(made, data, t
 
 def test_a_table_goes_on_whatever_memory_is_allowed_and_names_what_was_asked_otherwise(made, data, monkeypatch):
     workdir, report = made
-    monkeypatch.setattr(protocol._target, "worth", None)
+    monkeypatch.setattr(protocol.from_run, "worth", None)
     again = protocol.run(options(data, workdir), dataclasses.replace(TINY, memory_gb=4.0))
     assert again["cells"] == report["cells"]
     with pytest.raises(InputError, match=r"asked for with another draws, width. Choose another --workdir"):

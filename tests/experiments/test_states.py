@@ -5,12 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments import _adaptation, _study_methods, _target, _thresholds, demo
-from experiments.config import Config
+from experiments import demo
+from experiments.protocol import thresholds as fitted_thresholds
+from experiments.study import methods as study_methods
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
 from metaforge.errors import InputError
-from metaforge.screening import Detector
+from metaforge.screening import Detector, from_run
+from metaforge.training import meta_test
+from metaforge.training.config import Config
 
 IMAGES = np.zeros((32, 16, 16, 3), np.uint8)
 LABELS = np.tile([0, 1], 16)
@@ -21,7 +24,7 @@ RECORDS = Records.from_columns(image=IMAGES, label=np.tile([0, 0, 1, 1], 8),
 
 def of(normalisation):
     config = Config(learner="erm", image_size=16, width=4, normalisation=normalisation)
-    return _target.Trained(config, {}, {"optimizer": "sgd", "rate": 1.0, "steps": 1}, IMAGES)
+    return from_run.Trained(config, {}, {"optimizer": "sgd", "rate": 1.0, "steps": 1}, IMAGES)
 
 
 @pytest.mark.parametrize(
@@ -30,10 +33,10 @@ def of(normalisation):
 )
 def test_no_state_is_another_one_under_a_second_name(normalisation, known, monkeypatch):
     scored = []
-    monkeypatch.setattr(_target, "detector", lambda _, support=None, **__: Detector({}, IMAGES, {"adapted": support}))
-    monkeypatch.setattr(_target, "scores", lambda *_: scored.append(0) or np.zeros(32))
+    monkeypatch.setattr(from_run, "detector", lambda _, support=None, **__: Detector({}, IMAGES, {"adapted": support}))
+    monkeypatch.setattr(from_run, "scores", lambda *_: scored.append(0) or np.zeros(32))
     test = TestSplit(RECORDS)
-    found = _target.worth(of(normalisation), (IMAGES, LABELS), test, shots=1, draws=3, seed=0)
+    found = from_run.worth(of(normalisation), (IMAGES, LABELS), test, shots=1, draws=3, seed=0)
     assert list(found) == ["not adapted", "support statistics", "adapted"][:: 1 if known == 3 else 2]
     assert {state: len(values) for state, values in found.items()} == {"not adapted": 1} | dict.fromkeys(
         list(found)[1:], 3
@@ -58,10 +61,10 @@ FRAMES = {0: (0.0, 0.5), 1: (0.4, 1.0)}
 def scripted(monkeypatch, *, moved):
     """A model whose scores are known, and `moved` further up where it is adapted."""
     of_test = lambda test: np.array([FRAMES[label][row % 2] for row, label in enumerate(test.label.tolist())])
-    monkeypatch.setattr(_target, "detector", lambda *_, **__: None)
-    monkeypatch.setattr(_target, "scores", lambda _, __, test: of_test(test) / 2)
+    monkeypatch.setattr(from_run, "detector", lambda *_, **__: None)
+    monkeypatch.setattr(from_run, "scores", lambda _, __, test: of_test(test) / 2)
     worth = lambda _, __, test, **___: {"adapted": np.stack([of_test(test) / 2 + moved] * 2)}
-    monkeypatch.setattr(_target, "worth", worth)
+    monkeypatch.setattr(from_run, "worth", worth)
 
 
 @pytest.mark.parametrize(("level", "expected"), [("frame", (0.25 + 0.5) / 2), ("video", (0.125 + 0.35) / 2)])
@@ -70,7 +73,7 @@ def test_every_state_has_a_threshold_of_what_is_judged(level, expected, monkeypa
     # below: of equals the highest.
     scripted(monkeypatch, moved=0.3)
     how = {"shots": 2, "draws": 9, "seed": 0, "rate": 1.0, "steps": 1}
-    found = _thresholds.fit(of("none"), RECORDS, level=level, **how)
+    found = fitted_thresholds.fit(of("none"), RECORDS, level=level, **how)
     assert found.lacking == {}
     assert found.fitted == pytest.approx({"not adapted": expected, "adapted": expected + 0.3})
 
@@ -78,11 +81,11 @@ def test_every_state_has_a_threshold_of_what_is_judged(level, expected, monkeypa
 def test_what_no_threshold_can_be_fitted_for_has_none_and_says_why(monkeypatch):
     scripted(monkeypatch, moved=0.3)
     how = {"level": "frame", "draws": 9, "seed": 0, "rate": 1.0, "steps": 1}
-    found = _thresholds.fit(of("none"), RECORDS, shots=12, **how)
+    found = fitted_thresholds.fit(of("none"), RECORDS, shots=12, **how)
     assert set(found.fitted) == {"not adapted"}
     assert "too small to set 12 labelled images a class aside" in found.lacking["adapted"]
     scripted(monkeypatch, moved=np.nan)  # an adaptation that diverges
-    found = _thresholds.fit(of("none"), RECORDS, shots=2, **how)
+    found = fitted_thresholds.fit(of("none"), RECORDS, shots=2, **how)
     assert "source validation gives none" in found.lacking["adapted"]
 
 
@@ -91,19 +94,19 @@ def test_what_goes_wrong_while_a_threshold_is_fitted_is_not_called_too_few_image
         raise InputError("images: 'a.png' is gone.")
 
     scripted(monkeypatch, moved=0.3)
-    monkeypatch.setattr(_target, "worth", gone)
+    monkeypatch.setattr(from_run, "worth", gone)
     how = {"level": "frame", "draws": 9, "seed": 0, "rate": 1.0, "steps": 1}
     with pytest.raises(InputError, match=r"'a\.png' is gone"):
-        _thresholds.fit(of("none"), RECORDS, shots=2, **how)
+        fitted_thresholds.fit(of("none"), RECORDS, shots=2, **how)
 
 
 def test_a_study_has_no_row_that_is_erm_under_another_name():
-    every = _study_methods.STUDIES["leave_one_out"]
-    rows = lambda kind: {*_study_methods.chosen("all", every, kind)}
+    every = study_methods.STUDIES["leave_one_out"]
+    rows = lambda kind: {*study_methods.chosen("all", every, kind)}
     assert rows("support") - rows("episode") == {"erm+bn", "erm+bn_query"}
     assert rows("frozen") == rows("group") == rows("none") == rows("episode")
     with pytest.raises(InputError, match=r"--methods: with --config.normalisation=none .* 'erm.bn' is 'erm' under"):
-        _study_methods.chosen("erm,erm+bn", every, "none")
+        study_methods.chosen("erm,erm+bn", every, "none")
 
 
 RULE = {"optimizer": "sgd", "rate": 1.0, "steps": 1, "tried": [
@@ -115,10 +118,10 @@ RULE = {"optimizer": "sgd", "rate": 1.0, "steps": 1, "tried": [
 @pytest.mark.parametrize(("steps", "rate"), [(0, 1.0), (1, 1.0), (10, 0.1), (20, 1.0), (5, 1.0)])
 def test_a_rate_is_that_of_the_steps_that_are_taken(steps, rate, monkeypatch):
     taken = []
-    monkeypatch.setattr(_adaptation, "adapt_params", lambda _, __, *how, **___: taken.append(how))
-    monkeypatch.setattr(_target._moving, "whole", lambda *_: {})
+    monkeypatch.setattr(meta_test, "adapt_params", lambda _, __, *how, **___: taken.append(how))
+    monkeypatch.setattr(from_run.trainable, "whole", lambda *_: {})
     run = dataclasses.replace(of("none"), rule=RULE)
-    _target.detector(run, support=IMAGES[:2], labels=LABELS[:2], steps=steps)
-    _target.detector(run, support=IMAGES[:2], labels=LABELS[:2], steps=steps, rate=7.0)
+    from_run.detector(run, support=IMAGES[:2], labels=LABELS[:2], steps=steps)
+    from_run.detector(run, support=IMAGES[:2], labels=LABELS[:2], steps=steps, rate=7.0)
     assert taken == [(rate, steps or 1), (7.0, steps or 1)]
-    assert _adaptation.rate_at(RULE, steps) == (rate, steps in (0, 1, 10))
+    assert meta_test.rate_at(RULE, steps) == (rate, steps in (0, 1, 10))

@@ -9,21 +9,21 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import _moving, _setup
-from experiments.config import STRONG
 from metaforge.screening import load_detector
+from metaforge.training import build, trainable
+from metaforge.training.config import STRONG
 
 SHIPPED = Path(__file__).parents[2] / "docs" / "strong"
 
 
 def test_it_moves_the_parts_that_it_names_and_no_other():
-    shapes = jax.eval_shape(lambda: _setup.all_params(dataclasses.replace(STRONG, weights="")))
-    moving = _moving.part(STRONG, shapes)[0]
+    shapes = jax.eval_shape(lambda: build.all_params(dataclasses.replace(STRONG, weights="")))
+    moving = trainable.part(STRONG, shapes)[0]
     assert {name for name in moving if jax.tree.leaves(moving[name])} == {"block15", "top", "top_norm", "head"}
 
 
 def test_its_lead_is_one_of_its_methods():
-    assert STRONG.lead in _setup.methods(STRONG)[0]
+    assert STRONG.lead in build.methods(STRONG)[0]
 
 
 def test_what_was_shipped_is_what_the_recipe_makes():

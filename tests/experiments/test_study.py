@@ -8,20 +8,18 @@ import numpy as np
 import pytest
 
 import metaforge as mf
-from experiments import (
-    _setup,
-    _study_cells,
-    _study_data,
-    _study_methods,
-    _study_report,
-    _study_rules,
-    _study_tables,
-    study,
-)
+from experiments.study import cells as study_cells
+from experiments.study import data as study_data
+from experiments.study import main as study
+from experiments.study import methods as study_methods
+from experiments.study import report as study_report
+from experiments.study import rules as study_rules
+from experiments.study import tables as study_tables
 from metaforge.commands import flags_of
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import Queries, episode_auc
 from metaforge.evaluation.intervals import Interval
+from metaforge.training import build
 
 CONFIG = dataclasses.replace(
     study.STUDY, image_size=16, width=4, convolution="lax", iterations=4, log_every=2, checkpoint_every=4, tasks=2,
@@ -36,9 +34,9 @@ OPTIONS = study.Options(
 @pytest.fixture(scope="module")
 def broken():
     """A method whose outer steps are far too long."""
-    _study_methods.METHODS["broken"] = _study_methods._of("fomaml", outer_optimizer="sgd", outer_lr=1e30)
+    study_methods.METHODS["broken"] = study_methods._of("fomaml", outer_optimizer="sgd", outer_lr=1e30)
     yield "broken"
-    del _study_methods.METHODS["broken"]
+    del study_methods.METHODS["broken"]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +48,7 @@ def made(tmp_path_factory, broken):
 
 
 def cells(folder):
-    return {str(path.relative_to(folder)): _study_cells.read_cell(path) for path in sorted(folder.rglob("cells/*.npz"))}
+    return {str(path.relative_to(folder)): study_cells.read_cell(path) for path in sorted(folder.rglob("cells/*.npz"))}
 
 
 def test_every_method_has_every_budget_on_every_target_and_on_their_mean(made):
@@ -92,8 +90,8 @@ def test_a_study_that_was_cut_off_ends_like_one_that_was_not(made, tmp_path):
     half = dataclasses.replace(CONFIG, iterations=2)
     options = dataclasses.replace(OPTIONS, workdir=str(tmp_path), target="warp", seeds=1)
     study.run(dataclasses.replace(options, methods="erm+finetune"), CONFIG, quiet=True)
-    unit = _study_cells.Unit(str(tmp_path), "warp", 0, ("fomaml",), study._grid(options, 2), half)
-    _study_cells.run_unit(unit)
+    unit = study_cells.Unit(str(tmp_path), "warp", 0, ("fomaml",), study._grid(options, 2), half)
+    study_cells.run_unit(unit)
     model = tmp_path / "warp" / "models" / "fomaml-seed0"
     (tmp_path / "warp" / "cells" / "fomaml-seed0.npz").unlink()
     stored = json.loads((model / "config.json").read_text())
@@ -110,11 +108,11 @@ def test_a_study_that_was_cut_off_ends_like_one_that_was_not(made, tmp_path):
 
 
 def test_support_and_query_share_nobody_and_budgets_are_nested():
-    config = _study_data.held_out(CONFIG, "warp")
-    material = _study_data.material(config)
-    support = _study_data.support_sets(config, material.support, shots=2, episodes=20)
+    config = study_data.held_out(CONFIG, "warp")
+    material = study_data.material(config)
+    support = study_data.support_sets(config, material.support, shots=2, episodes=20)
     assert (material.support.label[support] == [0, 0, 1, 1]).all()
-    np.testing.assert_array_equal(_study_data.fewer(support, 1), support[:, [0, 2]])
+    np.testing.assert_array_equal(study_data.fewer(support, 1), support[:, [0, 2]])
     people = set(material.support.identity.tolist())
     assert not people & set(material.test.identity.tolist())
     assert not set(material.train.identity.tolist()) & (people | set(material.test.identity.tolist()))
@@ -199,7 +197,7 @@ def test_holm_corrects_over_all_that_are_ranked_together(target):
     rows = [{"target": target, "method": m, "shots": k, "steps": "chosen", "p": p} for (m, k), p in chosen.items()]
     rows += [{"target": target, "method": "a", "shots": 5, "steps": 1, "p": 1e-9}]
     single = [{"target": "swap", "method": "a", "shots": 5, "steps": "chosen", "p": 0.01}] if target == "mean" else []
-    _study_report.correct(rows + single, (1, 5))
+    study_report.correct(rows + single, (1, 5))
     found = {(row["method"], row["shots"]): row["holm"] for row in rows[:-1]}
     # Of 0.001, 0.012, 0.02, 0.03 by Holm's rule: times 4, 3, 2, 1, never falling; of 0.012, 0.04: times 2, 1.
     expected = {("a", 5): 0.004, ("none", 0): 0.036, ("b", 5): 0.04, ("c", 5): 0.04, ("a", 1): 0.04}
@@ -216,7 +214,7 @@ def test_what_adapting_is_worth_is_the_difference_to_a_model_that_saw_nothing_ne
     right, wrong, tied = labels + 0.0, 1.0 - labels, np.full(labels.shape, 0.2)
     scores = {("erm", 0): wrong, ("erm+finetune", 5): tied, ("daml", 5): right, ("erm+head", 5): wrong}
     rows = {(method, shots, steps): one for (method, shots), one in scores.items() for steps in (1, "chosen")}
-    found = _study_report.measure(
+    found = study_report.measure(
         dict.fromkeys(targets, rows), queries, baseline="erm+finetune", shots=(5,), resamples=99
     )
     last = "mean" if len(targets) > 1 else targets[0]
@@ -232,9 +230,9 @@ def test_what_adapting_is_worth_is_the_difference_to_a_model_that_saw_nothing_ne
     assert adjusted == pytest.approx({"daml": 0.06, "erm+finetune": 0.06, "erm+head": 1.0})
     report = found | {"targets": list(targets), "grid": {"shots": (5,)}, "baseline": "erm+finetune"}
     assert "It is +1.000 [+1.000, +1.000] above erm, which has seen no image of the held-out method; that is not " in (
-        " ".join(_study_tables.verdict(report))
+        " ".join(study_tables.verdict(report))
     )
-    head, _, first, *_ = _study_tables.chosen_table(report, 5)
+    head, _, first, *_ = study_tables.chosen_table(report, 5)
     assert head.endswith(f"| minus erm+finetune ({last}) | Holm p | minus erm ({last}) | Holm p |")
     assert first.startswith("| daml |")
     assert first.endswith("| +1.000 [+1.000, +1.000] | 0.060 |")
@@ -245,30 +243,30 @@ def test_a_study_says_its_command_as_a_shell_takes_it():
     assert flags_of(config, study.STUDY, prefix="config.") == [r"'--config.identity=(canada/\d+|(?<=/)\d+)'"]
 
 
-@pytest.mark.parametrize("name", [name for name, one in _study_methods.METHODS.items() if one.rule == "own"])
+@pytest.mark.parametrize("name", [name for name, one in study_methods.METHODS.items() if one.rule == "own"])
 def test_what_a_learner_does_itself_is_done_by_the_learner_that_was_trained(name):
     """The program that judges it is compiled for a shortened configuration; it must be of the same learner."""
-    method = _study_methods.METHODS[name]
+    method = study_methods.METHODS[name]
     config = method.trained(dataclasses.replace(CONFIG, holdout="warp", temperature=7.0, l2=3.0, seed=1))
-    key = _study_rules.program_key(config, "own")
-    state = jax.eval_shape(_setup.learner(config).init, _setup.init_params(config))
+    key = study_rules.program_key(config, "own")
+    state = jax.eval_shape(build.learner(config).init, build.init_params(config))
     images = jax.random.randint(jax.random.key(0), (1, 4, 16, 16, 3), 0, 256).astype(np.uint8)
     params = jax.tree.map(lambda leaf: jax.random.normal(jax.random.key(1), leaf.shape, leaf.dtype), state.params)
     labels = np.array([[0, 1, 0, 1]], np.int32)
-    found = _study_rules.program(key, "own", (1,))(params, images[0], images, labels, images, 0.0)
+    found = study_rules.program(key, "own", (1,))(params, images[0], images, labels, images, 0.0)
     batch = mf.Batch(images[0], labels[0])
-    adapted, _ = _setup.learner(config).adapt(params, batch)
-    logits = _setup.model(config).apply(adapted, images[0], context=images[0]).logits
+    adapted, _ = build.learner(config).adapt(params, batch)
+    logits = build.model(config).apply(adapted, images[0], context=images[0]).logits
     np.testing.assert_allclose(found[0, 0], jax.nn.softmax(logits)[:, 1:].sum(-1), rtol=1e-4, atol=1e-6)
 
 
 def test_half_the_rate_is_half_of_the_rate_that_the_others_have():
     config = dataclasses.replace(CONFIG, outer_optimizer="sgd", outer_lr=0.1)
-    slow, plain = (_study_methods.METHODS[name].trained(config) for name in ("uniform:half_rate", "uniform"))
+    slow, plain = (study_methods.METHODS[name].trained(config) for name in ("uniform:half_rate", "uniform"))
     assert (slow.outer_lr, plain.outer_lr) == (0.05, 0.1)
     assert dataclasses.replace(slow, outer_lr=0.1) == plain
 
 
 def test_five_times_as_long_is_of_what_the_others_take():
     config = dataclasses.replace(CONFIG, iterations=40)
-    assert _study_methods.METHODS["erm+finetune:long"].trained(config).iterations == 200
+    assert study_methods.METHODS["erm+finetune:long"].trained(config).iterations == 200

@@ -5,33 +5,35 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments import _study_cells, _study_methods, study
+from experiments.study import cells as study_cells
+from experiments.study import main as study
+from experiments.study import methods as study_methods
 from tests.experiments.test_study import CONFIG, OPTIONS
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """Three rates of which one cannot be trained with, in turn and chosen from; the folder, and the report."""
-    folder, plain = tmp_path_factory.mktemp("study"), _study_methods.METHODS["fomaml"]
+    folder, plain = tmp_path_factory.mktemp("study"), study_methods.METHODS["fomaml"]
     named = {
-        "slow": _study_methods._of("fomaml", inner_rate=0.1),
-        "torn": _study_methods._of("fomaml", inner_rate=1e30),
+        "slow": study_methods._of("fomaml", inner_rate=0.1),
+        "torn": study_methods._of("fomaml", inner_rate=1e30),
         "best": plain._replace(inner_rates=(1e30, 0.1, 1.0)),
         "none": plain._replace(inner_rates=(1e30, 1e31)),
     }
-    _study_methods.METHODS.update(named)
+    study_methods.METHODS.update(named)
     options = dataclasses.replace(
         OPTIONS, workdir=str(folder), methods="fomaml,slow,torn,best,none", target="warp", shots="2"
     )
     yield folder, study.run(options, dataclasses.replace(CONFIG, iterations=8, outer_lr=0.03), quiet=True)
     for name in named:
-        del _study_methods.METHODS[name]
+        del study_methods.METHODS[name]
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_tuned_cell_is_that_of_the_rate_with_the_highest_auc_on_source_validation(seed, made):
     cells = {
-        name: _study_cells.read_cell(_study_cells.cell_path(made[0], "warp", name, seed))
+        name: study_cells.read_cell(study_cells.cell_path(made[0], "warp", name, seed))
         for name in ("fomaml", "slow", "best")
     }
     reached = {name: max(row["auc"] for row in rows[0]["validation"]) for name, (rows, _) in cells.items()}
@@ -50,8 +52,7 @@ def test_a_rate_that_cannot_be_trained_with_is_not_chosen_and_stops_nobody(made)
 def test_the_report_says_which_rates_were_taken(made):
     folder, report = made
     taken = [
-        _study_cells.read_cell(_study_cells.cell_path(folder, "warp", "best", seed))[0][0]["inner_lr"]
-        for seed in (0, 1)
+        study_cells.read_cell(study_cells.cell_path(folder, "warp", "best", seed))[0][0]["inner_lr"] for seed in (0, 1)
     ]
     said = [rule for rule in report["rules"] if "inner_lrs" in rule]
     assert [(rule["method"], rule["inner_lrs"]) for rule in said] == [("best", taken)]

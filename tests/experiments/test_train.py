@@ -6,17 +6,18 @@ import json
 import numpy as np
 import pytest
 
-from experiments import _setup, train
-from experiments.config import PAPER, Config
 from metaforge import runs
+from metaforge.cli import train
 from metaforge.errors import InputError
+from metaforge.training import build, loop
+from metaforge.training.config import PAPER, Config
 from tests.experiments.conftest import FLAGS, TINY
 
 
 def params_of(folder):
     import jax
 
-    template = jax.eval_shape(lambda: _setup.learner(TINY).init(_setup.init_params(TINY)))
+    template = jax.eval_shape(lambda: build.learner(TINY).init(build.init_params(TINY)))
     return runs.fingerprint(runs.restore(folder, template).params)
 
 
@@ -47,7 +48,7 @@ def test_the_log_holds_validation_rows_and_the_share_of_time_waiting_for_data(tr
 
 def test_a_finished_run_returns_its_report_without_training(trained):
     before = (trained / "log.jsonl").stat().st_mtime_ns
-    assert train.run(TINY, trained, quiet=True) == json.loads((trained / "report.json").read_text())
+    assert loop.run(TINY, trained, quiet=True) == json.loads((trained / "report.json").read_text())
     assert (trained / "log.jsonl").stat().st_mtime_ns == before
 
 
@@ -63,9 +64,9 @@ def test_an_interrupted_run_ends_bitwise_like_one_that_was_not(trained, tmp_path
 
     monkeypatch.setattr(runs.Run, "log", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        train.run(TINY, tmp_path / "run", quiet=True)
+        loop.run(TINY, tmp_path / "run", quiet=True)
     monkeypatch.undo()
-    train.run(TINY, tmp_path / "run", quiet=True)
+    loop.run(TINY, tmp_path / "run", quiet=True)
     for part in ("", "erm"):
         assert rows_of(tmp_path / "run" / part) == rows_of(trained / part)
         assert params_of(tmp_path / "run" / part) == params_of(trained / part)
@@ -73,12 +74,12 @@ def test_an_interrupted_run_ends_bitwise_like_one_that_was_not(trained, tmp_path
 
 def test_episodes_and_initial_parameters_are_the_same_for_all_learners():
     one, other = (dataclasses.replace(TINY, learner=name) for name in ("maml", "erm"))
-    assert runs.fingerprint(_setup.init_params(one)) == runs.fingerprint(_setup.init_params(other))
+    assert runs.fingerprint(build.init_params(one)) == runs.fingerprint(build.init_params(other))
 
 
 def test_held_out_methods_are_not_among_the_training_records():
     config = dataclasses.replace(TINY, methods="all", holdout="swap,warp")
-    source, held = _setup.methods(config)
+    source, held = build.methods(config)
     assert set(held) == {"swap", "warp"}
     assert not {*source} & {*held}
     assert len(source) == 6
@@ -113,7 +114,7 @@ def test_what_the_paper_leaves_open_says_so_on_the_field():
 
 
 def test_the_outer_rate_falls_tenfold_on_its_schedule():
-    rate = _setup.learning_rate(PAPER)
+    rate = build.learning_rate(PAPER)
     every = PAPER.decay_epochs * PAPER.epoch_iterations
     np.testing.assert_allclose([rate(0), rate(every - 1), rate(every)], [1e-3, 1e-3, 1e-4], rtol=1e-5)
 
@@ -123,5 +124,5 @@ def test_the_outer_rate_falls_tenfold_on_its_schedule():
                                               ({"methods": "oops"}, "known: ")])  # fmt: skip
 def test_settings_that_cannot_work_are_refused_before_anything_is_written(tmp_path, change, word):
     with pytest.raises(InputError, match=word):
-        train.run(dataclasses.replace(TINY, **change), tmp_path / "run", quiet=True)
+        loop.run(dataclasses.replace(TINY, **change), tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()

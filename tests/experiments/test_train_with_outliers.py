@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import scipy.special
 
-from experiments import _adaptation, _probing, _setup, _target, train
 from metaforge import runs
 from metaforge.errors import InputError
-from metaforge.screening import load_detector, save_detector
+from metaforge.screening import from_run, load_detector, save_detector
+from metaforge.training import build, loop, meta_test, probing
 from tests.experiments.conftest import TINY
 
 TRI = dataclasses.replace(
@@ -22,7 +22,7 @@ TRI = dataclasses.replace(
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tri") / "daml"
-    train.run(TRI, folder, quiet=True)
+    loop.run(TRI, folder, quiet=True)
     return folder
 
 
@@ -31,7 +31,7 @@ def rows_of(folder):
 
 
 def state_of(folder):
-    return runs.restore(folder, jax.eval_shape(lambda: _probing.initial(TRI)))
+    return runs.restore(folder, jax.eval_shape(lambda: probing.initial(TRI)))
 
 
 def test_the_log_has_every_part_and_the_clusters_of_every_class(finished):
@@ -55,28 +55,28 @@ def test_an_interrupted_run_goes_on_to_the_same_bits_clusters_and_all(finished, 
 
     monkeypatch.setattr(runs.Run, "log", dies)
     with pytest.raises(KeyboardInterrupt):
-        train.run(TRI, tmp_path / "daml", quiet=True)
+        loop.run(TRI, tmp_path / "daml", quiet=True)
     monkeypatch.setattr(runs.Run, "log", whole)
-    train.run(TRI, tmp_path / "daml", quiet=True)
+    loop.run(TRI, tmp_path / "daml", quiet=True)
     jax.tree.map(np.testing.assert_array_equal, state_of(tmp_path / "daml"), state_of(finished))
     assert rows_of(tmp_path / "daml") == rows_of(finished)
 
 
 def test_a_rule_that_diverges_is_the_worst_and_not_the_end(finished, monkeypatch):
-    params, records = _target.load_run(finished).params, _setup.records(TRI, split="validation")
+    params, records = from_run.load_run(finished).params, build.records(TRI, split="validation")
     free = dataclasses.replace(TRI, finetune_lr=0.0, finetune_steps=1)
-    monkeypatch.setattr(_adaptation, "RATES", (0.1, 1e30))
-    found = _adaptation.choose_rule(free, params, records)
+    monkeypatch.setattr(meta_test, "RATES", (0.1, 1e30))
+    found = meta_test.choose_rule(free, params, records)
     assert [row["auc"] > 0 for row in found["tried"]] == [True, False]
     assert found["rate"] == pytest.approx(0.1 * TRI.inner_lr)
-    monkeypatch.setattr(_adaptation, "RATES", (1e30,))
+    monkeypatch.setattr(meta_test, "RATES", (1e30,))
     with pytest.raises(InputError, match="every rate and number of steps diverged"):
-        _adaptation.choose_rule(free, params, records)
+        meta_test.choose_rule(free, params, records)
 
 
 def test_the_bank_has_as_many_of_each_method_as_of_real_faces():
-    records = _setup.records(TRI, split="train")
-    bank = _probing.bank(TRI, records)
+    records = build.records(TRI, split="train")
+    bank = probing.bank(TRI, records)
     counts = np.bincount(bank.kind)
     assert len(counts) == 4
     assert counts.max() == counts.min()
@@ -86,11 +86,11 @@ def test_the_bank_has_as_many_of_each_method_as_of_real_faces():
 
 
 def test_its_detector_scores_outliers_as_forged_and_survives_the_disk(finished, tmp_path):
-    trained = _target.load_run(finished)
-    detector = _target.detector(trained)
+    trained = from_run.load_run(finished)
+    detector = from_run.detector(trained)
     assert (detector.about["num_classes"], detector.about["neck"], detector.about["head"]) == (3, 4, "quadratic")
     images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
-    logits = np.asarray(jax.jit(_setup.model(TRI).apply)(detector.params, images, context=detector.context).logits)
+    logits = np.asarray(jax.jit(build.model(TRI).apply)(detector.params, images, context=detector.context).logits)
     np.testing.assert_allclose(detector(images), 1 - scipy.special.softmax(logits, axis=1)[:, 0], atol=1e-5)
     save_detector(tmp_path / "saved", detector)
     np.testing.assert_array_equal(load_detector(tmp_path / "saved")(images), detector(images))

@@ -2,8 +2,8 @@
 
 import json
 
-from experiments import tri_speed
-from experiments._tri_config import Config
+from experiments.fakeradar import speed as tri_speed
+from experiments.fakeradar.config import Config
 
 
 def test_programs_take_turns_within_a_round():

@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import _probing, _ready, _setup
 from metaforge.errors import InputError
+from metaforge.training import build, checks, probing
 from metaforge.types import FAKE
 from tests.experiments import test_protocol
 
@@ -25,29 +25,29 @@ def config(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def images(config):
-    return _ready.images(config)[0]
+    return checks.images(config)[0]
 
 
 def test_a_method_has_one_name_wherever_it_is_asked_for(config, images):
-    assert _setup.methods(config) == (NAMES, [])
+    assert build.methods(config) == (NAMES, [])
     assert sorted(set(images.method[images.label == FAKE].tolist())) == NAMES
     held = dataclasses.replace(config, holdout="a/m1", methods="b/m1")
-    assert sorted(_ready.images(held)[0].by_domain()) == ["b/m1"]
+    assert sorted(checks.images(held)[0].by_domain()) == ["b/m1"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_of_one_folder_leads_every_meta_batch(config, images, name):
-    sampler = _ready.sampler(dataclasses.replace(config, lead=name), images)
+    sampler = checks.sampler(dataclasses.replace(config, lead=name), images)
     assert all(name in sampler(index).domains for index in range(5))
 
 
 def test_a_method_that_is_in_two_folders_leads_by_the_name_it_has_there(config, images):
     with pytest.raises(InputError, match=r"'m1' is no source method of this run; they are a/m1, a/m2, b/m1. Name one"):
-        _ready.sampler(dataclasses.replace(config, lead="m1"), images)
+        checks.sampler(dataclasses.replace(config, lead="m1"), images)
 
 
 def test_outliers_are_probed_around_the_methods_of_both_folders(config, images):
-    bank = _probing.bank(dataclasses.replace(config, objective="fakeradar"), images)
+    bank = probing.bank(dataclasses.replace(config, objective="fakeradar"), images)
     counts = np.bincount(np.asarray(bank.kind))
     assert len(counts) == 1 + len(NAMES)
     assert len(set(counts.tolist())) == 1
@@ -55,16 +55,16 @@ def test_outliers_are_probed_around_the_methods_of_both_folders(config, images):
 
 def test_what_a_run_calls_a_method_is_no_part_of_which_images_it_has(config, images):
     plain = dataclasses.replace(images, method=np.char.rpartition(images.method.tolist(), "/")[:, 2])
-    assert _setup.identity_of(config, images) == _setup.identity_of(config, plain)
+    assert build.identity_of(config, images) == build.identity_of(config, plain)
 
 
 def test_group_dro_has_a_weight_for_each_domain_that_episodes_carry(config, images):
     config = dataclasses.replace(config, learner="group_dro", acquisitions="jpeg,varied")
-    learner = _setup.learner(config)
-    state = jax.eval_shape(lambda: learner.init(_setup.init_params(config)))
+    learner = build.learner(config)
+    state = jax.eval_shape(lambda: learner.init(build.init_params(config)))
     assert state.opt_state.log_weights.shape == (len(images.by_domain()),) == (len(NAMES),)
 
 
 def test_no_treatment_at_all_is_one_line():
     with pytest.raises(InputError, match=r"--config.acquisitions=,: names none; known: none, "):
-        _setup.domain_count(dataclasses.replace(test_protocol.TINY, acquisitions=","))
+        build.domain_count(dataclasses.replace(test_protocol.TINY, acquisitions=","))

@@ -10,8 +10,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from experiments import _setup
 from metaforge import runs
+from metaforge.training import build
 from tests.experiments.conftest import FLAGS, TINY
 from tests.experiments.test_train import rows_of
 
@@ -34,7 +34,7 @@ def start(workdir, *flags):
 
 
 def params_of(folder):
-    template = jax.eval_shape(lambda: _setup.learner(TINY).init(_setup.init_params(TINY)))
+    template = jax.eval_shape(lambda: build.learner(TINY).init(build.init_params(TINY)))
     return runs.restore(folder, template).params
 
 

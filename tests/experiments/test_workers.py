@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from experiments._workers import mapped
+from metaforge.workers import mapped
 
 
 def square(number: int) -> int:

@@ -13,7 +13,8 @@ import optax
 import pytest
 
 import metaforge as mf
-from metaforge import learners, paths
+from metaforge import learners
+from metaforge.core import param_paths
 
 SGD = optax.sgd(0.1)
 
@@ -164,7 +165,7 @@ def test_what_is_given_is_left_as_it_was(run):
 
 def test_one_step_moves_every_parameter_array_and_nothing_is_infinite(run):
     moved = jax.tree.map(lambda before, after: bool(np.any(before != after)), run.start.params, run.state.params)
-    names = jax.tree.leaves(paths.paths(moved))
+    names = jax.tree.leaves(param_paths.paths(moved))
     still = [name for name, moves in zip(names, jax.tree.leaves(moved), strict=True) if not moves]
     assert [name for name in still if not re.search(run.case.unmoved, name)] == []
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((run.state, run.info)))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from metaforge import weighting
+from metaforge.core import weighting
 
 CASES = {
     "uniform": weighting.uniform(),

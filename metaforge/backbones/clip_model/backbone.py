@@ -60,7 +60,7 @@ def clip(
       likewise, for `metaforge.evaluation.tri_log_odds`.
 
     Parameters are a dictionary of "vision" (the tower), "adapters", "lora" and "neck" (where asked for) and "head".
-    Nothing is frozen by itself: `metaforge.paths` says what an optimizer or a learner may move. There is no
+    Nothing is frozen by itself: `metaforge.core.param_paths` says what an optimizer or a learner may move. There is no
     dropout, since `apply` takes no random key; FakeRadar's sister code drops half of $z$ while training.
 
     Args:

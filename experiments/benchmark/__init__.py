@@ -1,0 +1,1 @@
+"""What an outer step costs, beside PyTorch; and what a million images cost."""

@@ -1,0 +1,7 @@
+"""`python -m experiments.benchmark`."""
+
+from experiments.benchmark.main import main
+from metaforge.commands import start
+
+if __name__ == "__main__":
+    start(main, heavy=True)

@@ -1,0 +1,309 @@
+"""What an outer step costs on this machine: every way of running it, and PyTorch's, side by side.
+
+    python -m experiments.benchmark --out=benchmark.json
+    python -m experiments.benchmark --config.sizes=84 --config.orders=second,mixed --config.steps=5
+
+Writes JSON, and beside it Markdown: milliseconds per outer step of MAML on Conv4, in rounds that run every program
+once, so that ratios hold while the machine's speed drifts; compile seconds; memory; GFLOP/s, and what share that is of
+a large matrix product timed in the same rounds; the bytes that XLA counts as read and written in a second, and what
+share that is of a sum of long arrays in the same rounds (above 1 where caches serve them). With the extra `bench`,
+PyTorch as its users write it: a loop over tasks, `torch.func`, and `torch.compile` of that; its first loss must be ours
+to 1e-4. The quick preset takes a quarter of an hour on two cores; the full one is for an accelerator.
+"""
+
+import dataclasses
+import itertools
+import json
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.benchmark import torch_step
+from experiments.benchmark.meta_step import INNER_LR, Cell, compiled, episodes, initial
+from experiments.benchmark.profiling import profile
+from metaforge.backbones import Convolution
+from metaforge.bounds import Bounds, check_bounds
+from metaforge.commands import launch, setting
+from metaforge.core.execution import Strategy
+from metaforge.core.inner import Order
+from metaforge.core.tuning import Form, forms, interleave
+from metaforge.errors import InputError
+from metaforge.provenance import provenance
+from metaforge.whole import refuse_used, write_text
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to measure, how long."""
+
+    out: str = setting("benchmark.json", "JSON file to write; the Markdown goes beside it.", place="file")
+    rounds: int = setting(7, "Rounds; each runs every program once.", least=1, most=1_000_000)
+    torch: bool = setting(True, "Whether to measure PyTorch too, if it is installed.")
+    profile: bool = setting(False, "Whether to say where the time of the fastest of our forms goes.")
+    slow: float = setting(15.0, "Programs this many times slower than the fastest run once only.", above=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """The cells: every combination. Lists are comma-separated."""
+
+    sizes: str = setting("28,32,64,84", "Sides of the images, in pixels.")
+    orders: str = setting("first", "Orders of the outer gradient.")
+    steps: str = setting("1", "Inner steps.")
+    tasks: str = setting("4", "Tasks in a meta-batch.")
+    strategies: str = setting("vmap,scan,unroll", "How tasks run; unrolled only up to 8 of them.")
+    convolutions: str = setting("lax,patches,winograd", "How convolutions run.")
+    precision: str = setting("float32", "Of convolutions and products.", choices=("float32", "bfloat16"))
+    remat: str = setting("none", "What an exact gradient computes again.", choices=("none", "steps", "sqrt"))
+    width: int = setting(64, "Filters.", least=1, most=65_536)
+    shots: int = setting(5, "Support images per class.", least=1, most=100_000)
+    queries: int = setting(15, "Query images per class.", least=1, most=100_000)
+
+
+QUICK = Grid()
+FULL = Grid(orders="first,second,mixed", steps="1,5,20", tasks="4,16,64")
+
+
+def cells(grid: Grid) -> list[Cell]:
+    """Every combination that the grid names.
+
+    Raises:
+        InputError: for what is no number or not known.
+    """
+    numbers: dict[str, list[int]] = {}
+    for name in ("sizes", "steps", "tasks"):
+        try:
+            numbers[name] = [int(word) for word in getattr(grid, name).split(",")]
+        except ValueError:
+            numbers[name] = [0]
+        bounds = Bounds(16, 4096) if name == "sizes" else Bounds(1, 10_000)
+        if not all(map(bounds.holds, numbers[name])):
+            raise InputError(f"--config.{name}={getattr(grid, name)}: give whole numbers, {bounds}.")
+    for tasks in numbers["tasks"]:
+        _forms(grid, tasks)
+    orders = _known(grid.orders, "orders", get_args(Order))
+    rest = {"width": grid.width, "shots": grid.shots, "queries": grid.queries}
+    return [
+        Cell(size, order, steps, tasks, **rest)
+        for size, steps, tasks in itertools.product(numbers["sizes"], numbers["steps"], numbers["tasks"])
+        for order in orders
+    ]
+
+
+def _forms(grid: Grid, tasks: int) -> list[Form]:
+    strategies = _known(grid.strategies, "strategies", get_args(Strategy))
+    convolutions = _known(grid.convolutions, "convolutions", get_args(Convolution))
+    found = [Form(s, c) for s in strategies for c in convolutions if s != "unroll" or tasks <= _UNROLLED]  # type: ignore[arg-type]
+    if not found:
+        raise InputError(f"--config.strategies={grid.strategies}: {tasks} tasks are not unrolled. Name another beside.")
+    return found
+
+
+_UNROLLED = 8
+"""The most tasks that are unrolled."""
+
+
+def measure(cell: Cell, grid: Grid, options: Options) -> dict[str, Any]:
+    """One cell: every form and PyTorch's, interleaved; a row for each."""
+    data = episodes(cell)
+    programs, rows, ours = {}, {}, {}
+    for form in _forms(grid, cell.tasks):
+        one = ours[", ".join(form)] = compiled(cell, form, data, precision=grid.precision, remat=grid.remat)
+        programs[", ".join(form)] = one.step
+        rows[", ".join(form)] = {
+            "loss": one.loss, "compile_s": one.compile_seconds, "memory_mb": one.temporary_bytes / 1e6,
+            "accessed_gb": one.accessed_bytes / 1e9,
+        }  # fmt: skip
+    expected = next(iter(rows.values()))["loss"]
+    torch_forms = torch_step.FORMS if options.torch and torch_step.available() and cell.order != "mixed" else ()
+    for name in torch_forms:
+        try:
+            programs[name], rows[name] = _torch_program(name, cell, data)
+        except Exception as error:  # noqa: BLE001 - a compiler that is not there, a shape that it refuses
+            rows[name] = {"failed": " ".join(str(error).split())[:200]}
+    for name, row in rows.items():
+        tolerance = 1e-4 if grid.precision == "float32" else 5e-2
+        if "loss" in row and not abs(row["loss"] - expected) <= tolerance * max(abs(expected), 1e-8):
+            raise RuntimeError(f"{name} starts at a loss of {row['loss']}, the others at {expected}.")
+    times = _timed(programs | _limits(), options)
+    limit = 2 * _SIDE**3 / (np.min(times["matrix product"]) * 1e6)
+    bandwidth = 3 * 4 * _LONG / (np.min(times["long sum"]) * 1e6)
+    for name, ms in times.items():
+        if name in rows:
+            rows[name] |= _statistics(ms, times, torch_forms) | {
+                "gflop_s": cell.flop / np.median(ms) / 1e6,
+                "share_of_matrix_product": cell.flop / np.median(ms) / 1e6 / limit,
+            }
+            if "accessed_gb" in rows[name]:
+                rows[name]["share_of_bandwidth"] = rows[name]["accessed_gb"] / np.median(ms) * 1e3 / bandwidth
+    best = min(ours, key=lambda name: rows[name]["ms_p50"])
+    parts = {"profiled": best, "profile_ms": profile(ours[best])} if options.profile else {}
+    return {"cell": cell._asdict(), "gflop": cell.flop / 1e9, "matrix_product_gflop_s": limit,
+            "bandwidth_gb_s": bandwidth, "rows": rows, **parts}  # fmt: skip
+
+
+def _torch_program(name: str, cell: Cell, data):
+    began = time.perf_counter()
+    rules = {"order": cell.order, "inner_steps": cell.steps, "inner_lr": INNER_LR}
+    # The first call has the loss of the common start, and compiles where there is something to compile.
+    loss = torch_step.meta_step(name, initial(cell, data), data, outer_lr=0.0, **rules)
+    value = loss()
+    return loss, {"loss": value, "compile_s": time.perf_counter() - began}
+
+
+_SIDE, _LONG = 2048, 1 << 25
+
+
+def _limits():
+    """What this machine can do: a large matrix product, and the sum of two arrays that no cache holds."""
+    square, long, other = jnp.ones((_SIDE, _SIDE)), jnp.ones(_LONG), jnp.ones(_LONG)
+    product, total = jax.jit(jnp.matmul), jax.jit(lambda one, two: one + 2 * two)
+    return {
+        "matrix product": lambda: jax.block_until_ready(product(square, square)),
+        "long sum": lambda: jax.block_until_ready(total(long, other)),
+    }
+
+
+def _timed(programs, options: Options) -> dict[str, np.ndarray]:
+    """Rounds of those that are not hopeless; one time for those that are."""
+    once = interleave(programs, rounds=1)
+    limits = ("matrix product", "long sum")
+    best = min(float(ms[0]) for name, ms in once.items() if name not in limits)
+    worth = {n: p for n, p in programs.items() if n in limits or once[n][0] <= options.slow * best}
+    return once | interleave(worth, rounds=options.rounds)
+
+
+def _statistics(ms: np.ndarray, times, torch_forms) -> dict[str, Any]:
+    row = {"ms_p50": float(np.median(ms)), "ms_p95": float(np.percentile(ms, 95)), "rounds": len(ms)}
+    for name in torch_forms:
+        other = times.get(name)
+        if other is not None and len(other) == len(ms):
+            ratios = other / ms
+            row[f"times_faster_than {name}"] = [float(q) for q in np.percentile(ratios, [50, 5, 95])]
+    return row
+
+
+def summary(cell: dict[str, Any]) -> dict[str, Any]:
+    """The fastest form of a cell, what the rule and measuring would have taken, and how far those are from it."""
+    ours = {n: row["ms_p50"] for n, row in cell["rows"].items() if n not in torch_step.FORMS and "ms_p50" in row}
+    known = [", ".join(form) for form in forms(tasks=cell["cell"]["tasks"])]
+    known = [name for name in known if name in ours] or list(ours)
+    best, measured = min(ours, key=lambda n: ours[n]), min(known, key=lambda n: ours[n])
+    return {"best": best, "measured": measured, "measured_to_best": ours[measured] / ours[best], "rule": known[0],
+            "rule_to_best": ours[known[0]] / ours[best]}  # fmt: skip
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The report for people."""
+    machine = report["machine"]
+    lines = [f"`{report['command']}`, commit {report['provenance']['commit']}, {report['provenance']['date']}; "
+             f"{machine['processor']}, {machine['cores']} cores, {machine['backend']}; " +
+             ", ".join(f"{name} {version}" for name, version in machine["versions"].items()) +
+             f"; GLIBC_TUNABLES={machine['malloc'] or 'unset'}."]  # fmt: skip
+    for cell in report["cells"]:
+        about = cell["cell"]
+        title = ("**{size} px, {order} order, {steps} steps, {tasks} tasks**: {gflop:.0f} GFLOP a step; matrix "
+                 + "product {matrix_product_gflop_s:.0f} GFLOP/s, long sum {bandwidth_gb_s:.0f} GB/s")  # fmt: skip
+        lines += [
+            "",
+            title.format(**about, **cell),
+            "",
+            "| program | ms p50 | p95 | compile s | memory MB | GFLOP/s | of matrix product | of bandwidth | " +
+            " | ".join(f"faster than {name}" for name in torch_step.FORMS) + " |",
+            "|---|" + "---|" * (7 + len(torch_step.FORMS)),
+        ]  # fmt: skip
+        rows = sorted(cell["rows"].items(), key=lambda item: item[1].get("ms_p50", np.inf))
+        lines += [_line(name, row) for name, row in rows]
+        if "profiled" in cell:
+            total = sum(cell["profile_ms"].values())
+            title = f"Where the time of {cell['profiled']} goes (both cores added up):"
+            lines += ["", title, "", "| part | ms | share |", "|---|---|---|"]
+            lines += [f"| {part} | {ms:.1f} | {ms / total:.0%} |" for part, ms in cell["profile_ms"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, row: dict[str, Any]) -> str:
+    if "failed" in row:
+        return f"| {name} | failed: {row['failed'][:60]} |" + " |" * (6 + len(torch_step.FORMS))
+    ratio = lambda other: row.get(f"times_faster_than {other}")
+    ratios = ["-" if not (r := ratio(other)) else f"{r[0]:.2f} [{r[1]:.2f}, {r[2]:.2f}]" for other in torch_step.FORMS]
+    memory = f"{row['memory_mb']:.0f}" if "memory_mb" in row else "-"
+    bandwidth = f"{row['share_of_bandwidth']:.0%}" if "share_of_bandwidth" in row else "-"
+    p95 = f"{row['ms_p95']:.0f}" if row["rounds"] > 1 else "once"
+    return (f"| {name} | {row['ms_p50']:.1f} | {p95} | {row['compile_s']:.1f} | {memory} | {row['gflop_s']:.0f} | "
+            f"{row['share_of_matrix_product']:.0%} | {bandwidth} | " + " | ".join(ratios) + " |")  # fmt: skip
+
+
+def run(options: Options, grid: Grid) -> dict[str, Any]:
+    """Measures cell after cell; writes after each, so that an interrupted run leaves what it has."""
+    check_bounds(options)
+    check_bounds(grid, prefix="config.")
+    if Path(options.out).suffix != ".json":
+        raise InputError(f"--out={options.out}: give a .json file.")
+    for place in (Path(options.out), Path(options.out).with_suffix(".md")):
+        refuse_used(place)
+    wanted = cells(grid)
+    unusual = [f"--config.{f.name}={getattr(grid, f.name)}" for f in dataclasses.fields(grid)
+               if getattr(grid, f.name) != getattr(QUICK, f.name)]  # fmt: skip
+    report = {
+        "command": " ".join(["python -m experiments.benchmark", *unusual]),
+        "machine": machine(),
+        "provenance": provenance(),
+        "cells": [],
+    }
+    for cell in wanted:
+        found = measure(cell, grid, options)
+        report["cells"].append(found | summary(found))
+        write_text(options.out, json.dumps(report, indent=2) + "\n")
+        write_text(Path(options.out).with_suffix(".md"), markdown(report))
+        print(markdown(report | {"cells": report["cells"][-1:]}).split("\n\n", 1)[1], flush=True)
+    return report
+
+
+def machine() -> dict[str, Any]:
+    """What measured."""
+    versions = {"jax": jax.__version__, "python": platform.python_version()}
+    if torch_step.available():
+        from importlib.metadata import version
+
+        versions["torch"] = version("torch")
+    return {
+        "processor": jax.devices()[0].device_kind if jax.default_backend() != "cpu" else _processor(),
+        "cores": os.cpu_count(), "backend": jax.default_backend(), "devices": jax.device_count(),
+        "malloc": os.environ.get("GLIBC_TUNABLES", ""), "versions": versions,
+    }  # fmt: skip
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    name = next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
+    return name + (" with AVX-512" if any("avx512f" in line for line in lines) else "")
+
+
+def _known(text: str, name: str, choices) -> list[str]:
+    words = [word.strip() for word in text.split(",")]
+    for word in words:
+        if word not in choices:
+            raise InputError(f"--config.{name}: unknown '{word}'; known: {', '.join(choices)}.")
+    return words
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+
+    def body(options: Options, grid: Grid) -> str:
+        report = run(options, grid)
+        print(json.dumps([{k: c[k] for k in ("best", "measured", "measured_to_best")} for c in report["cells"]]))
+        return f"Wrote {options.out} and {Path(options.out).with_suffix('.md')}."
+
+    presets = {"quick": QUICK, "full": FULL}
+    return launch(argv, body, doc=__doc__ or "", options=Options(), config=QUICK, presets=presets)

@@ -1,0 +1,1 @@
+"""FakeRadar's ablation, and what its losses cost."""

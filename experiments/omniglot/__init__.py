@@ -1,0 +1,1 @@
+"""Do the learners reach their published accuracy on Omniglot?"""

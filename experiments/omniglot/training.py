@@ -1,0 +1,174 @@
+"""One model: trained in chunks of outer steps that are one program each, tested on everybody's episodes."""
+
+import dataclasses
+import functools
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.omniglot import recipes
+from experiments.omniglot.data import SIDE
+from experiments.omniglot.episodes import Pool, draw, episodes
+from experiments.omniglot.recipes import Recipe
+from metaforge.backbones import conv4
+from metaforge.errors import InputError
+from metaforge.progress import progress
+from metaforge.runs import Run
+
+BATCH = 50
+"""Episodes that are tested in one program."""
+SAVE_AFTER = 60.0
+"""Seconds after which the end of a chunk is worth a checkpoint."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What the programs of a model depend on: all but its seed.
+
+    Attributes:
+        learner: by name.
+        cell: ways x shots at test.
+        recipe: how it is trained.
+        normalisation: whose statistics normalise an image.
+        width: filters of Conv4.
+        chunk: outer steps in one program.
+        strategy: how tasks run.
+        remat: what an exact gradient computes again.
+    """
+
+    learner: str
+    cell: str
+    recipe: Recipe
+    normalisation: Any
+    width: int
+    chunk: int
+    strategy: str = "auto"
+    remat: str = "none"
+
+    @property
+    def trained(self) -> str:
+        """The folder of its models, but for the seed. Reptile's minibatches lend their own statistics either way."""
+        parts = [self.cell, self.learner] + ([self.normalisation] if self.learner != "reptile" else [])
+        return "-".join(parts)
+
+    @property
+    def answers(self) -> str:
+        """The file in there that says which queries a model classified as they should be: with it, it is done."""
+        return f"test-{self.normalisation}.npy"
+
+
+@functools.lru_cache(maxsize=4)
+def _programs(kind: Kind):
+    """How a model of a kind starts, goes on and answers.
+
+    Returns `key -> state`, `(state, images, rows) -> (state, seen)` and `(params, images, rows) -> correct`.
+    """
+    model = conv4(num_classes=kind.recipe.ways, width=kind.width, normalisation=kind.normalisation)
+    of = functools.partial(recipes.learner, kind.learner, kind.recipe, model, strategy=kind.strategy, remat=kind.remat)
+    learner, tested = of(steps=kind.recipe.steps), of(steps=kind.recipe.test_steps)
+    _, shots = recipes.ways_and_shots(kind.cell)
+
+    def start(key):
+        return learner.init(model.init(key, jnp.zeros((1, SIDE, SIDE, 1))))
+
+    @jax.jit
+    def advance(state, images, rows):
+        def step(state, rows):
+            state, info = learner.update(state, episodes(images, rows, shots=kind.recipe.shots))
+            return state, (jnp.mean(info.query_losses), jnp.mean(info.metrics["accuracy"]))
+
+        return jax.lax.scan(step, state, rows)
+
+    @jax.jit
+    def correct(params, images, rows):
+        def one(episode):
+            adapted, _ = tested.adapt(params, episode.support)
+            outputs = model.apply(adapted, episode.query.inputs, context=episode.support.inputs)
+            return jnp.argmax(outputs.logits, axis=-1) == episode.query.targets
+
+        every = episodes(images, rows, shots=shots)
+        # On a CPU one after the other: side by side, each adapted network would convolve with weights of its own.
+        return jax.lax.map(one, every) if jax.default_backend() == "cpu" else jax.vmap(one)(every)
+
+    return start, advance, correct
+
+
+def train(
+    kind: Kind,
+    seed: int,
+    images: jax.Array,
+    pool: Pool,
+    run: Run,
+    *,
+    until: float,
+    title: str = "",
+    quiet: bool = False,
+):
+    """Trains one model, or goes on.
+
+    Args:
+        kind: what it is.
+        seed: of its initial parameters and its stream of episodes.
+        images: all drawings in all turns, on the device.
+        pool: the training characters.
+        run: its directory.
+
+    Other Arguments:
+        until: when to stop (`time.monotonic()`): at the first end of a chunk after it.
+        title: of the progress bar.
+        quiet: whether to show none.
+
+    Returns:
+        The meta-parameters, or `None` when the time was over before training was.
+    """
+    start, advance, _ = _programs(kind)
+    recipe = kind.recipe
+
+    def rows(step):
+        steps = range(step, min(step + kind.chunk, recipe.iterations))
+        how = {"tasks": recipe.tasks, "ways": recipe.ways, "examples": recipe.shots + recipe.queries}
+        return np.stack([draw(pool, seed=(seed, number), **how) for number in steps]) if steps else None
+
+    # Put on the device by name, as a restored state is, so that going on compiles nothing anew.
+    step, state = run.resume(jax.device_put(start(jax.random.key(seed)), jax.devices()[0]))
+    ahead, saved = rows(step), time.monotonic()
+    with progress(title or kind.trained, recipe.iterations, done=step, quiet=quiet) as bar:
+        while ahead is not None:
+            began, length = time.perf_counter(), len(ahead)
+            state, seen = advance(state, images, ahead)
+            ahead = rows(step + length)  # while the device is at work
+            loss, accuracy = (float(np.mean(value)) for value in seen)
+            step += length
+            if not np.isfinite(loss):
+                remedy = "Give a lower --config.inner_lr, or more --config.tasks."
+                raise InputError(f"{kind.trained}: the loss is not finite by step {step}. {remedy}")
+            seconds = round(time.perf_counter() - began, 3)
+            run.log({"step": step, "seconds": seconds, "query_loss": loss, "query_accuracy": accuracy})
+            over = time.monotonic() > until
+            if ahead is None or over or time.monotonic() - saved > SAVE_AFTER:
+                run.save(step, state)
+                saved = time.monotonic()
+            bar.update(length)
+            bar.set_postfix_str(f"training tasks {accuracy:.1%}")
+            if over and ahead is not None:
+                return None
+    return state.params
+
+
+def test(kind: Kind, params, images: jax.Array, rows: np.ndarray) -> np.ndarray:
+    """Which queries a model classifies as they should be, after adapting to each episode: `(episodes, queries)`."""
+    _, _, correct = _programs(kind)
+    padded = np.concatenate([rows, np.repeat(rows[-1:], -len(rows) % BATCH, axis=0)])  # one program for all
+    found = [np.asarray(correct(params, images, padded[i : i + BATCH])) for i in range(0, len(padded), BATCH)]
+    return np.concatenate(found)[: len(rows)]
+
+
+def keep(path: Path, correct: np.ndarray) -> None:
+    """Writes a model's answers, whole or not at all."""
+    temporary = path.with_suffix(".tmp.npy")
+    np.save(temporary, correct)
+    temporary.replace(path)

@@ -1,0 +1,1 @@
+"""The field's tables: trained on their sources, judged on their targets."""

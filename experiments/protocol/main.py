@@ -1,0 +1,278 @@
+"""Runs one of the field's tables: trains on its sources, adapts to its targets, judges on their test splits.
+
+    python -m experiments.protocol --protocol=daml_table2 --data_dir=faces --workdir=runs/table2 --preset=paper
+    python -m experiments.protocol --list
+
+DATA_DIR holds a folder for each data set, named as the protocol names it, made by experiments.prepare. Every learner
+gets the same support sets: K labelled images a class of the target's train split, or of what --support names for
+targets that have none. Rate and steps come from source validation; --selection=oracle takes the best on the test split
+instead, and says so. Called again, it goes on.
+"""
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from experiments.protocol.judging import LEARNERS, corrected, judged
+from experiments.protocol.material import (
+    ASIDE,
+    Material,
+    check_compression,
+    read_material,
+    read_support,
+    refuse_shared_files,
+    sources_validation,
+)
+from experiments.protocol.scores import scores_of
+from experiments.protocol.thresholds import thresholds_of
+from metaforge.alone import hold
+from metaforge.bounds import check_bounds
+from metaforge.commands import launch, python, setting
+from metaforge.data import prepared
+from metaforge.errors import InputError
+from metaforge.evaluation.official import unofficial
+from metaforge.evaluation.protocols import PROTOCOLS, Cell, Domains, Protocol, Selection, sources
+from metaforge.progress import progress
+from metaforge.provenance import provenance
+from metaforge.runs import read_json, write_json
+from metaforge.screening import from_run
+from metaforge.training import checks, loop
+from metaforge.training.config import PAPER, PRESETS, Config
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Which table, of what, where to."""
+
+    protocol: str = setting("", "Which table.", choices=("", *PROTOCOLS))
+    data_dir: str = setting("", "The folder with a prepared data set in each subfolder.", place="read")
+    workdir: str = setting("", "Where runs, scores and the report go.", place="folder")
+    seeds: int = setting(3, "Trained models of each learner.", least=1, most=10_000)
+    draws: int = setting(10, "Support sets to adapt each of them on.", least=1, most=100_000)
+    shots: int = setting(0, "Labelled images a class; 0 for the protocol's.", most=1_000_000)
+    support: str = setting(
+        "", "TARGET=FOLDER,...: folders whose train splits give the labelled images of targets that have none; or "
+        f"TARGET={ASIDE}: videos of its test split, which then are not judged.",
+    )  # fmt: skip
+    selection: str = setting("source_validation", "What adaptation is chosen on.", choices=get_args(Selection))
+    level: str = setting("", "One row of a metric; empty: the protocol's.", choices=("", "frame", "video"))
+    list: bool = setting(False, "Only list the protocols, with the folders that they need.")
+
+
+def run(options: Options, config: Config) -> dict[str, Any]:
+    """Makes the table, or goes on making it, and returns its report."""
+    protocol = _asked(options)
+    config = _settled(config)
+    support = read_support(options.support, protocol.cells)
+    folders = _folders(options, protocol, support)
+    data = {name: prepared.provenance(str(Path(options.data_dir) / name))[name] for name in folders}
+    # A directory belongs to what it was begun with, and training takes days: what cannot work is said now.
+    for domains in dict.fromkeys(domains for cell in protocol.cells for domains in (cell.source, cell.target)):
+        check_compression(data[domains.folder], domains)
+    for source in sources(protocol):
+        checks.check(_run_config(options, config, source, LEARNERS[0], 0))
+        for learner in LEARNERS[1:]:
+            checks.check_settings(_run_config(options, config, source, learner, 0))
+    materials = _materials(options, config, protocol, support)
+    workdir = Path(options.workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    _alone = hold(workdir)
+    asked = _begin(workdir, options, config, {name: _sha256(options, config, name) for name in folders})
+    models = {
+        (source, learner, seed): _trained(options, config, source, learner, seed)
+        for source in sources(protocol)
+        for learner in LEARNERS
+        for seed in range(options.seeds)
+    }
+    level, cells = options.level or protocol.level, []
+    with progress("judging", len(protocol.cells) * len(LEARNERS) * options.seeds, unit="model") as bar:
+        for number, (cell, material) in enumerate(zip(protocol.cells, materials, strict=True)):
+            validation = sources_validation(options.data_dir, cell.source, size=config.image_size, frames=config.frames)
+            found: dict[str, list] = {}
+            rules: dict[str, list] = {}
+            for (source, learner, seed), model in models.items():
+                if source != cell.source:
+                    continue
+                path = workdir / "scores" / f"{number:03d}-{learner}-seed{seed}.npz"
+                scores, rule = scores_of(
+                    path, cell, material, validation, model, draws=options.draws, seed=seed,
+                    selection=options.selection,  # type: ignore[arg-type]
+                )  # fmt: skip
+                fitted = thresholds_of(
+                    path.with_suffix(f".{level}s.json"), model, validation, level=level, shots=cell.shots,
+                    draws=options.draws, seed=seed, **rule,
+                )  # fmt: skip
+                for state, values in scores.items():
+                    found.setdefault(f"{learner}, {state}", []).append(values)
+                rules.setdefault(learner, []).append(rule | {"thresholds": fitted._asdict()})
+                bar.update()
+            stacked = {name: np.stack(values) for name, values in found.items()}
+            cells.append(judged(protocol, cell, material, stacked, rules, level=level) | {"adaptation": rules})
+    # A paper's numbers stand beside ours only where both are of the owners' whole data sets.
+    reasons = unofficial(protocol.cells, data)
+    reasons += [f"{name}: videos set aside for support sets" for name, where in support.items() if where == ASIDE]
+    if protocol.published and level != protocol.level:
+        reasons.append(f"{level}s are judged, and the published numbers are of {protocol.level}s")
+    report = asked | {
+        "protocol": protocol.name,
+        "about": protocol.about,
+        "axes": list(protocol.axes),
+        "reference": protocol.reference,
+        "remark": protocol.remark,
+        "selection": options.selection,
+        "level": level,
+        "metrics": list(protocol.metrics),
+        "normalisation": config.normalisation,
+        # How many images normalise each other, where they do.
+        "dealt": from_run.DEALT if config.normalisation == "episode" else 0,
+        "cells": cells,
+        "holm": corrected(cells),
+        "data": data,
+        "official": not reasons,
+        "unofficial": reasons,
+        "provenance": provenance(),
+    }
+    write_json(workdir / "report.json", report)
+    return report
+
+
+def _asked(options: Options) -> Protocol:
+    for name in ("protocol", "data_dir", "workdir"):
+        if not getattr(options, name):
+            raise InputError(f"--{name} is missing. --list names the protocols and what they need.")
+    check_bounds(options)
+    protocol = PROTOCOLS[options.protocol]
+    if not options.shots:
+        return protocol
+    if len({cell.shots for cell in protocol.cells}) > 1:
+        raise InputError(f"--shots={options.shots}: the cells of {protocol.name} differ in their shots. Leave it out.")
+    return protocol._replace(cells=tuple(cell._replace(shots=options.shots) for cell in protocol.cells))
+
+
+_OURS = {
+    "learner": f"it trains {', '.join(LEARNERS)}",
+    "seed": "--seeds says how many",
+    **dict.fromkeys(("data", "methods", "holdout", "lead"), "its cells name what they train on"),
+    **dict.fromkeys(("faces", "identity", "landmarks", "acquisitions", "variants", "split_seed"),
+                    "it is for forgeries of our own, and tables take prepared data"),
+}  # fmt: skip
+"""Settings of a run that the protocol makes itself, or that mean nothing to it, and why."""
+
+
+def _settled(config: Config) -> Config:
+    """The configuration without what the protocol sets itself; somebody who asked for such a thing is told."""
+    # What a preset brings along nobody has asked for; what differs from every preset, somebody has.
+    asked = min(
+        ([name for name in _OURS if getattr(config, name) != getattr(preset, name)] for preset in PRESETS.values()),
+        key=len,
+    )
+    if asked:
+        name, value, why = asked[0], getattr(config, asked[0]), _OURS[asked[0]]
+        raise InputError(f"--config.{name}={value}: the protocol sets this itself ({why}). Leave it out.")
+    return dataclasses.replace(config, **{name: getattr(Config(), name) for name in _OURS} | {"baseline": False})
+
+
+def _folders(options: Options, protocol: Protocol, support: dict[str, str]) -> list[str]:
+    """The data sets that are needed, once they are known to be there."""
+    named = {domains.folder for cell in protocol.cells for domains in (cell.source, cell.target)}
+    folders = sorted(named | {folder for folder in support.values() if folder != ASIDE})
+    missing = [name for name in folders if not (Path(options.data_dir) / name / "manifest.csv").exists()]
+    if missing:
+        raise InputError(
+            f"--data_dir={options.data_dir}: no prepared {', '.join(missing)}. Make each with experiments.prepare "
+            f"--out={options.data_dir}/NAME."
+        )
+    return folders
+
+
+def _materials(options: Options, config: Config, protocol: Protocol, support: dict[str, str]) -> list[Material]:
+    most: dict[str, int] = {}
+    for cell in protocol.cells:
+        most[cell.target.folder] = max(cell.shots, most.get(cell.target.folder, 0))
+    read: dict[tuple[Domains, int], Material] = {}
+    apart: set[tuple[str, Domains]] = set()
+
+    def of(cell: Cell) -> Material:
+        if (cell.target, cell.shots) not in read:
+            read[cell.target, cell.shots] = read_material(
+                options.data_dir, cell, size=config.image_size, frames=config.frames, shots=most[cell.target.folder],
+                support=support,
+            )  # fmt: skip
+        found = read[cell.target, cell.shots]
+        if (cell.source.folder, cell.target) not in apart:
+            refuse_shared_files(options.data_dir, cell, found.test, size=config.image_size, frames=config.frames)
+            apart.add((cell.source.folder, cell.target))
+        return found
+
+    return [of(cell) for cell in protocol.cells]
+
+
+def _sha256(options: Options, config: Config, folder: str) -> str:
+    path = str(Path(options.data_dir) / folder)
+    return prepared.opened(path, size=config.image_size, frames=config.frames).sha256
+
+
+def _begin(workdir: Path, options: Options, config: Config, sha256: dict[str, str]) -> dict[str, Any]:
+    """Begins a table, or holds that the one there is the same, of the same data; returns what was asked for."""
+    passing = ("workdir", "list", *loop.PASSING)
+    fixed = lambda fields: {field: value for field, value in fields.items() if field not in passing}
+    asked = {name: fixed(dataclasses.asdict(given)) for name, given in (("options", options), ("config", config))}
+    path = workdir / "protocol.json"
+    if not path.exists():
+        write_json(path, asked | {"sha256": sha256})
+        return asked
+    found = read_json(path)
+    before = found.pop("sha256", {})
+    # Tables that were begun earlier say some of what passes too.
+    if {name: fixed(fields) for name, fields in found.items()} != asked:
+        other = [name for group, fields in asked.items() for name, value in fields.items()
+                 if found.get(group, {}).get(name) != value]  # fmt: skip
+        raise InputError(
+            f"workdir: '{workdir}' holds a table that was asked for with another {', '.join(other) or 'version'}. "
+            "Choose another --workdir, or ask for the same."
+        )
+    changed = [str(Path(options.data_dir) / name) for name in sha256 if before.get(name) != sha256[name]]
+    if changed:
+        raise InputError(
+            f"data: '{', '.join(changed)}' is not what the table in '{workdir}' began with. Restore it, or choose "
+            "another --workdir."
+        )
+    return asked
+
+
+def _run_config(options: Options, config: Config, source: Domains, learner: str, seed: int) -> Config:
+    return dataclasses.replace(
+        config, data=str(Path(options.data_dir) / source.folder), methods=",".join(source.methods) or "all",
+        learner=learner, seed=seed,
+    )  # fmt: skip
+
+
+def _trained(options: Options, config: Config, source: Domains, learner: str, seed: int) -> from_run.Trained:
+    name = "+".join([source.folder, *source.methods])
+    workdir = Path(options.workdir) / "runs" / name / f"{learner}-seed{seed}"
+    loop.run(_run_config(options, config, source, learner, seed), workdir)
+    return from_run.load_run(workdir)
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+
+    def body(options: Options, config: Config) -> str:
+        if options.list:
+            for protocol in PROTOCOLS.values():
+                folders = sorted({d.folder for cell in protocol.cells for d in (cell.source, cell.target)})
+                print(f"{protocol.name}: {protocol.about}; needs {', '.join(folders)}.")
+            return ""
+        from paper_figures.protocol_table import markdown
+
+        report = run(options, config)
+        print(markdown(report))
+        again = f"{python()} -m paper_figures.protocol_table {shlex.quote(f'--report={options.workdir}/report.json')}"
+        print(f"As LaTeX or CSV:\n  {again} --out=table.tex\n")
+        return f"Wrote {options.workdir}/report.json."
+
+    presets = {name: PRESETS[name] for name in ("default", "paper", "strong")}
+    return launch(argv, body, doc=__doc__ or "", options=Options(), config=PAPER, presets=presets, resumes=True)

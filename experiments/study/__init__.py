@@ -1,0 +1,1 @@
+"""Does meta-learning beat fine-tuning? Every method on the same episodes."""

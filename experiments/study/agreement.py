@@ -1,0 +1,66 @@
+"""Do the source domains pull the same way? The cosines between their outer gradients, now and then while training."""
+
+import functools
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import metaforge as mf
+from experiments.study.data import Material
+from metaforge.data.episodes import EpisodeSampler, gather
+from metaforge.runs import Run, read_rows
+from metaforge.training import build
+from metaforge.training.config import Config
+
+BATCHES = 8
+"""Episodes of each domain that a gradient is averaged over."""
+
+
+def record(config: Config, params, step: int, material: Material, directory: Run) -> None:
+    """Appends to `agreement.jsonl` a row of step, domains and cosines, unless that step has one.
+
+    A domain's gradient is that of its query loss after one inner step, first order, whatever the learner is, so that
+    learners can be compared; `params` are the model's.
+    """
+    path = directory.directory / "agreement.jsonl"
+    if path.exists() and any(row["step"] == step for row in read_rows(directory.directory, name=path.name)):
+        return
+    names = list(material.train.by_domain())
+    sampler = EpisodeSampler(
+        material.train, seed=5_000_000 + config.seed, tasks=len(names), shots=config.shots, queries=config.queries
+    )
+    total = 0.0
+    for index in range(BATCHES):
+        rows = sampler(index)
+        # A meta-batch of all domains has each once, in an order of its own.
+        order = np.argsort([names.index(name) for name in rows.domains])
+        sides = (material.index[rows.support][order], material.index[rows.query][order])
+        total = total + _gradients(_key(config), params, material.images, material.labels, *sides, config.inner_lr)
+    unit = np.asarray(total, np.float64)
+    unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps({"step": step, "domains": names, "cosine": np.round(unit @ unit.T, 4).tolist()}) + "\n")
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _gradients(config: Config, params, images, labels, support, query, rate):
+    """Every task's first-order outer gradient as one row: `(tasks, parameters)`."""
+    loss_fn = build.loss_fn(config)
+
+    def one(episode):
+        adapted, _ = mf.adapt(loss_fn, params, episode.support, optimizer=optax.sgd(rate))
+        batch = episode.query._replace(context=episode.support.inputs)
+        grads = jax.grad(lambda params: loss_fn(params, batch)[0])(adapted)
+        return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(grads)])
+
+    return jax.lax.map(one, gather(images, labels, support, query))
+
+
+def _key(config: Config) -> Config:
+    kept = ("width", "normalisation", "convolution", "precision", "objective", "neck", "head")
+    kept += ("backbone", "variant", "image_size", "trains", "keeps") if config.keeps else ()
+    default = {name: getattr(config, name) for name in kept}
+    return Config(**default)  # type: ignore[arg-type]

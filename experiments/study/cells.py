@@ -1,0 +1,131 @@
+"""A cell: one method on one held-out method with one seed. It is trained, tuned on its sources, judged, and kept."""
+
+import dataclasses
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from experiments.study import data as study_data
+from experiments.study import models as study_models
+from experiments.study.judging import Grid, Trained, judge, validated
+from experiments.study.methods import METHODS, Method
+from experiments.study.models import Failure
+from metaforge.errors import InputError
+from metaforge.runs import Run, write_json
+from metaforge.training import build
+from metaforge.training.config import LATER, Config
+from metaforge.training.loop import PASSING
+
+
+class Unit(NamedTuple):
+    """What one process does at a time: some methods on one held-out method with one seed, which share images."""
+
+    workdir: str
+    target: str
+    seed: int
+    methods: tuple[str, ...]
+    grid: Grid
+    config: Config
+
+
+def run_unit(unit: Unit) -> list[tuple[str, str, int, str]]:
+    """Makes the cells that are not there yet; returns `(target, method, seed, "done" or why it failed)`."""
+    found = []
+    for name in unit.methods:
+        place = cell_path(unit.workdir, unit.target, name, unit.seed)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.exists() and not failed_path(place).exists():
+            try:
+                _make(place, METHODS[name], unit)
+            except Failure as failure:
+                write_json(failed_path(place), {"failed": str(failure)})
+        failed = failed_path(place)
+        state = json.loads(failed.read_text(encoding="utf-8"))["failed"] if failed.exists() else "done"
+        found.append((unit.target, name, unit.seed, state))
+    return found
+
+
+def cell_path(workdir: str | Path, target: str, method: str, seed: int) -> Path:
+    """Where a cell's scores are."""
+    return Path(workdir) / target / "cells" / f"{method.replace(':', '.')}-seed{seed}.npz"
+
+
+def failed_path(place: Path) -> Path:
+    """Where it is said why a cell has no scores.
+
+    Deleting it has the cell tried again; where its model could not be trained, `failed.json` of that has to go too.
+    """
+    return place.with_suffix(".failed.json")
+
+
+def model_path(workdir: str | Path, target: str, method: Method, seed: int) -> Path:
+    """The run directory of a cell's model."""
+    return Path(workdir) / target / "models" / f"{method.model}-seed{seed}"
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """What a directory belongs to: settings that came after studies were begun only where they say something."""
+    said = {name for name in LATER if getattr(config, name) != getattr(Config(), name)} - {"keeps"}
+    return {name: value for name, value in dataclasses.asdict(config).items() if name in said or name not in LATER}
+
+
+def _make(place: Path, method: Method, unit: Unit) -> None:
+    """Trains at each of the method's inner rates, keeps what source validation prefers, judges it and writes.
+
+    Of equals it keeps the first. Where one of several fails, it chooses from the others.
+    """
+    made, failures = [], []
+    for candidate in method.candidates:
+        try:
+            model = _trained(candidate, unit)
+            made.append((validated(model, unit.grid) if len(method.candidates) > 1 else 0.0, model))
+        except Failure as failure:
+            failures.append(failure.with_traceback(None))  # or it would hold on to everything that was made
+    if not made:
+        raise failures[0]
+    rows, scores = judge(max(made, key=lambda pair: pair[0])[1], unit.grid)
+    if not np.isfinite(scores).all():
+        raise Failure("a score on a test episode is not finite")
+    temporary = place.with_suffix(f".{os.getpid()}.tmp")
+    with open(temporary, "wb") as file:
+        np.savez_compressed(file, scores=scores, rows=np.array(json.dumps(rows)))
+    os.replace(temporary, place)
+
+
+def _trained(method: Method, unit: Unit) -> Trained:
+    config = method.trained(dataclasses.replace(study_data.held_out(unit.config, unit.target), seed=unit.seed))
+    material = study_data.material(config)
+    run = Run(model_path(unit.workdir, unit.target, method, unit.seed), settings(config), passing=PASSING)
+    if (run.directory / "failed.json").exists():
+        raise Failure(json.loads((run.directory / "failed.json").read_text(encoding="utf-8"))["failed"])
+    try:
+        params = study_models.train(config, material, run, agreement=unit.grid.agreement if unit.seed == 0 else 0)
+    except Failure as failure:
+        write_json(run.directory / "failed.json", {"failed": str(failure)})
+        raise
+    return Trained(method, config, params, material)
+
+
+def read_cell(place: Path) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """The rows of a cell and their scores.
+
+    Raises:
+        InputError: when the file is damaged.
+    """
+    try:
+        with np.load(place, allow_pickle=False) as archive:
+            return json.loads(str(archive["rows"])), archive["scores"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"study: '{place}' is damaged ({error}). Delete it and call again.") from None
+
+
+def queries_of(unit: Unit) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and people of the query images of a unit's test episodes, `(episodes, queries)`."""
+    config = dataclasses.replace(study_data.held_out(unit.config, unit.target), seed=unit.seed)
+    test = build.test_split(config)
+    rows = study_data.query_sets(config, test, episodes=unit.grid.episodes)
+    return test.label[rows], test.identity[rows]

@@ -1,0 +1,249 @@
+"""Does meta-learning beat plain fine-tuning on a kind of forgery that was held out? Every method on the same episodes.
+
+    python -m experiments.study --study=leave_one_out --workdir=runs/study
+    python -m experiments.study --study=shots_by_steps --workdir=runs/shots --shots=1,5,10 --steps=0,1,5
+    python -m experiments.study --study=task_weighting --workdir=runs/weighting --config.outer_optimizer=sgd
+    python -m experiments.study --study=what_adapts --preset=strong --workdir=runs/what --config.faces=FOLDER
+
+Holds out forgery methods in turn, trains every learner on the others with several seeds, adapts each with a few
+labelled images, and writes AUC with 95 % intervals and paired differences to ERM with fine-tuning. Rates and steps are
+chosen on source validation only. Every cell (method, held-out method, seed) is kept when it is done: called again, the
+study goes on; a cell that fails is reported as failed, and the others go on.
+"""
+
+import dataclasses
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import metaforge as mf
+from experiments.study import cells as study_cells
+from experiments.study import data as study_data
+from experiments.study import report as study_report
+from experiments.study import tables as study_tables
+from experiments.study.cells import Unit, queries_of, run_unit
+from experiments.study.judging import Grid
+from experiments.study.methods import METHODS, RULE_OF, STUDIES, chosen
+from metaforge.backbones import choice
+from metaforge.bounds import Bounds, check_bounds
+from metaforge.commands import flags_of, launch, setting
+from metaforge.errors import InputError
+from metaforge.evaluation.episodes import Queries
+from metaforge.progress import progress
+from metaforge.provenance import provenance
+from metaforge.runs import Run
+from metaforge.training import build, frozen_params, kept_features
+from metaforge.training.cited import parts_of
+from metaforge.training.config import STRONG, Config
+from metaforge.training.loop import PASSING
+from metaforge.whole import write_text
+from metaforge.workers import mapped
+
+STUDY = Config(baseline=False, width=16, iterations=300, log_every=20, checkpoint_every=300)
+"""How every model of a study is trained unless flags say otherwise."""
+
+PRESETS = {
+    "default": STUDY,
+    "strong": dataclasses.replace(
+        STRONG, learner=STUDY.learner, adapts="", variants=4, iterations=300, log_every=20, checkpoint_every=300
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to compare, where, how often."""
+
+    study: str = setting("leave_one_out", "The question.", choices=tuple(STUDIES))
+    workdir: str = setting("runs/study", "Where models, cells, report and tables go.", place="folder")
+    methods: str = setting("all", "The study's methods, or a comma-separated choice.")
+    target: str = setting("all", "Forgery methods to hold out, each in turn.")
+    seeds: int = setting(3, "Trained models of each learner and held-out method.", least=1, most=10_000)
+    shots: str = setting("", "Labelled images a class, comma-separated; the study's own if left out.")
+    steps: str = setting("", "Steps of adaptation, comma-separated, from 0 up; the study's own if left out.")
+    episodes: int = setting(
+        200, "Test episodes of every seed: 200 with 3 seeds are 600 a row.", least=1, most=10_000_000
+    )
+    tuning: int = setting(
+        20, "Source-validation episodes on which rates and steps are chosen.", least=1, most=10_000_000
+    )
+    agreement: int = setting(0, "Outer steps between looks at how far domains' gradients agree (seed 0); 0: never.")
+    resamples: int = setting(
+        1000, "Of the bootstrap; p is 2 / (resamples + 1) at least, so many rows want 5000.", least=1, most=10_000_000
+    )
+    workers: int = setting(0, "Processes; 0 for one a core on a CPU, and one on an accelerator.", most=10_000)
+
+
+_PASSING = (
+    "workdir", "workers", "resamples", "methods", "seeds", "target", *(f"config.{name}" for name in PASSING)
+)  # fmt: skip
+"""What asks for more or fewer cells, for the same faster, or for the same folder by another path."""
+
+
+def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, Any]:
+    """Trains, adapts, measures; returns the report."""
+    began, where = time.time(), provenance()
+    check_bounds(options)
+    config.check()
+    if config.data:
+        raise InputError(
+            "--config.data: a study forges its own domains. Give --config.faces, or use train and protocol."
+        )
+    if config.keeps:
+        frozen_params.check(config)
+        kept_features.check_whole(config)
+    elif config.backbone != "conv4" or config.trains:
+        raise InputError(
+            "--config.backbone, --config.trains: a study compares whole Conv4 models, or such as stand on kept "
+            "features. Leave them out, or give --config.keeps=FOLDER too."
+        )
+    study, grid = STUDIES[options.study], _grid(options, config.log_every)
+    if (config.learner, config.seed, config.holdout) != (STUDY.learner, STUDY.seed, STUDY.holdout):
+        raise InputError(
+            "--config.learner, seed and holdout are the study's own to set. Use --methods, --seeds, --target."
+        )
+    for name in ("finetune_optimizer", "finetune_lr", "finetune_steps"):
+        if (value := getattr(config, name)) != getattr(STUDY, name):
+            raise InputError(
+                f"--config.{name}={value}: a study takes steps of gradient descent, at rates that it chooses. Say how "
+                "many with --steps, and leave it out."
+            )
+    methods, targets = chosen(options.methods, study, config.normalisation), _targets(options, config)
+    for target in targets:
+        build.methods(study_data.held_out(config, target))
+    for name in methods:
+        _refuse_what_does_not_fit(name, study_data.held_out(config, targets[0]))
+    study_data.refuse_too_few(config, targets, max(grid.shots))
+    workdir = Path(options.workdir)
+    cells = [(target, seed) for target in targets for seed in range(options.seeds)]
+    units = [Unit(str(workdir), *cell, group, grid, config) for cell in cells for group in _by_model(methods)]
+    queries = {target: _queries([unit for unit in units if unit.target == target]) for target in targets}
+    weights = {"weights": choice.fingerprint(config.backbone, config.weights)} if config.weights else {}
+    settings = {**dataclasses.asdict(options), "config": study_cells.settings(config), **weights}
+    whole = Run(workdir, settings, passing=_PASSING)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = options.workers or (cores if jax.default_backend() == "cpu" else 1)
+    earlier = sum(study_cells.cell_path(workdir, target, name, seed).exists()
+                  for target, seed in cells for name in methods)  # fmt: skip
+    live = study_tables.live(workdir, targets, methods, options.seeds, queries)
+    with progress(options.study, len(cells) * len(methods), unit="cell", quiet=quiet) as bar:
+        for found in mapped(run_unit, units, workers=workers):
+            bar.update(len(found))
+            table = live()
+            write_text(workdir / "table.md", table + "\n")
+            if not quiet:
+                bar.write(f"\n{table}\n")
+    report = _report(options, config, methods, targets, grid, queries) | {"provenance": where}
+    report |= {"minutes": (time.time() - began) / 60, "cells_of_earlier_calls": earlier}
+    report["verdict"] = study_tables.verdict(report)
+    whole.finish(report)
+    write_text(workdir / "report.md", study_tables.markdown(report))
+    return report
+
+
+def _report(options: Options, config: Config, methods, targets, grid: Grid, queries) -> dict[str, Any]:
+    study = STUDIES[options.study]
+    scores, rules, failed = study_report.collect(options.workdir, targets, methods, options.seeds)
+    measured = study_report.measure(
+        scores, queries, baseline=study.baseline, shots=grid.shots, resamples=options.resamples
+    )
+    return {
+        "command": " ".join(["python -m experiments.study", *flags_of(options, Options(), but=("workdir", "workers")),
+                             *flags_of(config, STUDY, prefix="config.")]),
+        "study": options.study,
+        "question": study.question,
+        "config": dataclasses.asdict(config),
+        "data": f"forgery domains synthesised from real faces ({config.faces})",
+        "methods": list(methods),
+        "models": {name: " or ".join(one.model for one in METHODS[name].candidates) for name in methods},
+        "baseline": study.baseline,
+        "targets": list(targets),
+        "seeds": options.seeds,
+        "grid": grid._asdict(),
+        "rules": rules,
+        "failed": failed,
+        **measured,
+    }  # fmt: skip
+
+
+def _queries(units: list[Unit]) -> Queries:
+    seeds = {unit.seed: unit for unit in units}
+    labels, people = zip(*(queries_of(seeds[seed]) for seed in sorted(seeds)), strict=True)
+    return Queries(np.stack(labels).astype(np.int32), np.stack(people))
+
+
+def _by_model(methods: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The methods that share a model belong to one process, which trains it once."""
+    groups: list[tuple[set[str], list[str]]] = []
+    for name in methods:
+        models = {one.model for one in METHODS[name].candidates}
+        first, *others = [group for group in groups if group[0] & models] or [(set(), [])]
+        if not first[1]:
+            groups.append(first)
+        for other in others:  # a method that trains models of two groups makes them one
+            groups.remove(other)
+            first[0].update(other[0])
+            first[1].extend(other[1])
+        first[0].update(models)
+        first[1].append(name)
+    return [tuple(members) for _, members in groups]
+
+
+def _targets(options: Options, config: Config) -> tuple[str, ...]:
+    known = build.methods(config)[0]
+    build.named("config.lead", config.lead, known)
+    return tuple(known if options.target == "all" else build.named("target", options.target, known))
+
+
+def _refuse_what_does_not_fit(name: str, config: Config) -> None:
+    """Holds a method's settings against the network, before anything is written."""
+    try:
+        for candidate in METHODS[name].candidates:
+            trained = candidate.trained(config)
+            trained.check()
+            frozen_params.check(trained)
+            build.learner(trained)
+    except InputError as error:
+        raise InputError(f"--methods: '{name}' cannot be had here ({error}) Name others, or other settings.") from None
+
+
+def _grid(options: Options, log_every: int) -> Grid:
+    study = STUDIES[options.study]
+    shots = _numbers("shots", options.shots, least=1) or study.shots
+    steps = _numbers("steps", options.steps, least=0) or study.steps
+    for name in ("episodes", "tuning"):
+        if getattr(options, name) % study_data.BLOCK:
+            raise InputError(f"--{name}={getattr(options, name)}: give a multiple of {study_data.BLOCK}.")
+    if options.agreement % log_every:
+        raise InputError(f"--agreement={options.agreement}: give a multiple of --config.log_every={log_every}.")
+    return Grid(shots, steps, options.episodes, options.tuning, options.agreement)
+
+
+def _numbers(name: str, text: str, *, least: int) -> tuple[int, ...]:
+    try:
+        found = tuple(sorted({int(part) for part in text.split(",") if part.strip()}))
+    except ValueError:
+        raise InputError(f"--{name}='{text}': give whole numbers, such as 1,5,10.") from None
+    bounds = Bounds(least, 1_000_000)
+    if not all(map(bounds.holds, found)):
+        raise InputError(f"--{name}='{text}': give whole numbers, {bounds}.")
+    return found
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+
+    def body(options: Options, config: Config) -> str:
+        run(options, config)
+        print("\n" + (Path(options.workdir) / "report.md").read_text(encoding="utf-8", errors="surrogateescape"))
+        asked = [METHODS[name] for name in chosen(options.methods, STUDIES[options.study], config.normalisation)]
+        parts = [part for one in asked for part in parts_of(dataclasses.replace(config, learner=one.learner))]
+        parts += [RULE_OF[one.rule] for one in asked if one.rule in RULE_OF]
+        print(f"Please cite what it stands on:\n\n{mf.citation(*parts)}")
+        return f"Wrote {options.workdir}/report.json, report.md and table.md."
+
+    return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=STUDY, presets=PRESETS)

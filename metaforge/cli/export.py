@@ -1,0 +1,42 @@
+"""Writes the detector of a finished training run to a folder of its own, as it was trained.
+
+    metaforge export --run=runs/daml --out=detector
+
+The folder holds what screening (`experiments.predict --model`) and adapting (`experiments.adapt --run`) need, and is
+what to pass on: parameters, without checkpoints, optimizer and log; source images only where they normalise what is
+scored; of a network that stands on a file of weights, what that file does not hold.
+"""
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import NoReturn
+
+from metaforge.commands import launch, python, setting, start
+from metaforge.screening import from_run, save_detector
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """From where, to where."""
+
+    run: str = setting(..., "A finished training run.", place="read")
+    out: str = setting(..., "Folder for the detector; must not exist yet.", place="folder")
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+
+    def body(options: Options) -> str:
+        save_detector(options.out, from_run.detector(from_run.load_run(options.run)))
+        size = sum(file.stat().st_size for file in Path(options.out).rglob("*") if file.is_file())
+        screen = f"{python()} -m experiments.predict {shlex.quote(f'--model={options.out}')} --images=PATH"
+        print(f"To screen images with it:\n  {screen}\n")
+        return f"Wrote {options.out}: {size / 2**20:.1f} MiB."
+
+    return launch(argv, body, doc=__doc__ or "", options=Options())
+
+
+def command() -> NoReturn:
+    """The command as a program."""
+    start(main)

@@ -1,0 +1,33 @@
+"""The console script: `metaforge COMMAND --flags` is the module of that name beside this one."""
+
+import importlib
+import sys
+
+COMMANDS = {
+    "train": "meta-train a detector over forgery domains",
+    "adapt": "adapt a detector to a new kind of forgery by a few labelled images",
+    "predict": "screen images with a detector",
+    "export": "write the detector of a run to a folder of its own",
+    "forge": "make a folder of forged and real images, to rehearse with",
+    "prepare": "turn a data set of the field into a prepared folder",
+}
+"""What each command does, in the order in which one meets them."""
+
+
+def main() -> None:
+    """Runs a command, or says which there are."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("-h", "--help", "help"):
+        width = max(map(len, COMMANDS))
+        lines = [f"  {command:{width}}  {does}" for command, does in COMMANDS.items()]
+        print("\n".join(["metaforge COMMAND --flags", "", *lines, "", "metaforge COMMAND --help lists its flags."]))
+        sys.exit(0)
+    if name not in COMMANDS:
+        print(f"metaforge: no command '{name}'; there are {', '.join(COMMANDS)}.", file=sys.stderr)
+        sys.exit(2)
+    sys.argv[1:2] = []
+    importlib.import_module(f"metaforge.cli.{name}").command()
+
+
+if __name__ == "__main__":
+    main()

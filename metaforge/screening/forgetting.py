@@ -1,0 +1,78 @@
+"""What a detector still knows of the kinds of forgery that it was trained on, after it was adapted to another one."""
+
+from pathlib import Path
+from typing import Any
+
+from experiments.protocol.material import clusters
+from metaforge.data.domains import TestSplit
+from metaforge.data.records import Records
+from metaforge.errors import InputError
+from metaforge.evaluation.intervals import bootstrap, paired_difference
+from metaforge.runs import read_json
+from metaforge.screening import Detector, from_run
+from metaforge.training import build, checks
+from metaforge.training.config import Config
+
+ALL = "all together"
+
+
+def sources(config: Config, directory: str | Path) -> Records:
+    """The source-validation images of a run, made or read again.
+
+    Raises:
+        InputError: when they, or those that it was trained on, are no longer what they were: people who were trained on
+            could be among them; when a source domain shows one person alone.
+    """
+    train, validation = checks.images(config)
+    known = Path(directory) / "data.json"
+    if not known.exists() or read_json(known).get("sha256") != build.identity_of(config, train, validation):
+        raise InputError(
+            f"--remembers: the images that the run in '{directory}' was trained on are not there as they were. Restore "
+            "them, or leave it out."
+        )
+    whose = clusters(TestSplit(validation))
+    for domain, rows in validation.by_domain().items():
+        if len(set(whose[rows].tolist())) < 2:
+            raise InputError(
+                f"--remembers: the validation images of '{domain}' show one person or video, and intervals need two. "
+                "Leave it out."
+            )
+    return validation
+
+
+def remembered(trained: from_run.Trained, adapted: Detector, records: Records) -> dict[str, dict[str, Any]]:
+    """AUC on images of the source domains, of people that a run was not trained on: before adapting, and after.
+
+    Args:
+        trained: the run.
+        adapted: its detector, adapted to something else.
+        records: the images, of `sources`.
+
+    Returns:
+        By source domain, and for `ALL` of them in one pool: `before`, `after` and `lost` (before minus after, on the
+        same resamples of people, or of videos where people are unknown), each with `value`, `low` and `high`.
+    """
+    pool = TestSplit(records)
+    before, after = (from_run.scores(trained, one, pool)[None, None] for one in (from_run.detector(trained), adapted))
+    found, whose = {}, clusters(pool)
+    for name, rows in {**records.by_domain(), ALL: slice(None)}.items():
+        labels, people = records.label[rows], whose[rows]
+        sides = {"before": before[..., rows], "after": after[..., rows]}
+        found[name] = {
+            state: interval["auc"]._asdict()
+            for state, interval in bootstrap(labels, sides, people, metric=("auc",), resample_seeds=False).items()
+        }
+        lost = paired_difference(labels, sides["before"], sides["after"], people, metric="auc", resample_seeds=False)
+        found[name]["lost"] = lost._asdict()
+    return found
+
+
+def markdown(found: dict[str, dict[str, Any]]) -> str:
+    """The table for people."""
+    show = lambda i: f"{i['value']:.3f} [{i['low']:.3f}, {i['high']:.3f}]"
+    lines = ["| trained on | AUC before adapting | after | lost |", "|---|---|---|---|"]
+    for name, row in found.items():
+        lost = row["lost"]
+        change = f"{lost['value']:+.3f} [{lost['low']:+.3f}, {lost['high']:+.3f}]"
+        lines.append(f"| {name} | {show(row['before'])} | {show(row['after'])} | {change} |")
+    return "\n".join(lines)

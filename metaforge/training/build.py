@@ -1,0 +1,220 @@
+"""From a `Config` to what a run needs: records, model, learner."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import metaforge as mf
+from metaforge.data import prepared
+from metaforge.data.domains import SourceSplit, TestSplit
+from metaforge.data.faces import FaceSet, load_faces, split_people
+from metaforge.data.records import COLUMNS, Records, concatenate
+from metaforge.errors import InputError
+from metaforge.forgeries import ACQUISITIONS, FORGERIES, Face, synthesise
+from metaforge.progress import progress
+from metaforge.runs import fingerprint
+from metaforge.training import backbone_choice, kept_features, learner_choice, trainable
+from metaforge.training.config import Config
+from metaforge.types import LossFn, Objective, Params
+
+CONTEXT_ROWS = 64
+"""Source images whose statistics normalise images of a domain from which nothing is known yet."""
+
+
+def methods(config: Config) -> tuple[list[str], list[str]]:
+    """The source and the held-out forgery methods."""
+    known = (
+        prepared.methods(config.data, size=config.image_size, frames=config.frames) if config.data else tuple(FORGERIES)
+    )
+    if config.data and not known:
+        raise InputError(f"data: '{config.data}' has no fake in its split 'train'. Prepare it anew, or name another.")
+    held = named("config.holdout", config.holdout, known)
+    source = (
+        [name for name in known if name not in held]
+        if config.methods == "all"
+        else named("config.methods", config.methods, known)
+    )
+    both = sorted({*source} & {*held})
+    if both:
+        raise InputError(
+            f"--config.holdout: {', '.join(both)} also in --config.methods. A held-out method is never trained on."
+        )
+    if not source:
+        raise InputError("--config.methods: no source method is left. Hold out fewer.")
+    return source, held
+
+
+def records(config: Config, *, split: SourceSplit, held_out: bool = False, quiet: bool = True) -> Records:
+    """The forged and real images of one split of people: of the source methods, or of the held-out ones."""
+    names = methods(config)[int(held_out)]
+    if config.data:
+        return prepared.records(
+            config.data, split=split, methods=tuple(names), size=config.image_size, frames=config.frames,
+            memory_gb=config.memory_gb,
+        )  # fmt: skip
+    return forged(config, names, split, quiet=quiet)
+
+
+def test_split(config: Config, *, seen: Callable[[Records], Records] = lambda records: records) -> TestSplit:  # noqa: PT028
+    """The held-out methods' images of test people: to be judged on, not learned from; `seen` is what a model sees."""
+    return TestSplit(seen(forged(config, methods(config)[1], "test")))
+
+
+def forged(config: Config, names: Sequence[str], people: str, *, quiet: bool = True) -> Records:
+    """Forgeries of some methods of the people of a split, and the real images beside them."""
+    acquisitions = tuple(treatments(config))
+    key = dataclasses.astuple(_data_fields(config))
+    return concatenate([_domain(key, name, acquisitions, people, quiet) for name in names])
+
+
+def treatments(config: Config) -> list[str]:
+    """How forged images are treated, each way a domain of every method; prepared images are taken as they are."""
+    found = named("config.acquisitions", config.acquisitions, ACQUISITIONS)
+    if not found:
+        raise InputError(f"--config.acquisitions={config.acquisitions}: names none; known: {', '.join(ACQUISITIONS)}.")
+    return found
+
+
+def domain_count(config: Config) -> int:
+    """How many domains a run learns from: those that its episodes can carry."""
+    return len(methods(config)[0]) * (1 if config.data else len(treatments(config)))
+
+
+def identity_of(config: Config, *pools: Records) -> str:
+    """What a run remembers its images by: SHA-256 of their pixels; of prepared data, of names, columns and contents."""
+    if not config.data:
+        return fingerprint([(records.image, records.label, records.domain) for records in pools])
+    contents = [
+        np.array(prepared.opened(path, size=config.image_size, frames=config.frames).contents)
+        for path in prepared.folders(config.data).values()
+    ]
+    # What draws episodes: another identity in the manifest is another run.
+    names = (*COLUMNS, "label", "frame")
+    # What a run calls a method is no part of what is known of an image.
+    plain = [dataclasses.replace(r, method=prepared.in_manifest(config.data, r)) for r in pools]
+    return fingerprint([contents, [[prepared.paths(r), *(getattr(r, name) for name in names)] for r in plain]])
+
+
+def faces(config: Config) -> FaceSet:
+    """The real faces, once per process."""
+    return _faces(config.faces, config.image_size, config.identity, config.landmarks)
+
+
+def split(config: Config) -> dict[str, list[Face]]:
+    """The faces of each split; nobody is in two."""
+    return split_people(faces(config).faces, seed=config.split_seed)
+
+
+def model(config: Config, *, frozen: Params | None = None) -> mf.Backbone:
+    """The backbone of a run: where features are kept, one that takes these in place of images.
+
+    Args:
+        config: the run's.
+
+    Other Arguments:
+        frozen: the part of the parameters that the run does not move, as `trainable.part` has it; the backbone then
+            takes the moving part alone. `None` for one that takes all that it looks at.
+    """
+    made = kept_features.cut_of(config).tail if config.keeps else backbone_choice.backbone(config)
+    return made if frozen is None else trainable.attached(made, frozen)
+
+
+def objective(config: Config) -> Objective:
+    """Cross-entropy of the backbone's logits, or FakeRadar's tri-training of logits and embeddings."""
+    return mf.objectives.fakeradar() if config.objective == "fakeradar" else mf.objectives.cross_entropy()
+
+
+def loss_fn(config: Config, *, frozen: Params | None = None) -> LossFn:
+    """The objective of the backbone's outputs; `frozen` as in `model`."""
+    backbone = model(config, frozen=frozen)
+    return mf.objectives.loss_fn(backbone.apply, objective(config), head=backbone.head)
+
+
+def init_params(config: Config) -> Params:
+    """The initial parameters that a run moves: the same for every learner of a seed."""
+    return trainable.part(config, all_params(config))[0]
+
+
+def all_params(config: Config) -> Params:
+    """The initial parameters, frozen ones too."""
+    init, images = backbone_choice.backbone(config).init, jnp.zeros((2, config.image_size, config.image_size, 3))
+    # Compiled, a file's arrays would become part of the program.
+    return (init if config.weights else jax.jit(init))(jax.random.key(config.seed), images)
+
+
+def learning_rate(config: Config) -> Callable | float:
+    """The outer rate: a constant, or divided on the paper's schedule."""
+    every = config.decay_epochs * config.epoch_iterations
+    return (
+        optax.exponential_decay(config.outer_lr, every, config.outer_decay, staircase=True)
+        if every
+        else config.outer_lr
+    )
+
+
+def learner(config: Config, *, frozen: Params | None = None) -> mf.MetaLearner:
+    """The learner of a run, by name; `frozen` as in `model`."""
+    # Reading prepared data only to count is for the one learner that asks.
+    domains = domain_count(config) if config.learner == "group_dro" else 0
+    given = (loss_fn(config, frozen=frozen), model(config, frozen=frozen))
+    parts = (*given, objective(config), learning_rate(config))
+    return learner_choice.learner(config, *parts, domains=domains)
+
+
+def source_context(config: Config, pool: Records) -> np.ndarray:
+    """A fixed, class-balanced draw of source images, uint8 `(CONTEXT_ROWS, size, size, 3)`."""
+    rng = np.random.default_rng(np.random.SeedSequence([config.seed, 64]))
+    rows = [rng.choice(pool.rows(label=label), CONTEXT_ROWS // 2, replace=True) for label in (mf.REAL, mf.FAKE)]
+    return np.asarray(pool.image[np.concatenate(rows)])
+
+
+def named(flag: str, text: str, known) -> list[str]:
+    """The names in a flag's comma-separated text.
+
+    Raises:
+        InputError: for an unknown one, or one that is named twice.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise InputError(f"--{flag}: unknown '{name}'; known: {', '.join(known)}.")
+    if len(set(names)) < len(names):
+        raise InputError(f"--{flag}={text}: names one twice. Name each once.")
+    return names
+
+
+_DATA = ("faces", "identity", "landmarks", "variants", "split_seed", "image_size")
+
+
+def _data_fields(config: Config) -> Config:
+    """The configuration with everything at its default that does not touch the images, to key the cache."""
+    return Config(**{name: getattr(config, name) for name in _DATA})
+
+
+@functools.lru_cache(maxsize=4)
+def _faces(source: str, size: int, identity: str, landmarks: str) -> FaceSet:
+    return load_faces(source, size=size, identity=identity, landmarks=landmarks)
+
+
+@functools.lru_cache(maxsize=64)
+def _domain(key: tuple, name: str, acquisitions: tuple[str, ...], part: str, quiet: bool) -> Records:
+    config = Config(*key)
+    people = split(config)
+    count = len(people[part]) * config.variants * len(acquisitions)
+    with progress(f"forging {name} ({part})", count, unit="pair", quiet=quiet) as bar:
+        return synthesise(
+            people[part],
+            methods=(name,),
+            acquisitions=acquisitions,
+            variants=config.variants,
+            seed=config.split_seed,
+            split=part,
+            # What a method learns of faces, it learns of training faces.
+            fit_faces=people["train"],
+            progress=bar.update,
+        )

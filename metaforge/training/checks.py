@@ -1,0 +1,110 @@
+"""What is held against a run before it writes anything: a directory belongs to what it was begun with."""
+
+from metaforge.backbones import choice
+from metaforge.core.devices import is_writer, spread
+from metaforge.data.episodes import EpisodeSampler
+from metaforge.data.records import Records, check_splits_are_disjoint, concatenate
+from metaforge.errors import InputError
+from metaforge.runs import Run, read_json, write_json
+from metaforge.training import build, frozen_params, meta_test
+from metaforge.training.config import Config
+from metaforge.types import FAKE
+
+
+def check(config: Config, *, quiet: bool = False) -> tuple[Records, Records]:
+    """The images to train and to validate on, after holding all against them that could stop a run. Writes nothing.
+
+    Raises:
+        InputError: for settings that cannot work, images that cannot be used, splits that share a person, or too few
+            people and images for one episode.
+    """
+    check_settings(config)
+    train, validation = images(config, quiet=quiet)
+    check_splits_are_disjoint(concatenate([train, validation]))
+    sampler(config, train)(0)
+    for index in range(config.eval_batches):
+        meta_test.validation_sampler(config, validation)(index)
+    return train, validation
+
+
+def check_settings(config: Config) -> None:
+    """Holds against a run what can be known without its images, but for the number of domains.
+
+    Raises:
+        InputError: for settings, weights or devices that cannot work, or a learner that cannot be had with them.
+    """
+    config.check()
+    frozen_params.check(config)
+    spread(config.devices, tasks=config.tasks)
+    if config.head != "linear" and config.learner in ("protonet", "ridge", "r2d2", "ltw"):
+        raise InputError(f"--config.head={config.head}: {config.learner} is made for a linear head. Leave it out.")
+    if config.tasks < 2 and config.learner in ("mldg", "ltw"):
+        raise InputError(
+            f"--config.tasks={config.tasks}: {config.learner} holds domains out of every meta-batch. Give 2 or more."
+        )
+    try:
+        build.learner(config)
+    except InputError:
+        raise  # it names what is wrong, which may be another setting
+    except ValueError as error:
+        raise InputError(f"--config.learner={config.learner}: {error}") from None
+
+
+def images(config: Config, *, quiet: bool = False) -> tuple[Records, Records]:
+    """The images to train and to validate on."""
+    build.methods(config)
+    train, validation = (build.records(config, split=split, quiet=quiet) for split in ("train", "validation"))
+    return train, validation
+
+
+def sampler(config: Config, train: Records) -> EpisodeSampler:
+    """What draws the episodes of a run."""
+    return EpisodeSampler(
+        train, seed=config.seed, tasks=config.tasks, shots=config.shots, queries=config.queries,
+        fake_share=config.fake_share, lead=lead(config, train),
+    )  # fmt: skip
+
+
+def lead(config: Config, train: Records) -> list[str]:
+    """The domains of the methods that are in every meta-batch: of `--config.lead`, but for the held-out ones.
+
+    Raises:
+        InputError: for a method that is neither trained on nor held out.
+    """
+    methods, domains = train.method[train.label == FAKE], train.domain[train.label == FAKE]
+    found: list[str] = []
+    for name in (part.strip() for part in config.lead.split(",") if part.strip()):
+        ours = sorted(set(domains[methods == name].tolist()))
+        if not ours and name not in build.methods(config)[1]:
+            raise InputError(
+                f"--config.lead={config.lead}: '{name}' is no source method of this run; they are "
+                f"{', '.join(sorted(set(methods.tolist())))}. Name one, or give --config.lead= for none."
+            )
+        found += ours
+    return found
+
+
+def refuse_other_images(config: Config, directory: Run, *pools: Records) -> None:
+    """A run goes on, and a finished one is taken for the answer, only with the images and weights that it began with.
+
+    Args:
+        config: the run's.
+        directory: the run's; `data.json` in it is written where it is not yet there.
+        *pools: the images to train and to validate on.
+
+    Raises:
+        InputError: when they are others, or another person, video or label is said of one; or the weights are.
+    """
+    frozen_params.refuse_other_weights(config, directory.directory)
+    digest = build.identity_of(config, *pools)
+    path = directory.directory / "data.json"
+    if not path.exists():
+        if is_writer():
+            weights = {"weights": choice.fingerprint(config.backbone, config.weights)} if config.weights else {}
+            write_json(path, {"sha256": digest} | weights)
+    elif read_json(path).get("sha256") != digest:
+        where = f"data: '{config.data}'" if config.data else f"faces: '{config.faces}'"
+        raise InputError(
+            f"{where}: the images, or what is said of them, are not those that the run in '{directory.directory}' "
+            "began with. Restore them, or choose another --workdir."
+        )

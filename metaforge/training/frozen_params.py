@@ -1,0 +1,103 @@
+"""The frozen parameters of a run, which no checkpoint holds: from the file of weights, or kept once in `frozen.npz`.
+
+What came from a file is read from it again, and refused if the file is another one. What was drawn at random and never
+moves, such as a frozen neck, is written when the run begins, since other machines would draw other last digits.
+"""
+
+import os
+import zipfile
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from metaforge.backbones import choice
+from metaforge.core.devices import is_writer
+from metaforge.core.param_paths import merge, partition, paths
+from metaforge.errors import InputError
+from metaforge.runs import read_json
+from metaforge.training import backbone_choice, build, kept_features, trainable
+from metaforge.training.config import Config
+from metaforge.types import Params
+
+
+def check(config: Config) -> None:
+    """Holds a configuration's weights and patterns against each other, before anything is written.
+
+    Raises:
+        InputError: for weights that are missing, or patterns that do not fit.
+    """
+    choice.fingerprint(config.backbone, config.weights)
+    if config.backbone != "conv4" or config.trains or config.adapts or config.per_step:
+        trainable.check(config, backbone_choice.shapes(config))
+    if config.keeps:
+        if not config.trains:
+            raise InputError(f"--config.keeps={config.keeps}: everything moves. Say with --config.trains what should.")
+        kept_features.cut_of(config)
+
+
+def of_run(config: Config, directory: Path) -> Params | None:
+    """The frozen parameters of a run in its directory, on the host; `None` for one that moves all.
+
+    Raises:
+        InputError: when the weights are missing or not those that the run began with, or `frozen.npz` is damaged.
+    """
+    if not config.trains:
+        return None
+    refuse_other_weights(config, directory)
+    frozen = jax.device_get(trainable.part(config, build.all_params(config))[1])
+    drawn, given = _drawn(config, frozen)
+    flat = {path: leaf for path, leaf in zip(jax.tree.leaves(paths(drawn)), jax.tree.leaves(drawn), strict=True)}
+    if not flat:
+        return frozen
+    file = directory / "frozen.npz"
+    if not file.exists():
+        if is_writer():
+            _write(file, flat)
+        return frozen
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            found = [archive[path] for path in flat]
+        if [leaf.shape for leaf in found] != [leaf.shape for leaf in flat.values()]:
+            raise ValueError("other shapes")
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"run: '{file}' is damaged ({error}). Restore it, or train anew.") from None
+    return merge(jax.tree.unflatten(jax.tree.structure(drawn), found), given)
+
+
+def refuse_other_weights(config: Config, directory: Path) -> None:
+    """A run goes on, and is adapted, only with the weights that it began with.
+
+    Raises:
+        InputError: when the file is missing, or its bytes are others than `data.json` says.
+    """
+    path = directory / "data.json"
+    if not config.weights or not path.exists():
+        return
+    if read_json(path).get("weights") != choice.fingerprint(config.backbone, config.weights):
+        raise InputError(
+            f"weights: '{config.weights}' is not the file that the run in '{directory}' began with. Restore that one, "
+            "or choose another --workdir."
+        )
+
+
+def _drawn(config: Config, frozen: Params) -> tuple[Params, Params]:
+    """The frozen parameters that were drawn at random, and those of the file."""
+    pattern = choice.from_file(config.backbone, config.weights)
+    nothing = jax.tree.map(lambda leaf: None, frozen)
+    if not pattern:
+        return frozen, nothing
+    try:
+        given, drawn = partition(frozen, pattern)
+    except ValueError:  # a run may move all that came from the file
+        return frozen, nothing
+    return drawn, given
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    with open(temporary, "wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

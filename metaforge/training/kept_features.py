@@ -1,0 +1,101 @@
+"""Features of the part that never moves (`--config.keeps`): made once an image, and given to training for images."""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from metaforge.backbones.cut import Cut, cut
+from metaforge.backbones.store import stored
+from metaforge.data.episodes import Pool, pool
+from metaforge.data.records import Records
+from metaforge.errors import InputError
+from metaforge.progress import progress
+from metaforge.runs import fingerprint
+from metaforge.training import backbone_choice, trainable
+from metaforge.training.config import Config
+from metaforge.types import Params
+
+BATCH = 32
+"""Images that the trunk sees at a time; of all batches one program."""
+
+
+def cut_of(config: Config) -> Cut:
+    """Where a run's backbone is cut: as late as what it moves allows.
+
+    Raises:
+        InputError: when it has no first part that never moves and sees images one by one.
+    """
+    moving = trainable.part(config, backbone_choice.shapes(config))[0]
+    found = cut(
+        config.backbone,
+        {name for name, part in moving.items() if jax.tree.leaves(part)},
+        normalisation=config.normalisation,
+        num_classes=backbone_choice.classes(config),
+        image_size=config.image_size,
+        neck=config.neck,
+        head=config.head,
+        variant=config.variant,
+    )
+    if found is None:
+        raise InputError(
+            f"--config.keeps={config.keeps}: with --config.backbone={config.backbone}, trains={config.trains} and "
+            f"normalisation={config.normalisation} no first part stays as it is for every image. Leave it out, or let "
+            "less move, such as --config.trains='^(block15|top|head)'."
+        )
+    return found
+
+
+def images(config: Config, records: Records, frozen: Params | None, *, quiet: bool = True) -> Pool:
+    """A table's images for a run to hold on the device: pixels, or what the part that never moves makes of them."""
+    held = pool(records)
+    if not config.keeps or frozen is None:
+        return held
+    found = cut_of(config)
+    # Of other weights, or cut elsewhere, features are others.
+    weights = fingerprint({name: frozen[name] for name in found.keys})
+    folder = Path(config.keeps) / f"{config.backbone}-{found.name}-{weights[:16]}"
+    made = jax.jit(found.trunk)
+
+    def compute(rows: np.ndarray) -> np.ndarray:
+        parts = [rows[at : at + BATCH] for at in range(0, len(rows), BATCH)]
+        filled = [np.concatenate([part, np.repeat(part[-1:], BATCH - len(part), axis=0)]) for part in parts]
+        return np.concatenate([made(frozen, images) for images in filled])[: len(rows)]
+
+    with progress("features", len(held.image), unit="image", quiet=quiet) as bar:
+        try:
+            return held._replace(image=stored(compute, held.image, folder=folder, progress=bar.update))
+        except OSError as error:
+            raise InputError(f"--config.keeps={config.keeps}: cannot write there ({error.strerror}).") from None
+
+
+def seen(config: Config, records: Records, frozen: Params | None) -> Records:
+    """A table of images as a table of what the part that never moves makes of them, in the same order."""
+    if not config.keeps:
+        return records
+    held = images(config, records, frozen)
+    return dataclasses.replace(records, image=held.image[held.index])
+
+
+def check_whole(config: Config) -> None:
+    """Holds that a model of kept features has nothing else that does not move, as a study needs it.
+
+    Raises:
+        InputError: when it has, or the trunk would be another one for every seed.
+    """
+    keys = cut_of(config).keys
+    frozen = trainable.part(config, backbone_choice.shapes(config))[1]
+    left = sorted(name for name, part in (frozen or {}).items() if name not in keys and jax.tree.leaves(part))
+    if left:
+        raise InputError(
+            f"--config.trains={config.trains}: of {', '.join(left)} something would not move. In a study everything "
+            "moves from the cut on, and --methods say what adapts. Name whole parts, such as '^(block15|top|head)'."
+        )
+    if not config.weights:
+        raise InputError("--config.keeps: random weights are others for every seed. Give --config.weights.")
+
+
+def without(config: Config) -> Config:
+    """The same for images themselves."""
+    return dataclasses.replace(config, keeps="")

@@ -1,0 +1,159 @@
+"""Meta-test: adapt to a domain by a few labelled images, by the rule that source validation chose."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import metaforge as mf
+from metaforge.core.param_paths import merge, partition
+from metaforge.data.episodes import EpisodeSampler, Pool, gather, pool
+from metaforge.data.records import Records
+from metaforge.errors import InputError
+from metaforge.evaluation.metrics import auc
+from metaforge.evaluation.tri import forgery_score
+from metaforge.training import build, learner_choice
+from metaforge.training.config import Config
+
+RATES = (0.1, 1.0, 10.0)
+"""Rates that are tried, in units of the inner rate; for Adam in units of 1e-3. The same for every learner."""
+STEPS = (1, 5, 10)
+"""Numbers of steps that are tried. Learners and baseline get the same grid, so the same tuning budget."""
+
+
+def start(config: Config, params):
+    """What adaptation starts from: all meta-parameters where the learner adapts by itself, else the model's."""
+    return params if config.learner in learner_choice.ADAPTS_ITSELF else build.learner(config).model(params)
+
+
+def unadapted(config: Config, params):
+    """A model's parameters, of those that adaptation starts from (`start`)."""
+    return build.learner(config).model(params) if config.learner in learner_choice.ADAPTS_ITSELF else params
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def adapt_params(params, support: mf.Batch, rate, steps, *, config: Config, frozen=None):
+    """A model's parameters, adapted to a support set: by `steps` of the meta-test rule at `rate`, or as it learned to.
+
+    `params` are what `start` gives of a run's; of a run that moves a part, that part, and `frozen` the rest. One
+    program serves every rate and every number of steps.
+    """
+    if config.learner in learner_choice.ADAPTS_ITSELF:
+        return build.learner(config, frozen=frozen).adapt(params, support)[0]
+    rule = {"sgd": optax.sgd, "adam": optax.adam}[config.finetune_optimizer](rate)
+    loss_fn = build.loss_fn(config, frozen=frozen)
+    part, rest = partition(params, learner_choice.moving(config))
+
+    def step(_, carry):
+        part, opt_state = carry
+        grads = jax.grad(lambda part: loss_fn(merge(part, rest), support)[0])(part)
+        updates, opt_state = rule.update(grads, opt_state, part)
+        return optax.apply_updates(part, updates), opt_state
+
+    # A loop of a length that is known only when it runs: nobody differentiates through it.
+    adapted, _ = jax.lax.fori_loop(0, steps, step, (part, rule.init(part)))
+    return merge(adapted, rest)
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def _episode_scores(params, images, labels, support, query, rate, steps, *, config: Config, frozen=None):
+    """Scores of each task's query set after adaptation, and their labels: `(tasks, queries)`."""
+    apply = build.model(config, frozen=frozen).apply
+
+    def one(episode):
+        adapted = adapt_params(params, episode.support, rate, steps, config=config, frozen=frozen)
+        logits = apply(adapted, episode.query.inputs, context=episode.support.inputs).logits
+        return forgery_score(logits)
+
+    episodes = gather(images, labels, support, query)
+    return jax.lax.map(one, episodes), episodes.query.targets
+
+
+def choose_rule(config: Config, params, records: Records, *, held: Pool | None = None, frozen=None) -> dict:
+    """The rate and the number of steps with the highest mean AUC over source-validation episodes.
+
+    What the configuration fixes is not chosen. Ties go to the smaller step, and a rule that diverges counts as 0.
+    `frozen` is as in `adapt_params`, and `held` what the run sees of the images, if not they themselves.
+
+    Returns:
+        `{"optimizer", "rate", "steps", "validation_auc", "tried"}`, JSON-able.
+
+    Raises:
+        InputError: when all of them diverge.
+    """
+    itself = config.learner in learner_choice.ADAPTS_ITSELF
+    unit = config.inner_lr if config.finetune_optimizer == "sgd" else 1e-3
+    rates = (0.0,) if itself else (config.finetune_lr,) if config.finetune_lr else tuple(unit * rate for rate in RATES)
+    counts = (config.inner_steps,) if itself else (config.finetune_steps,) if config.finetune_steps else STEPS
+    sampler, held = validation_sampler(config, records), held or pool(records)
+    images, labels = jax.device_put((held.image, held.label))
+    params, tried = start(config, params), []
+    for steps in counts:
+        for rate in rates:
+            values = []
+            for index in range(config.eval_batches):
+                rows = sampler(index)
+                arrays = (jnp.asarray(held.index[rows.support]), jnp.asarray(held.index[rows.query]))
+                scores, targets = _episode_scores(
+                    params, images, labels, *arrays, rate, steps, config=rule_key(config), frozen=frozen
+                )
+                values += [_auc(t, s) for t, s in zip(np.asarray(targets), np.asarray(scores), strict=True)]
+            tried.append({"rate": rate, "steps": steps, "auc": float(np.mean(values))})
+    if not any(row["auc"] > 0 for row in tried):
+        raise InputError("adaptation: every rate and number of steps diverged. Lower --config.inner_lr.")
+    best = max(tried, key=lambda row: (round(row["auc"], 6), -row["steps"], -row["rate"]))
+    return {
+        "optimizer": config.learner if itself else config.finetune_optimizer,
+        "rate": best["rate"],
+        "steps": best["steps"],
+        "validation_auc": best["auc"],
+        "tried": tried,
+    }
+
+
+def rate_at(rule: dict, steps: int) -> tuple[float, bool]:
+    """The rate of a rule at a number of steps, 0 for its own, and whether it was chosen at that number.
+
+    A rate that suits one step may diverge in twenty: of the rates that source validation tried with so many steps it
+    is the best one. Where that number was not tried, all that is known is the rule's own.
+    """
+    if not steps or steps == rule["steps"]:
+        return rule["rate"], True
+    tried = [row for row in rule.get("tried", ()) if row["steps"] == steps and row["auc"] > 0]
+    if not tried:
+        return rule["rate"], False
+    return max(tried, key=lambda row: (round(row["auc"], 6), -row["rate"]))["rate"], True
+
+
+def _auc(targets: np.ndarray, scores: np.ndarray) -> float:
+    """The AUC of an episode, or 0, the worst there is, where adapting diverged: that rule is not the one to take."""
+    return float(auc(targets, scores)) if np.isfinite(scores).all() else 0.0
+
+
+def validation_sampler(config: Config, records: Records) -> EpisodeSampler:
+    """The episodes of source validation: the same for every learner of a seed."""
+    return EpisodeSampler(
+        records, seed=1_000_000 + config.seed, tasks=config.tasks, shots=config.shots, queries=config.queries
+    )
+
+
+def support_rows(labels: np.ndarray, *, shots: int, seed: int, draw: int) -> np.ndarray:
+    """Row numbers of one class-balanced support set, real ones first."""
+    rng = np.random.default_rng(np.random.SeedSequence([seed, draw]))
+    return np.concatenate([rng.choice(np.flatnonzero(labels == c), shots, replace=False) for c in (mf.REAL, mf.FAKE)])
+
+
+def rule_key(config: Config) -> Config:
+    """Only what changes the compiled program, so that runs that differ in the rest share it."""
+    kept = ["width", "normalisation", "convolution", "precision", "finetune_optimizer", "objective", "neck", "head"]
+    if config.backbone != "conv4":
+        kept += ["backbone", "variant", "image_size", "trains", "keeps"]
+    if config.learner in learner_choice.ADAPTS_ITSELF:
+        kept += ["inner_lr", "inner_steps", "rates", "per_step", "temperature", "l2"]
+    elif config.learner != "anil":
+        kept += ["adapts"]
+    shared = "erm" if config.learner not in ("anil", *learner_choice.ADAPTS_ITSELF) else config.learner
+    return dataclasses.replace(Config(learner=shared), **{name: getattr(config, name) for name in kept})

@@ -1,0 +1,69 @@
+"""What outer steps move (`--config.trains`), and the rest: frozen, it is given to every program beside that.
+
+A learner sees the moving part alone, so that no gradient of the rest is computed, no optimizer keeps a state for it,
+and no checkpoint holds it.
+"""
+
+import jax
+import jax.numpy as jnp
+
+import metaforge as mf
+from metaforge.core.param_paths import attach, merge, partition
+from metaforge.errors import InputError
+from metaforge.training.config import Config
+from metaforge.types import Params
+
+_OWN_HEAD = ("anil", "protonet", "ridge", "r2d2")
+
+
+def part(config: Config, params: Params) -> tuple[Params, Params | None]:
+    """What a run moves of all parameters, and what it does not; `None` for a run that moves all.
+
+    Raises:
+        InputError: for a pattern that no path has.
+    """
+    if not config.trains:
+        return params, None
+    try:
+        return partition(params, config.trains)
+    except ValueError as error:
+        raise InputError(f"--config.trains: {error}") from None
+
+
+def whole(params: Params, frozen: Params | None) -> Params:
+    """All parameters again."""
+    return params if frozen is None else merge(params, frozen)
+
+
+def attached(backbone: mf.Backbone, frozen: Params) -> mf.Backbone:
+    """A backbone that takes the moving part alone."""
+    head = backbone.head
+
+    def of_moving(params, embeddings):
+        assert head is not None
+        return head(merge(params, frozen), embeddings)
+
+    return backbone._replace(apply=attach(backbone.apply, frozen), head=head and of_moving)
+
+
+def check(config: Config, params: Params) -> None:
+    """Holds the patterns of a configuration against the parameters' paths; `params` may be shapes.
+
+    Raises:
+        InputError: for a pattern that no path has, inner steps or a learner that move what outer steps may not, and a
+            tower of 16 bits that would be trained.
+    """
+    moving, frozen = part(config, params)
+    if config.learner in _OWN_HEAD and len(jax.tree.leaves(moving.get("head"))) < len(jax.tree.leaves(params["head"])):
+        raise InputError(f"--config.trains={config.trains}: {config.learner} makes its own head. Let 'head' move too.")
+    for name in ("adapts", "per_step"):
+        if pattern := getattr(config, name):
+            try:
+                partition(moving, pattern)
+            except ValueError as error:
+                among = " among those that --config.trains moves" if frozen is not None else ""
+                raise InputError(f"--config.{name}{among}: {error}") from None
+    if config.precision == "bfloat16" and config.backbone == "clip":
+        tower = jax.tree.leaves(moving.get("vision"))
+        if any(leaf.dtype == jnp.bfloat16 for leaf in tower):
+            raise InputError("--config.precision=bfloat16: clip's tower must not move then. Give --config.trains=head.")
