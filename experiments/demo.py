@@ -16,7 +16,7 @@ import numpy as np
 
 import metaforge as mf
 from metaforge.bounds import check_bounds
-from metaforge.commands import flags_of, launch, python, setting, start
+from metaforge.commands import flags_of, launch, program, python, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval, bootstrap, paired_difference
 from metaforge.forgeries import FORGERIES
@@ -197,11 +197,9 @@ def main(argv: list[str]) -> int:
         run_of = lambda flag, learner: shlex.quote(f"--{flag}={workdir}/{learner}-seed0")
         print("Next:")
         print(f"  {python()} -m experiments.show_domains --out=domains.png         # what the forgeries look like")
-        print(f"  {python()} -m experiments.adapt {run_of('run', 'daml')} {run_of('baseline', 'erm')} \\")
+        print(f"  {program()} adapt {run_of('run', 'daml')} {run_of('baseline', 'erm')} \\")
         print("      --target=FOLDER --shots=5 --out=adapted                  # adapt to FOLDER/real and FOLDER/fake")
-        print(
-            f"  {python()} -m experiments.train --workdir=runs/mine --config.faces=FOLDER   # train on your own faces\n"
-        )
+        print(f"  {program()} train --workdir=runs/mine --config.faces=FOLDER   # train on your own faces\n")
         curves = f"{last}/loss_curves.png, {last}/validation_curves.png"
         return f"Wrote {workdir}/report.json, {workdir}/report.md, {curves}."
 

@@ -209,6 +209,12 @@ def python() -> str:
     return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
+def program() -> str:
+    """How a person at this prompt calls the console script `metaforge`."""
+    called = python()
+    return "metaforge" if called == "python" else f"{called} -m metaforge.cli"
+
+
 class _HelpShownError(Exception):
     pass
 

@@ -5,7 +5,7 @@ a quadratic. Labels are `REAL` = 0, `FAKE` = 1 and, for FakeRadar, `OUTLIER` = 2
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 from jaxtyping import Array, Float
@@ -18,6 +18,10 @@ Params = Any
 
 Metrics = dict[str, Any]
 """Named scalars that a loss reports beside its value."""
+
+Convolution = Literal["auto", "lax", "patches", "winograd"]
+"""How to convolve: "lax" is XLA's own, "patches" one matrix product, "winograd" sixteen smaller ones; "auto" takes
+winograd on a CPU and lax elsewhere."""
 
 PRNGKey = jax.Array
 """A typed key, as `jax.random.key` makes it."""

@@ -12,43 +12,28 @@ import pytest
 import metaforge as mf
 
 ROOT = Path(__file__).parent.parent
-VOCABULARY = {"types", "errors"}
-HOST = VOCABULARY | {"data", "forgeries", "captions"}
-MEASURES = {"losses", "outliers", "weighting", "inner", "backbones", "evaluation"}
-LOOPS = {"learners", "objectives", "execution"}
 
-# A part of metaforge, and the parts it may import besides itself.
-ARROWS = {
-    "types": {"errors"},
-    "errors": set(),
-    "alone": {"errors"},
-    "weighting": VOCABULARY,
-    "averaging": VOCABULARY,
-    "mixed": VOCABULARY,
-    "devices": VOCABULARY,
-    "inner": VOCABULARY | {"mixed"},
-    "paths": VOCABULARY,
-    "losses": VOCABULARY,
-    "outliers": VOCABULARY,
-    "backbones": VOCABULARY | {"paths"},
-    "evaluation": VOCABULARY,
-    "execution": VOCABULARY | {"weighting", "inner", "devices"},
-    "processor": set(),
-    "tuning": VOCABULARY | {"execution", "backbones", "processor", "whole"},
-    "objectives": VOCABULARY | {"losses", "outliers"},
-    "learners": VOCABULARY | {"weighting", "inner", "execution", "paths"},
-    "adaptation": VOCABULARY | {"inner", "paths"},
-    "data": HOST,
-    "forgeries": HOST,
-    "captions": HOST,
-    "citations": {"data"},
-    "bounds": {"errors"},
-    "places": {"errors"},
-    "whole": {"errors", "alone"},
-    "output": set(),
-    "commands": {"errors", "bounds", "places", "processor", "output"},
-    "runs": VOCABULARY | MEASURES | LOOPS | {"devices", "alone", "places"},
-    "screening": HOST | MEASURES | LOOPS | {"runs", "paths", "whole"},
+# The floors of metaforge, the lowest first: a part imports from lower floors, and from no other.
+FLOORS = (
+    {"errors", "output", "processor", "progress", "provenance"},
+    {"types", "alone", "bounds", "places", "workers"},
+    {"whole", "commands"},
+    {"core"},
+    {"runs", "losses", "outliers", "backbones", "evaluation"},
+    # A record is what forgeries make, and forging needs faces: these two know each other.
+    {"data", "forgeries"},
+    {"objectives", "learners", "adaptation", "citations"},
+    {"training"},
+    {"screening"},
+    {"cli"},
+)
+TOGETHER = [{"data", "forgeries"}]
+# The models that objectives and learners are tried on come as arguments, and neither knows how a run is set up.
+NEVER = {
+    "learners": {"backbones", "data", "losses", "objectives", "outliers", "runs", "commands"},
+    "objectives": {"backbones", "data", "runs", "commands"},
+    "adaptation": {"backbones", "data", "runs", "commands"},
+    "backbones": {"losses", "commands"},
 }
 
 
@@ -85,13 +70,32 @@ def part_of(path):
 @pytest.mark.parametrize("path", SOURCES, ids=NAMES)
 def test_imports_follow_the_arrows(path):
     part = part_of(path)
-    assert part in ARROWS, f"metaforge.{part} is new: give it its place in ARROWS"
+    floor = [place for place, parts in enumerate(FLOORS) if part in parts]
+    assert floor, f"metaforge.{part} is new: give it its place in FLOORS"
+    beside = [group for group in TOGETHER if part in group]
+    allowed = {part}.union(*FLOORS[: floor[0]], *beside) - NEVER.get(part, set())
     for name in imported(path):
         top, *rest = name.split(".")
         assert top not in {"experiments", "paper_figures", "datasets", "tests"}, f"{path} imports {name}"
         assert name != "metaforge.data.builders", f"{path} imports TFDS through {name}"
-        if top == "metaforge":
-            assert {*rest[:1]} <= ARROWS[part] | {part}, f"metaforge.{part} may not import {name}"
+        # Names of metaforge itself, such as `metaforge.Batch`, are no part of it.
+        if top == "metaforge" and {*rest[:1]} <= set().union(*FLOORS):
+            assert {*rest[:1]} <= allowed, f"metaforge.{part} may not import {name}"
+
+
+EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=[str(path.relative_to(ROOT)) for path in EXPERIMENTS])
+def test_no_experiment_imports_another(path):
+    own = path.relative_to(ROOT / "experiments").parts[0]
+    for name in imported(path):
+        top, *rest = name.split(".")
+        assert top != "experiments" or rest[:1] == [own], f"{path} imports {name}"
+
+
+def test_experiments_have_no_hidden_helpers():
+    assert not [path for path in EXPERIMENTS if path.name.startswith("_") and not path.name.startswith("__")]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=NAMES)

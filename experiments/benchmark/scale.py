@@ -1,6 +1,6 @@
 """What a table of a million images costs: to read, to draw episodes from, in memory.
 
-    python -m experiments.scale --out=scale.json
+    python -m experiments.benchmark.scale --out=scale.json
 
 Writes a manifest of made-up rows (five methods and their real videos, 32 frames each, no image), reads it in a process
 of its own, and times the sampler over it. Episodes must cost the same whatever the number of records.
@@ -91,7 +91,10 @@ def run(options: Options) -> dict[str, Any]:
     if not all(map(bounds.holds, counts)):
         raise InputError(f"--records={options.records}: give whole numbers, {bounds}.")
     refuse_used(options.out)
-    report = {"command": f"python -m experiments.scale --records={options.records}", "provenance": provenance()}
+    report = {
+        "command": f"python -m experiments.benchmark.scale --records={options.records}",
+        "provenance": provenance(),
+    }
     report["rows"] = []
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:

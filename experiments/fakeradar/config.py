@@ -57,7 +57,7 @@ class Config:
             raise InputError(f"--config.batch={self.batch}: give an even number, for real and fake.")
 
     def images(self, *, holdout: str) -> train_config.Config:
-        """The settings of `experiments.train` by which the same images are made."""
+        """The settings of `metaforge train` by which the same images are made."""
         return train_config.Config(
             faces=self.faces, identity=self.identity, landmarks=self.landmarks, methods=self.methods, holdout=holdout,
             acquisitions=self.acquisitions, variants=self.variants, split_seed=self.split_seed,

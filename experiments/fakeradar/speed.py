@@ -1,6 +1,6 @@
 """What tri-training costs: a step beside the binary step, in the same rounds, and a refresh of clusters and outliers.
 
-    python -m experiments.tri_speed --out=tri_speed.json
+    python -m experiments.fakeradar.speed --out=tri_speed.json
 
 Steps are on noise, with Conv4 (64 filters, a neck of 32) and on frozen features (1,280 numbers an image). The refresh
 looks at 3,600 features of 768 numbers, five classes, 32 slots.
@@ -124,7 +124,7 @@ def run(options: Options) -> dict:
     check_bounds(options)
     refuse_used(options.out)
     report = {
-        "command": f"python -m experiments.tri_speed --size={options.size} --rounds={options.rounds}",
+        "command": f"python -m experiments.fakeradar.speed --size={options.size} --rounds={options.rounds}",
         "provenance": provenance(),
         "steps": steps(options),
         "refresh": {mode: refresh(mode) for mode in (("safe", "literal") if options.literal else ("safe",))},

@@ -17,7 +17,7 @@ has strided convolutions and a mean over the last 2 by 2 positions; images in [-
 normalisation, which that has not, and shifts that adapt too; Flax's initial weights (LeCun normal), also of the head,
 whose standard deviation is 1 there.
 
-**Settings** are those of the released code (`experiments/_omniglot_recipes.py`). MAML's inner rate, 0.4 at 5 ways and
+**Settings** are those of the released code (`experiments/omniglot/recipes.py`). MAML's inner rate, 0.4 at 5 ways and
 0.1 at 20, is of a loss that is summed over the classes: of the mean it is 2.0 in both. Exact second order; 1 inner step
 in training and 3 at test for 5 ways, 5 and 5 for 20; 32 and 16 tasks; as many queries as shots, in training and at
 test. FOMAML and ANIL take MAML's settings. Reptile's are those of its README, with Adam fresh for each task, and whole

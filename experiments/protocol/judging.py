@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.protocol.material import Material, clusters
-from metaforge.data.domains import TestSplit
+from experiments.protocol.material import Material
+from metaforge.data.domains import TestSplit, clusters
 from metaforge.evaluation.intervals import bootstrap, paired_difference, paired_p
 from metaforge.evaluation.metrics import per_method
 from metaforge.evaluation.multiple import holm

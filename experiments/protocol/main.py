@@ -182,7 +182,7 @@ def _folders(options: Options, protocol: Protocol, support: dict[str, str]) -> l
     missing = [name for name in folders if not (Path(options.data_dir) / name / "manifest.csv").exists()]
     if missing:
         raise InputError(
-            f"--data_dir={options.data_dir}: no prepared {', '.join(missing)}. Make each with experiments.prepare "
+            f"--data_dir={options.data_dir}: no prepared {', '.join(missing)}. Make each with metaforge prepare "
             f"--out={options.data_dir}/NAME."
         )
     return folders

@@ -122,11 +122,6 @@ def fakes_of(label: np.ndarray, method: np.ndarray) -> tuple[str, ...]:
     return tuple(sorted(set(method[label == FAKE].tolist())))
 
 
-def clusters(test: TestSplit) -> np.ndarray:
-    """Whose every image is: people, or videos where people are unknown."""
-    return np.where(test.identity == "", test.video, test.identity)
-
-
 def check_compression(provenance: Mapping, domains: Domains) -> None:
     """Holds that a folder is what a table calls it, as far as is known: a column of c40 would be of c23.
 

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.protocol.judging import by_video
-from experiments.protocol.material import clusters
 from metaforge.data import prepared
 from metaforge.data.aside import set_aside
-from metaforge.data.domains import TestSplit
+from metaforge.data.domains import TestSplit, clusters
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.thresholds import fit_threshold

@@ -1,4 +1,4 @@
-"""Trains one model of a study: the loop of `experiments.train` without its choices, on images that all models share."""
+"""Trains one model of a study: the loop of `metaforge train` without its choices, on images that all models share."""
 
 import dataclasses
 import functools

@@ -5,7 +5,6 @@ from metaforge.backbones import clip_model as clip_model
 from metaforge.backbones import cut as cut
 from metaforge.backbones import features as features
 from metaforge.backbones._conv4 import conv4 as conv4
-from metaforge.backbones._convolution import Convolution as Convolution
 from metaforge.backbones._flax import from_flax as from_flax
 from metaforge.backbones._head import Head as Head
 from metaforge.backbones._mlp import mlp as mlp
@@ -15,3 +14,4 @@ from metaforge.backbones.efficientnet import EfficientNetNormalisation as Effici
 from metaforge.backbones.efficientnet import efficientnet_b0 as efficientnet_b0
 from metaforge.backbones.efficientnet import efficientnet_lite0 as efficientnet_lite0
 from metaforge.core import param_paths as param_paths
+from metaforge.types import Convolution as Convolution

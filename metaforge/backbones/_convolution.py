@@ -1,14 +1,8 @@
 """Convolution as patches and one matrix product, which CPUs run well in places where `lax.conv` is slow."""
 
-from typing import Literal
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
-
-Convolution = Literal["auto", "lax", "patches", "winograd"]
-"""How to convolve: "lax" is XLA's own, "patches" one matrix product, "winograd" sixteen smaller ones; "auto" takes
-winograd on a CPU and lax elsewhere."""
 
 
 def patches_conv(

@@ -19,7 +19,7 @@ import numpy as np
 
 import metaforge as mf
 from metaforge.bounds import check_bounds
-from metaforge.commands import launch, python, setting, start
+from metaforge.commands import launch, program, setting, start
 from metaforge.data.copies import each_once
 from metaforge.data.domains import TestSplit
 from metaforge.data.images import ImageFolder, read_folder
@@ -241,7 +241,7 @@ def main(argv: list[str]) -> int:
         print(markdown(report))
         if not any(name.startswith("erm") for name in report["table"]):
             print("Not compared with ERM: the run has none beside it. Name one with --baseline=RUN.")
-        screen = f"{python()} -m experiments.predict {shlex.quote(f'--model={options.out}')} --images=PATH"
+        screen = f"{program()} predict {shlex.quote(f'--model={options.out}')} --images=PATH"
         print(f"To screen images with it:\n  {screen}\n")
         return f"Wrote {options.out}: the detector, report.json and report.md."
 

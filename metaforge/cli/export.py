@@ -2,7 +2,7 @@
 
     metaforge export --run=runs/daml --out=detector
 
-The folder holds what screening (`experiments.predict --model`) and adapting (`experiments.adapt --run`) need, and is
+The folder holds what screening (`metaforge predict --model`) and adapting (`metaforge adapt --run`) need, and is
 what to pass on: parameters, without checkpoints, optimizer and log; source images only where they normalise what is
 scored; of a network that stands on a file of weights, what that file does not hold.
 """
@@ -12,7 +12,7 @@ import shlex
 from pathlib import Path
 from typing import NoReturn
 
-from metaforge.commands import launch, python, setting, start
+from metaforge.commands import launch, program, setting, start
 from metaforge.screening import from_run, save_detector
 
 
@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
     def body(options: Options) -> str:
         save_detector(options.out, from_run.detector(from_run.load_run(options.run)))
         size = sum(file.stat().st_size for file in Path(options.out).rglob("*") if file.is_file())
-        screen = f"{python()} -m experiments.predict {shlex.quote(f'--model={options.out}')} --images=PATH"
+        screen = f"{program()} predict {shlex.quote(f'--model={options.out}')} --images=PATH"
         print(f"To screen images with it:\n  {screen}\n")
         return f"Wrote {options.out}: {size / 2**20:.1f} MiB."
 

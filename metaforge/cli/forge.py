@@ -1,4 +1,4 @@
-"""Writes real and forged images of a forgery method to a folder, as `experiments.adapt --target` takes it.
+"""Writes real and forged images of a forgery method to a folder, as `metaforge adapt --target` takes it.
 
     metaforge forge --out=swaps --methods=swap
     metaforge forge --out=swaps --methods=swap --config.faces=FOLDER --config.image_size=160

@@ -2,7 +2,7 @@
 
     metaforge predict --model=adapted --images=PATH > scores.csv
 
-PATH is an image or a folder; images should be face crops. `--model` is the --out folder of experiments.adapt, or a
+PATH is an image or a folder; images should be face crops. `--model` is the --out folder of metaforge adapt, or a
 finished training run, which then is not adapted. Files that cannot be read are named on standard error.
 """
 
@@ -48,9 +48,7 @@ def load(model: str, *, weights: str = "") -> Detector:
     """A saved detector, or the unadapted detector of a training run."""
     found = runs.read_config(model, missing_ok=True)
     if found is None:
-        raise InputError(
-            f"--model: no config.json in '{model}'. Give the --out of experiments.adapt or a training run."
-        )
+        raise InputError(f"--model: no config.json in '{model}'. Give the --out of metaforge adapt or a training run.")
     if "detector" in found:
         return load_detector(model, weights=weights)
     if weights:

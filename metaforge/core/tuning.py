@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from metaforge.backbones import Convolution
 from metaforge.core.execution import Strategy
 from metaforge.processor import instructions
+from metaforge.types import Convolution
 from metaforge.whole import write_text
 
 

@@ -32,7 +32,7 @@ class PreparedConfig(tfds.core.BuilderConfig):
 
 
 class PreparedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """Reads a folder that `experiments.prepare` wrote; a subclass names its configs, version and instructions.
+    """Reads a folder that `metaforge prepare` wrote; a subclass names its configs, version and instructions.
 
     A record has `image` (uint8 RGB, PNG inside), `label` (real, fake) and the manifest's other columns. Its key is its
     path, so that records are the same bytes in the same order however often they are built.
@@ -79,7 +79,7 @@ def read_rows(root: Path) -> list[dict[str, str]]:
         InputError: when the folder has none, or it is damaged.
     """
     if not (root / NAME).exists():
-        raise InputError(f"manual_dir: no {NAME} in '{root}'. Make it with experiments.prepare --out={root}.")
+        raise InputError(f"manual_dir: no {NAME} in '{root}'. Make it with metaforge prepare --out={root}.")
     found = []
     try:
         with open(root / NAME, newline="", encoding="utf-8-sig") as stream:

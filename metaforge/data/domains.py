@@ -111,7 +111,7 @@ def split(records: Records) -> Splits:
     """Takes a table apart by its column `split`, after holding that no video and no person is in two of them.
 
     Args:
-        records: each with a split; `experiments.prepare --dataset=face_folder` draws splits for a list of files.
+        records: each with a split; `metaforge prepare --dataset=face_folder` draws splits for a list of files.
 
     Raises:
         InputError: when a video or person is in two, a file is in two or has two labels, or a record has no split.
@@ -127,7 +127,7 @@ def split(records: Records) -> Splits:
         file = f", the first '{records.image.paths[lacking[0]]}'" if isinstance(records.image, ImageFiles) else ""
         raise InputError(
             f"split: {len(lacking)} of {len(records)} images are in no split{file}. Write train, validation or test "
-            "into the column 'split', by person; or let experiments.prepare --dataset=face_folder draw them."
+            "into the column 'split', by person; or let metaforge prepare --dataset=face_folder draw them."
         )
     check_splits_are_disjoint(records)
     train, validation, test = (records.where(split=name) for name in ("train", "validation", "test"))
@@ -210,3 +210,8 @@ def spread_frames(records: Records, frames: int) -> Records:
 
 def _spread(rows: list[int], count: int) -> list[int]:
     return [rows[place] for place in np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+
+
+def clusters(test: TestSplit) -> np.ndarray:
+    """Whose every image is: people, or videos where people are unknown."""
+    return np.where(test.identity == "", test.video, test.identity)

@@ -1,4 +1,4 @@
-"""A folder of face crops and the table that says what they are: what `experiments.prepare` writes, and training reads.
+"""A folder of face crops and the table that says what they are: what `metaforge prepare` writes, and training reads.
 
 faces/manifest.csv      a header, and a row for each image; the columns are below
 faces/provenance.json   where the images come from: counts, crop rule, what was dropped, hashes
@@ -118,7 +118,7 @@ def _chunks(path: Path) -> Iterator[dict[str, Any]]:
                 line += len(rows)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(
-            f"manifest: there is no '{path}'. Prepare the data first (experiments.prepare), or give a CSV file."
+            f"manifest: there is no '{path}'. Prepare the data first (metaforge prepare), or give a CSV file."
         ) from error
     except OSError as error:
         raise InputError(f"manifest: '{path}' cannot be opened ({error.strerror}). Check its permissions.") from error

@@ -26,7 +26,7 @@ def folders(data: str) -> dict[str, str]:
     """
     paths = [path.strip() for path in data.split(",") if path.strip()]
     if not paths:
-        raise InputError(f"--config.data={data}: names no folder. Give folders that experiments.prepare wrote.")
+        raise InputError(f"--config.data={data}: names no folder. Give folders that metaforge prepare wrote.")
     named = {Path(path).name: path for path in paths}
     if len(named) < len(paths):
         raise InputError(f"--config.data={data}: two folders of one name. Rename one.")

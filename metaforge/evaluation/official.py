@@ -14,7 +14,7 @@ class Whole(NamedTuple):
 
     Attributes:
         videos: how many there are, by split and by method, of which "real" is one; all together stand under "".
-        settings: what `experiments.prepare` must have been asked for.
+        settings: what `metaforge prepare` must have been asked for.
         defaults: what it takes where it was asked for nothing; `metaforge.data.catalogues` says the same.
         faces: whether it is handed out as faces, so that none need be looked for.
     """
@@ -49,7 +49,7 @@ def prepared_with(provenance: Mapping[str, Any], setting: str) -> str:
     """What prepared data were asked to be, with the data set's default where nothing was asked for.
 
     Args:
-        provenance: what `experiments.prepare` wrote beside the images.
+        provenance: what `metaforge prepare` wrote beside the images.
         setting: "compression", "version" or "subset".
 
     Returns:
@@ -71,12 +71,12 @@ def prepared_with(provenance: Mapping[str, Any], setting: str) -> str:
 def shortcomings(provenance: Mapping[str, Any], *, methods: Sequence[str] = (), compression: str = "") -> list[str]:
     """What keeps prepared data from being the owners' data set, in words; nothing if they are it.
 
-    They are if `experiments.prepare` made them of a data set of `WHOLE`, asked for the version and the compression that
+    They are if `metaforge prepare` made them of a data set of `WHOLE`, asked for the version and the compression that
     the table means, with face crops of a known number of frames, and at least 95 % of the owners' videos are there, of
     the real ones and of each method.
 
     Args:
-        provenance: what `experiments.prepare` wrote beside the images.
+        provenance: what `metaforge prepare` wrote beside the images.
 
     Other Arguments:
         methods: the forgery methods that the table takes; all if empty.
@@ -140,7 +140,7 @@ def unofficial(cells: Sequence[Cell], provenance: Mapping[str, Mapping[str, Any]
 
     Args:
         cells: the table's.
-        provenance: what `experiments.prepare` wrote beside the images, by folder.
+        provenance: what `metaforge prepare` wrote beside the images, by folder.
 
     Returns:
         Lines such as "celeb_df: 100 of 340 test videos of Celeb-synthesis", in the order of the cells.

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from experiments.protocol.material import clusters
-from metaforge.data.domains import TestSplit
+from metaforge.data.domains import TestSplit, clusters
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import bootstrap, paired_difference

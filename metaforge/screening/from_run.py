@@ -83,7 +83,7 @@ def load_run(directory: str | Path) -> Trained:
     config.check()
     report = Path(directory) / "report.json"
     if not report.exists() or runs.latest_step(directory) != config.iterations:
-        raise InputError(f"run: '{directory}' has not finished. Call experiments.train again with the same flags.")
+        raise InputError(f"run: '{directory}' has not finished. Call metaforge train again with the same flags.")
     # Shapes need no weights, and reading those takes long.
     template = jax.eval_shape(lambda: probing.initial(dataclasses.replace(config, weights="")))
     state = runs.restore(directory, template)
@@ -93,7 +93,7 @@ def load_run(directory: str | Path) -> Trained:
         rule = runs.read_json(report)["adaptation"]
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"run: context.npz or report.json in '{directory}' is damaged ({error}). Delete report.json "
-                         "and call experiments.train again.") from None  # fmt: skip
+                         "and call metaforge train again.") from None  # fmt: skip
     frozen = frozen_params.of_run(config, Path(directory))
     config = kept_features.without(config)
     weights = "" if frozen is None else choice.fingerprint(config.backbone, config.weights)

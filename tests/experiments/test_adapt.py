@@ -24,7 +24,7 @@ from tests.experiments.conftest import TINY
 def target(tmp_path_factory):
     """A folder of real/ and fake/ in several formats and sizes, with one broken file."""
     folder = tmp_path_factory.mktemp("target")
-    records = build.records(TINY, split="test")
+    records = build.forged(TINY, build.methods(TINY)[0], "test")
     for label, name in ((0, "real"), (1, "fake")):
         (folder / name).mkdir()
         for count, row in enumerate(records.rows(label=label, domain="smooth")[:12]):

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 import metaforge as mf
-from metaforge.backbones import clip, paths
+from metaforge.backbones import clip, param_paths
 from metaforge.backbones.clip_model import LoRA, STAdapter, VisionConfig, merged_lora
 from metaforge.backbones.clip_model.adapters import st_adapter
 
@@ -40,7 +40,7 @@ ADDITIONS = {
 
 def leaves(*trees):
     """Path by path, the leaves of trees alike."""
-    return zip(jax.tree.leaves(paths.paths(trees[0])), *map(jax.tree.leaves, trees), strict=True)
+    return zip(jax.tree.leaves(param_paths.paths(trees[0])), *map(jax.tree.leaves, trees), strict=True)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def plain():
 def test_additions_begin_as_nothing_then_move_and_the_rest_stays_bitwise(name, plain):
     model = clip(variant=SMALL, **ADDITIONS[name])
     params = model.init(jax.random.key(0), clips())
-    optimizer = paths.moving_only(optax.sgd(0.5), "adapters|lora|head")
+    optimizer = param_paths.moving_only(optax.sgd(0.5), "adapters|lora|head")
     loss_fn = mf.objectives.loss_fn(model.apply, mf.objectives.cross_entropy())
     batch = mf.Batch(clips(), jnp.array([0, 1, 2, 1]))
 
