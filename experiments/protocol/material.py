@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metaforge.data import prepared
-from metaforge.data.domains import TestSplit, by_method
+from metaforge.data.domains import TestSplit, by_method, clusters
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.official import prepared_with

@@ -7,12 +7,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from metaforge.backbones._convolution import Convolution, max_pool, patches_conv
+from metaforge.backbones._convolution import max_pool, patches_conv
 from metaforge.backbones._flax import from_flax
 from metaforge.backbones._head import Head, check_head, head_of, make_head
 from metaforge.backbones._normalisation import Normalisation, Normalise, check_normalisation
 from metaforge.backbones._winograd import winograd_conv
-from metaforge.types import Backbone, Outputs
+from metaforge.types import Backbone, Convolution, Outputs
 
 Precision = Literal["float32", "bfloat16"]
 """What convolutions compute in. Parameters, statistics, the head, losses and gradients of parameters stay float32."""
