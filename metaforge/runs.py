@@ -19,9 +19,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from metaforge.alone import hold
 from metaforge.core.devices import is_writer
 from metaforge.errors import InputError
+from metaforge.locks import lock_directory
 from metaforge.places import plainly
 
 
@@ -57,7 +57,7 @@ class Run:
         with plainly(self.directory):
             pass  # a name that checkpoints cannot take is said before the work
         # Of several hosts the first one writes; it alone has to be alone. Who waited for it may find another's run.
-        self._alone = hold(self.directory) if is_writer() else None
+        self._lock = lock_directory(self.directory) if is_writer() else None
         refuse_another(directory, config, passing=passing)
         found = read_config(directory, missing_ok=True)
         self.config = config = json.loads(json.dumps(config))

@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from metaforge.alone import hold
 from metaforge.errors import InputError
+from metaforge.locks import lock_directory
 
 
 @contextlib.contextmanager
@@ -121,7 +121,7 @@ def claimed(path: str | os.PathLike) -> Iterator[None]:
     refuse_used(path)
     there = path.exists()
     path.mkdir(parents=True, exist_ok=True)
-    held = hold(path, flag="out")
+    held = lock_directory(path, flag="out")
     try:
         refuse_used(path)  # who waited may find what another process has made
         yield

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from metaforge import alone
+from metaforge import locks
 from metaforge.errors import InputError
 from metaforge.whole import claimed, whole_file, whole_folder
-from tests.test_alone import other  # noqa: F401 - another process that holds tmp_path
+from tests.test_locks import other  # noqa: F401 - another process that holds tmp_path
 
 
 def write(path, text, **how):
@@ -83,7 +83,7 @@ def test_a_folder_whose_place_no_other_can_take_gets_what_was_made(out, tmp_path
 
 
 def test_a_folder_that_another_process_works_for_is_refused_in_one_line(other, tmp_path, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(alone, "_PATIENCE", 0.0)
+    monkeypatch.setattr(locks, "_PATIENCE", 0.0)
     with (
         pytest.raises(InputError, match=r"out: another process is writing to .* or choose another --out\."),
         claimed(tmp_path),

@@ -87,7 +87,7 @@ def learner(cell: Cell, form: Form, *, precision: str = "float32", remat: str = 
     loss_fn = mf.objectives.loss_fn(model.apply, mf.objectives.cross_entropy())
     return mf.maml(
         loss_fn, inner_optimizer=optax.sgd(INNER_LR), outer_optimizer=optax.adam(OUTER_LR), inner_steps=cell.steps,
-        order=cell.order, tasks=form.strategy, remat=remat,  # type: ignore[arg-type]
+        order=cell.order, strategy=form.strategy, remat=remat,  # type: ignore[arg-type]
     )  # fmt: skip
 
 

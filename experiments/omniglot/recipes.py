@@ -85,7 +85,7 @@ def learner(
     """The learner of a recipe, with so many inner steps."""
     objective = cross_entropy()
     first = (model, objective) if name in TAKE_A_MODEL else (loss_fn(model.apply, objective),)
-    options: dict[str, Any] = {"outer_optimizer": _outer(recipe), "tasks": strategy}
+    options: dict[str, Any] = {"outer_optimizer": _outer(recipe), "strategy": strategy}
     if recipe.inner:
         inner = optax.sgd(recipe.inner_lr) if recipe.inner == "sgd" else optax.adam(recipe.inner_lr, b1=0.0)
         options |= {"inner_optimizer": inner, "inner_steps": steps}

@@ -28,13 +28,13 @@ from experiments.protocol.material import (
 )
 from experiments.protocol.scores import scores_of
 from experiments.protocol.thresholds import thresholds_of
-from metaforge.alone import hold
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, python, setting
 from metaforge.data import prepared
 from metaforge.errors import InputError
 from metaforge.evaluation.official import unofficial
 from metaforge.evaluation.protocols import PROTOCOLS, Cell, Domains, Protocol, Selection, sources
+from metaforge.locks import lock_directory
 from metaforge.progress import progress
 from metaforge.provenance import provenance
 from metaforge.runs import read_json, write_json
@@ -79,7 +79,7 @@ def run(options: Options, config: Config) -> dict[str, Any]:
     materials = _materials(options, config, protocol, support)
     workdir = Path(options.workdir)
     workdir.mkdir(parents=True, exist_ok=True)
-    _alone = hold(workdir)
+    _lock = lock_directory(workdir)
     asked = _begin(workdir, options, config, {name: _sha256(options, config, name) for name in folders})
     models = {
         (source, learner, seed): _trained(options, config, source, learner, seed)

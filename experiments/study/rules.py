@@ -46,8 +46,8 @@ def make(rule: str, config: Config, *, steps: tuple[int, ...], knob, context) ->
     made: dict[str, Callable[[], AdaptationRule]] = {
         "none": lambda: adaptation.unadapted(backbone, context=context),
         "all": tune,
-        "head": lambda: tune(adapts="^head/"),
-        "part": lambda: tune(adapts=config.adapts),
+        "head": lambda: tune(adaptable="^head/"),
+        "part": lambda: tune(adaptable=config.adapts),
         "logistic": lambda: adaptation.linear_probe(backbone, kind="logistic", l2=knob),
         "ridge": lambda: adaptation.linear_probe(backbone, kind="ridge", l2=knob),
         "nearest": lambda: adaptation.nearest_neighbour(backbone),

@@ -18,12 +18,13 @@ def fine_tune(
     *,
     optimizer: optax.GradientTransformation,
     steps: tuple[int, ...] = (0, 1, 5, 10),
-    adapts: str = "",
+    adaptable: str = "",
 ) -> AdaptationRule:
     r"""Fine-tuning: steps of an optimizer on the support set's loss, as $\theta - \alpha \nabla \mathcal{L}_{D^s}$.
 
     The queries are scored along one trajectory, with the optimizer's state carried on, normalised by the support images
-    where the model is normalised by its context. For the head alone, `adapts="^head/"`, the features are computed once.
+    where the model is normalised by its context. For the head alone, `adaptable="^head/"`, the features are computed
+    once.
 
     Args:
         backbone: the model.
@@ -32,7 +33,7 @@ def fine_tune(
     Other Arguments:
         optimizer: any of optax.
         steps: after how many steps to score, ascending, from 0 up.
-        adapts: which parameters move, a pattern of paths (see `metaforge.core.param_paths`); all if empty.
+        adaptable: which parameters move, a pattern of paths (see `metaforge.core.param_paths`); all if empty.
 
     Returns:
         An `AdaptationRule`.
@@ -54,11 +55,11 @@ def fine_tune(
         Guo et al., *A Broader Study of Cross-Domain Few-Shot Learning*, ECCV 2020, on why it belongs in every table.
     """
     check_steps(steps)
-    if adapts == "^head/" and backbone.head is not None:
+    if adaptable == "^head/" and backbone.head is not None:
         return AdaptationRule(_of_head(backbone, objective, optimizer, steps), steps)
 
     def apply(params, support, query):
-        moving, frozen = partition(params, adapts)
+        moving, frozen = partition(params, adaptable)
 
         def loss(part):
             return objective(backbone.apply(merge(part, frozen), support.inputs), support)[0]

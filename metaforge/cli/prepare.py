@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
-from metaforge.alone import hold
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, setting, start
 from metaforge.data import units
@@ -33,6 +32,7 @@ from metaforge.data.images import read_image
 from metaforge.data.manifest import FIELDS, NAME, write_manifest
 from metaforge.data.video import check_decoder, read_frames
 from metaforge.errors import InputError
+from metaforge.locks import lock_directory
 from metaforge.places import refuse_inside
 from metaforge.progress import progress
 from metaforge.runs import read_json, write_json
@@ -122,7 +122,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     if not out.exists():
         _check_extras(found, config.crop)
     out.mkdir(parents=True, exist_ok=True)
-    _alone = hold(out, flag="out")
+    _lock = lock_directory(out, flag="out")
     _refuse_another(out, asked)  # who waited for another process may find its preparation
     groups = {_name(unit): unit for unit in units_of(found.videos)}
     done = units.settled(out, root, groups)

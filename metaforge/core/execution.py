@@ -22,7 +22,7 @@ TaskFn = Callable[[Params, Episode], tuple[jax.Array, Any]]
 """One task: parameters and its episode to the query loss and whatever is worth reporting."""
 
 
-def each_task(fn: Callable[[Any, Episode], Any], params: Any, episodes: Episode, *, tasks: Strategy = "auto") -> Any:
+def each_task(fn: Callable[[Any, Episode], Any], params: Any, episodes: Episode, *, strategy: Strategy = "auto") -> Any:
     """What a function of the shared parameters and one task's episode says of every task.
 
     Inside `jax.set_mesh` with a mesh that has an axis `task` (see `metaforge.core.devices`), the tasks are spread over
@@ -32,7 +32,7 @@ def each_task(fn: Callable[[Any, Episode], Any], params: Any, episodes: Episode,
         fn: `fn(params, episode)` to any pytree of arrays.
         params: what all tasks share, any pytree.
         episodes: a meta-batch: every leaf has a leading axis of tasks.
-        tasks: the strategy. "auto" is "scan" on a CPU and "vmap" elsewhere.
+        strategy: how to run them. "auto" is "scan" on a CPU and "vmap" elsewhere.
 
     Returns:
         What `fn` returns, each leaf with a leading axis of tasks.
@@ -47,8 +47,7 @@ def each_task(fn: Callable[[Any, Episode], Any], params: Any, episodes: Episode,
         >>> print(each_task(lambda params, episode: params * episode.query.inputs.sum(), jnp.array(3.0), episodes))
         [3. 6.]
     """
-    strategy = _known(tasks)
-    run = functools.partial(_on_this_device, fn, strategy)
+    run = functools.partial(_on_this_device, fn, _known(strategy))
     devices = dict(jax.sharding.get_abstract_mesh().shape).get(AXIS, 1)
     if devices == 1:
         return run(params, episodes)
@@ -62,7 +61,7 @@ def each_task(fn: Callable[[Any, Episode], Any], params: Any, episodes: Episode,
 
 
 def task_gradients(
-    task_fn: TaskFn, params: Params, episodes: Episode, *, tasks: Strategy = "auto"
+    task_fn: TaskFn, params: Params, episodes: Episode, *, strategy: Strategy = "auto"
 ) -> tuple[tuple[jax.Array, Any], Params]:
     r"""The query loss of every task and its gradient with respect to the shared parameters.
 
@@ -74,7 +73,7 @@ def task_gradients(
         task_fn: one task's loss.
         params: the shared parameters.
         episodes: a meta-batch: every leaf has a leading axis of tasks.
-        tasks: the strategy, as in `each_task`.
+        strategy: as in `each_task`.
 
     Returns:
         `(losses, reports), gradients`, each leaf with a leading axis of tasks.
@@ -91,17 +90,17 @@ def task_gradients(
         >>> print(losses, gradients)
         [3. 6.] [1. 2.]
     """
-    return each_task(jax.value_and_grad(task_fn, has_aux=True), params, episodes, tasks=tasks)
+    return each_task(jax.value_and_grad(task_fn, has_aux=True), params, episodes, strategy=strategy)
 
 
-def map_tasks(fn: Callable[[Any, Any], Any], params: Any, batch: Any, *, tasks: Strategy = "auto") -> Any:
+def map_tasks(fn: Callable[[Any, Any], Any], params: Any, batch: Any, *, strategy: Strategy = "auto") -> Any:
     """`each_task` for what is differentiated as a whole afterwards: in one program, whatever the mesh.
 
     Args:
         fn: `fn(params, batch)` of one task, to any pytree of arrays.
         params: what all tasks share, any pytree.
         batch: any pytree whose leaves have a leading axis of tasks.
-        tasks: the strategy, as in `each_task`.
+        strategy: as in `each_task`.
 
     Returns:
         What `fn` returns, each leaf with a leading axis of tasks.
@@ -113,22 +112,22 @@ def map_tasks(fn: Callable[[Any, Any], Any], params: Any, batch: Any, *, tasks: 
         >>> print(map_tasks(jnp.multiply, jnp.array(3.0), jnp.array([1.0, 2.0])))
         [3. 6.]
     """
-    return _on_this_device(fn, _known(tasks), params, batch)
+    return _on_this_device(fn, _known(strategy), params, batch)
 
 
-def _known(tasks: str) -> Any:
+def _known(strategy: str) -> Any:
     """The strategy that is meant, by name."""
-    if tasks not in get_args(Strategy):
-        raise ValueError(f"unknown `tasks` strategy {tasks!r}; known: {', '.join(get_args(Strategy))}.")
-    if tasks == "auto":
+    if strategy not in get_args(Strategy):
+        raise ValueError(f"unknown `strategy` {strategy!r}; known: {', '.join(get_args(Strategy))}.")
+    if strategy == "auto":
         return "scan" if jax.default_backend() == "cpu" else "vmap"
-    return tasks
+    return strategy
 
 
-def _on_this_device(fn: Callable, tasks: Strategy, params: Any, episodes: Any):
-    if tasks == "vmap":
+def _on_this_device(fn: Callable, strategy: Strategy, params: Any, episodes: Any):
+    if strategy == "vmap":
         return jax.vmap(fn, in_axes=(None, 0))(params, episodes)
-    if tasks == "scan":
+    if strategy == "scan":
         return jax.lax.map(lambda episode: fn(params, episode), episodes)
     count = jax.tree.leaves(episodes)[0].shape[0]
     each = [fn(params, jax.tree.map(lambda leaf, i=i: leaf[i], episodes)) for i in range(count)]

@@ -26,11 +26,11 @@ class AdaptInfo(NamedTuple):
 
     Attributes:
         losses: the support loss before each step, float32, shape `(steps,)`.
-        probes: what `probe` said after each step, with a leading axis of steps; `None` without one.
+        reports: what `after_step` said after each step, with a leading axis of steps; `None` without one.
     """
 
     losses: Float[Array, " steps"]
-    probes: Any = None
+    reports: Any = None
 
 
 def adapt(
@@ -43,7 +43,7 @@ def adapt(
     order: Order = "first",
     grad_steps: int | None = None,
     remat: Remat = "none",
-    probe: Callable[[Params], Any] | None = None,
+    after_step: Callable[[Params], Any] | None = None,
 ) -> tuple[Params, AdaptInfo]:
     r"""Adapts parameters to one task: `num_steps` steps of `optimizer` on the support set.
 
@@ -64,7 +64,7 @@ def adapt(
         grad_steps: how many of the last steps are differentiated exactly, all if left out; earlier ones are taken as
             under "first". 0 is first order.
         remat: what an exact gradient computes again to save memory; the numbers do not depend on it.
-        probe: called with the parameters after each step; its results are differentiable too.
+        after_step: called with the parameters after each step; its results are differentiable too.
 
     Returns:
         The adapted parameters, of the structure, shapes and dtypes of `params`, and an `AdaptInfo`.
@@ -112,7 +112,7 @@ def adapt(
             loss, grads = value_and_grad(params)
             updates, opt_state = optimizer.update(grads, opt_state, params)
             params = optax.apply_updates(params, updates)
-            return (params, opt_state), (loss, probe(params) if probe else None)
+            return (params, opt_state), (loss, after_step(params) if after_step else None)
 
         return step
 
@@ -123,8 +123,8 @@ def adapt(
         if count or (num_steps == 0 and not infos):
             carry, info = _repeat(step_by(value_and_grad), carry, count, remat=again)
             infos.append(info)
-    losses, probes = jax.tree.map(lambda *parts: jnp.concatenate(parts), *infos)
-    return carry[0], AdaptInfo(losses, probes)
+    losses, reports = jax.tree.map(lambda *parts: jnp.concatenate(parts), *infos)
+    return carry[0], AdaptInfo(losses, reports)
 
 
 def _repeat(step, carry, count: int, *, remat: Remat):

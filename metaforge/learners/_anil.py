@@ -27,14 +27,14 @@ def anil(
     order: Order = "second",
     task_weighting: TaskWeighting | None = None,
     reduction: Reduction = "sum",
-    tasks: Strategy = "auto",
+    strategy: Strategy = "auto",
 ) -> MetaLearner:
     r"""Almost no inner loop: MAML whose inner steps move the head alone, on embeddings that are computed once.
 
     With features $f_\phi$ and head $h$, task $i$ adapts $h$ by steps on
     $\mathcal{L}(h(f_\phi(D^s_i)))$, and the outer step moves both by
     $\nabla_{\phi, h} \sum_i w_i\, \mathcal{L}(h'_i(f_\phi(D^q_i)))$, through the inner steps too. It is
-    `maml(adapts="^head/")` to the last digit but for rounding, and runs the network once where that runs it at every
+    `maml(adaptable="^head/")` to the last digit but for rounding, and runs the network once where that runs it at every
     step.
 
     Args:
@@ -48,7 +48,7 @@ def anil(
         order: as in `metaforge.maml`.
         task_weighting: as in `metaforge.maml`.
         reduction: as in `metaforge.maml`.
-        tasks: as in `metaforge.maml`.
+        strategy: as in `metaforge.maml`.
 
     Returns:
         A `MetaLearner`; its `adapt` gives whole parameters whose head has moved.
@@ -82,5 +82,7 @@ def anil(
     def adapt(params, support):
         return adapt_head(params, embed(backbone, params, support))
 
-    update = outer_update(task_loss, outer_optimizer, task_weighting=task_weighting, reduction=reduction, tasks=tasks)
+    update = outer_update(
+        task_loss, outer_optimizer, task_weighting=task_weighting, reduction=reduction, strategy=strategy
+    )
     return MetaLearner(init_with(outer_optimizer), update, adapt)

@@ -44,7 +44,7 @@ def outer_update(
     *,
     task_weighting: TaskWeighting | None = None,
     reduction: Reduction = "sum",
-    tasks: Strategy = "auto",
+    strategy: Strategy = "auto",
     knows_step: bool = False,
 ) -> UpdateFn:
     r"""The `update` of every learner that minimises $J = \sum_i w_i\, \mathcal{L}_{D^q_i}(\theta'_i)$.
@@ -55,7 +55,7 @@ def outer_update(
         optimizer: the outer rule.
         task_weighting: query losses to weights; all 1 if left out.
         reduction: "sum" over tasks or "mean".
-        tasks: how the tasks of a meta-batch run.
+        strategy: how the tasks of a meta-batch run.
         knows_step: whether `task_loss` takes the number of the outer step as `step`.
     """
     if reduction not in get_args(Reduction):
@@ -68,7 +68,9 @@ def outer_update(
 
     def update(state, episodes):
         loss_of = functools.partial(task_loss, step=state.step) if knows_step else task_loss
-        (losses, (support_losses, metrics)), gradients = task_gradients(loss_of, state.params, episodes, tasks=tasks)
+        (losses, (support_losses, metrics)), gradients = task_gradients(
+            loss_of, state.params, episodes, strategy=strategy
+        )
         (loss, weights), factors = jax.value_and_grad(outer_loss, has_aux=True)(losses)
         gradient = add_up(factors, gradients)
         info = MetaInfo(loss, losses, support_losses, weights, factors, optax.global_norm(gradient), metrics)
@@ -107,18 +109,24 @@ def embed(backbone: Backbone, params: Params, batch: Batch) -> Batch:
 
 
 def adapt_part(
-    loss_fn: LossFn, params: Params, support: Batch, *, pattern: str = "", probe: Callable | None = None, **options: Any
+    loss_fn: LossFn,
+    params: Params,
+    support: Batch,
+    *,
+    pattern: str = "",
+    after_step: Callable | None = None,
+    **options: Any,
 ) -> tuple[Params, AdaptInfo]:
     """`metaforge.adapt` for the parameters whose paths a pattern finds; no gradient of the others is computed.
 
-    Returns whole parameters, and `probe` is given whole ones; an empty pattern means all.
+    Returns whole parameters, and `after_step` is given whole ones; an empty pattern means all.
     """
     if not pattern:
-        return inner_adapt(loss_fn, params, support, probe=probe, **options)
+        return inner_adapt(loss_fn, params, support, after_step=after_step, **options)
     moving, frozen = partition(params, pattern)
     whole = lambda part: merge(part, frozen)
     moved, info = inner_adapt(
         lambda part, batch: loss_fn(whole(part), batch), moving, support,
-        probe=(lambda part: probe(whole(part))) if probe else None, **options,
+        after_step=(lambda part: after_step(whole(part))) if after_step else None, **options,
     )  # fmt: skip
     return whole(moved), info

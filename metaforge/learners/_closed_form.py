@@ -31,7 +31,7 @@ def with_fitted_head(
     outer_optimizer: optax.GradientTransformation,
     task_weighting: TaskWeighting | None,
     reduction: Reduction,
-    tasks: Strategy,
+    strategy: Strategy,
     model: Callable[[Params], Params] = lambda params: params,
 ) -> MetaLearner:
     """A learner that adapts by writing a head, and whose outer step goes through how it was found.
@@ -44,7 +44,7 @@ def with_fitted_head(
         outer_optimizer: the outer rule.
         task_weighting: as in `metaforge.maml`.
         reduction: as in `metaforge.maml`.
-        tasks: as in `metaforge.maml`.
+        strategy: as in `metaforge.maml`.
         model: what of the meta-parameters is the model's.
     """
     loss_of = head_loss(backbone, objective)
@@ -68,7 +68,9 @@ def with_fitted_head(
         loss, metrics = loss_of(adapted, query)
         return loss, (info.losses, metrics)
 
-    update = outer_update(task_loss, outer_optimizer, task_weighting=task_weighting, reduction=reduction, tasks=tasks)
+    update = outer_update(
+        task_loss, outer_optimizer, task_weighting=task_weighting, reduction=reduction, strategy=strategy
+    )
     return MetaLearner(init, update, adapt, model)
 
 

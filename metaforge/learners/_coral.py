@@ -20,7 +20,7 @@ def coral(
     outer_optimizer: optax.GradientTransformation,
     inner_steps: int = 1,
     weight: float = 1.0,
-    tasks: Strategy = "auto",
+    strategy: Strategy = "auto",
 ) -> MetaLearner:
     r"""Joint training that pulls the domains' features together, so that nothing in them tells a domain.
 
@@ -44,14 +44,14 @@ def coral(
         outer_optimizer: the rule of training.
         inner_steps: steps of fine-tuning, on the objective alone.
         weight: $\lambda$, at least 0; 1 in DomainBed, which searches from 0.1 to 10.
-        tasks: as in `metaforge.maml`.
+        strategy: as in `metaforge.maml`.
 
     Returns:
         A `MetaLearner` whose outer loss is the mean of the query losses plus $\lambda$ times the penalty, which is
         among the metrics as "loss/coral". Of a single task there is no pair, and the penalty is 0.
 
     Raises:
-        ValueError: when used, for an unknown `tasks`.
+        ValueError: when used, for an unknown `strategy`.
 
     Example:
         >>> from metaforge.backbones import mlp
@@ -65,7 +65,7 @@ def coral(
     """
 
     def outer_loss(params, batch):
-        outputs = domain_outputs(backbone, params, batch, tasks)
+        outputs = domain_outputs(backbone, params, batch, strategy)
         losses, metrics = jax.vmap(objective)(outputs, batch)
         penalty = misalignment(outputs.embeddings)
         metrics = metrics | {"loss/coral": jnp.broadcast_to(penalty, losses.shape)}

@@ -15,7 +15,7 @@ from metaforge.learners.base import MetaLearner, MetaState
 from metaforge.types import LossFn
 
 
-class Robust(NamedTuple):
+class GroupDROState(NamedTuple):
     """What `group_dro` remembers: `MetaState.opt_state`.
 
     Attributes:
@@ -35,7 +35,7 @@ def group_dro(
     outer_optimizer: optax.GradientTransformation,
     inner_steps: int = 1,
     rate: float = 0.01,
-    tasks: Strategy = "auto",
+    strategy: Strategy = "auto",
 ) -> MetaLearner:
     r"""Trains for the worst domain: every domain has a weight that grows with its loss.
 
@@ -60,11 +60,11 @@ def group_dro(
     Other Arguments:
         inner_steps: steps of fine-tuning.
         rate: $\eta$, at least 0; 0.01 in the paper's code and DomainBed, 0 for equal weights for ever.
-        tasks: as in `metaforge.maml`.
+        strategy: as in `metaforge.maml`.
 
     Returns:
-        A `MetaLearner` whose `MetaState.opt_state` is a `Robust`. The weights in its `MetaInfo` are $q_{d_i}$, and the
-        gradient factors $m / n$ times that.
+        A `MetaLearner` whose `MetaState.opt_state` is a `GroupDROState`. The weights in its `MetaInfo` are $q_{d_i}$,
+        and the gradient factors $m / n$ times that.
 
     Raises:
         ValueError: for less than one domain.
@@ -93,13 +93,13 @@ def group_dro(
 
     def init(params):
         state = init_with(outer_optimizer)(params)
-        return state._replace(opt_state=Robust(jnp.zeros(domains) - jnp.log(domains), state.opt_state))
+        return state._replace(opt_state=GroupDROState(jnp.zeros(domains) - jnp.log(domains), state.opt_state))
 
     def update(state, episodes):
         if episodes.domain is None:
             raise InputError("group_dro: these episodes do not say their domains. Give each task's number as `domain`.")
         (losses, metrics), gradients = task_gradients(
-            lambda params, episode: loss_fn(params, pool(episode)), state.params, episodes, tasks=tasks
+            lambda params, episode: loss_fn(params, pool(episode)), state.params, episodes, strategy=strategy
         )
         log_weights, outer = state.opt_state
         # As logarithms, no weight is ever 0, from where it could not grow again.
@@ -111,6 +111,6 @@ def group_dro(
         updates, outer = outer_optimizer.update(gradient, outer, state.params)
         params = optax.apply_updates(state.params, updates)
         info = describe(jnp.sum(factors * losses), losses, metrics, gradient, weights=weights, factors=factors)
-        return MetaState(params, Robust(log_weights, outer), state.step + 1), info
+        return MetaState(params, GroupDROState(log_weights, outer), state.step + 1), info
 
     return MetaLearner(init, update, fine_tuning(loss_fn, inner_optimizer, inner_steps))

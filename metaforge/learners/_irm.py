@@ -21,7 +21,7 @@ def irm(
     inner_steps: int = 1,
     weight: float = 1.0,
     warm_up: int = 0,
-    tasks: Strategy = "auto",
+    strategy: Strategy = "auto",
 ) -> MetaLearner:
     r"""Joint training that distrusts what only holds in some domains: invariant risk minimisation, its version 1.
 
@@ -48,14 +48,14 @@ def irm(
         warm_up: for how many outer steps $\lambda$ is 1 before it is `weight`. Others start Adam afresh when it jumps,
             or divide the whole by $\lambda$; here nothing of the kind is done, and `optax.clip_by_global_norm` is at
             hand.
-        tasks: as in `metaforge.maml`.
+        strategy: as in `metaforge.maml`.
 
     Returns:
         A `MetaLearner` whose outer loss is the mean of the query losses plus $\lambda$ times the mean penalty, which is
         among the metrics as "loss/irm" beside "weight/irm".
 
     Raises:
-        ValueError: when used, for an unknown `tasks`.
+        ValueError: when used, for an unknown `strategy`.
 
     Example:
         >>> from metaforge.backbones import mlp
@@ -81,7 +81,7 @@ def irm(
             return loss + factor * penalty, (loss, metrics | {"loss/irm": penalty, "weight/irm": factor})
 
         (totals, (losses, metrics)), (gradients, _) = task_gradients(
-            task_loss, (state.params, factor), episodes, tasks=tasks
+            task_loss, (state.params, factor), episodes, strategy=strategy
         )
         factors = jnp.full_like(losses, 1 / len(losses))
         gradient = add_up(factors, gradients)

@@ -42,15 +42,15 @@ def pool_all(episodes: Episode) -> Batch:
 
 
 def domain_losses(
-    loss_fn: LossFn, params: Params, batch: Batch, tasks: Strategy
+    loss_fn: LossFn, params: Params, batch: Batch, strategy: Strategy
 ) -> tuple[Float[Array, " tasks"], Metrics]:
     """The loss of every task at the same parameters, and its metrics; the batch has leaves `(tasks, examples, ...)`."""
-    return map_tasks(loss_fn, params, batch, tasks=tasks)
+    return map_tasks(loss_fn, params, batch, strategy=strategy)
 
 
-def domain_outputs(backbone: Backbone, params: Params, batch: Batch, tasks: Strategy) -> Outputs:
+def domain_outputs(backbone: Backbone, params: Params, batch: Batch, strategy: Strategy) -> Outputs:
     """What a model says of every task: leaves `(tasks, examples, ...)`."""
-    return map_tasks(lambda params, inputs: backbone.apply(params, inputs), params, batch.inputs, tasks=tasks)
+    return map_tasks(lambda params, inputs: backbone.apply(params, inputs), params, batch.inputs, strategy=strategy)
 
 
 def hold_out(batch: Batch, count: int | None) -> tuple[Batch, Batch]:

@@ -15,7 +15,7 @@ from metaforge.learners.base import MetaLearner
 from metaforge.types import FAKE, REAL, Backbone, Batch, Objective, Outputs, Params
 
 
-class Weighing(NamedTuple):
+class LTWParams(NamedTuple):
     """Meta-parameters of `ltw`: a model, and the network that weighs images for it.
 
     Attributes:
@@ -39,7 +39,7 @@ def ltw(
     weight: float = 1.0,
     hidden: int = 64,
     seed: int = 0,
-    tasks: Strategy = "auto",
+    strategy: Strategy = "auto",
 ) -> MetaLearner:
     r"""`mldg` that learns which images to learn from: Learning to Weight, with a weight network that does learn.
 
@@ -79,16 +79,16 @@ def ltw(
         weight: $\beta$, how much the held-out tasks count.
         hidden: the size of the hidden layer of $F$.
         seed: of the initial $F$.
-        tasks: as in `metaforge.maml`.
+        strategy: as in `metaforge.maml`.
 
     Returns:
-        A `MetaLearner` whose meta-parameters are a `Weighing`; its `model` is their `params`. Its `MetaInfo` has the
+        A `MetaLearner` whose meta-parameters are a `LTWParams`; its `model` is their `params`. Its `MetaInfo` has the
         unweighted losses of the tasks, of those that are held out at $\theta'$, and among the metrics "ltw/weight", the
         mean of $w$, and "loss/compact".
 
     Raises:
         InputError: when updated with a meta-batch that has no two parts.
-        ValueError: when initialised, for a head that is not linear; when used, for an unknown `tasks`.
+        ValueError: when initialised, for a head that is not linear; when used, for an unknown `strategy`.
 
     Example:
         >>> from metaforge.backbones import mlp
@@ -108,16 +108,16 @@ def ltw(
             raise ValueError(
                 "the weight network is sized by the kernel of a linear head, and here is none: head='linear'."
             )
-        return init_with(outer_optimizer)(Weighing(params, _weigher(kernel, hidden, jax.random.key(seed))))
+        return init_with(outer_optimizer)(LTWParams(params, _weigher(kernel, hidden, jax.random.key(seed))))
 
     def training_loss(params, batch, weights):
-        outputs = domain_outputs(backbone, params, batch, tasks)
+        outputs = domain_outputs(backbone, params, batch, strategy)
         losses = _example_losses(objective, outputs, batch)
         gathered = compactness(outputs.logits, batch.targets)
         return jnp.mean((1 + weights) * losses) + compact * gathered, {"loss/compact": gathered}
 
     def outer_loss(meta, seen, unseen):
-        embeddings = domain_outputs(backbone, meta.params, seen, tasks).embeddings
+        embeddings = domain_outputs(backbone, meta.params, seen, strategy).embeddings
         weigh = jax.vmap(jax.vmap(lambda embedding: _weight(meta.weigher, embedding)))
         weights = weigh(jax.lax.stop_gradient(embeddings))
         adapted, info = inner_adapt(
@@ -125,8 +125,8 @@ def ltw(
             optimizer=inner_optimizer, num_steps=inner_steps, order="second",
         )  # fmt: skip
         value, parts = training_loss(meta.params, seen, jax.lax.stop_gradient(weights))
-        before = domain_losses(loss_fn, meta.params, seen, tasks)
-        after = domain_losses(loss_fn, adapted, unseen, tasks)
+        before = domain_losses(loss_fn, meta.params, seen, strategy)
+        after = domain_losses(loss_fn, adapted, unseen, strategy)
         losses, metrics = jax.tree.map(lambda *parts: jnp.concatenate(parts), before, after)
         parts = parts | {"ltw/weight": jnp.mean(weights)}
         metrics = metrics | {name: jnp.broadcast_to(part, losses.shape) for name, part in parts.items()}

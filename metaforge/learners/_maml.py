@@ -26,8 +26,8 @@ def maml(
     grad_steps: int | None = None,
     remat: Remat = "none",
     step_weights: Sequence[float] | None = None,
-    adapts: str = "",
-    tasks: Strategy = "auto",
+    adaptable: str = "",
+    strategy: Strategy = "auto",
 ) -> MetaLearner:
     r"""Learns parameters from which a few steps on a few examples go a long way.
 
@@ -55,16 +55,16 @@ def maml(
         remat: what an exact gradient computes again to save memory: "none", "steps" or "sqrt" (see `metaforge.adapt`).
         step_weights: MAML++'s multi-step loss: what the query loss after each inner step counts,
             $\mathcal{L}_i = \sum_t v_t \mathcal{L}_{D^q_i}(\theta'_{i,t})$; if left out, only the last one counts.
-        adapts: which parameters the inner steps move, a pattern of paths (see `metaforge.core.param_paths`), such as
+        adaptable: which parameters the inner steps move, a pattern of paths (see `metaforge.core.param_paths`), such as
             "Normalise" for the scales and shifts of normalisation alone; all if empty. The outer step moves all.
-        tasks: how to run the tasks of a meta-batch (see `metaforge.core.execution`); the numbers do not depend on it.
+        strategy: how the tasks of a meta-batch run (see `metaforge.core.execution`); the numbers do not depend on it.
 
     Returns:
         A `MetaLearner`.
 
     Raises:
         ValueError: for an unknown `reduction`, or for another number of `step_weights` than of steps; when used, for an
-            unknown `order`, `remat` or `tasks`, or a pattern that no path has.
+            unknown `order`, `remat` or `strategy`, or a pattern that no path has.
 
     Example:
         >>> from metaforge.types import Batch, Episode
@@ -85,10 +85,10 @@ def maml(
     if step_weights is not None and len(step_weights) != inner_steps:
         raise ValueError(f"`step_weights` must be one number for each of {inner_steps} steps, got {len(step_weights)}.")
 
-    def adapt(params, support, probe=None):
+    def adapt(params, support, after_step=None):
         return adapt_part(
-            loss_fn, params, support, pattern=adapts, optimizer=inner_optimizer, num_steps=inner_steps, order=order,
-            grad_steps=grad_steps, remat=remat, probe=probe,
+            loss_fn, params, support, pattern=adaptable, optimizer=inner_optimizer, num_steps=inner_steps, order=order,
+            grad_steps=grad_steps, remat=remat, after_step=after_step,
         )  # fmt: skip
 
     def task_loss(params, episode):
@@ -98,11 +98,13 @@ def maml(
             loss, metrics = loss_fn(adapted, query)
         else:
             _, info = adapt(params, episode.support, lambda params: loss_fn(params, query))
-            losses, metrics = info.probes
+            losses, metrics = info.reports
             loss, metrics = jnp.dot(jnp.asarray(step_weights, losses.dtype), losses), jax.tree.map(_last, metrics)
         return loss, (info.losses, metrics)
 
-    update = outer_update(task_loss, outer_optimizer, task_weighting=task_weighting, reduction=reduction, tasks=tasks)
+    update = outer_update(
+        task_loss, outer_optimizer, task_weighting=task_weighting, reduction=reduction, strategy=strategy
+    )
     return MetaLearner(init_with(outer_optimizer), update, lambda params, support: adapt(params, support))
 
 
@@ -121,8 +123,8 @@ def fomaml(
     grad_steps: int | None = None,
     remat: Remat = "none",
     step_weights: Sequence[float] | None = None,
-    adapts: str = "",
-    tasks: Strategy = "auto",
+    adaptable: str = "",
+    strategy: Strategy = "auto",
 ) -> MetaLearner:
     """First-order MAML: `maml` with `order="first"`, which needs no second derivative.
 
@@ -138,8 +140,8 @@ def fomaml(
         grad_steps: as in `maml`; without an exact gradient it changes nothing.
         remat: as in `maml`; without an exact gradient it changes nothing.
         step_weights: what the query loss after each inner step counts; if left out, only the last one counts.
-        adapts: which parameters the inner steps move, a pattern of paths; all if empty.
-        tasks: how to run the tasks of a meta-batch; the numbers do not depend on it.
+        adaptable: which parameters the inner steps move, a pattern of paths; all if empty.
+        strategy: how to run the tasks of a meta-batch; the numbers do not depend on it.
 
     Returns:
         A `MetaLearner`.
@@ -158,7 +160,8 @@ def fomaml(
     return maml(
         loss_fn, order="first", inner_optimizer=inner_optimizer, outer_optimizer=outer_optimizer,
         inner_steps=inner_steps, task_weighting=task_weighting, reduction=reduction, grad_steps=grad_steps,
-        remat=remat, step_weights=step_weights, adapts=adapts, tasks=tasks,
+        remat=remat, step_weights=step_weights, adaptable=adaptable,
+        strategy=strategy,
     )  # fmt: skip
 
 
@@ -175,8 +178,8 @@ def daml(
     grad_steps: int | None = None,
     remat: Remat = "none",
     step_weights: Sequence[float] | None = None,
-    adapts: str = "",
-    tasks: Strategy = "auto",
+    adaptable: str = "",
+    strategy: Strategy = "auto",
 ) -> MetaLearner:
     r"""Difficulty-aware MAML: first-order `maml` whose tasks count $\sigma(\mathcal{L}_i)$ times.
 
@@ -197,8 +200,8 @@ def daml(
         grad_steps: how many of the last inner steps are differentiated exactly, all if left out.
         remat: what an exact gradient computes again to save memory: "none", "steps" or "sqrt".
         step_weights: what the query loss after each inner step counts; if left out, only the last one counts.
-        adapts: which parameters the inner steps move, a pattern of paths; all if empty.
-        tasks: how to run the tasks of a meta-batch; the numbers do not depend on it.
+        adaptable: which parameters the inner steps move, a pattern of paths; all if empty.
+        strategy: how to run the tasks of a meta-batch; the numbers do not depend on it.
 
     Returns:
         A `MetaLearner`.
@@ -216,5 +219,6 @@ def daml(
     return maml(
         loss_fn, task_weighting=difficulty_aware(detach=detach, normalize=normalize), order=order,
         inner_optimizer=inner_optimizer, outer_optimizer=outer_optimizer, inner_steps=inner_steps,
-        reduction=reduction, grad_steps=grad_steps, remat=remat, step_weights=step_weights, adapts=adapts, tasks=tasks,
+        reduction=reduction, grad_steps=grad_steps, remat=remat, step_weights=step_weights, adaptable=adaptable,
+        strategy=strategy,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from metaforge.learners.base import MetaLearner
 from metaforge.types import LossFn, Params, TaskWeighting
 
 
-class Stepped(NamedTuple):
+class MAMLPlusPlusParams(NamedTuple):
     """Meta-parameters: a model of which some arrays differ from inner step to inner step, and its rates.
 
     Attributes:
@@ -38,7 +38,7 @@ def maml_plus_plus(
     per_step: str = "",
     task_weighting: TaskWeighting | None = None,
     reduction: Reduction = "sum",
-    tasks: Strategy = "auto",
+    strategy: Strategy = "auto",
 ) -> MetaLearner:
     r"""MAML with the remedies of "How to Train Your MAML".
 
@@ -73,11 +73,11 @@ def maml_plus_plus(
             "Normalise_.*(scale|bias)" in conv4. None if empty.
         task_weighting: as in `metaforge.maml`; it is given the weighted sums over steps.
         reduction: as in `metaforge.maml`.
-        tasks: as in `metaforge.maml`.
+        strategy: as in `metaforge.maml`.
 
     Returns:
-        A `MetaLearner` whose meta-parameters are a `Stepped`. Its `model` has the copies for 0 steps, and what `adapt`
-        gives those for the last.
+        A `MetaLearner` whose meta-parameters are a `MAMLPlusPlusParams`. Its `model` has the copies for 0 steps, and
+        what `adapt` gives those for the last.
 
     Raises:
         ValueError: for an unknown `reduction`; when used, for a pattern that no path has.
@@ -109,9 +109,9 @@ def maml_plus_plus(
         moving, copied = part(params)
         copies = jax.tree.map(lambda leaf: jnp.repeat(jnp.asarray(leaf)[None], inner_steps + 1, axis=0), copied)
         rates = jax.tree.map(lambda leaf: jnp.full((inner_steps,), inner_lr, jnp.result_type(leaf)), moving)
-        return init_with(outer_optimizer)(Stepped(merge(moving, copies), rates))
+        return init_with(outer_optimizer)(MAMLPlusPlusParams(merge(moving, copies), rates))
 
-    def descend(meta, support, *, exact=True, probe=None):
+    def descend(meta, support, *, exact=True, after_step=None):
         start, copies = part(meta.params)
 
         def step(adapted, now):
@@ -122,12 +122,12 @@ def maml_plus_plus(
             # Stopped on both sides: through the copies, too, the inner gradient is a constant.
             grads = grads if exact else jax.lax.stop_gradient(grads)
             adapted = jax.tree.map(lambda leaf, rate, grad: leaf - rate * grad, adapted, rates, grads)
-            return adapted, (loss, probe(merge(adapted, after)) if probe else None)
+            return adapted, (loss, after_step(merge(adapted, after)) if after_step else None)
 
         each = (meta.rates, jax.tree.map(lambda leaf: leaf[:-1], copies), jax.tree.map(lambda leaf: leaf[1:], copies))
         # Short loops are unrolled, as in `metaforge.adapt`.
-        adapted, (losses, probes) = jax.lax.scan(step, start, each, length=inner_steps, unroll=inner_steps <= 5)
-        return merge(adapted, jax.tree.map(lambda leaf: leaf[-1], copies)), AdaptInfo(losses, probes)
+        adapted, (losses, reports) = jax.lax.scan(step, start, each, length=inner_steps, unroll=inner_steps <= 5)
+        return merge(adapted, jax.tree.map(lambda leaf: leaf[-1], copies)), AdaptInfo(losses, reports)
 
     def phase(begin):
         """The outer update of the outer steps from `begin` until something changes."""
@@ -139,13 +139,13 @@ def maml_plus_plus(
                 adapted, info = descend(meta, episode.support, exact=exact)
                 loss, metrics = loss_fn(adapted, query)
                 return loss, (info.losses, metrics)
-            _, info = descend(meta, episode.support, exact=exact, probe=lambda params: loss_fn(params, query))
-            losses, metrics = info.probes
+            _, info = descend(meta, episode.support, exact=exact, after_step=lambda params: loss_fn(params, query))
+            losses, metrics = info.reports
             loss = jnp.dot(multi_step_weights(step, inner_steps, multi_step_iterations).astype(losses.dtype), losses)
             return loss, (info.losses, jax.tree.map(lambda values: values[-1], metrics))
 
         return outer_update(
-            task_loss, outer_optimizer, task_weighting=task_weighting, reduction=reduction, tasks=tasks,
+            task_loss, outer_optimizer, task_weighting=task_weighting, reduction=reduction, strategy=strategy,
             knows_step=True,
         )  # fmt: skip
 

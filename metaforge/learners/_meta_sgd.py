@@ -13,11 +13,11 @@ from metaforge.learners._assembly import Reduction, init_with, outer_update, wit
 from metaforge.learners.base import MetaLearner
 from metaforge.types import LossFn, Params, TaskWeighting
 
-Per = Literal["parameter", "array"]
+RatePer = Literal["parameter", "array"]
 """What has a rate of its own: every number of the model, the same in all steps; or every array in every step."""
 
 
-class Rated(NamedTuple):
+class MetaSGDParams(NamedTuple):
     """Meta-parameters: a model, and how fast each part of it adapts.
 
     Attributes:
@@ -38,8 +38,8 @@ def meta_sgd(
     order: Order = "second",
     task_weighting: TaskWeighting | None = None,
     reduction: Reduction = "sum",
-    per: Per = "parameter",
-    tasks: Strategy = "auto",
+    rates: RatePer = "parameter",
+    strategy: Strategy = "auto",
 ) -> MetaLearner:
     r"""MAML that learns its inner learning rates too: how fast each parameter should move, and which way.
 
@@ -61,15 +61,15 @@ def meta_sgd(
         order: as in `metaforge.maml`.
         task_weighting: as in `metaforge.maml`.
         reduction: as in `metaforge.maml`.
-        per: "parameter" as published: as many rates as parameters, for all steps; or "array": a rate for every array
+        rates: "parameter" as published: as many rates as parameters, for all steps; or "array": a rate for every array
             and step, such as 5 for each kernel with 5 steps, as in MAML++.
-        tasks: as in `metaforge.maml`.
+        strategy: as in `metaforge.maml`.
 
     Returns:
-        A `MetaLearner` whose meta-parameters are a `Rated`; its `model` is their `params`.
+        A `MetaLearner` whose meta-parameters are a `MetaSGDParams`; its `model` is their `params`.
 
     Raises:
-        ValueError: for an unknown `per` or `reduction`; when used, as `metaforge.adapt`.
+        ValueError: for an unknown `rates` or `reduction`; when used, as `metaforge.adapt`.
 
     Example:
         >>> from metaforge.types import Batch, Episode
@@ -79,24 +79,24 @@ def meta_sgd(
         >>> batch = Batch(images, images)
         >>> state, _ = learner.update(learner.init(jnp.array(0.0)), Episode(support=batch, query=batch))
         >>> print(state.params)
-        Rated(params=Array(0.15, dtype=float32), rates=Array(1.5, dtype=float32))
+        MetaSGDParams(params=Array(0.15, dtype=float32), rates=Array(1.5, dtype=float32))
 
     References:
         Li, Zhou, Chen and Li, *Meta-SGD: Learning to Learn Quickly for Few-Shot Learning*, 2017, eq. 2 and
         algorithm 1. Antoniou, Edwards and Storkey, *How to Train Your MAML*, ICLR 2019, section 4 (a rate for every
         layer and step).
     """
-    if per not in get_args(Per):
-        raise ValueError(f"unknown `per` {per!r}; known: {', '.join(get_args(Per))}.")
+    if rates not in get_args(RatePer):
+        raise ValueError(f"unknown `rates` {rates!r}; known: {', '.join(get_args(RatePer))}.")
 
     def init(params):
         # One at least: without steps it is never used, but an empty array cannot be indexed.
-        shape = lambda leaf: jnp.shape(leaf) if per == "parameter" else (max(inner_steps, 1),)
-        rates = jax.tree.map(lambda leaf: jnp.full(shape(leaf), inner_lr, jnp.result_type(leaf)), params)
-        return init_with(outer_optimizer)(Rated(params, rates))
+        shape = lambda leaf: jnp.shape(leaf) if rates == "parameter" else (max(inner_steps, 1),)
+        begin = jax.tree.map(lambda leaf: jnp.full(shape(leaf), inner_lr, jnp.result_type(leaf)), params)
+        return init_with(outer_optimizer)(MetaSGDParams(params, begin))
 
     def adapt(rated, support):
-        rule = _gradient_descent(rated.rates, per)
+        rule = _gradient_descent(rated.rates, rates)
         return inner_adapt(loss_fn, rated.params, support, optimizer=rule, num_steps=inner_steps, order=order)
 
     def task_loss(rated, episode):
@@ -104,11 +104,13 @@ def meta_sgd(
         loss, metrics = loss_fn(adapted, with_context(episode.query, episode.support))
         return loss, (info.losses, metrics)
 
-    update = outer_update(task_loss, outer_optimizer, task_weighting=task_weighting, reduction=reduction, tasks=tasks)
+    update = outer_update(
+        task_loss, outer_optimizer, task_weighting=task_weighting, reduction=reduction, strategy=strategy
+    )
     return MetaLearner(init, update, adapt, lambda rated: rated.params)
 
 
-def _gradient_descent(rates: Params, per: Per) -> optax.GradientTransformation:
+def _gradient_descent(rates: Params, per: RatePer) -> optax.GradientTransformation:
     """Gradient descent at these rates; its state is the number of the step."""
 
     def update(updates, state, params=None):

@@ -22,7 +22,7 @@ def mldg(
     order: Order = "second",
     held_out: int | None = None,
     weight: float = 1.0,
-    tasks: Strategy = "auto",
+    strategy: Strategy = "auto",
 ) -> MetaLearner:
     r"""Learns what needs no adaptation: training on the domains at hand is rewarded for what it does to held-out ones.
 
@@ -47,7 +47,7 @@ def mldg(
         order: as in `metaforge.maml`. The paper's is "second"; DomainBed's is "first", with Adam inside.
         held_out: how many tasks of a meta-batch are held out; half of them, rounded down, if left out.
         weight: $\beta$, how much they count.
-        tasks: as in `metaforge.maml`.
+        strategy: as in `metaforge.maml`.
 
     Returns:
         A `MetaLearner`. Its `MetaInfo` has the losses at $\theta$ of the tasks that are trained on, then those at
@@ -56,7 +56,7 @@ def mldg(
 
     Raises:
         InputError: when updated with a meta-batch that has no two parts.
-        ValueError: when used, for an unknown `order` or `tasks`.
+        ValueError: when used, for an unknown `order` or `strategy`.
 
     Example:
         >>> from metaforge.types import Batch, Episode
@@ -74,14 +74,14 @@ def mldg(
     """
 
     def mean_loss(params, batch):
-        return jnp.mean(domain_losses(loss_fn, params, batch, tasks)[0]), {}
+        return jnp.mean(domain_losses(loss_fn, params, batch, strategy)[0]), {}
 
     def outer_loss(params, seen, unseen):
-        before = domain_losses(loss_fn, params, seen, tasks)
+        before = domain_losses(loss_fn, params, seen, strategy)
         adapted, info = inner_adapt(
             mean_loss, params, seen, optimizer=inner_optimizer, num_steps=inner_steps, order=order
         )
-        after = domain_losses(loss_fn, adapted, unseen, tasks)
+        after = domain_losses(loss_fn, adapted, unseen, strategy)
         losses, metrics = jax.tree.map(lambda *parts: jnp.concatenate(parts), before, after)
         weights = [jnp.full_like(part, total / len(part)) for (part, _), total in ((before, 1.0), (after, weight))]
         return jnp.sum(jnp.concatenate(weights) * losses), (losses, metrics, jnp.concatenate(weights), info.losses)

@@ -18,7 +18,7 @@ def protonet(
     temperature: float = 1.0,
     task_weighting: TaskWeighting | None = None,
     reduction: Reduction = "sum",
-    tasks: Strategy = "auto",
+    strategy: Strategy = "auto",
 ) -> MetaLearner:
     r"""Nearest class mean, with features learned for it: no inner loop, and nothing to tune at meta-test.
 
@@ -41,7 +41,7 @@ def protonet(
             are 0 or 1; the root of the number of features makes them moderate.
         task_weighting: as in `metaforge.maml`.
         reduction: as in `metaforge.maml`.
-        tasks: as in `metaforge.maml`.
+        strategy: as in `metaforge.maml`.
 
     Returns:
         A `MetaLearner`; its `adapt` gives whole parameters whose head is the prototypes', and no losses.
@@ -70,5 +70,5 @@ def protonet(
 
     return with_fitted_head(
         backbone, objective, fit, init=init_with(outer_optimizer), outer_optimizer=outer_optimizer,
-        task_weighting=task_weighting, reduction=reduction, tasks=tasks,
+        task_weighting=task_weighting, reduction=reduction, strategy=strategy,
     )  # fmt: skip

@@ -20,7 +20,7 @@ def reptile(
     inner_steps: int = 5,
     batch_size: int = 10,
     seed: int = 0,
-    tasks: Strategy = "auto",
+    strategy: Strategy = "auto",
 ) -> MetaLearner:
     r"""A meta-learner without query sets or second derivatives: the mean of where training on each task leads.
 
@@ -46,7 +46,7 @@ def reptile(
         inner_steps: steps on each task. With a single one it is joint training.
         batch_size: images in each minibatch, at least 1; all of a task's if it has no more.
         seed: of the shuffling.
-        tasks: as in `metaforge.maml`.
+        strategy: as in `metaforge.maml`.
 
     Returns:
         A `MetaLearner`. Its `adapt` takes `inner_steps` steps on the whole support set. Of each task, `MetaInfo` has
@@ -54,7 +54,7 @@ def reptile(
         query loss, whose mean over tasks is the outer loss; gradients are pseudo-gradients.
 
     Raises:
-        ValueError: for a `batch_size` below 1; when updated without inner steps, or for an unknown `tasks`.
+        ValueError: for a `batch_size` below 1; when updated without inner steps, or for an unknown `strategy`.
 
     Example:
         >>> from metaforge.types import Batch, Episode
@@ -96,7 +96,7 @@ def reptile(
         examples = episodes.support.targets.shape[1] + episodes.query.targets.shape[1]
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         rows = minibatches(key, examples, steps=inner_steps, size=min(batch_size, examples))
-        away, losses, metrics = each_task(train, (state.params, rows), episodes, tasks=tasks)
+        away, losses, metrics = each_task(train, (state.params, rows), episodes, strategy=strategy)
         gradient = jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), away)
         last = losses[:, -1]
         factors = jnp.full_like(last, 1 / len(last))

@@ -14,7 +14,7 @@ from metaforge.learners.base import MetaLearner
 from metaforge.types import Backbone, Objective, Params, TaskWeighting
 
 
-class Regressing(NamedTuple):
+class R2D2Params(NamedTuple):
     """Meta-parameters of `r2d2`: a model, and how its head is found.
 
     Attributes:
@@ -39,7 +39,7 @@ def ridge(
     scale: float = 1.0,
     task_weighting: TaskWeighting | None = None,
     reduction: Reduction = "sum",
-    tasks: Strategy = "auto",
+    strategy: Strategy = "auto",
 ) -> MetaLearner:
     r"""Ridge regression to one-hot labels as the head, with features learned for it: no inner loop.
 
@@ -63,7 +63,7 @@ def ridge(
         scale: what logits are multiplied by. They aim at 0 and 1, and a softmax of these is never surer than 0.73.
         task_weighting: as in `metaforge.maml`.
         reduction: as in `metaforge.maml`.
-        tasks: as in `metaforge.maml`.
+        strategy: as in `metaforge.maml`.
 
     Returns:
         A `MetaLearner`; its `adapt` gives whole parameters whose head is the solution, and no losses.
@@ -87,7 +87,7 @@ def ridge(
 
     return with_fitted_head(
         backbone, objective, fit, init=init_with(outer_optimizer), outer_optimizer=outer_optimizer,
-        task_weighting=task_weighting, reduction=reduction, tasks=tasks,
+        task_weighting=task_weighting, reduction=reduction, strategy=strategy,
     )  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def r2d2(
     scale: float = 1.0,
     task_weighting: TaskWeighting | None = None,
     reduction: Reduction = "sum",
-    tasks: Strategy = "auto",
+    strategy: Strategy = "auto",
 ) -> MetaLearner:
     r"""`ridge` that learns its penalty, and a scale and an offset of the logits, along with the features.
 
@@ -117,10 +117,10 @@ def r2d2(
         scale: where the scale begins. Offsets begin at 0.
         task_weighting: as in `metaforge.maml`.
         reduction: as in `metaforge.maml`.
-        tasks: as in `metaforge.maml`.
+        strategy: as in `metaforge.maml`.
 
     Returns:
-        A `MetaLearner` whose meta-parameters are a `Regressing`; its `model` is their `params`.
+        A `MetaLearner` whose meta-parameters are a `R2D2Params`; its `model` is their `params`.
 
     Raises:
         ValueError: for a penalty that is not above 0, or a backbone without a head; when used, for a head that is not
@@ -141,7 +141,7 @@ def r2d2(
     def init(params):
         bias = linear_head(params)["bias"]
         learned = (jnp.log(jnp.asarray(l2, bias.dtype)), jnp.asarray(scale, bias.dtype), jnp.zeros_like(bias))
-        return init_with(outer_optimizer)(Regressing(params, *learned))
+        return init_with(outer_optimizer)(R2D2Params(params, *learned))
 
     def fit(meta, embeddings, labels):
         kernel, bias = _solve(embeddings, labels, jnp.exp(meta.log_l2))
@@ -149,7 +149,7 @@ def r2d2(
 
     return with_fitted_head(
         backbone, objective, fit, init=init, outer_optimizer=outer_optimizer, model=lambda meta: meta.params,
-        task_weighting=task_weighting, reduction=reduction, tasks=tasks,
+        task_weighting=task_weighting, reduction=reduction, strategy=strategy,
     )  # fmt: skip
 
 

@@ -13,26 +13,26 @@ from metaforge.training.config import Config
 from metaforge.types import LossFn, Objective
 
 _INNER = ("inner_optimizer", "inner_steps")
-_OUTER = ("task_weighting", "reduction", "tasks")
+_OUTER = ("task_weighting", "reduction", "strategy")
 _EXACT = ("order", "grad_steps", "remat")
 
 TAKES: dict[str, tuple[str, ...]] = {
-    "maml": (*_INNER, *_OUTER, *_EXACT, "adapts"),
-    "fomaml": (*_INNER, *_OUTER, "adapts"),
-    "daml": (*_INNER, *_EXACT, "reduction", "tasks", "adapts", "detach", "normalize"),
+    "maml": (*_INNER, *_OUTER, *_EXACT, "adaptable"),
+    "fomaml": (*_INNER, *_OUTER, "adaptable"),
+    "daml": (*_INNER, *_EXACT, "reduction", "strategy", "adaptable", "detach", "normalize"),
     "erm": _INNER,
     "anil": (*_INNER, *_OUTER, "order"),
-    "meta_sgd": ("inner_lr", "inner_steps", *_OUTER, "order", "per"),
+    "meta_sgd": ("inner_lr", "inner_steps", *_OUTER, "order", "rates"),
     "maml_plus_plus": ("inner_lr", "inner_steps", *_OUTER, "multi_step_iterations", "second_order_from", "per_step"),
     "protonet": (*_OUTER, "temperature"),
     "ridge": (*_OUTER, "l2"),
     "r2d2": (*_OUTER, "l2"),
-    "reptile": (*_INNER, "tasks", "seed"),
-    "mldg": (*_INNER, "order", "weight", "tasks"),
-    "ltw": (*_INNER, "weight", "tasks", "seed"),
-    "group_dro": (*_INNER, "tasks", "domains", "rate"),
-    "coral": (*_INNER, "weight", "tasks"),
-    "irm": (*_INNER, "weight", "tasks"),
+    "reptile": (*_INNER, "strategy", "seed"),
+    "mldg": (*_INNER, "order", "weight", "strategy"),
+    "ltw": (*_INNER, "weight", "strategy", "seed"),
+    "group_dro": (*_INNER, "strategy", "domains", "rate"),
+    "coral": (*_INNER, "weight", "strategy"),
+    "irm": (*_INNER, "weight", "strategy"),
 }
 """By learner, the options it takes; each is filled from the field of `Config` that says it."""
 
@@ -95,14 +95,14 @@ def learner(
         "inner_steps": config.inner_steps,
         "task_weighting": weighting.WEIGHTINGS[config.weighting]() if config.weighting else None,
         "reduction": config.reduction,
-        "tasks": config.strategy,
+        "strategy": config.strategy,
         "order": config.order,
         "grad_steps": config.grad_steps or None,
         "remat": config.remat,
-        "adapts": config.adapts,
+        "adaptable": config.adapts,
         "detach": config.detach,
         "normalize": config.normalize,
-        "per": config.rates,
+        "rates": config.rates,
         "multi_step_iterations": config.multi_step_iterations,
         "second_order_from": config.second_order_from,
         "per_step": config.per_step,

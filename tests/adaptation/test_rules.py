@@ -26,7 +26,7 @@ RULES = {
     "unadapted": lambda model, context: adaptation.unadapted(model, context=context),
     "fine_tune": lambda model, _: adaptation.fine_tune(model, objective, optimizer=SGD, steps=(0, 2)),
     "fine_tune, head": lambda model, _: adaptation.fine_tune(
-        model, objective, optimizer=SGD, steps=(0, 2), adapts="^head/"
+        model, objective, optimizer=SGD, steps=(0, 2), adaptable="^head/"
     ),
     "logistic": lambda model, _: adaptation.linear_probe(model),
     "ridge": lambda model, _: adaptation.linear_probe(model, kind="ridge"),
@@ -181,7 +181,7 @@ def test_neighbours_and_prototypes_choose_as_scikit_learn_does():
 def test_fine_tuning_scores_one_path_of_the_optimizer_with_its_state_carried_on(adapts):
     params, support, queries, _, _ = problem()
     optimizer = optax.adam(0.1)
-    rule = adaptation.fine_tune(flat, objective, optimizer=optimizer, steps=(0, 1, 4), adapts=adapts)
+    rule = adaptation.fine_tune(flat, objective, optimizer=optimizer, steps=(0, 1, 4), adaptable=adapts)
     found = jax.jit(rule.apply)(params, support, queries)
     state, apply = optimizer.init(params), jax.jit(flat.apply)
     wanted = [apply(params, queries).logits]

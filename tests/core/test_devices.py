@@ -31,11 +31,11 @@ def one_convolution(params, batch):
 def learners(count):
     """Every way in which a task's gradient meets the others'; on one device a scan, the smallest of programs."""
     rules = {"inner_optimizer": optax.sgd(0.1), "outer_optimizer": optax.sgd(1.0)}
-    daml = lambda order, tasks: mf.daml(
-        one_convolution, order=order, tasks="scan" if count == 1 else tasks, inner_steps=2, **rules
+    daml = lambda order, strategy: mf.daml(
+        one_convolution, order=order, strategy="scan" if count == 1 else strategy, inner_steps=2, **rules
     )
-    made = {f"daml, {order}, {tasks}": daml(order, tasks)
-            for order, tasks in (("first", "unroll"), ("second", "vmap"), ("mixed", "scan"))}  # fmt: skip
+    made = {f"daml, {order}, {strategy}": daml(order, strategy)
+            for order, strategy in (("first", "unroll"), ("second", "vmap"), ("mixed", "scan"))}  # fmt: skip
     return made | {"erm": mf.erm(one_convolution, **rules)}
 
 

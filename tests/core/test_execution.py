@@ -63,7 +63,7 @@ SINGLE, DOUBLE = (jnp.float32, 1e-5), (jnp.float64, 1e-10)
 def test_all_strategies_equal_a_loop_over_tasks(order, steps, dtype, rtol, x64):
     params, episodes = problem(dtype)
     task_loss = task(order, steps)
-    run = jax.jit(lambda p, e: [task_gradients(task_loss, p, e, tasks=strategy) for strategy in STRATEGIES[1:]])
+    run = jax.jit(lambda p, e: [task_gradients(task_loss, p, e, strategy=strategy) for strategy in STRATEGIES[1:]])
     results = run(params, episodes)
 
     one = jax.jit(jax.value_and_grad(task_loss, has_aux=True))
@@ -90,7 +90,7 @@ def test_convolutions_run_alike_grouped_under_vmap_and_as_patches_in_a_scan(x64)
             adapted, _ = mf.adapt(loss_fn, kernel, episode.support, optimizer=optax.sgd(0.01), order="second")
             return loss_fn(adapted, episode.query)
 
-        return jax.jit(lambda p, e: task_gradients(task_loss, p, e, tasks=strategy))(kernel, episodes)
+        return jax.jit(lambda p, e: task_gradients(task_loss, p, e, strategy=strategy))(kernel, episodes)
 
     assert_close(run(jax.lax.conv_general_dilated, "vmap"), run(patches_conv, "scan"), 1e-10)
 
@@ -98,7 +98,7 @@ def test_convolutions_run_alike_grouped_under_vmap_and_as_patches_in_a_scan(x64)
 def test_auto_is_one_of_the_others_on_this_machine():
     params, episodes = problem(jnp.float32)
     program = lambda strategy: str(
-        jax.make_jaxpr(lambda p, e: task_gradients(task("first", 1), p, e, tasks=strategy))(params, episodes)
+        jax.make_jaxpr(lambda p, e: task_gradients(task("first", 1), p, e, strategy=strategy))(params, episodes)
     )
     assert program("auto") == program("scan" if jax.default_backend() == "cpu" else "vmap")
 
@@ -106,7 +106,7 @@ def test_auto_is_one_of_the_others_on_this_machine():
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_one_task_is_a_meta_batch_too(strategy):
     params, episodes = problem(jnp.float32, tasks=1)
-    run = lambda params: task_gradients(task("first", 1), params, episodes, tasks=strategy)
+    run = lambda params: task_gradients(task("first", 1), params, episodes, strategy=strategy)
     (losses, reports), gradients = jax.eval_shape(run, params)
     assert losses.shape == (1,)
     assert reports["support"].shape == (1, 1)
@@ -115,8 +115,8 @@ def test_one_task_is_a_meta_batch_too(strategy):
 
 def test_an_unknown_strategy_is_named_with_the_known_ones():
     params, episodes = problem(jnp.float32)
-    with pytest.raises(ValueError, match="unknown `tasks` strategy 'pmap'; known: auto, vmap, scan, unroll"):
-        inspect.unwrap(each_task)(task("first", 1), params, episodes, tasks="pmap")
+    with pytest.raises(ValueError, match="unknown `strategy` 'pmap'; known: auto, vmap, scan, unroll"):
+        inspect.unwrap(each_task)(task("first", 1), params, episodes, strategy="pmap")
 
 
 def resident_bytes():

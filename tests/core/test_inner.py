@@ -260,9 +260,9 @@ def test_a_probe_sees_the_parameters_after_each_step(x64):
     def last_of(theta):
         _, info = mf.adapt(
             quadratic, theta, at(s), optimizer=optax.sgd(alpha), num_steps=steps, order="second", grad_steps=2,
-            probe=lambda params: {"params": params},
+            after_step=lambda params: {"params": params},
         )  # fmt: skip
-        return info.probes["params"]
+        return info.reports["params"]
 
     expected = s + (1 - alpha) ** np.arange(1, steps + 1) * (theta - s)
     seen, slopes = jax.jit(lambda theta: (last_of(theta), jax.jacobian(last_of)(theta)))(theta)

@@ -20,7 +20,7 @@ def xla_flop(cell):
     loss_fn = mf.objectives.loss_fn(model.apply, mf.objectives.cross_entropy())
     learner = mf.maml(
         loss_fn, inner_optimizer=optax.sgd(0.1), outer_optimizer=optax.sgd(0.1), inner_steps=cell.steps,
-        order=cell.order, tasks="unroll",
+        order=cell.order, strategy="unroll",
     )  # fmt: skip
     data = meta_step.episodes(cell)
     state = jax.eval_shape(learner.init, jax.eval_shape(lambda: meta_step.initial(cell, data)))

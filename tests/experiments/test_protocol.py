@@ -15,7 +15,7 @@ from experiments.protocol import judging
 from experiments.protocol import main as protocol
 from experiments.protocol.material import read_material, sources_validation
 from experiments.protocol.scores import scores_of
-from metaforge import alone
+from metaforge import locks
 from metaforge.data import prepared
 from metaforge.data.aside import set_aside
 from metaforge.data.domains import TestSplit, by_method, split
@@ -28,7 +28,7 @@ from metaforge.evaluation.protocols import Cell, Domains, Protocol
 from metaforge.training import loop, meta_test
 from metaforge.training.config import Config
 from paper_figures import protocol_table
-from tests.test_alone import other  # noqa: F401 - another process that holds tmp_path
+from tests.test_locks import other  # noqa: F401 - another process that holds tmp_path
 
 SIZE = 16
 TINY = Config(
@@ -286,7 +286,7 @@ def test_settings_that_a_protocol_sets_or_cannot_train_with_are_said(data, tmp_p
 @pytest.mark.usefixtures("untrained", "other")
 def test_a_folder_that_another_process_writes_to_is_refused(data, tmp_path, monkeypatch):
     monkeypatch.setitem(protocols.PROTOCOLS, "small", SMALL)
-    monkeypatch.setattr(alone, "_PATIENCE", 0.0)
+    monkeypatch.setattr(locks, "_PATIENCE", 0.0)
     with pytest.raises(InputError, match="another process is writing to"):
         protocol.run(options(data, tmp_path), TINY)
     assert list(tmp_path.iterdir()) == []

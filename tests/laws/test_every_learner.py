@@ -45,9 +45,9 @@ CASES = {
     "maml": Case("maml", {"inner_optimizer": SGD}),
     "maml, two steps of adam, vmapped": Case(
         "maml",
-        {"inner_steps": 2, "reduction": "mean", "tasks": "vmap", "inner_optimizer": optax.adam(0.01, eps=1e-3)},
+        {"inner_steps": 2, "reduction": "mean", "strategy": "vmap", "inner_optimizer": optax.adam(0.01, eps=1e-3)},
     ),
-    "maml, of the first layer": Case("maml", {"adapts": "Dense_0", "inner_optimizer": SGD}),
+    "maml, of the first layer": Case("maml", {"adaptable": "Dense_0", "inner_optimizer": SGD}),
     "fomaml": Case("fomaml", {"inner_steps": 2, "inner_optimizer": SGD}),
     "daml": Case("daml", {"inner_optimizer": SGD}),
     "daml, normalised": Case("daml", {"normalize": True, "detach": True, "order": "second", "inner_optimizer": SGD}),
@@ -55,18 +55,18 @@ CASES = {
     "anil": Case("anil", {"inner_steps": 2, "inner_optimizer": SGD}),
     "meta_sgd": Case("meta_sgd", {"inner_lr": 0.1}),
     "meta_sgd, first order, by array": Case(
-        "meta_sgd", {"inner_lr": 0.1, "inner_steps": 2, "order": "first", "per": "array"}
+        "meta_sgd", {"inner_lr": 0.1, "inner_steps": 2, "order": "first", "rates": "array"}
     ),
     "maml_plus_plus": Case(
         "maml_plus_plus",
-        {"inner_lr": 0.1, "inner_steps": 2, "multi_step_iterations": 2, "second_order_from": 1, "tasks": "vmap"},
+        {"inner_lr": 0.1, "inner_steps": 2, "multi_step_iterations": 2, "second_order_from": 1, "strategy": "vmap"},
     ),
     "maml_plus_plus, a bias for each step": Case(
         "maml_plus_plus", {"inner_lr": 0.1, "inner_steps": 2, "per_step": "Dense_0/bias"}
     ),
     "protonet": Case("protonet", unmoved="^head/", inner=False),
     "ridge": Case("ridge", {"scale": 4.0, "reduction": "mean"}, unmoved="^head/", inner=False),
-    "r2d2": Case("r2d2", {"tasks": "vmap"}, unmoved="^params/head/", inner=False),
+    "r2d2": Case("r2d2", {"strategy": "vmap"}, unmoved="^params/head/", inner=False),
     "reptile": Case("reptile", {"inner_steps": 2, "batch_size": 4, "inner_optimizer": SGD}),
     "mldg": Case("mldg", {"inner_optimizer": SGD}, sees_order=True),
     "ltw": Case("ltw", {"inner_optimizer": SGD, "hidden": 3}, weighs=False, sees_order=True),
@@ -227,7 +227,7 @@ def test_no_inner_steps_adapt_to_nothing(case):
 
 def takes_numbers(case):
     """Whether a learner runs on a loss function of a single number, as in the docstrings."""
-    return CASES[case].name not in learners.TAKE_A_MODEL and not {"adapts", "per_step"} & set(CASES[case].options)
+    return CASES[case].name not in learners.TAKE_A_MODEL and not {"adaptable", "per_step"} & set(CASES[case].options)
 
 
 @pytest.mark.parametrize("case", filter(takes_numbers, CASES))

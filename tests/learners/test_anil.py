@@ -41,7 +41,7 @@ def by_hand(params, episode, *, pattern, first):
 def test_partial_adaptation_follows_the_gradient_of_a_hand_loop(name, order, start):
     pattern = "head" if name == "anil" else "Dense_0"
     given = (model, objective) if name == "anil" else (loss_fn,)
-    options = {} if name == "anil" else {"adapts": "^Dense_0/"}
+    options = {} if name == "anil" else {"adaptable": "^Dense_0/"}
     learner = mf.LEARNERS[name](*given, order=order, **options, **OPTIONS)
 
     @jax.jit
@@ -74,6 +74,6 @@ def test_a_backbone_without_a_head_is_refused():
 
 
 def test_a_pattern_that_no_path_has_is_refused(start):
-    learner = mf.maml(loss_fn, adapts="^neck/", **OPTIONS)
+    learner = mf.maml(loss_fn, adaptable="^neck/", **OPTIONS)
     with pytest.raises(ValueError, match="no parameter's path has '\\^neck/'"):
         learner.adapt(start, jax.tree.map(lambda leaf: leaf[0], episodes().support))

@@ -21,10 +21,10 @@ def episode(images, domain):
     return mf.Episode(batch(slice(2)), batch(slice(2, None)), domain)
 
 
-@pytest.mark.parametrize("tasks", ["scan", "vmap"])
-def test_weights_and_parameters_follow_the_algorithm_over_steps_with_changing_domains(tasks, x64):
+@pytest.mark.parametrize("strategy", ["scan", "vmap"])
+def test_weights_and_parameters_follow_the_algorithm_over_steps_with_changing_domains(strategy, x64):
     rng = np.random.default_rng(0)
-    learner = mf.group_dro(quadratic, domains=4, rate=0.8, tasks=tasks, **RULES)
+    learner = mf.group_dro(quadratic, domains=4, rate=0.8, strategy=strategy, **RULES)
     state, update = learner.init(jnp.asarray(0.0)), jax.jit(learner.update)
     theta, q = 0.0, np.full(4, 0.25)
     # All but one, one twice, and the one that was missing.

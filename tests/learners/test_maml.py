@@ -228,9 +228,9 @@ def test_mixed_mode_moves_the_parameters_as_second_order_does(options, x64):
     np.testing.assert_allclose(mixed, second, rtol=1e-12)
 
 
-@pytest.mark.parametrize("tasks", ["vmap", "scan", "unroll"])
-def test_the_strategy_never_changes_the_update(tasks, x64):
-    np.testing.assert_allclose(one_step(mf.daml, tasks=tasks)[0], one_step(mf.daml)[0], rtol=1e-12)
+@pytest.mark.parametrize("strategy", ["vmap", "scan", "unroll"])
+def test_the_strategy_never_changes_the_update(strategy, x64):
+    np.testing.assert_allclose(one_step(mf.daml, strategy=strategy)[0], one_step(mf.daml)[0], rtol=1e-12)
 
 
 def test_wrong_settings_are_named_in_one_line():

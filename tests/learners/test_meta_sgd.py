@@ -41,7 +41,7 @@ def test_model_and_rates_follow_the_gradient_of_a_loop_by_hand(per, order, x64):
     params, episodes = problem()
     rates = some_rates(params, per)
     learner = mf.meta_sgd(
-        loss_fn, inner_lr=0.1, outer_optimizer=optax.sgd(1.0), inner_steps=STEPS, order=order, per=per
+        loss_fn, inner_lr=0.1, outer_optimizer=optax.sgd(1.0), inner_steps=STEPS, order=order, rates=per
     )
     start = learner.init(params)
     start = start._replace(params=type(start.params)(params, rates))
@@ -72,7 +72,7 @@ def test_model_and_rates_follow_the_gradient_of_a_loop_by_hand(per, order, x64):
 def test_with_equal_rates_the_model_moves_as_maml_s(per, x64):
     params, episodes = problem()
     options = {"outer_optimizer": optax.sgd(1.0), "inner_steps": STEPS}
-    learner = mf.meta_sgd(loss_fn, inner_lr=0.3, per=per, **options)
+    learner = mf.meta_sgd(loss_fn, inner_lr=0.3, rates=per, **options)
     maml = mf.maml(loss_fn, inner_optimizer=optax.sgd(0.3), **options)
     state, info = jax.jit(learner.update)(learner.init(params), episodes)
     expected, expected_info = jax.jit(maml.update)(maml.init(params), episodes)
@@ -83,5 +83,5 @@ def test_with_equal_rates_the_model_moves_as_maml_s(per, x64):
 
 
 def test_an_unknown_sort_of_rates_is_refused():
-    with pytest.raises(ValueError, match="unknown `per` 'layer'; known: parameter, array"):
-        inspect.unwrap(mf.meta_sgd)(loss_fn, inner_lr=0.1, outer_optimizer=optax.sgd(1.0), per="layer")
+    with pytest.raises(ValueError, match="unknown `rates` 'layer'; known: parameter, array"):
+        inspect.unwrap(mf.meta_sgd)(loss_fn, inner_lr=0.1, outer_optimizer=optax.sgd(1.0), rates="layer")

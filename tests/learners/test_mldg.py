@@ -32,9 +32,9 @@ def images_of(data, task):
 
 
 @pytest.mark.parametrize(
-    ("order", "held_out", "steps", "tasks"), [("second", 2, 1, "vmap"), ("first", None, 2, "scan")]
+    ("order", "held_out", "steps", "strategy"), [("second", 2, 1, "vmap"), ("first", None, 2, "scan")]
 )
-def test_a_step_follows_the_gradient_of_the_objective_written_out(order, held_out, steps, tasks, x64):
+def test_a_step_follows_the_gradient_of_the_objective_written_out(order, held_out, steps, strategy, x64):
     data, held = episodes(3), held_out or 1
     batches = [images_of(data, task) for task in range(3)]
     seen, unseen = batches[: 3 - held], batches[3 - held :]
@@ -51,7 +51,9 @@ def test_a_step_follows_the_gradient_of_the_objective_written_out(order, held_ou
         each = [loss_fn(params, batch)[0] for batch in seen] + [loss_fn(after, batch)[0] for batch in unseen]
         return mean_loss(params, seen) + 0.7 * mean_loss(after, unseen), jnp.stack(each)
 
-    learner = mf.mldg(loss_fn, order=order, held_out=held_out, inner_steps=steps, weight=0.7, tasks=tasks, **RULES)
+    learner = mf.mldg(
+        loss_fn, order=order, held_out=held_out, inner_steps=steps, weight=0.7, strategy=strategy, **RULES
+    )
     start = learner.init(fresh())
     hand = jax.value_and_grad(by_hand, has_aux=True)
     ((loss, each), grads), (state, info) = jax.jit(lambda state: (hand(state.params), learner.update(state, data)))(

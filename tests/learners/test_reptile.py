@@ -23,12 +23,12 @@ def episodes():
     return images, mf.Episode(batch(slice(4)), batch(slice(4, None)))
 
 
-@pytest.mark.parametrize(("batch_size", "tasks"), [(3, "scan"), (3, "vmap"), (100, "unroll")])
-def test_an_outer_step_walks_towards_where_minibatch_descent_leads(batch_size, tasks, x64):
+@pytest.mark.parametrize(("batch_size", "strategy"), [(3, "scan"), (3, "vmap"), (100, "unroll")])
+def test_an_outer_step_walks_towards_where_minibatch_descent_leads(batch_size, strategy, x64):
     images, data = episodes()
     learner = mf.reptile(
         quadratic, inner_optimizer=optax.sgd(0.3, momentum=0.9), outer_optimizer=optax.sgd(0.25), inner_steps=6,
-        batch_size=batch_size, seed=7, tasks=tasks,
+        batch_size=batch_size, seed=7, strategy=strategy,
     )  # fmt: skip
     state = learner.init(jnp.asarray(2.0))
     update, theta = jax.jit(learner.update), 2.0

@@ -22,7 +22,7 @@ class Lock:
 _HELD: "weakref.WeakValueDictionary[tuple[int, int], Lock]" = weakref.WeakValueDictionary()
 
 
-def hold(directory: str | os.PathLike, *, flag: str = "workdir") -> Lock | None:
+def lock_directory(directory: str | os.PathLike, *, flag: str = "workdir") -> Lock | None:
     """Keeps other processes out of a directory, for as long as what it returns lives; a dead process holds nothing.
 
     Lays the operating system's lock (`flock`) on the directory itself, so that no file of ours is left in it. One
@@ -41,7 +41,7 @@ def hold(directory: str | os.PathLike, *, flag: str = "workdir") -> Lock | None:
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     held = [hold(folder), hold(folder)]
+        ...     held = [lock_directory(folder), lock_directory(folder)]
     """
     if sys.platform == "win32":
         return None

@@ -6,11 +6,14 @@ import sys
 import pytest
 from PIL import Image
 
-from metaforge import alone, runs
+from metaforge import locks, runs
 from metaforge.cli import prepare
 from metaforge.errors import InputError
 
-HOLDS = "import sys; from metaforge.alone import hold; held = hold(sys.argv[1]); print('held', flush=True); input()"
+HOLDS = (
+    "import sys; from metaforge.locks import lock_directory; "
+    "held = lock_directory(sys.argv[1]); print('held', flush=True); input()"
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="has no flock")
 
@@ -28,7 +31,7 @@ def other(tmp_path):
 
 
 def test_a_run_that_another_process_writes_to_is_refused_and_nothing_is_written(other, tmp_path, monkeypatch):
-    monkeypatch.setattr(alone, "_PATIENCE", 0.0)
+    monkeypatch.setattr(locks, "_PATIENCE", 0.0)
     with pytest.raises(InputError, match=r"another process is writing to .*another --workdir"):
         runs.Run(tmp_path, {"seed": 0})
     assert list(tmp_path.iterdir()) == []
@@ -39,7 +42,7 @@ def test_data_are_not_prepared_into_a_folder_that_another_process_writes_to(othe
     for kind in ("real", "fake"):
         (source / "test" / kind).mkdir(parents=True)
         Image.new("RGB", (8, 8)).save(source / "test" / kind / "a.png")
-    monkeypatch.setattr(alone, "_PATIENCE", 0.0)
+    monkeypatch.setattr(locks, "_PATIENCE", 0.0)
     flags = [f"--source={source}", f"--out={out}", "--config.crop=whole", "--workers=1"]
     assert prepare.main(["prepare", "--dataset=face_folder", *flags]) == 2
     assert "out: another process is writing to" in capsys.readouterr().err
@@ -54,7 +57,7 @@ def test_who_waits_gets_the_directory_of_a_process_that_was_killed(other, tmp_pa
         other.kill()
         other.wait()
 
-    monkeypatch.setattr(alone.time, "sleep", sleep)
+    monkeypatch.setattr(locks.time, "sleep", sleep)
     runs.Run(tmp_path, {"seed": 0}).log({"step": 1})
     assert len(waited) == 1
     assert runs.read_rows(tmp_path) == [{"step": 1}]
@@ -66,7 +69,7 @@ def test_who_waited_for_a_run_of_another_configuration_does_not_write_over_it(ot
         other.kill()
         other.wait()
 
-    monkeypatch.setattr(alone.time, "sleep", sleep)
+    monkeypatch.setattr(locks.time, "sleep", sleep)
     with pytest.raises(InputError, match="seed: 1 there, 0 asked"):
         runs.Run(tmp_path, {"seed": 0})
     assert (tmp_path / "config.json").read_text() == '{"seed": 1}'
@@ -75,7 +78,7 @@ def test_who_waited_for_a_run_of_another_configuration_does_not_write_over_it(ot
 def test_one_process_holds_a_directory_many_times_and_until_it_lets_go_of_all(tmp_path):
     def free():
         done = subprocess.run(
-            [sys.executable, "-c", "from metaforge import alone; alone._PATIENCE = 0\n" + HOLDS, str(tmp_path)],
+            [sys.executable, "-c", "from metaforge import locks; locks._PATIENCE = 0\n" + HOLDS, str(tmp_path)],
             input="\n", capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0 or "another process is writing" in done.stderr
@@ -96,4 +99,4 @@ def test_a_file_system_without_locks_keeps_nobody_out(other, tmp_path, monkeypat
         raise OSError(45, "not supported")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    alone.hold(tmp_path)
+    locks.lock_directory(tmp_path)
