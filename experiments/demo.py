@@ -25,6 +25,7 @@ from metaforge.progress import progress
 from metaforge.provenance import provenance
 from metaforge.runs import Run
 from metaforge.screening import from_run
+from metaforge.settings import change
 from metaforge.training import build, checks, cited, loop
 from metaforge.training.config import DEMO, PRESETS, Config
 from metaforge.whole import write_text
@@ -47,21 +48,27 @@ class Options:
 
 def run(options: Options, config: Config) -> dict[str, Any]:
     """Trains, adapts, measures, draws; returns the report."""
-    config = dataclasses.replace(config, baseline=False)
+    config = change(config, {"run.baseline": False})
     check_bounds(options)
     config.check()
     targets = list(FORGERIES) if options.target == "all" else [options.target]
     if not {*targets} <= {*FORGERIES}:
         raise InputError(f"--target: unknown '{options.target}'; known: {', '.join(FORGERIES)}, all.")
-    if (config.learner, config.seed, config.holdout) != (DEMO.learner, DEMO.seed, DEMO.holdout):
-        raise InputError("--config.learner, seed and holdout are the demo's own to set. Use --target and --seeds.")
-    if config.data:
-        raise InputError("--config.data: the demo forges its own domains. Give --config.faces, or use train and adapt.")
-    refuse_inside("workdir", options.workdir, config.faces, of="config.faces")  # for figures are images
+    if (config.learner.name, config.run.seed, config.faces.holdout) != (
+        DEMO.learner.name,
+        DEMO.run.seed,
+        DEMO.faces.holdout,
+    ):
+        raise InputError("--learner.name, seed and holdout are the demo's own to set. Use --target and --seeds.")
+    if config.faces.prepared:
+        raise InputError(
+            "--faces.prepared: the demo forges its own domains. Give --faces.folder, or use train and adapt."
+        )
+    refuse_inside("workdir", options.workdir, config.faces.folder, of="config.faces")  # for figures are images
     for target in targets:
         for learner in LEARNERS:
-            checks.check_settings(dataclasses.replace(config, holdout=target, learner=learner))
-        checks.check(dataclasses.replace(config, holdout=target))
+            checks.check_settings(change(config, {"faces.holdout": target, "learner.name": learner}))
+        checks.check(change(config, {"faces.holdout": target}))
     workdir, reports = Path(options.workdir), {}
     asked = {"target": options.target, "seeds": options.seeds, "draws": options.draws}
     passing = ("demo.seeds", "demo.draws", *(f"config.{name}" for name in loop.PASSING))
@@ -76,11 +83,11 @@ def run(options: Options, config: Config) -> dict[str, Any]:
             [
                 "python -m experiments.demo",
                 *(f"--{n}={v}" for n, v in asked.items()),
-                *flags_of(config, DEMO, prefix="config."),
+                *flags_of(config, DEMO),
             ]
         ),
         "config": dataclasses.asdict(config),
-        "data": f"forgery domains synthesised from real faces ({config.faces})",
+        "data": f"forgery domains synthesised from real faces ({config.faces.folder})",
         "provenance": provenance(),
         "targets": reports,
     }
@@ -91,10 +98,10 @@ def run(options: Options, config: Config) -> dict[str, Any]:
 
 def hold_out(target: str, folder: Path, options: Options, config: Config) -> dict[str, Any]:
     """Every learner and seed, trained without the target and then adapted to it."""
-    config = dataclasses.replace(config, holdout=target)
+    config = change(config, {"faces.holdout": target})
     runs = {(learner, seed): folder / f"{learner}-seed{seed}" for seed in range(options.seeds) for learner in LEARNERS}
     for (learner, seed), workdir in runs.items():
-        loop.run(dataclasses.replace(config, learner=learner, seed=seed), workdir)
+        loop.run(change(config, {"learner.name": learner, "run.seed": seed}), workdir)
     # Support sets come from people whom nobody trained on, test images from people whom nobody has seen at all.
     pool = build.records(config, split="validation", held_out=True)
     test = build.test_split(config)
@@ -104,7 +111,12 @@ def hold_out(target: str, folder: Path, options: Options, config: Config) -> dic
         for (learner, seed), workdir in runs.items():
             trained = from_run.load_run(workdir)
             states = from_run.worth(
-                trained, (np.asarray(pool.image), pool.label), test, shots=config.shots, draws=options.draws, seed=seed
+                trained,
+                (np.asarray(pool.image), pool.label),
+                test,
+                shots=config.episodes.shots,
+                draws=options.draws,
+                seed=seed,
             )
             for state, values in states.items():
                 scores.setdefault(f"{learner}, {state}", []).append(values)
@@ -124,7 +136,7 @@ def hold_out(target: str, folder: Path, options: Options, config: Config) -> dic
         "adaptation": rules,
         "test_images": len(test),
         "test_people": len(set(test.identity.tolist())),
-        "shots": config.shots,
+        "shots": config.episodes.shots,
     }
 
 
@@ -162,8 +174,8 @@ def markdown(report: dict[str, Any]) -> str:
             "",
             f"AUC, mean and 95 % interval over {len(one['adaptation']['erm'])} seeds, draws of the support set "
             + f"({one['shots']} images a class, from photographs not trained on) and the {one['test_people']} "
-            + f"photographs behind {one['test_images']} test images. {_told(config['normalisation'])} Gain is from the "
-            + f"first to the last. Normalisation: {config['normalisation']}. Rate and steps were chosen on source "
+            + f"photographs behind {one['test_images']} test images. {_told(config['model']['normalisation'])} Gain is from the "
+            + f"first to the last. Normalisation: {config['model']['normalisation']}. Rate and steps were chosen on source "
             + "validation, from one grid for all learners:",
             "",
         ]
@@ -192,14 +204,14 @@ def main(argv: list[str]) -> int:
         workdir = options.workdir
         last = workdir if len(report["targets"]) == 1 else f"{workdir}/*"
         print("\n" + (Path(workdir) / "report.md").read_text(encoding="utf-8", errors="surrogateescape"))
-        parts = [part for learner in LEARNERS for part in cited.parts_of(dataclasses.replace(config, learner=learner))]
+        parts = [part for learner in LEARNERS for part in cited.parts_of(change(config, {"learner.name": learner}))]
         print(f"Please cite what it stands on:\n\n{mf.citation(*parts)}")
         run_of = lambda flag, learner: shlex.quote(f"--{flag}={workdir}/{learner}-seed0")
         print("Next:")
         print(f"  {python()} -m experiments.show_domains --out=domains.png         # what the forgeries look like")
         print(f"  {program()} adapt {run_of('run', 'daml')} {run_of('baseline', 'erm')} \\")
         print("      --target=FOLDER --shots=5 --out=adapted                  # adapt to FOLDER/real and FOLDER/fake")
-        print(f"  {program()} train --workdir=runs/mine --config.faces=FOLDER   # train on your own faces\n")
+        print(f"  {program()} train --workdir=runs/mine --faces.folder=FOLDER   # train on your own faces\n")
         curves = f"{last}/loss_curves.png, {last}/validation_curves.png"
         return f"Wrote {workdir}/report.json, {workdir}/report.md, {curves}."
 

@@ -1,7 +1,7 @@
 """A contact sheet of the forgery domains: real, forged and mask, for a few faces of each.
 
 python -m experiments.show_domains --out=domains.png
-python -m experiments.show_domains --out=domains.png --config.faces=FOLDER --config.image_size=128
+python -m experiments.show_domains --out=domains.png --faces.folder=FOLDER --model.image_size=128
 """
 
 import dataclasses
@@ -33,12 +33,12 @@ def run(options: Options, config: Config) -> Image.Image:
     """Draws the sheet: a row a domain, for each face real, forged, mask."""
     config.check()
     check_bounds(options)
-    if config.data:
-        raise InputError("--config.data: only photographs are forged here, by --config.faces. Leave it out.")
-    people = split_people(build.faces(config).faces, seed=config.split_seed)["train"]
+    if config.faces.prepared:
+        raise InputError("--faces.prepared: only photographs are forged here, by --faces.folder. Leave it out.")
+    people = split_people(build.faces(config).faces, seed=config.faces.split_seed)["train"]
     names = [n for group in build.methods(config) for n in group]
     acquisitions = tuple(build.treatments(config))
-    size, label, gap = max(config.image_size, 64), 130, 6
+    size, label, gap = max(config.model.image_size, 64), 130, 6
     rows: dict[str, list] = {}
     shown = people[: max(options.columns, 2)]
     for pair in forge_pairs(shown, methods=names, acquisitions=acquisitions, variants=1, seed=0, fit_faces=people):
@@ -68,7 +68,7 @@ def main(argv: list[str]) -> int:
         if Path(options.out).suffix != ".png":
             raise InputError(f"out: '{options.out}' is no .png. Choose one.")
         refuse_used(options.out)
-        refuse_inside("out", options.out, config.faces, of="config.faces")
+        refuse_inside("out", options.out, config.faces.folder, of="config.faces")
         sheet = run(options, config)
         with whole_file(options.out, new=True) as made:
             sheet.save(made)

@@ -78,16 +78,16 @@ class Config:
 
     def check(self) -> None:
         """Raises `InputError` for what cannot work, naming the field."""
-        check_bounds(self, prefix="config.")
+        check_bounds(self)
         if not all(Bounds(above=0).holds(rate) for rate in self.rate_grid()):
-            raise InputError(f"--config.rates='{self.rates}': give numbers above 0.")
+            raise InputError(f"--rates='{self.rates}': give numbers above 0.")
 
     def rate_grid(self) -> list[float]:
         """`rates` as numbers."""
         try:
             return [float(rate) for rate in self.rates.split(",")]
         except ValueError:
-            raise InputError(f"--config.rates='{self.rates}': give numbers, such as 0.001,0.01.") from None
+            raise InputError(f"--rates='{self.rates}': give numbers, such as 0.001,0.01.") from None
 
 
 PRESETS = {"full": Config(), "quick": Config(seeds=2, iterations=5000, test_tasks=200, validation_tasks=500)}
@@ -187,7 +187,7 @@ def train(config: Config, name: str, directory: Run, *, quiet: bool = False):
             state, losses = advance(state, for_tasks, length)
             loss, step = float(np.mean(losses)), step + length
             if not np.isfinite(loss):
-                raise InputError(f"{name}: the loss is not finite by step {step}. Lower --config.outer_lr or inner_lr.")
+                raise InputError(f"{name}: the loss is not finite by step {step}. Lower --outer_lr or inner_lr.")
             directory.log({"step": step, "seconds": round(time.perf_counter() - began, 3), "query_loss": loss})
             if step % (10 * config.chunk) == 0 or step == config.iterations:
                 directory.save(step, state)

@@ -52,13 +52,13 @@ class Bounds(NamedTuple):
 
 
 def check_bounds(group: Any, *, prefix: str = "") -> None:
-    """Holds every number among the settings against its bounds.
+    """Holds every number among the settings, nested ones too, against its bounds.
 
     Args:
         group: a dataclass instance whose fields are made by `metaforge.commands.setting`.
 
     Other Arguments:
-        prefix: of its flags, such as "config.".
+        prefix: of its flags, such as "learner.".
 
     Raises:
         InputError: for the first that is outside, or not finite, naming the flag and what it may be.
@@ -74,6 +74,8 @@ def check_bounds(group: Any, *, prefix: str = "") -> None:
     """
     for field in dataclasses.fields(group):
         value, bounds = getattr(group, field.name), field.metadata.get("bounds", Bounds())
+        if dataclasses.is_dataclass(value):
+            check_bounds(value, prefix=f"{prefix}{field.name}.")
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         if not bounds.holds(value):

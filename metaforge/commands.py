@@ -12,50 +12,18 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from metaforge.bounds import MOST, Bounds, Number, check_bounds
+from metaforge.bounds import check_bounds
 from metaforge.errors import InputError
 from metaforge.output import end_output, flush, print_any_name
-from metaforge.places import Kind, cache_folder, settled
+from metaforge.places import cache_folder, settled
 from metaforge.processor import instructions
+from metaforge.settings import change, fields_of
+from metaforge.settings import setting as setting
 
 _KNOWN_FLAGS = (0, 12)
 """The last version of jaxlib that is known to have the flags of XLA that are set here."""
 
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
-
-
-def setting(
-    default: Any,
-    help: str,
-    *,
-    choices: Sequence[str] = (),
-    open_in_paper: bool = False,
-    least: Number = 0,
-    most: Number = MOST,
-    above: Number | None = None,
-    below: Number | None = None,
-    place: Kind = "",
-) -> Any:
-    """A field of a `Config`: its default, what it does, what it may be, and whether the paper leaves it open.
-
-    Args:
-        default: its value where no flag says another; `...` where one must.
-        help: what it does.
-
-    Other Arguments:
-        choices: of a text, all that it may be.
-        open_in_paper: whether the paper does not say it.
-        least: of a number, as are the others: the smallest that will do.
-        most: the largest that will do.
-        above: what it must exceed.
-        below: what it must stay under.
-        place: what it names on the disk, which is checked when flags are parsed (`metaforge.places`).
-    """
-    if open_in_paper:
-        help += " Open in the paper."
-    bounds = Bounds(least, most, above, below)
-    about = {"help": help, "choices": tuple(choices), "bounds": bounds, "place": place}
-    return dataclasses.field(default=default, metadata=about)
 
 
 def launch(
@@ -75,7 +43,7 @@ def launch(
         body: the command; the text that it returns is printed last, and says where the result is.
         doc: what `--help` prints first.
         options: a dataclass instance; each field is a flag `--field`. A default of `...` makes it required.
-        config: a dataclass instance; each field is a flag `--config.field`.
+        config: settings; each is a flag by its dotted name, `--field`, or `--group.field` where they are nested.
         presets: configurations by name, chosen with `--preset`; flags are laid over the preset.
         resumes: whether the command, interrupted and called again, goes on from a checkpoint.
 
@@ -136,22 +104,27 @@ def _has_device() -> bool:
         return False
 
 
-def flags_of(given: Any, usual: Any, *, prefix: str = "", but: Collection[str] = ()) -> list[str]:
-    """The flags by which one dataclass of settings differs from another, as a shell takes them.
+def flags_of(given: Any, usual: Any, *, but: Collection[str] = ()) -> list[str]:
+    """The flags by which some settings differ from others, as a shell takes them.
+
+    Args:
+        given: the settings.
+        usual: what a command has without flags.
+
+    Other Arguments:
+        but: dotted names that are left out.
 
     Example:
-        >>> @dataclasses.dataclass
-        ... class Config:
-        ...     seed: int = 0
-        ...     trains: str = ""
-        >>> flags_of(Config(trains="^(top|head)"), Config(), prefix="config.")
-        ["'--config.trains=^(top|head)'"]
+        >>> from metaforge.settings import change
+        >>> from metaforge.training.config import Config
+        >>> flags_of(change(Config(), {"learner.trainable": "^(top|head)"}), Config())
+        ["'--learner.trainable=^(top|head)'"]
     """
-    pairs = [(name, getattr(given, name)) for name in (field.name for field in dataclasses.fields(given))]
+    default = {name: value for name, _, value in fields_of(usual)}
     return [
-        shlex.quote(f"--{prefix}{name}={value}")
-        for name, value in pairs
-        if name not in but and value != getattr(usual, name)
+        shlex.quote(f"--{name}={value}")
+        for name, _, value in fields_of(given)
+        if name not in but and value != default[name]
     ]
 
 
@@ -225,9 +198,9 @@ def _parse(argv: Sequence[str], doc: str, options: Any, config: Any, presets: di
         names = sorted(presets)
         flags.DEFINE_enum("preset", names[0], names, "The settings to start from.", flag_values=values)
         config = presets[_preset(argv, names, default=_default_preset(config, presets))]
-    for prefix, group in (("", options), ("config.", config)):
-        for field in dataclasses.fields(group) if group is not None else ():
-            _define(values, prefix + field.name, field, getattr(group, field.name))
+    groups = [group for group in (options, config) if group is not None]
+    for name, field, default in (found for group in groups for found in fields_of(group)):
+        _define(values, name, field, default)
     flags.DEFINE_boolean("help", False, "Show this help.", short_name="h", flag_values=values)
     try:
         rest = values(list(argv))
@@ -247,20 +220,18 @@ def _parse(argv: Sequence[str], doc: str, options: Any, config: Any, presets: di
     if len(rest) > 1:
         raise InputError(f"unexpected argument '{rest[1]}'. Flags look like --name=value; --help lists them.")
     chosen: dict[str, Any] = {name: values[name].value for name in values}
-    for field in dataclasses.fields(options):
-        if chosen[field.name] is None:
-            raise InputError(f"--{field.name} is missing: {field.metadata['help']}")
-    for prefix, group in (("", options), ("config.", config)):
-        for field in dataclasses.fields(group) if group is not None else ():
+    for name, field, _ in fields_of(options):
+        if chosen[name] is None:
+            raise InputError(f"--{name} is missing: {field.metadata['help']}")
+    made = []
+    for group in groups:
+        found = {name: chosen[name] for name, _, _ in fields_of(group)}
+        for name, field, default in fields_of(group):
             if kind := field.metadata["place"]:
-                name = prefix + field.name
-                chosen[name] = settled(name, chosen[name], kind, needed=getattr(group, field.name) != "")
-    of = lambda group, prefix: {f.name: chosen[prefix + f.name] for f in dataclasses.fields(group)}
-    options = dataclasses.replace(options, **of(options, ""))
-    check_bounds(options)
-    if config is not None:
-        config = dataclasses.replace(config, **of(config, "config."))
-        check_bounds(config, prefix="config.")
+                found[name] = settled(name, found[name], kind, needed=default != "")
+        made.append(change(group, found))
+        check_bounds(made[-1])
+    options, config = (*made, None)[:2]
     return options, config
 
 
@@ -290,9 +261,9 @@ def _preset(argv: Sequence[str], names: list[str], *, default: str) -> str:
 
 def _print_help(doc: str, values: flags.FlagValues, options: Any, config: Any) -> None:
     print(doc.strip(), "\n\nflags:")
-    names = [f.name for f in dataclasses.fields(options)]
+    names = [name for name, _, _ in fields_of(options)]
     names += ["preset"] if "preset" in values else []
-    names += [f"config.{f.name}" for f in dataclasses.fields(config)] if config is not None else []
+    names += [name for name, _, _ in fields_of(config)] if config is not None else []
     for name in names:
         flag = values[name]
         choices = getattr(flag.parser, "enum_values", None)

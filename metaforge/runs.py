@@ -139,7 +139,7 @@ def refuse_another(directory: str | os.PathLike, config: dict[str, Any], *, pass
     found = read_config(directory, missing_ok=True)
     if found is None:
         return
-    found, config = _flat(found), _flat(json.loads(json.dumps(config)))
+    found, config = flattened(found), flattened(json.loads(json.dumps(config)))
     differing = [
         f"{name}: {found.get(name, 'absent')!r} there, {config.get(name, 'absent')!r} asked"
         for name in sorted({*found, *config} - {*passing})
@@ -152,10 +152,17 @@ def refuse_another(directory: str | os.PathLike, config: dict[str, Any], *, pass
         )
 
 
-def _flat(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration whose groups of fields are taken apart."""
-    groups = {name: value if isinstance(value, dict) else {"": value} for name, value in config.items()}
-    return {f"{name}.{one}".rstrip("."): value for name, group in groups.items() for one, value in group.items()}
+def flattened(config: dict[str, Any], *, prefix: str = "") -> dict[str, Any]:
+    """Settings whose groups are taken apart, under dotted names.
+
+    Example:
+        >>> flattened({"model": {"width": 32}, "row": "full"})
+        {'model.width': 32, 'row': 'full'}
+    """
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        found |= flattened(value, prefix=f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return found
 
 
 def latest_step(directory: str | os.PathLike) -> int:

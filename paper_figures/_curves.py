@@ -9,7 +9,7 @@ import numpy as np
 
 from metaforge.commands import setting
 from metaforge.errors import InputError
-from metaforge.runs import read_config, read_rows
+from metaforge.runs import flattened, read_config, read_rows
 from metaforge.whole import whole_file
 
 COLOURS = {"maml": "#0072b2", "daml": "#d55e00", "erm": "#009e73", "fomaml": "#cc79a7"}
@@ -28,7 +28,7 @@ class Options:
     runs: str = setting(..., "Run directories, comma-separated; * stands for anything.", place="read")
     out: str = setting(..., "The figure: .png or .pdf.", place="file")
     learners: str = setting("maml,daml", "Which curves to draw, comma-separated, or 'all'.")
-    by: str = setting("learner", "The setting that tells curves apart, such as weighting.")
+    by: str = setting("learner.name", "The setting that tells curves apart, such as learner.weighting.")
 
 
 def find_runs(patterns: str) -> list[Path]:
@@ -49,7 +49,7 @@ def find_runs(patterns: str) -> list[Path]:
 
 
 def draw_column(
-    runs: Sequence[Path], column: str, *, learners: str, ylabel: str, out: str | Path, by: str = "learner"
+    runs: Sequence[Path], column: str, *, learners: str, ylabel: str, out: str | Path, by: str = "learner.name"
 ) -> str:
     """Draws one column of the logs for the learners asked for; says which were drawn and which were not.
 
@@ -68,7 +68,7 @@ def draw_column(
     return f"Wrote {out}: {', '.join(sorted(wanted))}{more}."
 
 
-def read_curves(folders: Sequence[Path], column: str, *, by: str = "learner") -> Curves:
+def read_curves(folders: Sequence[Path], column: str, *, by: str = "learner.name") -> Curves:
     """One column of the logs of runs, by learner; runs of one learner are its seeds.
 
     Args:
@@ -84,11 +84,11 @@ def read_curves(folders: Sequence[Path], column: str, *, by: str = "learner") ->
     settings: dict[str, dict] = {}
     found: dict[str, list[list[tuple[int, float]]]] = {}
     for folder in folders:
-        config = read_config(folder) or {}
+        config = flattened(read_config(folder) or {})
         if not isinstance(config.get(by), str):
             raise InputError(f"by: config.json in '{folder}' has no setting '{by}' that is a word. Name another.")
         learner = config[by]
-        rest = {name: value for name, value in config.items() if name != "seed"}
+        rest = {name: value for name, value in config.items() if name not in ("seed", "run.seed")}
         if settings.setdefault(learner, rest) != rest:
             raise InputError(f"runs: the runs of {learner} differ in more than their seed. Draw runs of one setting.")
         points = [(row["step"], row[column]) for row in read_rows(folder) if column in row]

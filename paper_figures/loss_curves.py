@@ -19,7 +19,7 @@ def draw(options: Options) -> str:
     return draw_runs(find_runs(options.runs), options.out, learners=options.learners, by=options.by)
 
 
-def draw_runs(runs: Sequence[Path], out: str | Path, *, learners: str = "maml,daml", by: str = "learner") -> str:
+def draw_runs(runs: Sequence[Path], out: str | Path, *, learners: str = "maml,daml", by: str = "learner.name") -> str:
     """Draws the figure of some run directories; returns a line that says what was drawn."""
     return draw_column(runs, "query_loss", ylabel="query loss while training (nats)", learners=learners, by=by, out=out)
 

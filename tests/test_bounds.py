@@ -11,10 +11,17 @@ import experiments
 from experiments.fakeradar import speed as tri_speed
 from experiments.study import main as study
 from metaforge.bounds import check_bounds
+from metaforge.cli import main as cli
 from metaforge.commands import launch, setting
 from metaforge.errors import InputError
+from metaforge.settings import change, fields_of
 
-COMMANDS = [module.name for module in pkgutil.iter_modules(experiments.__path__) if not module.name.startswith("_")]
+ALIASES = ("train", "adapt", "predict")
+"""Commands of metaforge under their old names."""
+
+COMMANDS = [f"metaforge.cli.{name}" for name in cli.COMMANDS]
+COMMANDS += [f"experiments.{module.name}{'.main' if module.ispkg else ''}"
+             for module in pkgutil.iter_modules(experiments.__path__) if module.name not in ALIASES]  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +30,11 @@ class Options:
     rate: float = setting(0.1, "Rate.", above=0)
     share: float = setting(0.5, "Share.", above=0, below=1)
     seed: int = setting(0, "Seed.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Nested:
+    group: Options = Options()
 
 
 @pytest.mark.parametrize(
@@ -38,10 +50,10 @@ class Options:
         (f"--seed={10**30}", "give a whole number, at least 0 and at most 1,000,000,000."),
     ],
 )
-@pytest.mark.parametrize("prefix", ["", "config."])
+@pytest.mark.parametrize("prefix", ["", "group."])
 def test_a_number_outside_its_bounds_is_one_line_and_nothing_begins(flag, said, prefix, capsys):
     flag, said = (text.replace("--", f"--{prefix}") for text in (flag, said))
-    config = Options() if prefix else None
+    config = Nested() if prefix else None
     options = dataclasses.make_dataclass("None_", [])() if prefix else Options()
     code = launch(["prog", flag], lambda *_: pytest.fail("it began"), doc="What.", options=options, config=config)
     error = capsys.readouterr().err
@@ -57,19 +69,21 @@ def test_the_ends_of_bounds_are_inside():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_no_command_takes_a_number_that_nothing_can_be_done_with(name, monkeypatch):
-    module, groups = importlib.import_module(f"experiments.{name}"), {}
+    module, groups = importlib.import_module(name), {}
     monkeypatch.setattr(module, "launch", lambda *_, **given: groups.update(given) or 0, raising=False)
-    if hasattr(module, "main"):
+    if hasattr(module, "launch"):
         module.main([name])
-    for prefix, group in (("", groups.get("options")), ("config.", groups.get("config"))):
+    for group in (groups.get("options"), groups.get("config")):
         if group is None:
             continue
-        check_bounds(group, prefix=prefix)
-        numbers = [field for field in dataclasses.fields(group) if field.type in (int, float)]
-        for field in numbers:
+        check_bounds(group)
+        for dotted, field, _ in fields_of(group):
+            if field.type not in (int, float):
+                continue
+            needed = {name: "given" for name, _, value in fields_of(group) if value is ...}
             for wrong in (-1, 10**39, *((math.nan, math.inf, -math.inf) if field.type is float else ())):
-                with pytest.raises(InputError, match=f"--{prefix}{field.name}="):
-                    check_bounds(dataclasses.replace(group, **{field.name: wrong}), prefix=prefix)
+                with pytest.raises(InputError, match=f"--{dotted}="):
+                    check_bounds(change(group, needed | {dotted: field.type(wrong)}))
 
 
 def test_no_rounds_are_refused_before_measuring(tmp_path, capsys):

@@ -12,6 +12,7 @@ import metaforge as mf
 from metaforge import adaptation, citations, forgeries
 from metaforge.cli import train
 from metaforge.data.catalogues import CATALOGUES
+from metaforge.settings import change
 from metaforge.training import cited
 from metaforge.training.config import Config
 
@@ -120,7 +121,16 @@ def test_everything_parses_and_every_entry_is_somebody_s():
 
 
 def test_a_run_names_its_learner_weighting_forgeries_and_faces():
-    config = Config(learner="maml", weighting="focal", adapts="^head/", methods="swap,warp", holdout="splice")
+    config = change(
+        Config(),
+        {
+            "learner.name": "maml",
+            "learner.weighting": "focal",
+            "learner.adaptable": "^head/",
+            "faces.methods": "swap,warp",
+            "faces.holdout": "splice",
+        },
+    )
     assert cited.parts_of(config) == ["maml", "partial", "focal", "conv4", "swap", "warp", "splice", "lfw"]
     assert mf.citation(*cited.parts_of(config))
 
@@ -130,7 +140,7 @@ def test_a_run_on_prepared_data_names_the_data_sets_as_far_as_they_are_known(tmp
         (tmp_path / name).mkdir()
         if text:
             (tmp_path / name / "provenance.json").write_text(text)
-    parts = cited.parts_of(Config(data=",".join(str(tmp_path / name) for name in "abc")))
+    parts = cited.parts_of(change(Config(), {"faces.prepared": ",".join(str(tmp_path / name) for name in "abc")}))
     assert parts == ["daml", "conv4", "celeb_df"]
     assert "li2020celebdf" in entries(mf.citation(*parts))
 
@@ -157,7 +167,7 @@ def test_an_unknown_part_is_refused_with_those_that_are_known():
 def test_a_run_ends_with_what_to_cite(tmp_path, monkeypatch, capsys):
     rule = {"steps": 5, "optimizer": "sgd", "rate": 0.1, "validation_auc": 0.7}
     monkeypatch.setattr(train, "run", lambda config, workdir: {"adaptation": rule})
-    assert train.main(["train", f"--workdir={tmp_path}", "--config.learner=anil", "--config.methods=smooth"]) == 0
+    assert train.main(["train", f"--workdir={tmp_path}", "--learner.name=anil", "--faces.methods=smooth"]) == 0
     _, _, rest = capsys.readouterr().out.partition("Please cite what it stands on:")
     cited, _, last = rest.rpartition("Wrote ")
     assert last.startswith(f"{tmp_path}: trained ")

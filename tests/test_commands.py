@@ -24,13 +24,18 @@ class Options:
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    learner: str = setting("daml", "Who.", choices=("daml", "maml"))
+class Learner:
+    name: str = setting("daml", "Who.", choices=("daml", "maml"))
     rate: float = setting(0.1, "How fast.", open_in_paper=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    learner: Learner = Learner()
     deep: bool = setting(False, "How deep.")
 
 
-PRESETS = {"default": Config(), "paper": Config(rate=0.5)}
+PRESETS = {"default": Config(), "paper": Config(Learner(rate=0.5))}
 
 
 def call(*words, body=None):
@@ -43,25 +48,25 @@ def call(*words, body=None):
 
 
 def test_flags_reach_the_dataclasses_with_their_types():
-    code, (options, config) = call("--out=x", "--count=5", "--config.learner=maml", "--config.deep")
+    code, (options, config) = call("--out=x", "--count=5", "--learner.name=maml", "--deep")
     assert code == 0
     assert options == Options(out="x", count=5)
-    assert config == Config(learner="maml", deep=True)
+    assert config == Config(Learner("maml"), deep=True)
 
 
 def test_flags_are_laid_over_the_preset_wherever_it_stands():
     for words in (["--preset=paper"], ["--preset", "paper"]):
-        _, (_, config) = call("--out=x", "--config.learner=maml", *words)
-        assert config == Config(learner="maml", rate=0.5)
+        _, (_, config) = call("--out=x", "--learner.name=maml", *words)
+        assert config == Config(Learner("maml", 0.5))
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         ([], "--out is missing: Where."),
-        (["--out=x", "--config.oops=1"], "unknown flag --config.oops; known: --config.deep, --config.learner"),
-        (["--out=x", "--config.learner=oops"], "daml|maml"),
-        (["--out=x", "--config.rate=fast"], "rate"),
+        (["--out=x", "--oops=1"], "unknown flag --oops; known: --count, --deep, --help, --learner.name"),
+        (["--out=x", "--learner.name=oops"], "daml|maml"),
+        (["--out=x", "--learner.rate=fast"], "rate"),
         (["--out=x", "--preset=oops"], "unknown preset 'oops'; known: default, paper"),
         (["--out=x", "stray"], "unexpected argument 'stray'"),
     ],
@@ -196,8 +201,8 @@ def test_help_lists_every_flag_with_default_choices_and_what_the_paper_leaves_op
 
 
 def test_a_mistyped_flag_is_told_its_likely_meaning(capsys):
-    assert call("--out=x", "--config.lerner=a")[0] == 2
-    assert "did you mean --config.learner?" in capsys.readouterr().err
+    assert call("--out=x", "--learner.nme=a")[0] == 2
+    assert "did you mean --learner.name?" in capsys.readouterr().err
 
 
 def test_a_heavy_program_starts_once_more_in_an_environment_that_suits_it(monkeypatch, tmp_path):

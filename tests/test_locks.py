@@ -43,7 +43,7 @@ def test_data_are_not_prepared_into_a_folder_that_another_process_writes_to(othe
         (source / "test" / kind).mkdir(parents=True)
         Image.new("RGB", (8, 8)).save(source / "test" / kind / "a.png")
     monkeypatch.setattr(locks, "_PATIENCE", 0.0)
-    flags = [f"--source={source}", f"--out={out}", "--config.crop=whole", "--workers=1"]
+    flags = [f"--source={source}", f"--out={out}", "--crop=whole", "--workers=1"]
     assert prepare.main(["prepare", "--dataset=face_folder", *flags]) == 2
     assert "out: another process is writing to" in capsys.readouterr().err
     assert list(out.iterdir()) == []

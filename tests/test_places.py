@@ -88,13 +88,13 @@ def test_home_is_put_in_where_shells_leave_it_out(monkeypatch):
 def test_what_is_written_never_lies_among_what_is_read(tmp_path, capsys):
     (tmp_path / "faces").mkdir()
     (tmp_path / "name").symlink_to(tmp_path / "faces")
-    flags = ["--config.learner=daml", *FLAGS, f"--config.faces={tmp_path / 'faces'}"]
-    assert forge.main(["forge", f"--out={tmp_path}/name/forged", "--methods=swap", *flags]) == 2
+    flags = [*FLAGS, f"--faces.folder={tmp_path / 'faces'}"]
+    assert forge.main(["forge", f"--out={tmp_path}/name/forged", "--methods=swap", flags[-1]]) == 2
     assert show_domains.main(["show_domains", f"--out={tmp_path}/faces/sheet.png", *flags]) == 2
     assert demo.main(["demo", f"--workdir={tmp_path}/faces/demo", flags[-1]]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
-    assert all("is inside --config.faces=" in line for line in lines)
+    assert all("is inside --faces.folder=" in line for line in lines)
     assert list((tmp_path / "faces").iterdir()) == []
 
 
@@ -118,8 +118,11 @@ SPEAK = ("identity", "support")  # of files, and of folders below --data_dir, an
 def test_every_setting_that_names_a_place_says_so(package):
     for found in pkgutil.iter_modules(package.__path__):
         module = importlib.import_module(f"{package.__name__}.{found.name}")
-        for settings in (getattr(module, "Options", None), getattr(module, "Config", None)):
-            for field in dataclasses.fields(settings) if settings is not None else ():
+        specs = [
+            group for group in vars(module).values() if dataclasses.is_dataclass(group) and isinstance(group, type)
+        ]
+        for settings in specs:
+            for field in (field for field in dataclasses.fields(settings) if field.metadata):
                 speaks = field.type is str and any(word in field.metadata["help"] for word in ("older", " file"))
                 named = field.name in NAMES or (speaks and field.name not in SPEAK)
                 assert field.metadata["place"] or not named, f"{module.__name__}: {field.name}"

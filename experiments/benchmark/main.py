@@ -1,7 +1,7 @@
 """What an outer step costs on this machine: every way of running it, and PyTorch's, side by side.
 
     python -m experiments.benchmark --out=benchmark.json
-    python -m experiments.benchmark --config.sizes=84 --config.orders=second,mixed --config.steps=5
+    python -m experiments.benchmark --sizes=84 --orders=second,mixed --steps=5
 
 Writes JSON, and beside it Markdown: milliseconds per outer step of MAML on Conv4, in rounds that run every program
 once, so that ratios hold while the machine's speed drifts; compile seconds; memory; GFLOP/s, and what share that is of
@@ -84,7 +84,7 @@ def cells(grid: Grid) -> list[Cell]:
             numbers[name] = [0]
         bounds = Bounds(16, 4096) if name == "sizes" else Bounds(1, 10_000)
         if not all(map(bounds.holds, numbers[name])):
-            raise InputError(f"--config.{name}={getattr(grid, name)}: give whole numbers, {bounds}.")
+            raise InputError(f"--{name}={getattr(grid, name)}: give whole numbers, {bounds}.")
     for tasks in numbers["tasks"]:
         _forms(grid, tasks)
     orders = _known(grid.orders, "orders", get_args(Order))
@@ -101,7 +101,7 @@ def _forms(grid: Grid, tasks: int) -> list[Form]:
     convolutions = _known(grid.convolutions, "convolutions", get_args(Convolution))
     found = [Form(s, c) for s in strategies for c in convolutions if s != "unroll" or tasks <= _UNROLLED]  # type: ignore[arg-type]
     if not found:
-        raise InputError(f"--config.strategies={grid.strategies}: {tasks} tasks are not unrolled. Name another beside.")
+        raise InputError(f"--strategies={grid.strategies}: {tasks} tasks are not unrolled. Name another beside.")
     return found
 
 
@@ -243,13 +243,13 @@ def _line(name: str, row: dict[str, Any]) -> str:
 def run(options: Options, grid: Grid) -> dict[str, Any]:
     """Measures cell after cell; writes after each, so that an interrupted run leaves what it has."""
     check_bounds(options)
-    check_bounds(grid, prefix="config.")
+    check_bounds(grid)
     if Path(options.out).suffix != ".json":
         raise InputError(f"--out={options.out}: give a .json file.")
     for place in (Path(options.out), Path(options.out).with_suffix(".md")):
         refuse_used(place)
     wanted = cells(grid)
-    unusual = [f"--config.{f.name}={getattr(grid, f.name)}" for f in dataclasses.fields(grid)
+    unusual = [f"--{f.name}={getattr(grid, f.name)}" for f in dataclasses.fields(grid)
                if getattr(grid, f.name) != getattr(QUICK, f.name)]  # fmt: skip
     report = {
         "command": " ".join(["python -m experiments.benchmark", *unusual]),
@@ -293,7 +293,7 @@ def _known(text: str, name: str, choices) -> list[str]:
     words = [word.strip() for word in text.split(",")]
     for word in words:
         if word not in choices:
-            raise InputError(f"--config.{name}: unknown '{word}'; known: {', '.join(choices)}.")
+            raise InputError(f"--{name}: unknown '{word}'; known: {', '.join(choices)}.")
     return words
 
 

@@ -2,9 +2,11 @@
 
 import dataclasses
 
-from metaforge.bounds import check_bounds
+from metaforge.backbones.spec import BackboneSpec
 from metaforge.commands import setting
+from metaforge.data.specs import FacesSpec
 from metaforge.errors import InputError
+from metaforge.settings import check_settings
 from metaforge.training import config as train_config
 
 
@@ -48,18 +50,14 @@ class Config:
 
     def check(self) -> None:
         """Raises `InputError` for what cannot work, naming the field."""
-        check_bounds(self, prefix="config.")
-        for field in dataclasses.fields(self):
-            value, choices = getattr(self, field.name), field.metadata["choices"]
-            if choices and value not in choices:
-                raise InputError(f"--config.{field.name}={value}: known: {', '.join(choices)}.")
+        check_settings(self)
         if self.batch % 2:
-            raise InputError(f"--config.batch={self.batch}: give an even number, for real and fake.")
+            raise InputError(f"--batch={self.batch}: give an even number, for real and fake.")
 
     def images(self, *, holdout: str) -> train_config.Config:
         """The settings of `metaforge train` by which the same images are made."""
-        return train_config.Config(
-            faces=self.faces, identity=self.identity, landmarks=self.landmarks, methods=self.methods, holdout=holdout,
+        faces = FacesSpec(
+            folder=self.faces, identity=self.identity, landmarks=self.landmarks, methods=self.methods, holdout=holdout,
             acquisitions=self.acquisitions, variants=self.variants, split_seed=self.split_seed,
-            image_size=self.image_size,
         )  # fmt: skip
+        return train_config.Config(faces=faces, model=BackboneSpec(image_size=self.image_size))

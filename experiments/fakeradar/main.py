@@ -5,7 +5,7 @@
 
 Trains every row of the table on the same images with several seeds, and prints AUC on each held-out method with a 95 %
 interval and the paired difference to the binary classifier. Nothing is adapted, and nothing is chosen on a held-out
-method. `--target=all` holds every method (of `--config.methods`) out in turn. Called again, it goes on.
+method. `--target=all` holds every method (of `--methods`) out in turn. Called again, it goes on.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ import numpy as np
 from experiments.fakeradar import training as tri_training
 from experiments.fakeradar.config import Config
 from metaforge.backbones import choice
+from metaforge.backbones.spec import BackboneSpec
 from metaforge.commands import flags_of, launch, setting
 from metaforge.data.domains import TestSplit
 from metaforge.errors import InputError
@@ -25,6 +26,7 @@ from metaforge.evaluation.joint import joint_bootstrap
 from metaforge.progress import progress
 from metaforge.provenance import provenance
 from metaforge.runs import Run, read_rows
+from metaforge.settings import change
 from metaforge.training import build
 from metaforge.training import config as train_config
 from metaforge.whole import write_text
@@ -57,7 +59,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
             [
                 "python -m experiments.fakeradar",
                 f"--target={options.target}",
-                *flags_of(config, Config(), prefix="config."),
+                *flags_of(config, Config()),
             ]
         ),
         "config": dataclasses.asdict(config),
@@ -111,18 +113,16 @@ def groups_of(options: Options, config: Config) -> dict[tuple[str, ...], train_c
     else:
         known = build.methods(config.images(holdout=""))[0]
         rest = lambda target: ",".join(name for name in known if name != target)
-        groups = {
-            (target,): dataclasses.replace(config.images(holdout=target), methods=rest(target)) for target in known
-        }
+        groups = {(target,): change(config.images(holdout=target), {"faces.methods": rest(target)}) for target in known}
     for images in groups.values():
         kinds = 1 + len(build.methods(images)[0])
         if config.slots < kinds:
-            raise InputError(f"--config.slots={config.slots}: give one at least for real and each source, {kinds}.")
+            raise InputError(f"--slots={config.slots}: give one at least for real and each source, {kinds}.")
         build.treatments(images)
         build.split(images)
     if config.backbone != "conv4":
         # Weights that are not installed, before everything is forged.
-        choice.fingerprint(config.backbone, choice.IMAGENET)
+        choice.fingerprint(BackboneSpec(backbone=config.backbone, weights=choice.IMAGENET))
     return groups
 
 
@@ -131,7 +131,7 @@ def rows_of(config: Config) -> list[str]:
     asked = list(tri_training.ROWS) if config.rows == "all" else [name.strip() for name in config.rows.split(",")]
     for name in asked:
         if name not in tri_training.ROWS:
-            raise InputError(f"--config.rows: unknown '{name}'; known: {', '.join(tri_training.ROWS)}, all.")
+            raise InputError(f"--rows: unknown '{name}'; known: {', '.join(tri_training.ROWS)}, all.")
     return asked if "binary" in asked else [*asked, "binary"]
 
 
@@ -142,7 +142,7 @@ def hold_out(
     methods = build.methods(images)[0]
     source = tri_training.data(config, build.records(images, split="train"), methods)
     validation = tri_training.data(config, build.records(images, split="validation"), methods)
-    tests = {name: build.test_split(dataclasses.replace(images, holdout=name)) for name in targets}
+    tests = {name: build.test_split(change(images, {"faces.holdout": name})) for name in targets}
     scores: dict[str, dict[str, np.ndarray]] = {name: {} for name in targets}
     for row in rows:
         found: dict[str, list] = {name: [] for name in targets}

@@ -170,7 +170,7 @@ def train(config: Config, row: str, seed: int, source: Data, validation: Data, m
         means = {name: float(np.mean([info[name] for info in infos])) for name in infos[0]}
         if not np.isfinite(means["loss"]):
             raise InputError(
-                f"training: the loss of '{row}', seed {seed}, is not finite in epoch {epoch + 1}. Lower --config.lr."
+                f"training: the loss of '{row}', seed {seed}, is not finite in epoch {epoch + 1}. Lower --lr."
             )
         odds = np.asarray(made.score(state.params, validation.inputs)[0])
         means["val_auc"] = float(auc(np.asarray(validation.label), odds))

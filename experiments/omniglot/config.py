@@ -37,13 +37,11 @@ class Config:
 
     def check(self) -> None:
         """Raises `InputError` for what cannot work, naming the field."""
-        check_bounds(self, prefix="config.")
+        check_bounds(self)
         for name, known in (("tests", CELLS), ("learners", tuple(NAMES)), ("normalisations", tuple(STATISTICS))):
             for part in self.parts(name) or [""]:
                 if part not in known:
-                    raise InputError(
-                        f"--config.{name}='{getattr(self, name)}': '{part}' is none of {', '.join(known)}."
-                    )
+                    raise InputError(f"--{name}='{getattr(self, name)}': '{part}' is none of {', '.join(known)}.")
 
     def parts(self, name: str) -> list[str]:
         """The parts of a comma-separated field, each once."""

@@ -107,8 +107,8 @@ def split(drawings: Drawings, how: str) -> dict[str, np.ndarray]:
         background, test = order[halves == "background"], order[halves == "evaluation"]
         if not len(background) or not len(test):
             raise InputError(
-                f"--config.split=halves: {len(background)} characters of the background half and {len(test)} of the "
-                "evaluation half were found. Give both archives, or --config.split=characters."
+                f"--split=halves: {len(background)} characters of the background half and {len(test)} of the "
+                "evaluation half were found. Give both archives, or --split=characters."
             )
         held = max(1, min(100, len(background) // 10))
         parts = {"train": background[held:], "validation": background[:held], "test": test}

@@ -151,7 +151,7 @@ def _pools(config: Config, drawings: Drawings) -> dict[str, Pool]:
             if len(parts[part]) < least:
                 flag = "protonet_ways" if part == "train" and kind.learner == "protonet" else "tests"
                 raise InputError(
-                    f"--config.{flag}: {kind.learner} at {kind.cell} needs {least} {part} characters, and of {of} "
+                    f"--{flag}: {kind.learner} at {kind.cell} needs {least} {part} characters, and of {of} "
                     f"there are {len(parts[part])}. Take fewer ways, or more data."
                 )
         needed = max(kind.recipe.shots + kind.recipe.queries, 2 * shots)

@@ -144,7 +144,7 @@ def train(
             loss, accuracy = (float(np.mean(value)) for value in seen)
             step += length
             if not np.isfinite(loss):
-                remedy = "Give a lower --config.inner_lr, or more --config.tasks."
+                remedy = "Give a lower --inner_lr, or more --tasks."
                 raise InputError(f"{kind.trained}: the loss is not finite by step {step}. {remedy}")
             seconds = round(time.perf_counter() - began, 3)
             run.log({"step": step, "seconds": seconds, "query_loss": loss, "query_accuracy": accuracy})

@@ -39,6 +39,7 @@ from metaforge.progress import progress
 from metaforge.provenance import provenance
 from metaforge.runs import read_json, write_json
 from metaforge.screening import from_run
+from metaforge.settings import change, fields_of
 from metaforge.training import checks, loop
 from metaforge.training.config import PAPER, PRESETS, Config
 
@@ -90,7 +91,9 @@ def run(options: Options, config: Config) -> dict[str, Any]:
     level, cells = options.level or protocol.level, []
     with progress("judging", len(protocol.cells) * len(LEARNERS) * options.seeds, unit="model") as bar:
         for number, (cell, material) in enumerate(zip(protocol.cells, materials, strict=True)):
-            validation = sources_validation(options.data_dir, cell.source, size=config.image_size, frames=config.frames)
+            validation = sources_validation(
+                options.data_dir, cell.source, size=config.model.image_size, frames=config.faces.frames
+            )
             found: dict[str, list] = {}
             rules: dict[str, list] = {}
             for (source, learner, seed), model in models.items():
@@ -125,9 +128,9 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         "selection": options.selection,
         "level": level,
         "metrics": list(protocol.metrics),
-        "normalisation": config.normalisation,
+        "normalisation": config.model.normalisation,
         # How many images normalise each other, where they do.
-        "dealt": from_run.DEALT if config.normalisation == "episode" else 0,
+        "dealt": from_run.DEALT if config.model.normalisation == "episode" else 0,
         "cells": cells,
         "holm": corrected(cells),
         "data": data,
@@ -152,27 +155,27 @@ def _asked(options: Options) -> Protocol:
     return protocol._replace(cells=tuple(cell._replace(shots=options.shots) for cell in protocol.cells))
 
 
+_CELLS = "its cells name what they train on"
+_FORGED = "it is for forgeries of our own, and tables take prepared data"
 _OURS = {
-    "learner": f"it trains {', '.join(LEARNERS)}",
-    "seed": "--seeds says how many",
-    **dict.fromkeys(("data", "methods", "holdout", "lead"), "its cells name what they train on"),
-    **dict.fromkeys(("faces", "identity", "landmarks", "acquisitions", "variants", "split_seed"),
-                    "it is for forgeries of our own, and tables take prepared data"),
-}  # fmt: skip
+    "learner.name": f"it trains {', '.join(LEARNERS)}",
+    "run.seed": "--seeds says how many",
+    **dict.fromkeys(("faces.prepared", "faces.methods", "faces.holdout", "episodes.lead"), _CELLS),
+    **{f"faces.{n}": _FORGED for n in ("folder", "identity", "landmarks", "acquisitions", "variants", "split_seed")},
+}
 """Settings of a run that the protocol makes itself, or that mean nothing to it, and why."""
 
 
 def _settled(config: Config) -> Config:
     """The configuration without what the protocol sets itself; somebody who asked for such a thing is told."""
+    said, usual = ({name: value for name, _, value in fields_of(one)} for one in (config, Config()))
     # What a preset brings along nobody has asked for; what differs from every preset, somebody has.
-    asked = min(
-        ([name for name in _OURS if getattr(config, name) != getattr(preset, name)] for preset in PRESETS.values()),
-        key=len,
-    )
+    presets = ({name: value for name, _, value in fields_of(preset)} for preset in PRESETS.values())
+    asked = min(([name for name in _OURS if said[name] != preset[name]] for preset in presets), key=len)
     if asked:
-        name, value, why = asked[0], getattr(config, asked[0]), _OURS[asked[0]]
-        raise InputError(f"--config.{name}={value}: the protocol sets this itself ({why}). Leave it out.")
-    return dataclasses.replace(config, **{name: getattr(Config(), name) for name in _OURS} | {"baseline": False})
+        name = asked[0]
+        raise InputError(f"--{name}={said[name]}: the protocol sets this itself ({_OURS[name]}). Leave it out.")
+    return change(config, {name: usual[name] for name in _OURS} | {"run.baseline": False})
 
 
 def _folders(options: Options, protocol: Protocol, support: dict[str, str]) -> list[str]:
@@ -198,12 +201,14 @@ def _materials(options: Options, config: Config, protocol: Protocol, support: di
     def of(cell: Cell) -> Material:
         if (cell.target, cell.shots) not in read:
             read[cell.target, cell.shots] = read_material(
-                options.data_dir, cell, size=config.image_size, frames=config.frames, shots=most[cell.target.folder],
+                options.data_dir, cell, size=config.model.image_size, frames=config.faces.frames, shots=most[cell.target.folder],
                 support=support,
             )  # fmt: skip
         found = read[cell.target, cell.shots]
         if (cell.source.folder, cell.target) not in apart:
-            refuse_shared_files(options.data_dir, cell, found.test, size=config.image_size, frames=config.frames)
+            refuse_shared_files(
+                options.data_dir, cell, found.test, size=config.model.image_size, frames=config.faces.frames
+            )
             apart.add((cell.source.folder, cell.target))
         return found
 
@@ -212,14 +217,15 @@ def _materials(options: Options, config: Config, protocol: Protocol, support: di
 
 def _sha256(options: Options, config: Config, folder: str) -> str:
     path = str(Path(options.data_dir) / folder)
-    return prepared.opened(path, size=config.image_size, frames=config.frames).sha256
+    return prepared.opened(path, size=config.model.image_size, frames=config.faces.frames).sha256
 
 
 def _begin(workdir: Path, options: Options, config: Config, sha256: dict[str, str]) -> dict[str, Any]:
     """Begins a table, or holds that the one there is the same, of the same data; returns what was asked for."""
     passing = ("workdir", "list", *loop.PASSING)
-    fixed = lambda fields: {field: value for field, value in fields.items() if field not in passing}
-    asked = {name: fixed(dataclasses.asdict(given)) for name, given in (("options", options), ("config", config))}
+    fixed = lambda given: {name: value for name, value in given if name not in passing}
+    asked = {name: fixed((field, value) for field, _, value in fields_of(given))
+             for name, given in (("options", options), ("config", config))}  # fmt: skip
     path = workdir / "protocol.json"
     if not path.exists():
         write_json(path, asked | {"sha256": sha256})
@@ -244,10 +250,7 @@ def _begin(workdir: Path, options: Options, config: Config, sha256: dict[str, st
 
 
 def _run_config(options: Options, config: Config, source: Domains, learner: str, seed: int) -> Config:
-    return dataclasses.replace(
-        config, data=str(Path(options.data_dir) / source.folder), methods=",".join(source.methods) or "all",
-        learner=learner, seed=seed,
-    )  # fmt: skip
+    return change(config, {"faces.prepared": str(Path(options.data_dir) / source.folder), "faces.methods": ",".join(source.methods) or "all", "learner.name": learner, "run.seed": seed})  # fmt: skip
 
 
 def _trained(options: Options, config: Config, source: Domains, learner: str, seed: int) -> from_run.Trained:

@@ -132,7 +132,7 @@ def check_compression(provenance: Mapping, domains: Domains) -> None:
     if domains.compression and there not in ("", domains.compression):
         raise InputError(
             f"{domains.folder}: it was prepared at {there}, and the table means {domains.compression}. Prepare it with "
-            f"--config.compression={domains.compression}."
+            f"--compression={domains.compression}."
         )
 
 

@@ -60,7 +60,7 @@ def scores_of(
         temporary.replace(path)
     found, rule = _read(path, known)
     # What other versions kept beside: a state under its second name, one threshold for all.
-    return {state: found[state] for state in from_run.states(model.config.normalisation)}, rule
+    return {state: found[state] for state in from_run.states(model.config.model.normalisation)}, rule
 
 
 def _read(path: Path, known: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -92,7 +92,7 @@ def _measured(cell: Cell, material: Material, model: from_run.Trained, *, draws:
 
 def _oracle(cell: Cell, model: from_run.Trained, test: TestSplit, worth: Callable) -> dict[str, Any]:
     """The rule that is best on the test split: what choosing on the answers would give."""
-    unit = model.config.inner_lr if model.config.finetune_optimizer == "sgd" else 1e-3
+    unit = model.config.learner.inner_lr if model.config.adapt.optimizer == "sgd" else 1e-3
     steps = (cell.steps,) if cell.steps else meta_test.STEPS
     tried = [{"rate": unit * rate, "steps": count} for count in steps for rate in meta_test.RATES]
     return max(tried, key=lambda rule: float(np.mean(auc(test.label, worth(rule)["adapted"]))))

@@ -11,9 +11,10 @@ import optax
 import metaforge as mf
 from experiments.study.data import Material
 from metaforge.data.episodes import EpisodeSampler, gather
+from metaforge.learners.spec import LearnerSpec
 from metaforge.runs import Run, read_rows
 from metaforge.training import build
-from metaforge.training.config import Config
+from metaforge.training.config import Config, RunSpec
 
 BATCHES = 8
 """Episodes of each domain that a gradient is averaged over."""
@@ -30,7 +31,11 @@ def record(config: Config, params, step: int, material: Material, directory: Run
         return
     names = list(material.train.by_domain())
     sampler = EpisodeSampler(
-        material.train, seed=5_000_000 + config.seed, tasks=len(names), shots=config.shots, queries=config.queries
+        material.train,
+        seed=5_000_000 + config.run.seed,
+        tasks=len(names),
+        shots=config.episodes.shots,
+        queries=config.episodes.queries,
     )
     total = 0.0
     for index in range(BATCHES):
@@ -38,7 +43,9 @@ def record(config: Config, params, step: int, material: Material, directory: Run
         # A meta-batch of all domains has each once, in an order of its own.
         order = np.argsort([names.index(name) for name in rows.domains])
         sides = (material.index[rows.support][order], material.index[rows.query][order])
-        total = total + _gradients(_key(config), params, material.images, material.labels, *sides, config.inner_lr)
+        total = total + _gradients(
+            _key(config), params, material.images, material.labels, *sides, config.learner.inner_lr
+        )
     unit = np.asarray(total, np.float64)
     unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
     with open(path, "a", encoding="utf-8") as file:
@@ -60,7 +67,7 @@ def _gradients(config: Config, params, images, labels, support, query, rate):
 
 
 def _key(config: Config) -> Config:
-    kept = ("width", "normalisation", "convolution", "precision", "objective", "neck", "head")
-    kept += ("backbone", "variant", "image_size", "trains", "keeps") if config.keeps else ()
-    default = {name: getattr(config, name) for name in kept}
-    return Config(**default)  # type: ignore[arg-type]
+    """What the program looks at."""
+    learner = LearnerSpec(trainable=config.learner.trainable)
+    run = RunSpec(feature_cache=config.run.feature_cache)
+    return Config(model=config.model, objective=config.objective, learner=learner, run=run)

@@ -16,8 +16,9 @@ from experiments.study.methods import METHODS, Method
 from experiments.study.models import Failure
 from metaforge.errors import InputError
 from metaforge.runs import Run, write_json
+from metaforge.settings import change
 from metaforge.training import build
-from metaforge.training.config import LATER, Config
+from metaforge.training.config import Config
 from metaforge.training.loop import PASSING
 
 
@@ -67,12 +68,6 @@ def model_path(workdir: str | Path, target: str, method: Method, seed: int) -> P
     return Path(workdir) / target / "models" / f"{method.model}-seed{seed}"
 
 
-def settings(config: Config) -> dict[str, Any]:
-    """What a directory belongs to: settings that came after studies were begun only where they say something."""
-    said = {name for name in LATER if getattr(config, name) != getattr(Config(), name)} - {"keeps"}
-    return {name: value for name, value in dataclasses.asdict(config).items() if name in said or name not in LATER}
-
-
 def _make(place: Path, method: Method, unit: Unit) -> None:
     """Trains at each of the method's inner rates, keeps what source validation prefers, judges it and writes.
 
@@ -97,9 +92,9 @@ def _make(place: Path, method: Method, unit: Unit) -> None:
 
 
 def _trained(method: Method, unit: Unit) -> Trained:
-    config = method.trained(dataclasses.replace(study_data.held_out(unit.config, unit.target), seed=unit.seed))
+    config = method.trained(change(study_data.held_out(unit.config, unit.target), {"run.seed": unit.seed}))
     material = study_data.material(config)
-    run = Run(model_path(unit.workdir, unit.target, method, unit.seed), settings(config), passing=PASSING)
+    run = Run(model_path(unit.workdir, unit.target, method, unit.seed), dataclasses.asdict(config), passing=PASSING)
     if (run.directory / "failed.json").exists():
         raise Failure(json.loads((run.directory / "failed.json").read_text(encoding="utf-8"))["failed"])
     try:
@@ -125,7 +120,7 @@ def read_cell(place: Path) -> tuple[list[dict[str, Any]], np.ndarray]:
 
 def queries_of(unit: Unit) -> tuple[np.ndarray, np.ndarray]:
     """Labels and people of the query images of a unit's test episodes, `(episodes, queries)`."""
-    config = dataclasses.replace(study_data.held_out(unit.config, unit.target), seed=unit.seed)
+    config = change(study_data.held_out(unit.config, unit.target), {"run.seed": unit.seed})
     test = build.test_split(config)
     rows = study_data.query_sets(config, test, episodes=unit.grid.episodes)
     return test.label[rows], test.identity[rows]

@@ -1,6 +1,5 @@
 """What a study learns from and is judged on: for one held-out method, the same images and episodes for everybody."""
 
-import dataclasses
 import functools
 from typing import NamedTuple
 
@@ -8,12 +7,15 @@ import jax
 import numpy as np
 
 import metaforge as mf
+from metaforge.backbones.spec import BackboneSpec
 from metaforge.data.domains import TestSplit
 from metaforge.data.episodes import EpisodeSampler, Pool, pool
 from metaforge.data.records import Records
 from metaforge.errors import InputError
+from metaforge.learners.spec import LearnerSpec
+from metaforge.settings import change
 from metaforge.training import build, kept_features, meta_test, trainable
-from metaforge.training.config import Config
+from metaforge.training.config import Config, RunSpec
 
 BLOCK = 20
 """Episodes that are scored at a time."""
@@ -43,18 +45,19 @@ class Material(NamedTuple):
 
 def material(config: Config) -> Material:
     """The images for the held-out method that a configuration names; one at a time is kept in memory."""
-    kept = ("faces", "identity", "landmarks", "variants", "split_seed", "image_size", "acquisitions", "methods",
-            "holdout", "data", "frames", "memory_gb")  # fmt: skip
-    kept += _KEPT if config.keeps else ()
-    return _material(Config(**{name: getattr(config, name) for name in kept}))
-
-
-_KEPT = ("backbone", "variant", "weights", "trains", "keeps", "normalisation", "precision", "neck", "head", "objective")
+    if not config.run.feature_cache:
+        return _material(Config(faces=config.faces, model=BackboneSpec(image_size=config.model.image_size)))
+    # Features are of one network, cut where it begins to be trained.
+    learner = LearnerSpec(trainable=config.learner.trainable)
+    run = RunSpec(feature_cache=config.run.feature_cache)
+    return _material(
+        Config(faces=config.faces, model=config.model, objective=config.objective, learner=learner, run=run)
+    )
 
 
 @functools.lru_cache(maxsize=1)
 def _material(config: Config) -> Material:
-    frozen = trainable.part(config, build.all_params(config))[1] if config.keeps else None
+    frozen = trainable.part(config, build.all_params(config))[1] if config.run.feature_cache else None
     seen = functools.partial(kept_features.seen, config, frozen=frozen)
     train = seen(build.records(config, split="train"))
     held: Pool = pool(train)
@@ -66,10 +69,10 @@ def _material(config: Config) -> Material:
 
 def held_out(config: Config, target: str) -> Config:
     """The configuration with one of its methods held out."""
-    if config.methods == "all":
-        return dataclasses.replace(config, holdout=target)
+    if config.faces.methods == "all":
+        return change(config, {"faces.holdout": target})
     rest = [name for name in build.methods(config)[0] if name != target]
-    return dataclasses.replace(config, holdout=target, methods=",".join(rest))
+    return change(config, {"faces.holdout": target, "faces.methods": ",".join(rest)})
 
 
 def support_sets(config: Config, records: Records, *, shots: int, episodes: int) -> np.ndarray:
@@ -78,22 +81,22 @@ def support_sets(config: Config, records: Records, *, shots: int, episodes: int)
     A smaller number of shots takes the first of each class (`fewer`), so that budgets are compared on nested sets.
     """
     return np.stack(
-        [meta_test.support_rows(records.label, shots=shots, seed=3_000_000 + config.seed, draw=draw)
+        [meta_test.support_rows(records.label, shots=shots, seed=3_000_000 + config.run.seed, draw=draw)
          for draw in range(episodes)]
     )  # fmt: skip
 
 
 def query_sets(config: Config, test: TestSplit, *, episodes: int) -> np.ndarray:
     """The test images that a seed's models are judged on, `(episodes, 2 * queries)`: the same for every method."""
-    rng = np.random.default_rng(np.random.SeedSequence([2_000_000 + config.seed]))
+    rng = np.random.default_rng(np.random.SeedSequence([2_000_000 + config.run.seed]))
     of_class = [np.flatnonzero(test.label == label) for label in (mf.REAL, mf.FAKE)]
     for name, rows in zip(("real", "fake"), of_class, strict=True):
-        if len(rows) < config.queries:
+        if len(rows) < config.episodes.queries:
             raise InputError(
-                f"study: '{config.holdout}' has {len(rows)} {name} test images, and an episode asks for "
-                f"--config.queries={config.queries}. Lower it, or give more images."
+                f"study: '{config.faces.holdout}' has {len(rows)} {name} test images, and an episode asks for "
+                f"--episodes.queries={config.episodes.queries}. Lower it, or give more images."
             )
-    draw = lambda: np.concatenate([rng.choice(rows, config.queries, replace=False) for rows in of_class])
+    draw = lambda: np.concatenate([rng.choice(rows, config.episodes.queries, replace=False) for rows in of_class])
     return np.stack([draw() for _ in range(episodes)])
 
 
@@ -102,7 +105,7 @@ def validation_episodes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Support and query rows of source validation, on which a rule's knob and steps are chosen: a task is a source."""
     sampler = EpisodeSampler(
-        material.validation, seed=4_000_000 + config.seed, tasks=1, shots=shots, queries=config.queries
+        material.validation, seed=4_000_000 + config.run.seed, tasks=1, shots=shots, queries=config.episodes.queries
     )
     rows = [sampler(index) for index in range(episodes)]
     by_class = lambda found: found[np.argsort(material.validation.label[found], kind="stable")]
@@ -123,5 +126,5 @@ def refuse_too_few(config: Config, targets: tuple[str, ...], shots: int) -> None
         if least < shots:
             raise InputError(
                 f"--shots: '{target}' has {least} images of a class for support sets, {shots} are asked for. "
-                "Ask for fewer, raise --config.variants or give more faces."
+                "Ask for fewer, raise --faces.variants or give more faces."
             )

@@ -85,7 +85,7 @@ def judge(model: Trained, grid: Grid) -> tuple[list[dict[str, Any]], np.ndarray]
         scores.append(material.test.score_episodes(scorer, queries, block=study_data.BLOCK))
         rows += [
             {"shots": shots if _uses_labels(rule) else 0, "steps": count, "knob": choice.knob,
-             "chosen": count == choice.steps, "validation": choice.tried, "inner_lr": model.config.inner_lr}
+             "chosen": count == choice.steps, "validation": choice.tried, "inner_lr": model.config.learner.inner_lr}
             for count in _steps(model, grid)
         ]  # fmt: skip
     return rows, np.concatenate(scores).astype(np.float32)

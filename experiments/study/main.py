@@ -2,8 +2,8 @@
 
     python -m experiments.study --study=leave_one_out --workdir=runs/study
     python -m experiments.study --study=shots_by_steps --workdir=runs/shots --shots=1,5,10 --steps=0,1,5
-    python -m experiments.study --study=task_weighting --workdir=runs/weighting --config.outer_optimizer=sgd
-    python -m experiments.study --study=what_adapts --preset=strong --workdir=runs/what --config.faces=FOLDER
+    python -m experiments.study --study=task_weighting --workdir=runs/weighting --learner.outer_optimizer=sgd
+    python -m experiments.study --study=what_adapts --preset=strong --workdir=runs/what --faces.folder=FOLDER
 
 Holds out forgery methods in turn, trains every learner on the others with several seeds, adapts each with a few
 labelled images, and writes AUC with 95 % intervals and paired differences to ERM with fine-tuning. Rates and steps are
@@ -36,6 +36,7 @@ from metaforge.evaluation.episodes import Queries
 from metaforge.progress import progress
 from metaforge.provenance import provenance
 from metaforge.runs import Run
+from metaforge.settings import change
 from metaforge.training import build, frozen_params, kept_features
 from metaforge.training.cited import parts_of
 from metaforge.training.config import STRONG, Config
@@ -43,13 +44,24 @@ from metaforge.training.loop import PASSING
 from metaforge.whole import write_text
 from metaforge.workers import mapped
 
-STUDY = Config(baseline=False, width=16, iterations=300, log_every=20, checkpoint_every=300)
+STUDY = change(
+    Config(),
+    {"run.baseline": False, "model.width": 16, "run.iterations": 300, "run.log_every": 20, "run.checkpoint_every": 300},
+)
 """How every model of a study is trained unless flags say otherwise."""
 
 PRESETS = {
     "default": STUDY,
-    "strong": dataclasses.replace(
-        STRONG, learner=STUDY.learner, adapts="", variants=4, iterations=300, log_every=20, checkpoint_every=300
+    "strong": change(
+        STRONG,
+        {
+            "learner.name": STUDY.learner.name,
+            "learner.adaptable": "",
+            "faces.variants": 4,
+            "run.iterations": 300,
+            "run.log_every": 20,
+            "run.checkpoint_every": 300,
+        },
     ),
 }
 
@@ -89,30 +101,31 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     began, where = time.time(), provenance()
     check_bounds(options)
     config.check()
-    if config.data:
+    if config.faces.prepared:
         raise InputError(
-            "--config.data: a study forges its own domains. Give --config.faces, or use train and protocol."
+            "--faces.prepared: a study forges its own domains. Give --faces.folder, or use train and protocol."
         )
-    if config.keeps:
+    if config.run.feature_cache:
         frozen_params.check(config)
         kept_features.check_whole(config)
-    elif config.backbone != "conv4" or config.trains:
+    elif config.model.backbone != "conv4" or config.learner.trainable:
         raise InputError(
-            "--config.backbone, --config.trains: a study compares whole Conv4 models, or such as stand on kept "
-            "features. Leave them out, or give --config.keeps=FOLDER too."
+            "--model.backbone, --learner.trainable: a study compares whole Conv4 models, or such as stand on kept "
+            "features. Leave them out, or give --run.feature_cache=FOLDER too."
         )
-    study, grid = STUDIES[options.study], _grid(options, config.log_every)
-    if (config.learner, config.seed, config.holdout) != (STUDY.learner, STUDY.seed, STUDY.holdout):
+    study, grid = STUDIES[options.study], _grid(options, config.run.log_every)
+    usual = (STUDY.learner.name, STUDY.run.seed, STUDY.faces.holdout)
+    if (config.learner.name, config.run.seed, config.faces.holdout) != usual:
         raise InputError(
-            "--config.learner, seed and holdout are the study's own to set. Use --methods, --seeds, --target."
+            "--learner.name, --run.seed and --faces.holdout are the study's own to set. Use --methods, --seeds, --target."
         )
-    for name in ("finetune_optimizer", "finetune_lr", "finetune_steps"):
-        if (value := getattr(config, name)) != getattr(STUDY, name):
+    for name in ("optimizer", "lr", "steps"):
+        if (value := getattr(config.adapt, name)) != getattr(STUDY.adapt, name):
             raise InputError(
-                f"--config.{name}={value}: a study takes steps of gradient descent, at rates that it chooses. Say how "
+                f"--adapt.{name}={value}: a study takes steps of gradient descent, at rates that it chooses. Say how "
                 "many with --steps, and leave it out."
             )
-    methods, targets = chosen(options.methods, study, config.normalisation), _targets(options, config)
+    methods, targets = chosen(options.methods, study, config.model.normalisation), _targets(options, config)
     for target in targets:
         build.methods(study_data.held_out(config, target))
     for name in methods:
@@ -122,8 +135,8 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     cells = [(target, seed) for target in targets for seed in range(options.seeds)]
     units = [Unit(str(workdir), *cell, group, grid, config) for cell in cells for group in _by_model(methods)]
     queries = {target: _queries([unit for unit in units if unit.target == target]) for target in targets}
-    weights = {"weights": choice.fingerprint(config.backbone, config.weights)} if config.weights else {}
-    settings = {**dataclasses.asdict(options), "config": study_cells.settings(config), **weights}
+    weights = {"weights": choice.fingerprint(config.model)} if config.model.weights else {}
+    settings = {**dataclasses.asdict(options), "config": dataclasses.asdict(config), **weights}
     whole = Run(workdir, settings, passing=_PASSING)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = options.workers or (cores if jax.default_backend() == "cpu" else 1)
@@ -153,11 +166,11 @@ def _report(options: Options, config: Config, methods, targets, grid: Grid, quer
     )
     return {
         "command": " ".join(["python -m experiments.study", *flags_of(options, Options(), but=("workdir", "workers")),
-                             *flags_of(config, STUDY, prefix="config.")]),
+                             *flags_of(config, STUDY)]),
         "study": options.study,
         "question": study.question,
         "config": dataclasses.asdict(config),
-        "data": f"forgery domains synthesised from real faces ({config.faces})",
+        "data": f"forgery domains synthesised from real faces ({config.faces.folder})",
         "methods": list(methods),
         "models": {name: " or ".join(one.model for one in METHODS[name].candidates) for name in methods},
         "baseline": study.baseline,
@@ -195,7 +208,7 @@ def _by_model(methods: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 def _targets(options: Options, config: Config) -> tuple[str, ...]:
     known = build.methods(config)[0]
-    build.named("config.lead", config.lead, known)
+    build.named("episodes.lead", config.episodes.lead, known)
     return tuple(known if options.target == "all" else build.named("target", options.target, known))
 
 
@@ -219,7 +232,7 @@ def _grid(options: Options, log_every: int) -> Grid:
         if getattr(options, name) % study_data.BLOCK:
             raise InputError(f"--{name}={getattr(options, name)}: give a multiple of {study_data.BLOCK}.")
     if options.agreement % log_every:
-        raise InputError(f"--agreement={options.agreement}: give a multiple of --config.log_every={log_every}.")
+        raise InputError(f"--agreement={options.agreement}: give a multiple of --run.log_every={log_every}.")
     return Grid(shots, steps, options.episodes, options.tuning, options.agreement)
 
 
@@ -240,8 +253,8 @@ def main(argv: list[str]) -> int:
     def body(options: Options, config: Config) -> str:
         run(options, config)
         print("\n" + (Path(options.workdir) / "report.md").read_text(encoding="utf-8", errors="surrogateescape"))
-        asked = [METHODS[name] for name in chosen(options.methods, STUDIES[options.study], config.normalisation)]
-        parts = [part for one in asked for part in parts_of(dataclasses.replace(config, learner=one.learner))]
+        asked = [METHODS[name] for name in chosen(options.methods, STUDIES[options.study], config.model.normalisation)]
+        parts = [part for one in asked for part in parts_of(change(config, {"learner.name": one.learner}))]
         parts += [RULE_OF[one.rule] for one in asked if one.rule in RULE_OF]
         print(f"Please cite what it stands on:\n\n{mf.citation(*parts)}")
         return f"Wrote {options.workdir}/report.json, report.md and table.md."

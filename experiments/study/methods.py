@@ -1,18 +1,18 @@
 """What a study compares: how a model is trained, and what is done with it where nobody has been."""
 
-import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from metaforge.errors import InputError
+from metaforge.settings import change
 from metaforge.training import build
 from metaforge.training.config import Config
 
 RULES = (
     "none", "all", "head", "part", "own", "logistic", "ridge", "nearest", "prototypes", "bn", "bn_query", "tent",
 )  # fmt: skip
-"""What happens at the target: nothing; steps on all parameters, on the head, on `--config.adapts`; what the learner
+"""What happens at the target: nothing; steps on all parameters, on the head, on `--learner.adaptable`; what the learner
 itself does; classifiers on frozen features; the target's statistics; entropy minimisation."""
 
 
@@ -29,7 +29,7 @@ class Method(NamedTuple):
     Attributes:
         learner: how the model is trained.
         rule: what adapts it, one of `RULES`.
-        settings: the fields of `Config` in which its training differs from the others', and `outer_rate`, `inner_rate`
+        settings: settings of the learner, and `normalisation`, in which its training differs from the others', and `outer_rate`, `inner_rate`
             and `longer`, factors on their `outer_lr`, `inner_lr` and `iterations`.
         inner_rates: factors on `inner_lr` with which it is trained in turn; source validation keeps one of the models.
     """
@@ -42,10 +42,16 @@ class Method(NamedTuple):
     def trained(self, config: Config) -> Config:
         """How its model is trained, where the study's models are trained by `config`."""
         own = dict(self.settings)
-        own.setdefault("outer_lr", own.pop("outer_rate", 1.0) * config.outer_lr)
-        own.setdefault("inner_lr", own.pop("inner_rate", 1.0) * config.inner_lr)
-        own.setdefault("iterations", own.pop("longer", 1) * config.iterations)
-        return dataclasses.replace(config, learner=self.learner, **own)
+        learner = config.learner
+        changes = {
+            "learner.name": self.learner,
+            "learner.outer_lr": own.pop("outer_rate", 1.0) * learner.outer_lr,
+            "learner.inner_lr": own.pop("inner_rate", 1.0) * learner.inner_lr,
+            "run.iterations": own.pop("longer", 1) * config.run.iterations,
+        }
+        if "normalisation" in own:
+            changes["model.normalisation"] = own.pop("normalisation")
+        return change(config, changes | {f"learner.{name}": value for name, value in own.items()})
 
     @property
     def candidates(self) -> tuple["Method", ...]:
@@ -83,8 +89,8 @@ METHODS: dict[str, Method] = {
     "maml": _of("maml", order="second"),
     "fomaml": _of("fomaml"),
     "daml": _of("daml"),
-    "partial": _of("maml", "part", order="second", adapts="Normalise"),
-    "partial:norms": _of("maml", "part", order="second", adapts="_norm|^head"),
+    "partial": _of("maml", "part", order="second", adaptable="Normalise"),
+    "partial:norms": _of("maml", "part", order="second", adaptable="_norm|^head"),
     "anil": _of("anil", "head", order="second"),
     "reptile": _of("reptile", inner_steps=5),
     "meta_sgd": _of("meta_sgd", "own", order="second"),
@@ -185,7 +191,7 @@ def chosen(names: str, study: Study, normalisation: str) -> tuple[str, ...]:
     same = [name for name in asked if METHODS[name].rule in ("bn", "bn_query") and normalisation != "support"]
     if same and names != "all":
         raise InputError(
-            f"--methods: with --config.normalisation={normalisation} no statistics are lent, and '{same[0]}' is 'erm' "
+            f"--methods: with --model.normalisation={normalisation} no statistics are lent, and '{same[0]}' is 'erm' "
             "under another name. Leave it out."
         )
     asked = tuple(name for name in asked if name not in same)

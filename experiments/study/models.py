@@ -1,6 +1,5 @@
 """Trains one model of a study: the loop of `metaforge train` without its choices, on images that all models share."""
 
-import dataclasses
 import functools
 import time
 
@@ -13,6 +12,7 @@ from experiments.study.data import Material
 from metaforge.data.episodes import gather
 from metaforge.errors import InputError
 from metaforge.runs import Run
+from metaforge.settings import change
 from metaforge.training import build, checks, learner_choice, probing
 from metaforge.training.config import Config
 from metaforge.training.loop import summarise
@@ -43,8 +43,8 @@ def _first(config: Config):
 def initial(config: Config) -> mf.MetaState:
     """The state before the first outer step: every learner of a seed starts from the same model."""
     # What a learner itself draws for a start, it draws by the run's seed.
-    seed = config.seed if "seed" in learner_choice.TAKES[config.learner] else 0
-    return _first(dataclasses.replace(key(config), seed=seed))(build.init_params(config))
+    seed = config.run.seed if "seed" in learner_choice.TAKES[config.learner.name] else 0
+    return _first(change(key(config), {"run.seed": seed}))(build.init_params(config))
 
 
 def train(config: Config, material: Material, directory: Run, *, agreement: int = 0):
@@ -63,11 +63,11 @@ def train(config: Config, material: Material, directory: Run, *, agreement: int 
     update = _programs(key(config))
     step, state = directory.resume(initial(config))
     model = build.learner(config).model
-    while step < config.iterations:
+    while step < config.run.iterations:
         if agreement and step % agreement == 0:
             study_agreement.record(config, model(jax.device_get(state.params)), step, material, directory)
         began, infos, domains = time.perf_counter(), [], []
-        for index in range(step, min(step + config.log_every, config.iterations)):
+        for index in range(step, min(step + config.run.log_every, config.run.iterations)):
             rows = sampler(index)
             number = np.array([names[name] for name in rows.domains], np.int32)
             arrays = (material.index[rows.support], material.index[rows.query], number)
@@ -81,7 +81,7 @@ def train(config: Config, material: Material, directory: Run, *, agreement: int 
             raise Failure(f"the outer loss or its gradient is not finite at step {bad[0]}")
         step += len(infos)
         directory.log({"step": step, "seconds": round(time.perf_counter() - began, 4)} | summarise(infos, domains))
-        if step % config.checkpoint_every == 0 or step == config.iterations:
+        if step % config.run.checkpoint_every == 0 or step == config.run.iterations:
             directory.save(step, state)
     params = jax.device_get(probing.final(config, state))
     if agreement:
@@ -89,15 +89,11 @@ def train(config: Config, material: Material, directory: Run, *, agreement: int 
     return params
 
 
-_IMAGES = ("faces", "identity", "landmarks", "variants", "split_seed")
-
-
 def key(config: Config) -> Config:
     """The configuration with everything at its default that no program depends on.
 
     Which method is held out is no matter, but that one is: learners may ask how many domains there are.
     """
-    default = Config()
-    if config.holdout and config.methods == "all":
-        config = dataclasses.replace(config, holdout=min(build.methods(dataclasses.replace(config, holdout=""))[0]))
-    return dataclasses.replace(learner_choice.for_step(config), **{name: getattr(default, name) for name in _IMAGES})
+    if config.faces.holdout and config.faces.methods == "all":
+        config = change(config, {"faces.holdout": min(build.methods(change(config, {"faces.holdout": ""}))[0])})
+    return learner_choice.for_step(config)

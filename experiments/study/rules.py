@@ -1,6 +1,5 @@
 """From a rule's name to the program that scores a block of episodes, and the grid in which its one knob is chosen."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -14,8 +13,9 @@ from experiments.study import models as study_models
 from metaforge import adaptation
 from metaforge.adaptation import AdaptationRule
 from metaforge.evaluation.tri import forgery_score
+from metaforge.learners.spec import LearnerSpec
 from metaforge.training import build
-from metaforge.training.config import Config
+from metaforge.training.config import Config, RunSpec
 
 GRID = (0.1, 1.0, 10.0)
 """What is tried on source validation, in units of the knob's own: the same number of tries for every method."""
@@ -28,7 +28,7 @@ def knobs(rule: str, config: Config) -> tuple[float, ...]:
     """What is tried of a rule's knob; a single 0 where it has none."""
     if rule not in UNIT:
         return (0.0,)
-    unit = config.inner_lr if UNIT[rule] is None else UNIT[rule]
+    unit = config.learner.inner_lr if UNIT[rule] is None else UNIT[rule]
     return tuple(unit * factor for factor in GRID)
 
 
@@ -36,7 +36,9 @@ def budgets(rule: str, config: Config, steps: tuple[int, ...]) -> tuple[int, ...
     """The numbers of steps at which a rule is judged: those asked for, or the only one that it has."""
     if rule in ("all", "head", "part", "tent"):
         return steps
-    return (config.inner_steps if rule == "own" and config.learner in ("meta_sgd", "maml_plus_plus") else 0,)
+    return (
+        config.learner.inner_steps if rule == "own" and config.learner.name in ("meta_sgd", "maml_plus_plus") else 0,
+    )
 
 
 def make(rule: str, config: Config, *, steps: tuple[int, ...], knob, context) -> AdaptationRule:
@@ -47,7 +49,7 @@ def make(rule: str, config: Config, *, steps: tuple[int, ...], knob, context) ->
         "none": lambda: adaptation.unadapted(backbone, context=context),
         "all": tune,
         "head": lambda: tune(adaptable="^head/"),
-        "part": lambda: tune(adaptable=config.adapts),
+        "part": lambda: tune(adaptable=config.learner.adaptable),
         "logistic": lambda: adaptation.linear_probe(backbone, kind="logistic", l2=knob),
         "ridge": lambda: adaptation.linear_probe(backbone, kind="ridge", l2=knob),
         "nearest": lambda: adaptation.nearest_neighbour(backbone),
@@ -97,7 +99,7 @@ def program_key(config: Config, rule: str) -> Config:
     """
     if rule == "own":
         return study_models.key(config)
-    kept = ["width", "normalisation", "convolution", "precision", "objective", "neck", "head", "inner_lr"]
-    kept += ["adapts"] if rule == "part" else []
-    kept += ["backbone", "variant", "image_size", "trains", "keeps"] if config.keeps else []
-    return dataclasses.replace(Config(learner="erm"), **{name: getattr(config, name) for name in kept})
+    adaptable = config.learner.adaptable if rule == "part" else ""
+    learner = LearnerSpec(name="erm", adaptable=adaptable, trainable=config.learner.trainable)
+    run = RunSpec(feature_cache=config.run.feature_cache)
+    return Config(model=config.model, objective=config.objective, learner=learner, run=run)

@@ -49,10 +49,10 @@ def markdown(report: dict[str, Any], *, level: int = 1) -> str:
     where, grid = report["provenance"], report["grid"]
     ran = f"commit {where['commit']}, {where['date']}, jax {where['jax']} on {where['device']}"
     how = (
-        f"Mean AUC of an episode ({report['config']['queries']} query images a class), {report['seeds']} seeds of "
+        f"Mean AUC of an episode ({report['config']['episodes']['queries']} query images a class), {report['seeds']} seeds of "
         f"{grid['episodes']} episodes each, the same episodes for every method. Intervals (95 %) over seeds, support "
         f"sets and the people in the queries. Rates and steps were chosen on source validation ({grid['tuning']} "
-        f"episodes, three rates for everybody); normalisation {report['config']['normalisation']} unless a row says "
+        f"episodes, three rates for everybody); normalisation {report['config']['model']['normalisation']} unless a row says "
         "otherwise."
     )
     if any(name.endswith(":tuned") for name in report["methods"]):
@@ -107,8 +107,9 @@ def rows_at(report: dict[str, Any], shots: int, *, target: str | None = None) ->
 def choices(report: dict[str, Any]) -> list[str]:
     """The rows of a table of recipes: how all models of a study were trained, and each method at its most shots."""
     config, shots = report["config"], max(report["grid"]["shots"])
-    moves = config["trains"].replace("|", r"\|")  # or the table would have more columns
-    recipe = f"`{moves}` | {config['iterations']} at {config['outer_lr']:g} | {config['lead'] or 'none'}"
+    moves = config["learner"]["trainable"].replace("|", r"\|")  # or the table would have more columns
+    recipe = f"`{moves}` | {config['run']['iterations']} at {config['learner']['outer_lr']:g} | "
+    recipe += config["episodes"]["lead"] or "none"
     found = {
         (row["method"], row["target"]): Interval(*row["auc"])
         for row in report["rows"]

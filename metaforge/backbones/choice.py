@@ -1,9 +1,13 @@
 """Backbones by name, made from plain settings: what commands and saved detectors know of them."""
 
+import dataclasses
+import functools
 import hashlib
-import importlib.util
 from pathlib import Path
 from typing import Any, get_args
+
+import jax
+import jax.numpy as jnp
 
 from metaforge.backbones._conv4 import conv4
 from metaforge.backbones._normalisation import Normalisation
@@ -11,14 +15,9 @@ from metaforge.backbones.clip_model import clip
 from metaforge.backbones.clip_model.config import VISION
 from metaforge.backbones.efficientnet import EfficientNetNormalisation, efficientnet_lite0
 from metaforge.backbones.efficientnet._pretrained import weights_file
+from metaforge.backbones.spec import BACKBONES, VARIANTS, BackboneSpec
 from metaforge.errors import InputError
-from metaforge.types import Backbone
-
-BACKBONES = ("conv4", "efficientnet_lite0", "clip")
-"""The names that `choose` knows."""
-
-VARIANTS = tuple(VISION)
-"""The sizes of CLIP by name."""
+from metaforge.types import Backbone, Params
 
 IMAGENET = "imagenet"
 """The name of EfficientNet-Lite0's weights, of the extra `pretrained`."""
@@ -32,38 +31,13 @@ _NORMALISATIONS: dict[str, tuple[str, ...]] = {
 _FROM_FILE = {"efficientnet_lite0": "^(?!head/|neck/)", "clip": "^vision/"}
 
 
-def choose(
-    name: str,
-    *,
-    num_classes: int = 2,
-    image_size: int = 224,
-    normalisation: str = "support",
-    width: int = 32,
-    neck: int = 0,
-    head: str = "linear",
-    variant: str = "ViT-B/16",
-    weights: str = "",
-    convolution: str = "auto",
-    precision: str = "float32",
-) -> Backbone:
-    """A backbone by name. Settings that the named one does not have change nothing; `check` refuses those that matter.
+def choose(spec: BackboneSpec) -> Backbone:
+    """The backbone that a spec names. Settings that it does not have change nothing; `check` refuses those that matter.
 
     Weights are read when `init` is called and not before, so that a backbone which only scores needs no file.
 
     Args:
-        name: one of `BACKBONES`.
-
-    Other Arguments:
-        num_classes: how many logits.
-        image_size: side of the images in pixels; only "clip" has to know.
-        normalisation: whose statistics normalise an image; those that a backbone has differ, see `check`.
-        width: filters in each convolution, of "conv4".
-        neck: the size of an affine map before the head, 0 for none.
-        head: "linear", "quadratic" or "mlp".
-        variant: one of `VARIANTS`, of "clip".
-        weights: "imagenet" or a `.pth` file for "efficientnet_lite0", a safetensors file for "clip", "" for random.
-        convolution: how convolutions are computed, of "conv4".
-        precision: "float32" or "bfloat16", of "conv4" and of the tower of "clip".
+        spec: its settings.
 
     Returns:
         A `Backbone`.
@@ -73,56 +47,59 @@ def choose(
         InputError: from `init`, for weights that are missing or of another network.
 
     Example:
-        >>> choose("conv4", width=4).apply is choose("conv4", width=4).apply  # and so are compiled programs
+        >>> choose(BackboneSpec(width=4)).apply is choose(BackboneSpec(width=4)).apply  # and so are compiled programs
         True
     """
-    shared: dict[str, Any] = {"num_classes": num_classes, "neck": neck, "head": head}
-    if name == "conv4":
-        more: dict[str, Any] = {"convolution": convolution, "precision": precision}
-        return conv4(width=width, normalisation=normalisation, **more, **shared)  # type: ignore[arg-type]
-    if name == "efficientnet_lite0":
-        shared["normalisation"] = normalisation
-        pretrained = True if weights == IMAGENET else weights or False
+    shared: dict[str, Any] = {"num_classes": spec.num_classes, "neck": spec.neck, "head": spec.head}
+    if spec.backbone == "conv4":
+        shared |= {"convolution": spec.convolution, "precision": spec.precision, "normalisation": spec.normalisation}
+        return conv4(width=spec.width, **shared)
+    if spec.backbone == "efficientnet_lite0":
+        shared["normalisation"] = spec.normalisation
+        pretrained = True if spec.weights == IMAGENET else spec.weights or False
         made = efficientnet_lite0(pretrained=False, **shared)
         return made._replace(init=lambda *args: efficientnet_lite0(pretrained=pretrained, **shared).init(*args))
-    if name == "clip":
-        shared |= {"variant": variant, "image_size": image_size, "precision": precision}
+    if spec.backbone == "clip":
+        shared |= {"variant": spec.variant, "image_size": spec.image_size, "precision": spec.precision}
         made = clip(**shared)
-        return made._replace(init=lambda *args: clip(weights=weights or None, **shared).init(*args))
-    raise ValueError(f"unknown backbone {name!r}; known: {', '.join(BACKBONES)}.")
+        return made._replace(init=lambda *args: clip(weights=spec.weights or None, **shared).init(*args))
+    raise ValueError(f"unknown backbone {spec.backbone!r}; known: {', '.join(BACKBONES)}.")
 
 
-def check(
-    name: str,
-    *,
-    image_size: int,
-    normalisation: str,
-    variant: str = "ViT-B/16",
-    weights: str = "",
-    precision: str = "float32",
-) -> None:
+def shapes(spec: BackboneSpec) -> Params:
+    """The shapes of all its parameters, without a look at the weights.
+
+    Example:
+        >>> shapes(BackboneSpec(width=4))["head"]["bias"].shape
+        (2,)
+    """
+    return _shapes(dataclasses.replace(spec, weights="", convolution="auto"))
+
+
+@functools.lru_cache(maxsize=16)
+def _shapes(spec: BackboneSpec) -> Params:
+    images = jnp.zeros((2, spec.image_size, spec.image_size, 3))
+    return jax.eval_shape(choose(spec).init, jax.random.key(0), images)
+
+
+def check(spec: BackboneSpec) -> None:
     """Holds settings against what a backbone has, without reading a file of weights.
 
-    Args:
-        name: one of `BACKBONES`.
-
-    Other Arguments:
-        image_size: side of the images in pixels: 16 or more for "conv4", 32 or more for "efficientnet_lite0", a
-            multiple of the patch for "clip", whose position embeddings are resized for all but the variant's own size.
-        normalisation: "conv4" has "support", "episode", "group" and "none"; "efficientnet_lite0" has "support",
-            "episode", "group" (not with weights) and "frozen" (only with weights); "clip" has "none" alone.
-        variant: as in `choose`.
-        weights: as in `choose`.
-        precision: as in `choose`.
+    "conv4" takes images of 16 pixels or more, "efficientnet_lite0" of 32 or more, "clip" of a multiple of its patch:
+    position embeddings are resized for all but the variant's own size. "conv4" has the normalisations "support",
+    "episode", "group" and "none"; "efficientnet_lite0" has "support", "episode", "group" (not with weights) and
+    "frozen" (only with weights); "clip" has "none" alone.
 
     Raises:
         InputError: for what it does not have; the line begins with the setting's name and value.
 
     Example:
-        >>> check("clip", image_size=224, normalisation="support")
+        >>> check(BackboneSpec(backbone="clip", image_size=224))
         Traceback (most recent call last):
         metaforge.errors.InputError: normalisation=support: clip has only none.
     """
+    name, image_size, normalisation = spec.backbone, spec.image_size, spec.normalisation
+    variant, weights, precision = spec.variant, spec.weights, spec.precision
     if name not in BACKBONES:
         raise InputError(f"backbone={name}: known: {', '.join(BACKBONES)}.")
     if variant not in VARIANTS:
@@ -151,35 +128,30 @@ def check(
         raise InputError(f"precision={precision}: {name} computes in float32 alone.")
 
 
-def from_file(name: str, weights: str) -> str:
+def from_file(spec: BackboneSpec) -> str:
     """Which parameters a file of weights brings, a pattern of paths (see `metaforge.core.param_paths`); "" for none.
 
     Example:
-        >>> from_file("clip", "clip.safetensors"), from_file("clip", "")
+        >>> from_file(BackboneSpec(backbone="clip", weights="clip.safetensors")), from_file(BackboneSpec())
         ('^vision/', '')
     """
-    return _FROM_FILE[name] if weights else ""
+    return _FROM_FILE[spec.backbone] if spec.weights else ""
 
 
-def fingerprint(name: str, weights: str) -> str:
-    """SHA-256 of a file of weights, in hexadecimal; "" for none.
-
-    Args:
-        name: one of `BACKBONES`.
-        weights: as in `choose`.
+def fingerprint(spec: BackboneSpec) -> str:
+    """SHA-256 of a spec's file of weights, in hexadecimal; "" for none.
 
     Raises:
         InputError: when the file is missing or cannot be read, or the extra `pretrained` is not installed.
 
     Example:
-        >>> fingerprint("clip", "missing.safetensors")
+        >>> fingerprint(BackboneSpec(backbone="clip", weights="missing.safetensors"))
         Traceback (most recent call last):
         metaforge.errors.InputError: weights: cannot read 'missing.safetensors' (No such file or directory).
     """
+    name, weights = spec.backbone, spec.weights
     if not weights:
         return ""
-    if name == "clip" and importlib.util.find_spec("safetensors") is None:
-        raise InputError("weights: a safetensors file needs the extra: pip install 'metaforge-jax[clip]'.")
     path = weights_file() if weights == IMAGENET else Path(weights)
     try:
         with open(path, "rb") as file:

@@ -13,6 +13,7 @@ from metaforge.backbones.clip_model.transformer import linear
 from metaforge.backbones.clip_model.vision import vision_tower
 from metaforge.backbones.efficientnet._models import tail, trunk
 from metaforge.backbones.efficientnet._plan import LITE0
+from metaforge.backbones.spec import BackboneSpec
 from metaforge.types import Backbone, Outputs, Params
 
 
@@ -33,55 +34,41 @@ class Cut(NamedTuple):
     tail: Backbone
 
 
-def cut(
-    name: str,
-    moves: Collection[str],
-    *,
-    normalisation: str,
-    num_classes: int = 2,
-    image_size: int = 224,
-    neck: int = 0,
-    head: str = "linear",
-    variant: str = "ViT-B/16",
-) -> Cut | None:
+def cut(spec: BackboneSpec, moves: Collection[str]) -> Cut | None:
     r"""Cuts a backbone as late as its moving parameters allow: $f = \text{tail} \circ \text{trunk}$.
 
     A trunk has to see images one by one, so that what it makes of one is the same in every episode: Conv4, and
     EfficientNet with the statistics of a batch, cannot be cut. CLIP is cut before its neck and head alone.
 
     Args:
-        name: one of `metaforge.backbones.choice.BACKBONES`.
+        spec: the backbone.
         moves: the first keys of the parameters that move, such as `{"block14", "top_norm", "head"}`.
-
-    Other Arguments:
-        normalisation: as in `metaforge.backbones.choice.choose`, like the others.
-        num_classes: how many logits.
-        image_size: side of the images in pixels.
-        neck: the size of an affine map before the head, 0 for none.
-        head: "linear", "quadratic" or "mlp".
-        variant: of "clip".
 
     Returns:
         A `Cut`, or `None` for a backbone that has no first part which never moves.
 
     Example:
-        >>> cut("efficientnet_lite0", {"block15", "head"}, normalisation="frozen").name
+        >>> spec = BackboneSpec(backbone="efficientnet_lite0", normalisation="frozen")
+        >>> cut(spec, {"block15", "head"}).name
         'block15'
-        >>> cut("efficientnet_lite0", {"head"}, normalisation="support") is None
+        >>> cut(BackboneSpec(backbone="efficientnet_lite0"), {"head"}) is None
         True
     """
-    if name == "clip":
+    head: Any = spec.head
+    if spec.backbone == "clip":
         if {*moves} - {"neck", "head"}:
             return None
-        return Cut("features", ("vision",), _tower(variant, image_size), _last(neck, num_classes, head))  # type: ignore[arg-type]
-    if name != "efficientnet_lite0" or normalisation != "frozen":
+        return Cut(
+            "features", ("vision",), _tower(spec.variant, spec.image_size), _last(spec.neck, spec.num_classes, head)
+        )
+    if spec.backbone != "efficientnet_lite0" or spec.normalisation != "frozen":
         return None
     parts = LITE0.parts
     moving = [place for place, part in enumerate(parts) if {part, f"{part}_norm"} & {*moves}]
     done = min(moving, default=len(parts))
     if not done:
         return None
-    rest = tail(LITE0, done, num_classes=num_classes, neck=neck, head=head)  # type: ignore[arg-type]
+    rest = tail(LITE0, done, num_classes=spec.num_classes, neck=spec.neck, head=head)
     keys = tuple(
         key for part in parts[:done] for key in ((part, f"{part}_norm") if part in ("stem", "top") else (part,))
     )

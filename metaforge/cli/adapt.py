@@ -73,7 +73,7 @@ def _run(options: Options) -> dict[str, Any]:
             raise InputError(f"baseline: '{baseline}' must be an ERM run, and '{options.run}' another learner's.")
     for one in trained.values():
         from_run.refuse_rule(one.config, rate=options.rate, steps=options.steps)
-    sizes = {run.config.image_size for run in trained.values()}
+    sizes = {run.config.model.image_size for run in trained.values()}
     if len(sizes) > 1:
         raise InputError(
             f"baseline: '{baseline}' was trained at another image size. Train it at that of '{options.run}'."
@@ -92,7 +92,7 @@ def _run(options: Options) -> dict[str, Any]:
             seed=options.seed, rate=options.rate, steps=options.steps,
         )  # fmt: skip
         measured |= {f"{name}, {state}": values[None] for state, values in states.items()}
-    report = {"command": dataclasses.asdict(options), "normalisation": trained["run"].config.normalisation}
+    report = {"command": dataclasses.asdict(options), "normalisation": trained["run"].config.model.normalisation}
     report |= _tables(labels[test], measured, groups[test], trained["run"].name)
     report |= {
         "images": {"real": int((labels == mf.REAL).sum()), "fake": int((labels == mf.FAKE).sum()),

@@ -1,11 +1,11 @@
 """Writes real and forged images of a forgery method to a folder, as `metaforge adapt --target` takes it.
 
     metaforge forge --out=swaps --methods=swap
-    metaforge forge --out=swaps --methods=swap --config.faces=FOLDER --config.image_size=160
+    metaforge forge --out=swaps --methods=swap --faces.folder=FOLDER --faces.image_size=160
 
-For a rehearsal of what is done when a new kind of forgery is met: train without a method (`--config.holdout=swap`),
+For a rehearsal of what is done when a new kind of forgery is met: train without a method (`--faces.holdout=swap`),
 then adapt to it. The people are by default those of the test split, whom no run on the same faces, with the same
-`--config.split_seed`, was trained or validated on. OUT/real and OUT/fake have a subfolder for each person; in a swap,
+`--faces.split_seed`, was trained or validated on. OUT/real and OUT/fake have a subfolder for each person; in a swap,
 the person whose picture it was made of.
 """
 
@@ -18,8 +18,10 @@ import numpy as np
 from PIL import Image
 
 import metaforge as mf
+from metaforge.backbones.spec import BackboneSpec
 from metaforge.commands import launch, setting, start
 from metaforge.data.records import Records
+from metaforge.data.specs import FacesSpec
 from metaforge.errors import InputError
 from metaforge.forgeries import FORGERIES
 from metaforge.places import refuse_inside
@@ -39,16 +41,37 @@ class Options:
     people: str = setting("test", "Whose photographs.", choices=("test", "validation", "train"))
 
 
-def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, int]:
+@dataclasses.dataclass(frozen=True)
+class ForgedFaces:
+    """Real faces, and how forgeries of them are made."""
+
+    folder: str = setting("lfw", "Real faces: 'lfw' (embedded) or a folder of photographs.", place="read")
+    identity: str = setting("", "Regular expression whose group finds the person in a file's path.")
+    landmarks: str = setting("", "An .npz of landmarks; default: landmarks*.npz in the folder, if any.", place="read")
+    acquisitions: str = setting("none", "Of none, jpeg, downscale, varied: each treats all images once.")
+    variants: int = setting(6, "Forged pairs of each face.", least=1, most=10_000)
+    split_seed: int = setting(0, "How people are split into train, validation and test.", most=2**32 - 1)
+    image_size: int = setting(32, "Side of the face crops, in pixels, at least 16.", least=16, most=4096)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What `forge` is told of faces."""
+
+    faces: ForgedFaces = ForgedFaces()
+
+
+def run(options: Options, settings: Settings, *, quiet: bool = False) -> dict[str, int]:
     """Forges and writes; returns how many images of each kind."""
+    given = dataclasses.asdict(settings.faces)
+    size = given.pop("image_size")
+    config = Config(faces=FacesSpec(**given), model=BackboneSpec(image_size=size))
     config.check()
-    if config.data:
-        raise InputError("--config.data: only photographs are forged. Give --config.faces.")
     methods = build.named("methods", options.methods, FORGERIES)
     if not methods:
         raise InputError(f"--methods: name one of {', '.join(FORGERIES)}.")
     out = Path(options.out)
-    refuse_inside("out", out, config.faces, of="config.faces")
+    refuse_inside("out", out, config.faces.folder, of="faces.folder")
     with claimed(out):
         records = build.forged(config, methods, options.people, quiet=quiet)
         try:
@@ -78,11 +101,11 @@ def _write(folder: Path, records: Records) -> None:
 def main(argv: list[str]) -> int:
     """The command."""
 
-    def body(options: Options, config: Config) -> str:
-        counts = run(options, config)
+    def body(options: Options, settings: Settings) -> str:
+        counts = run(options, settings)
         return f"Wrote {options.out}: {counts['real']} real and {counts['fake']} forged images."
 
-    return launch(argv, body, doc=__doc__ or "", options=Options(), config=Config())
+    return launch(argv, body, doc=__doc__ or "", options=Options(), config=Settings())
 
 
 def command() -> NoReturn:

@@ -1,7 +1,7 @@
 """Meta-trains a detector over forgery domains, and ERM on the same images beside it.
 
-    metaforge train --workdir=runs/daml --config.learner=daml
-    metaforge train --workdir=runs/paper --preset=paper --config.faces=FOLDER
+    metaforge train --workdir=runs/daml --learner.name=daml
+    metaforge train --workdir=runs/paper --preset=paper --faces.folder=FOLDER
 
 Called again with the same flags it goes on from the last checkpoint. The default takes about two minutes on two cores.
 """
@@ -35,10 +35,10 @@ def main(argv: list[str]) -> int:
         report = run(config, options.workdir)
         rule = report["adaptation"]
         how = f"{rule['steps']} steps of {rule['optimizer']} at {rule['rate']:g} adapt best"
-        how = f"it adapts as {rule['optimizer']} does" if rule["optimizer"] == config.learner else how
+        how = f"it adapts as {rule['optimizer']} does" if rule["optimizer"] == config.learner.name else how
         auc = f"AUC {rule['validation_auc']:.3f}"
         print(f"Please cite what it stands on:\n\n{mf.citation(*parts_of(config))}")
-        return f"Wrote {options.workdir}: trained {config.iterations} steps; on source validation {how} ({auc})."
+        return f"Wrote {options.workdir}: trained {config.run.iterations} steps; on source validation {how} ({auc})."
 
     return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=Config(), presets=PRESETS)
 

@@ -57,11 +57,11 @@ def spread(devices: int = 1, *, tasks: int) -> Placement:
     have = jax.device_count()
     count = devices or have
     if count > have or (jax.process_count() > 1 and count != have):
-        raise InputError(f"--config.devices={devices}: there are {have}. Give that number, or 0 for all.")
+        raise InputError(f"--run.devices={devices}: there are {have}. Give that number, or 0 for all.")
     if tasks % count:
         raise InputError(
-            f"--config.tasks={tasks}: {count} devices cannot share them evenly. Give a multiple of {count}, or fewer "
-            "--config.devices."
+            f"--episodes.tasks={tasks}: {count} devices cannot share them evenly. Give a multiple of {count}, or fewer "
+            "--run.devices."
         )
     if count == 1:
         return Placement(jax.device_put, jax.device_put, None, nullcontext)

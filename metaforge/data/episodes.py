@@ -87,7 +87,7 @@ class EpisodeSampler:
         if len(self._lead) > tasks or set(self._lead) - set(self._domains):
             raise InputError(
                 f"episodes: {', '.join(self._lead)} cannot lead each of {tasks} tasks; the domains are "
-                f"{', '.join(self._domains)}. Name fewer, or raise --config.tasks."
+                f"{', '.join(self._domains)}. Name fewer, or raise --episodes.tasks."
             )
         for name, domain in self._domains.items():
             for label, word in ((REAL, "real"), (FAKE, "fake")):
@@ -95,7 +95,7 @@ class EpisodeSampler:
                 if have < need:
                     raise InputError(
                         f"episodes: domain '{name}' has {have} {word} images, but {shots} shots and {queries} queries "
-                        f"need {need}. Lower --config.shots or --config.queries, or give more images."
+                        f"need {need}. Lower --episodes.shots or --episodes.queries, or give more images."
                     )
 
     def __call__(self, index: int) -> EpisodeRows:
@@ -137,7 +137,7 @@ class EpisodeSampler:
                 return tuple(rng.permutation(np.concatenate(part)).astype(np.int32) for part in drawn)  # type: ignore[return-value]
         raise InputError(
             f"episodes: domain '{name}' has too few people ({domain.groups}) for a support and a query set that share "
-            f"nobody. Lower --config.shots or --config.queries, or give more people."
+            f"nobody. Lower --episodes.shots or --episodes.queries, or give more people."
         )
 
 

@@ -16,8 +16,9 @@ from metaforge.data.domains import TestSplit
 from metaforge.data.files import ImageFiles
 from metaforge.errors import InputError
 from metaforge.screening import Detector, score
+from metaforge.settings import change, from_nested
 from metaforge.training import build, frozen_params, kept_features, learner_choice, meta_test, probing, trainable
-from metaforge.training.config import LATER, Config
+from metaforge.training.config import Config
 from metaforge.types import Params
 
 DEALT = 256
@@ -59,12 +60,12 @@ class Trained:
     @property
     def name(self) -> str:
         """What a table calls it: its learner, or "detector" where that alone is at hand."""
-        return self.called or self.config.learner
+        return self.called or self.config.learner.name
 
     @property
     def transductive(self) -> bool:
         """Whether scores depend on the other images of the batch."""
-        return self.config.normalisation == "episode"
+        return self.config.model.normalisation == "episode"
 
 
 def load_run(directory: str | Path) -> Trained:
@@ -73,19 +74,13 @@ def load_run(directory: str | Path) -> Trained:
     Raises:
         InputError: when it is missing, unfinished, damaged, or of another backbone or weights than its config says.
     """
-    found = runs.read_config(directory) or {}
-    fields = {field.name for field in dataclasses.fields(Config)}
-    if odd := sorted((set(found) ^ fields) - {name for name in LATER if name not in found}):
-        raise InputError(
-            f"run: '{directory}' is not a training run of this version (settings {', '.join(odd[:5])} differ)."
-        )
-    config = Config(**found)
+    config = from_nested(Config(), runs.read_config(directory) or {}, name=f"run: '{directory}'")
     config.check()
     report = Path(directory) / "report.json"
-    if not report.exists() or runs.latest_step(directory) != config.iterations:
+    if not report.exists() or runs.latest_step(directory) != config.run.iterations:
         raise InputError(f"run: '{directory}' has not finished. Call metaforge train again with the same flags.")
     # Shapes need no weights, and reading those takes long.
-    template = jax.eval_shape(lambda: probing.initial(dataclasses.replace(config, weights="")))
+    template = jax.eval_shape(lambda: probing.initial(change(config, {"model.weights": ""})))
     state = runs.restore(directory, template)
     try:
         with np.load(Path(directory) / "context.npz", allow_pickle=False) as archive:
@@ -96,7 +91,7 @@ def load_run(directory: str | Path) -> Trained:
                          "and call metaforge train again.") from None  # fmt: skip
     frozen = frozen_params.of_run(config, Path(directory))
     config = kept_features.without(config)
-    weights = "" if frozen is None else choice.fingerprint(config.backbone, config.weights)
+    weights = "" if frozen is None else choice.fingerprint(config.model)
     return Trained(config, probing.final(config, state), rule, context, frozen, weights)
 
 
@@ -114,21 +109,13 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
         steps: its steps, 0 for the run's own choice.
     """
     config, params, context = trained.config, trained.params, trained.context
-    about = {
-        "learner": trained.before.get("learner", config.learner),
-        "width": config.width,
-        "normalisation": config.normalisation,
-        "image_size": config.image_size,
-        "adaptation": trained.before.get("adaptation", "none"),
-    }
-    if "seen" in trained.before:
-        about["seen"] = trained.before["seen"]
-    if (config.objective, config.neck, config.head) != ("cross_entropy", 0, "linear"):
-        about |= {"num_classes": 3 if config.objective == "fakeradar" else 2, "neck": config.neck, "head": config.head}
-    about |= _of_backbone(trained)
-    itself = config.learner in learner_choice.ADAPTS_ITSELF
+    about = {name: trained.before[name] for name in ("learner", "adaptation", "seen") if name in trained.before}
+    about = {"learner": config.learner.name, "adaptation": "none"} | about
+    if trained.weights:
+        about["weights"] = {"sha256": trained.weights, "trainable": config.learner.trainable}
+    itself = config.learner.name in learner_choice.ADAPTS_ITSELF
     if not itself and trained.rule:
-        patterns = {"adapts": learner_choice.moving(config), "trains": config.trains}
+        patterns = {"adaptable": learner_choice.moving(config), "trainable": config.learner.trainable}
         about["rule"] = {name: trained.rule[name] for name in ("optimizer", "rate", "steps")} | patterns
     refuse_rule(config, rate=rate, steps=steps)
     if support is None:
@@ -140,13 +127,14 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
         key = meta_test.rule_key(config)
         params = meta_test.adapt_params(params, batch, rate, steps, config=key, frozen=trained.frozen)
         context = np.asarray(support)
-        taken = f"{steps} steps of {config.finetune_optimizer} at {rate:g}"
-        taken = f"by {config.learner} itself" if itself else taken
+        taken = f"{steps} steps of {config.adapt.optimizer} at {rate:g}"
+        taken = f"by {config.learner.name} itself" if itself else taken
         about["adaptation"] = taken if about["adaptation"] == "none" else f"{about['adaptation']}, then {taken}"
         # So that whoever adapts it again does not test it on what it has learned from.
         about["seen"] = sorted({*about.get("seen", ()), *digests(context)})
-    about["context_rows"] = len(context)
-    return Detector(trainable.whole(params, trained.frozen), context, about)
+    # Weights of which nothing was kept are no longer behind it.
+    spec = config.network if trained.weights else dataclasses.replace(config.network, weights="")
+    return Detector(trainable.whole(params, trained.frozen), context, spec, about)
 
 
 def refuse_rule(config: Config, *, rate: float, steps: int) -> None:
@@ -155,26 +143,13 @@ def refuse_rule(config: Config, *, rate: float, steps: int) -> None:
     Raises:
         InputError: for a learner that adapts by itself.
     """
-    if config.learner in learner_choice.ADAPTS_ITSELF and (rate or steps):
-        raise InputError(f"--rate, --steps: {config.learner} adapts as it has learned to. Leave them out.")
+    if config.learner.name in learner_choice.ADAPTS_ITSELF and (rate or steps):
+        raise InputError(f"--rate, --steps: {config.learner.name} adapts as it has learned to. Leave them out.")
 
 
 def digests(images: np.ndarray) -> list[str]:
     """What a detector remembers each of its support images by: 64 bits of the SHA-256 of its pixels."""
     return [hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:16] for image in images]
-
-
-def _of_backbone(trained: Trained) -> dict:
-    """What a detector says of another backbone than Conv4 in float32, and of the weights that it will not hold."""
-    config = trained.config
-    found: dict = {} if config.precision == "float32" else {"precision": config.precision}
-    if config.backbone != "conv4":
-        found["backbone"] = config.backbone
-    if config.backbone == "clip":
-        found |= {"variant": config.variant, "precision": config.precision}
-    if trained.weights:
-        found["weights"] = {"source": config.weights, "sha256": trained.weights, "trains": config.trains}
-    return found
 
 
 def scores(trained: Trained, detector: Detector, test: TestSplit) -> np.ndarray:
@@ -215,7 +190,7 @@ def worth(
     images, labels = support  # files are read when a support set has been drawn
     plain = detector(trained)
     unadapted = scores(trained, plain, test)
-    found: dict[str, list] = {state: [] for state in states(trained.config.normalisation)}
+    found: dict[str, list] = {state: [] for state in states(trained.config.model.normalisation)}
     found[UNADAPTED].append(unadapted)
     for draw in range(draws):
         rows = meta_test.support_rows(labels, shots=shots, seed=seed, draw=draw)

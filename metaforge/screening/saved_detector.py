@@ -1,13 +1,16 @@
 """A saved detector as something to adapt again: it has no optimizer, no log and no source images, but its rule."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from metaforge import runs
 from metaforge.errors import InputError
-from metaforge.screening import from_run, load_detector
+from metaforge.learners.spec import LearnerSpec
+from metaforge.objectives.spec import ObjectiveSpec
+from metaforge.screening import Detector, from_run, load_detector
 from metaforge.training import learner_choice, trainable
-from metaforge.training.config import Config
+from metaforge.training.config import AdaptSpec, Config
 
 
 def load(directory: str | Path, *, weights: str = "") -> from_run.Trained:
@@ -37,7 +40,7 @@ def load(directory: str | Path, *, weights: str = "") -> from_run.Trained:
     if "rule" not in about:
         raise InputError(f"run: the detector in '{directory}' was saved without a rule to adapt it by. Give its run.")
     try:
-        config, rule = _as_config(about, weights or about.get("weights", {}).get("source", ""))
+        config, rule = _as_config(detector)
         config.check()
         trainable.check(config, detector.params)
     except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
@@ -49,19 +52,12 @@ def load(directory: str | Path, *, weights: str = "") -> from_run.Trained:
     return from_run.Trained(config, params, rule, detector.context, frozen, kept, called="detector", before=about)
 
 
-def _as_config(about: dict[str, Any], source: str) -> tuple[Config, dict[str, Any]]:
-    """What a detector says of itself, in a run's words, and its rule."""
-    names = ("width", "normalisation", "image_size", "backbone", "variant", "precision", "neck", "head")
-    rule = {"optimizer": str(about["rule"]["optimizer"]), "rate": float(about["rule"]["rate"]),
-            "steps": int(about["rule"]["steps"])}  # fmt: skip
-    config = Config(
-        # Whatever trained it, what is left is a model and the steps that it takes.
-        learner="erm",
-        weights=source,
-        objective="fakeradar" if about.get("num_classes", 2) == 3 else "cross_entropy",
-        adapts=about["rule"]["adapts"],
-        trains=about["rule"]["trains"],
-        finetune_optimizer=rule["optimizer"],
-        **{name: type(getattr(Config(), name))(about[name]) for name in names if name in about},
-    )
-    return config, rule
+def _as_config(detector: Detector) -> tuple[Config, dict[str, Any]]:
+    """A detector in a run's words, and its rule."""
+    said = detector.about["rule"]
+    rule = {"optimizer": str(said["optimizer"]), "rate": float(said["rate"]), "steps": int(said["steps"])}
+    # Whatever trained it, what is left is a model and the steps that it takes.
+    learner = LearnerSpec(name="erm", adaptable=said["adaptable"], trainable=said["trainable"])
+    objective = ObjectiveSpec(name="fakeradar" if detector.spec.num_classes == 3 else "cross_entropy")
+    model = dataclasses.replace(detector.spec, num_classes=2)
+    return Config(model=model, learner=learner, objective=objective, adapt=AdaptSpec(optimizer=rule["optimizer"])), rule

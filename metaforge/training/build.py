@@ -10,15 +10,17 @@ import numpy as np
 import optax
 
 import metaforge as mf
+from metaforge.backbones import choice
 from metaforge.data import prepared
 from metaforge.data.domains import SourceSplit, TestSplit
 from metaforge.data.faces import FaceSet, load_faces, split_people
 from metaforge.data.records import COLUMNS, Records, concatenate
+from metaforge.data.specs import FacesSpec
 from metaforge.errors import InputError
 from metaforge.forgeries import ACQUISITIONS, FORGERIES, Face, synthesise
 from metaforge.progress import progress
 from metaforge.runs import fingerprint
-from metaforge.training import backbone_choice, kept_features, learner_choice, trainable
+from metaforge.training import kept_features, learner_choice, trainable
 from metaforge.training.config import Config
 from metaforge.types import LossFn, Objective, Params
 
@@ -29,33 +31,37 @@ CONTEXT_ROWS = 64
 def methods(config: Config) -> tuple[list[str], list[str]]:
     """The source and the held-out forgery methods."""
     known = (
-        prepared.methods(config.data, size=config.image_size, frames=config.frames) if config.data else tuple(FORGERIES)
+        prepared.methods(config.faces.prepared, size=config.model.image_size, frames=config.faces.frames)
+        if config.faces.prepared
+        else tuple(FORGERIES)
     )
-    if config.data and not known:
-        raise InputError(f"data: '{config.data}' has no fake in its split 'train'. Prepare it anew, or name another.")
-    held = named("config.holdout", config.holdout, known)
+    if config.faces.prepared and not known:
+        raise InputError(
+            f"data: '{config.faces.prepared}' has no fake in its split 'train'. Prepare it anew, or name another."
+        )
+    held = named("faces.holdout", config.faces.holdout, known)
     source = (
         [name for name in known if name not in held]
-        if config.methods == "all"
-        else named("config.methods", config.methods, known)
+        if config.faces.methods == "all"
+        else named("faces.methods", config.faces.methods, known)
     )
     both = sorted({*source} & {*held})
     if both:
         raise InputError(
-            f"--config.holdout: {', '.join(both)} also in --config.methods. A held-out method is never trained on."
+            f"--faces.holdout: {', '.join(both)} also in --faces.methods. A held-out method is never trained on."
         )
     if not source:
-        raise InputError("--config.methods: no source method is left. Hold out fewer.")
+        raise InputError("--faces.methods: no source method is left. Hold out fewer.")
     return source, held
 
 
 def records(config: Config, *, split: SourceSplit, held_out: bool = False, quiet: bool = True) -> Records:
     """The forged and real images of one split of people: of the source methods, or of the held-out ones."""
     names = methods(config)[int(held_out)]
-    if config.data:
+    if config.faces.prepared:
         return prepared.records(
-            config.data, split=split, methods=tuple(names), size=config.image_size, frames=config.frames,
-            memory_gb=config.memory_gb,
+            config.faces.prepared, split=split, methods=tuple(names), size=config.model.image_size, frames=config.faces.frames,
+            memory_gb=config.faces.memory_gb,
         )  # fmt: skip
     return forged(config, names, split, quiet=quiet)
 
@@ -68,46 +74,50 @@ def test_split(config: Config, *, seen: Callable[[Records], Records] = lambda re
 def forged(config: Config, names: Sequence[str], people: str, *, quiet: bool = True) -> Records:
     """Forgeries of some methods of the people of a split, and the real images beside them."""
     acquisitions = tuple(treatments(config))
-    key = dataclasses.astuple(_data_fields(config))
-    return concatenate([_domain(key, name, acquisitions, people, quiet) for name in names])
+    # Which methods a run takes is no part of what one method makes of a face.
+    alike = dataclasses.replace(config.faces, methods="all", holdout="", acquisitions="none", memory_gb=0.0)
+    spec = (alike, config.model.image_size)
+    return concatenate([_domain(*spec, name, acquisitions, people, quiet) for name in names])
 
 
 def treatments(config: Config) -> list[str]:
     """How forged images are treated, each way a domain of every method; prepared images are taken as they are."""
-    found = named("config.acquisitions", config.acquisitions, ACQUISITIONS)
+    found = named("faces.acquisitions", config.faces.acquisitions, ACQUISITIONS)
     if not found:
-        raise InputError(f"--config.acquisitions={config.acquisitions}: names none; known: {', '.join(ACQUISITIONS)}.")
+        raise InputError(
+            f"--faces.acquisitions={config.faces.acquisitions}: names none; known: {', '.join(ACQUISITIONS)}."
+        )
     return found
 
 
 def domain_count(config: Config) -> int:
     """How many domains a run learns from: those that its episodes can carry."""
-    return len(methods(config)[0]) * (1 if config.data else len(treatments(config)))
+    return len(methods(config)[0]) * (1 if config.faces.prepared else len(treatments(config)))
 
 
 def identity_of(config: Config, *pools: Records) -> str:
     """What a run remembers its images by: SHA-256 of their pixels; of prepared data, of names, columns and contents."""
-    if not config.data:
+    if not config.faces.prepared:
         return fingerprint([(records.image, records.label, records.domain) for records in pools])
     contents = [
-        np.array(prepared.opened(path, size=config.image_size, frames=config.frames).contents)
-        for path in prepared.folders(config.data).values()
+        np.array(prepared.opened(path, size=config.model.image_size, frames=config.faces.frames).contents)
+        for path in prepared.folders(config.faces.prepared).values()
     ]
     # What draws episodes: another identity in the manifest is another run.
     names = (*COLUMNS, "label", "frame")
     # What a run calls a method is no part of what is known of an image.
-    plain = [dataclasses.replace(r, method=prepared.in_manifest(config.data, r)) for r in pools]
+    plain = [dataclasses.replace(r, method=prepared.in_manifest(config.faces.prepared, r)) for r in pools]
     return fingerprint([contents, [[prepared.paths(r), *(getattr(r, name) for name in names)] for r in plain]])
 
 
 def faces(config: Config) -> FaceSet:
     """The real faces, once per process."""
-    return _faces(config.faces, config.image_size, config.identity, config.landmarks)
+    return _faces(config.faces.folder, config.model.image_size, config.faces.identity, config.faces.landmarks)
 
 
 def split(config: Config) -> dict[str, list[Face]]:
     """The faces of each split; nobody is in two."""
-    return split_people(faces(config).faces, seed=config.split_seed)
+    return split_people(faces(config).faces, seed=config.faces.split_seed)
 
 
 def model(config: Config, *, frozen: Params | None = None) -> mf.Backbone:
@@ -120,13 +130,13 @@ def model(config: Config, *, frozen: Params | None = None) -> mf.Backbone:
         frozen: the part of the parameters that the run does not move, as `trainable.part` has it; the backbone then
             takes the moving part alone. `None` for one that takes all that it looks at.
     """
-    made = kept_features.cut_of(config).tail if config.keeps else backbone_choice.backbone(config)
+    made = kept_features.cut_of(config).tail if config.run.feature_cache else choice.choose(config.network)
     return made if frozen is None else trainable.attached(made, frozen)
 
 
 def objective(config: Config) -> Objective:
     """Cross-entropy of the backbone's logits, or FakeRadar's tri-training of logits and embeddings."""
-    return mf.objectives.fakeradar() if config.objective == "fakeradar" else mf.objectives.cross_entropy()
+    return mf.objectives.fakeradar() if config.objective.name == "fakeradar" else mf.objectives.cross_entropy()
 
 
 def loss_fn(config: Config, *, frozen: Params | None = None) -> LossFn:
@@ -142,25 +152,28 @@ def init_params(config: Config) -> Params:
 
 def all_params(config: Config) -> Params:
     """The initial parameters, frozen ones too."""
-    init, images = backbone_choice.backbone(config).init, jnp.zeros((2, config.image_size, config.image_size, 3))
+    init, images = (
+        choice.choose(config.network).init,
+        jnp.zeros((2, config.model.image_size, config.model.image_size, 3)),
+    )
     # Compiled, a file's arrays would become part of the program.
-    return (init if config.weights else jax.jit(init))(jax.random.key(config.seed), images)
+    return (init if config.model.weights else jax.jit(init))(jax.random.key(config.run.seed), images)
 
 
 def learning_rate(config: Config) -> Callable | float:
     """The outer rate: a constant, or divided on the paper's schedule."""
-    every = config.decay_epochs * config.epoch_iterations
+    every = config.learner.decay_epochs * config.learner.epoch_iterations
     return (
-        optax.exponential_decay(config.outer_lr, every, config.outer_decay, staircase=True)
+        optax.exponential_decay(config.learner.outer_lr, every, config.learner.outer_decay, staircase=True)
         if every
-        else config.outer_lr
+        else config.learner.outer_lr
     )
 
 
 def learner(config: Config, *, frozen: Params | None = None) -> mf.MetaLearner:
     """The learner of a run, by name; `frozen` as in `model`."""
     # Reading prepared data only to count is for the one learner that asks.
-    domains = domain_count(config) if config.learner == "group_dro" else 0
+    domains = domain_count(config) if config.learner.name == "group_dro" else 0
     given = (loss_fn(config, frozen=frozen), model(config, frozen=frozen))
     parts = (*given, objective(config), learning_rate(config))
     return learner_choice.learner(config, *parts, domains=domains)
@@ -168,7 +181,7 @@ def learner(config: Config, *, frozen: Params | None = None) -> mf.MetaLearner:
 
 def source_context(config: Config, pool: Records) -> np.ndarray:
     """A fixed, class-balanced draw of source images, uint8 `(CONTEXT_ROWS, size, size, 3)`."""
-    rng = np.random.default_rng(np.random.SeedSequence([config.seed, 64]))
+    rng = np.random.default_rng(np.random.SeedSequence([config.run.seed, 64]))
     rows = [rng.choice(pool.rows(label=label), CONTEXT_ROWS // 2, replace=True) for label in (mf.REAL, mf.FAKE)]
     return np.asarray(pool.image[np.concatenate(rows)])
 
@@ -188,31 +201,22 @@ def named(flag: str, text: str, known) -> list[str]:
     return names
 
 
-_DATA = ("faces", "identity", "landmarks", "variants", "split_seed", "image_size")
-
-
-def _data_fields(config: Config) -> Config:
-    """The configuration with everything at its default that does not touch the images, to key the cache."""
-    return Config(**{name: getattr(config, name) for name in _DATA})
-
-
 @functools.lru_cache(maxsize=4)
 def _faces(source: str, size: int, identity: str, landmarks: str) -> FaceSet:
     return load_faces(source, size=size, identity=identity, landmarks=landmarks)
 
 
 @functools.lru_cache(maxsize=64)
-def _domain(key: tuple, name: str, acquisitions: tuple[str, ...], part: str, quiet: bool) -> Records:
-    config = Config(*key)
-    people = split(config)
-    count = len(people[part]) * config.variants * len(acquisitions)
+def _domain(spec: FacesSpec, size: int, name: str, acquisitions: tuple[str, ...], part: str, quiet: bool) -> Records:
+    people = split_people(_faces(spec.folder, size, spec.identity, spec.landmarks).faces, seed=spec.split_seed)
+    count = len(people[part]) * spec.variants * len(acquisitions)
     with progress(f"forging {name} ({part})", count, unit="pair", quiet=quiet) as bar:
         return synthesise(
             people[part],
             methods=(name,),
             acquisitions=acquisitions,
-            variants=config.variants,
-            seed=config.split_seed,
+            variants=spec.variants,
+            seed=spec.split_seed,
             split=part,
             # What a method learns of faces, it learns of training faces.
             fit_faces=people["train"],

@@ -22,7 +22,7 @@ def check(config: Config, *, quiet: bool = False) -> tuple[Records, Records]:
     train, validation = images(config, quiet=quiet)
     check_splits_are_disjoint(concatenate([train, validation]))
     sampler(config, train)(0)
-    for index in range(config.eval_batches):
+    for index in range(config.run.eval_batches):
         meta_test.validation_sampler(config, validation)(index)
     return train, validation
 
@@ -35,19 +35,21 @@ def check_settings(config: Config) -> None:
     """
     config.check()
     frozen_params.check(config)
-    spread(config.devices, tasks=config.tasks)
-    if config.head != "linear" and config.learner in ("protonet", "ridge", "r2d2", "ltw"):
-        raise InputError(f"--config.head={config.head}: {config.learner} is made for a linear head. Leave it out.")
-    if config.tasks < 2 and config.learner in ("mldg", "ltw"):
+    spread(config.run.devices, tasks=config.episodes.tasks)
+    if config.model.head != "linear" and config.learner.name in ("protonet", "ridge", "r2d2", "ltw"):
         raise InputError(
-            f"--config.tasks={config.tasks}: {config.learner} holds domains out of every meta-batch. Give 2 or more."
+            f"--model.head={config.model.head}: {config.learner.name} is made for a linear head. Leave it out."
+        )
+    if config.episodes.tasks < 2 and config.learner.name in ("mldg", "ltw"):
+        raise InputError(
+            f"--episodes.tasks={config.episodes.tasks}: {config.learner.name} holds domains out of every meta-batch. Give 2 or more."
         )
     try:
         build.learner(config)
     except InputError:
         raise  # it names what is wrong, which may be another setting
     except ValueError as error:
-        raise InputError(f"--config.learner={config.learner}: {error}") from None
+        raise InputError(f"--learner.name={config.learner.name}: {error}") from None
 
 
 def images(config: Config, *, quiet: bool = False) -> tuple[Records, Records]:
@@ -60,25 +62,25 @@ def images(config: Config, *, quiet: bool = False) -> tuple[Records, Records]:
 def sampler(config: Config, train: Records) -> EpisodeSampler:
     """What draws the episodes of a run."""
     return EpisodeSampler(
-        train, seed=config.seed, tasks=config.tasks, shots=config.shots, queries=config.queries,
-        fake_share=config.fake_share, lead=lead(config, train),
+        train, seed=config.run.seed, tasks=config.episodes.tasks, shots=config.episodes.shots, queries=config.episodes.queries,
+        fake_share=config.episodes.fake_share, lead=lead(config, train),
     )  # fmt: skip
 
 
 def lead(config: Config, train: Records) -> list[str]:
-    """The domains of the methods that are in every meta-batch: of `--config.lead`, but for the held-out ones.
+    """The domains of the methods that are in every meta-batch: of `--episodes.lead`, but for the held-out ones.
 
     Raises:
         InputError: for a method that is neither trained on nor held out.
     """
     methods, domains = train.method[train.label == FAKE], train.domain[train.label == FAKE]
     found: list[str] = []
-    for name in (part.strip() for part in config.lead.split(",") if part.strip()):
+    for name in (part.strip() for part in config.episodes.lead.split(",") if part.strip()):
         ours = sorted(set(domains[methods == name].tolist()))
         if not ours and name not in build.methods(config)[1]:
             raise InputError(
-                f"--config.lead={config.lead}: '{name}' is no source method of this run; they are "
-                f"{', '.join(sorted(set(methods.tolist())))}. Name one, or give --config.lead= for none."
+                f"--episodes.lead={config.episodes.lead}: '{name}' is no source method of this run; they are "
+                f"{', '.join(sorted(set(methods.tolist())))}. Name one, or give --episodes.lead= for none."
             )
         found += ours
     return found
@@ -100,10 +102,10 @@ def refuse_other_images(config: Config, directory: Run, *pools: Records) -> None
     path = directory.directory / "data.json"
     if not path.exists():
         if is_writer():
-            weights = {"weights": choice.fingerprint(config.backbone, config.weights)} if config.weights else {}
+            weights = {"weights": choice.fingerprint(config.model)} if config.model.weights else {}
             write_json(path, {"sha256": digest} | weights)
     elif read_json(path).get("sha256") != digest:
-        where = f"data: '{config.data}'" if config.data else f"faces: '{config.faces}'"
+        where = f"data: '{config.faces.prepared}'" if config.faces.prepared else f"faces: '{config.faces.folder}'"
         raise InputError(
             f"{where}: the images, or what is said of them, are not those that the run in '{directory.directory}' "
             "began with. Restore them, or choose another --workdir."

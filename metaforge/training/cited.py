@@ -8,12 +8,17 @@ from metaforge.training.config import Config
 
 def parts_of(config: Config) -> list[str]:
     """Whose work a run stands on, by the names that `metaforge.citation` knows."""
-    parts = [config.learner, *(["partial"] if config.adapts else []), config.weighting, config.backbone]
-    parts += ["fakeradar"] if config.objective == "fakeradar" else []
-    if config.data:
-        sets = [str(found.get("dataset")) for found in prepared.provenance(config.data).values()]
+    parts = [
+        config.learner.name,
+        *(["partial"] if config.learner.adaptable else []),
+        config.learner.weighting,
+        config.model.backbone,
+    ]
+    parts += ["fakeradar"] if config.objective.name == "fakeradar" else []
+    if config.faces.prepared:
+        sets = [str(found.get("dataset")) for found in prepared.provenance(config.faces.prepared).values()]
         parts += [name for name in sets if name in CATALOGUES]
     else:
         parts += [name for names in build.methods(config) for name in names]
-        parts += ["lfw"] if config.faces == "lfw" else []
+        parts += ["lfw"] if config.faces.folder == "lfw" else []
     return [part for part in parts if part]

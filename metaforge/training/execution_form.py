@@ -12,16 +12,8 @@ from metaforge.core.devices import is_writer
 from metaforge.core.tuning import Form, fastest, forms, here
 from metaforge.places import cache_folder
 from metaforge.runs import read_json, write_json
+from metaforge.settings import change
 from metaforge.training.config import Config
-
-NO_MATTER = frozenset({
-    "seed", "split_seed", "baseline", "faces", "identity", "landmarks", "data", "frames", "memory_gb", "methods",
-    "holdout", "acquisitions", "variants", "weights", "keeps", "lead", "iterations", "inner_lr", "outer_lr",
-    "outer_decay", "decay_epochs", "epoch_iterations", "finetune_optimizer", "finetune_lr", "finetune_steps",
-    "log_every", "eval_every", "eval_batches", "checkpoint_every", "refresh_every",
-})  # fmt: skip
-"""Settings that an outer step takes as long with, whatever they are; a measurement is remembered by all the others.
-Where features are kept is among them, and not whether."""
 
 WORTH_MEASURING = 900.0
 """Seconds of training above which the forms are measured: compiling them takes a minute or two."""
@@ -41,13 +33,13 @@ def choose(config: Config, directory: Path, attempt: Callable[[Config], None]) -
     recorded = directory / "execution.json"
     if recorded.exists():
         found = read_json(recorded)
-        return dataclasses.replace(config, strategy=found["strategy"], convolution=found["convolution"])
-    wanted = (config.strategy, config.convolution)
+        return formed(config, Form(found["strategy"], found["convolution"]))
+    wanted = (config.run.strategy, config.model.convolution)
     known = [Form(*(k if w == "auto" else w for k, w in zip(form, wanted, strict=True)))  # type: ignore[arg-type]
-             for form in forms(tasks=config.tasks)]  # fmt: skip
-    if config.backbone != "conv4":  # the others have one form of convolution for each backend
+             for form in forms(tasks=config.episodes.tasks)]  # fmt: skip
+    if config.model.backbone != "conv4":  # the others have one form of convolution for each backend
         known = [form._replace(convolution="auto") for form in known]
-    if config.learner == "erm":
+    if config.learner.name == "erm":
         known = [Form(known[0].strategy, form.convolution) for form in known]
     candidates = {", ".join(form): form for form in known}
     name, how = next(iter(candidates)), "asked for"
@@ -57,20 +49,25 @@ def choose(config: Config, directory: Path, attempt: Callable[[Config], None]) -
     chosen = candidates[name]._asdict()
     if is_writer():
         write_json(recorded, chosen | {"by": how})
-    return dataclasses.replace(config, **chosen)
+    return formed(config, candidates[name])
 
 
 def _measured(config: Config, candidates: dict[str, Form], attempt: Callable[[Config], None]) -> tuple[str, str]:
-    programs = {
-        name: functools.partial(attempt, dataclasses.replace(config, **form._asdict()))
-        for name, form in candidates.items()
-    }
+    programs = {name: functools.partial(attempt, formed(config, form)) for name, form in candidates.items()}
     first = next(iter(programs))
     programs[first]()
     began = time.perf_counter()
     programs[first]()
-    seconds = (time.perf_counter() - began) * config.iterations
+    seconds = (time.perf_counter() - began) * config.run.iterations
     if seconds < WORTH_MEASURING:
         return first, f"the rule; measuring pays above {WORTH_MEASURING:.0f} s of training"
-    said = {name: value for name, value in dataclasses.asdict(config).items() if name not in NO_MATTER}
-    return fastest(programs, key=here() | said | {"keeps": bool(config.keeps)}, cache=cache_folder()), "measurement"
+    # What an outer step takes depends on these; where features are cached is not among them, and whether is.
+    looked_at = (config.network, config.learner, config.objective, config.episodes)
+    said = {type(part).__name__: dataclasses.asdict(part) for part in looked_at}
+    said |= {"devices": config.run.devices, "cached": bool(config.run.feature_cache)}
+    return fastest(programs, key=here() | said, cache=cache_folder()), "measurement"
+
+
+def formed(config: Config, form: Form) -> Config:
+    """The settings with a form of execution."""
+    return change(config, {"run.strategy": form.strategy, "model.convolution": form.convolution})

@@ -16,7 +16,7 @@ from metaforge.core.devices import is_writer
 from metaforge.core.param_paths import merge, partition, paths
 from metaforge.errors import InputError
 from metaforge.runs import read_json
-from metaforge.training import backbone_choice, build, kept_features, trainable
+from metaforge.training import build, kept_features, trainable
 from metaforge.training.config import Config
 from metaforge.types import Params
 
@@ -27,12 +27,19 @@ def check(config: Config) -> None:
     Raises:
         InputError: for weights that are missing, or patterns that do not fit.
     """
-    choice.fingerprint(config.backbone, config.weights)
-    if config.backbone != "conv4" or config.trains or config.adapts or config.per_step:
-        trainable.check(config, backbone_choice.shapes(config))
-    if config.keeps:
-        if not config.trains:
-            raise InputError(f"--config.keeps={config.keeps}: everything moves. Say with --config.trains what should.")
+    choice.fingerprint(config.model)
+    if (
+        config.model.backbone != "conv4"
+        or config.learner.trainable
+        or config.learner.adaptable
+        or config.learner.per_step
+    ):
+        trainable.check(config, choice.shapes(config.network))
+    if config.run.feature_cache:
+        if not config.learner.trainable:
+            raise InputError(
+                f"--run.feature_cache={config.run.feature_cache}: everything moves. Say with --learner.trainable what should."
+            )
         kept_features.cut_of(config)
 
 
@@ -42,7 +49,7 @@ def of_run(config: Config, directory: Path) -> Params | None:
     Raises:
         InputError: when the weights are missing or not those that the run began with, or `frozen.npz` is damaged.
     """
-    if not config.trains:
+    if not config.learner.trainable:
         return None
     refuse_other_weights(config, directory)
     frozen = jax.device_get(trainable.part(config, build.all_params(config))[1])
@@ -72,18 +79,18 @@ def refuse_other_weights(config: Config, directory: Path) -> None:
         InputError: when the file is missing, or its bytes are others than `data.json` says.
     """
     path = directory / "data.json"
-    if not config.weights or not path.exists():
+    if not config.model.weights or not path.exists():
         return
-    if read_json(path).get("weights") != choice.fingerprint(config.backbone, config.weights):
+    if read_json(path).get("weights") != choice.fingerprint(config.model):
         raise InputError(
-            f"weights: '{config.weights}' is not the file that the run in '{directory}' began with. Restore that one, "
+            f"weights: '{config.model.weights}' is not the file that the run in '{directory}' began with. Restore that one, "
             "or choose another --workdir."
         )
 
 
 def _drawn(config: Config, frozen: Params) -> tuple[Params, Params]:
     """The frozen parameters that were drawn at random, and those of the file."""
-    pattern = choice.from_file(config.backbone, config.weights)
+    pattern = choice.from_file(config.model)
     nothing = jax.tree.map(lambda leaf: None, frozen)
     if not pattern:
         return frozen, nothing

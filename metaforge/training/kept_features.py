@@ -1,4 +1,4 @@
-"""Features of the part that never moves (`--config.keeps`): made once an image, and given to training for images."""
+"""Features of the part that never moves (`--run.feature_cache`): made once an image, and given to training for images."""
 
 import dataclasses
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from metaforge.backbones import choice
 from metaforge.backbones.cut import Cut, cut
 from metaforge.backbones.store import stored
 from metaforge.data.episodes import Pool, pool
@@ -13,7 +14,8 @@ from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.progress import progress
 from metaforge.runs import fingerprint
-from metaforge.training import backbone_choice, trainable
+from metaforge.settings import change
+from metaforge.training import trainable
 from metaforge.training.config import Config
 from metaforge.types import Params
 
@@ -27,22 +29,13 @@ def cut_of(config: Config) -> Cut:
     Raises:
         InputError: when it has no first part that never moves and sees images one by one.
     """
-    moving = trainable.part(config, backbone_choice.shapes(config))[0]
-    found = cut(
-        config.backbone,
-        {name for name, part in moving.items() if jax.tree.leaves(part)},
-        normalisation=config.normalisation,
-        num_classes=backbone_choice.classes(config),
-        image_size=config.image_size,
-        neck=config.neck,
-        head=config.head,
-        variant=config.variant,
-    )
+    moving = trainable.part(config, choice.shapes(config.network))[0]
+    found = cut(config.network, {name for name, part in moving.items() if jax.tree.leaves(part)})
     if found is None:
         raise InputError(
-            f"--config.keeps={config.keeps}: with --config.backbone={config.backbone}, trains={config.trains} and "
-            f"normalisation={config.normalisation} no first part stays as it is for every image. Leave it out, or let "
-            "less move, such as --config.trains='^(block15|top|head)'."
+            f"--run.feature_cache={config.run.feature_cache}: with --model.backbone={config.model.backbone}, trains={config.learner.trainable} and "
+            f"normalisation={config.model.normalisation} no first part stays as it is for every image. Leave it out, or let "
+            "less move, such as --learner.trainable='^(block15|top|head)'."
         )
     return found
 
@@ -50,12 +43,12 @@ def cut_of(config: Config) -> Cut:
 def images(config: Config, records: Records, frozen: Params | None, *, quiet: bool = True) -> Pool:
     """A table's images for a run to hold on the device: pixels, or what the part that never moves makes of them."""
     held = pool(records)
-    if not config.keeps or frozen is None:
+    if not config.run.feature_cache or frozen is None:
         return held
     found = cut_of(config)
     # Of other weights, or cut elsewhere, features are others.
     weights = fingerprint({name: frozen[name] for name in found.keys})
-    folder = Path(config.keeps) / f"{config.backbone}-{found.name}-{weights[:16]}"
+    folder = Path(config.run.feature_cache) / f"{config.model.backbone}-{found.name}-{weights[:16]}"
     made = jax.jit(found.trunk)
 
     def compute(rows: np.ndarray) -> np.ndarray:
@@ -67,12 +60,14 @@ def images(config: Config, records: Records, frozen: Params | None, *, quiet: bo
         try:
             return held._replace(image=stored(compute, held.image, folder=folder, progress=bar.update))
         except OSError as error:
-            raise InputError(f"--config.keeps={config.keeps}: cannot write there ({error.strerror}).") from None
+            raise InputError(
+                f"--run.feature_cache={config.run.feature_cache}: cannot write there ({error.strerror})."
+            ) from None
 
 
 def seen(config: Config, records: Records, frozen: Params | None) -> Records:
     """A table of images as a table of what the part that never moves makes of them, in the same order."""
-    if not config.keeps:
+    if not config.run.feature_cache:
         return records
     held = images(config, records, frozen)
     return dataclasses.replace(records, image=held.image[held.index])
@@ -85,17 +80,17 @@ def check_whole(config: Config) -> None:
         InputError: when it has, or the trunk would be another one for every seed.
     """
     keys = cut_of(config).keys
-    frozen = trainable.part(config, backbone_choice.shapes(config))[1]
+    frozen = trainable.part(config, choice.shapes(config.network))[1]
     left = sorted(name for name, part in (frozen or {}).items() if name not in keys and jax.tree.leaves(part))
     if left:
         raise InputError(
-            f"--config.trains={config.trains}: of {', '.join(left)} something would not move. In a study everything "
+            f"--learner.trainable={config.learner.trainable}: of {', '.join(left)} something would not move. In a study everything "
             "moves from the cut on, and --methods say what adapts. Name whole parts, such as '^(block15|top|head)'."
         )
-    if not config.weights:
-        raise InputError("--config.keeps: random weights are others for every seed. Give --config.weights.")
+    if not config.model.weights:
+        raise InputError("--run.feature_cache: random weights are others for every seed. Give --model.weights.")
 
 
 def without(config: Config) -> Config:
     """The same for images themselves."""
-    return dataclasses.replace(config, keeps="")
+    return change(config, {"run.feature_cache": ""})

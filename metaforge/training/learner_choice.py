@@ -7,9 +7,10 @@ import optax
 import metaforge as mf
 from metaforge.core import weighting
 from metaforge.core.averaging import averaged
+from metaforge.data.specs import FacesSpec
 from metaforge.errors import InputError
 from metaforge.learners import TAKE_A_MODEL
-from metaforge.training.config import Config
+from metaforge.training.config import Config, RunSpec
 from metaforge.types import LossFn, Objective
 
 _INNER = ("inner_optimizer", "inner_steps")
@@ -45,26 +46,27 @@ DRAW_AS_THEY_STEP = ("reptile",)
 """Learners whose outer step draws random numbers of the run's seed: their compiled steps are for one seed each."""
 
 
-NOT_IN_A_STEP = (
-    "faces", "identity", "landmarks", "variants", "split_seed", "memory_gb", "lead", "fake_share", "baseline",
-    "iterations", "log_every", "eval_every", "eval_batches", "checkpoint_every", "refresh_every", "devices",
-    "finetune_optimizer", "finetune_lr", "finetune_steps",
-)  # fmt: skip
-"""Settings that no compiled outer step or validation looks at: which images there are, how long, what comes after."""
-
-
 def for_step(config: Config) -> Config:
-    """A configuration as far as compiled outer steps look at it, so that runs which differ in the rest share them.
+    """The settings that a compiled outer step looks at, so that runs which differ in the rest share it.
 
-    The seed is part of the steps of those learners alone that draw as they step.
+    The seed is part of the steps of those learners alone that draw as they step, and the domains of those that count
+    them.
     """
-    default = Config(seed=config.seed if config.learner in DRAW_AS_THEY_STEP else 0)
-    return dataclasses.replace(config, **{name: getattr(default, name) for name in ("seed", *NOT_IN_A_STEP)})
+    run = RunSpec(strategy=config.run.strategy, feature_cache=config.run.feature_cache)
+    if config.learner.name in DRAW_AS_THEY_STEP:
+        run = dataclasses.replace(run, seed=config.run.seed)
+    counts = config.learner.name == "group_dro" or config.objective.name == "fakeradar"
+    given = config.faces
+    faces = FacesSpec(
+        methods=given.methods, holdout=given.holdout, acquisitions=given.acquisitions, prepared=given.prepared,
+        frames=given.frames,
+    ) if counts else FacesSpec()  # fmt: skip
+    return Config(model=config.model, faces=faces, learner=config.learner, objective=config.objective, run=run)
 
 
 def moving(config: Config) -> str:
     """Which parameters a run adapts, a pattern of paths: what its inner steps moved; "" for all."""
-    return "^head/" if config.learner == "anil" else config.adapts
+    return "^head/" if config.learner.name == "anil" else config.learner.adaptable
 
 
 def learner(
@@ -85,35 +87,37 @@ def learner(
     Raises:
         InputError: for a weighting given to a learner that takes none.
     """
-    takes = TAKES[config.learner]
-    if config.weighting and "task_weighting" not in takes:
+    takes = TAKES[config.learner.name]
+    if config.learner.weighting and "task_weighting" not in takes:
         able = ", ".join(name for name in TAKES if "task_weighting" in TAKES[name])
-        raise InputError(f"--config.weighting: {config.learner} weighs no tasks. Use one of {able}, or leave it out.")
+        raise InputError(
+            f"--learner.weighting: {config.learner.name} weighs no tasks. Use one of {able}, or leave it out."
+        )
     every = {
-        "inner_optimizer": optax.sgd(config.inner_lr),
-        "inner_lr": config.inner_lr,
-        "inner_steps": config.inner_steps,
-        "task_weighting": weighting.WEIGHTINGS[config.weighting]() if config.weighting else None,
-        "reduction": config.reduction,
-        "strategy": config.strategy,
-        "order": config.order,
-        "grad_steps": config.grad_steps or None,
-        "remat": config.remat,
-        "adaptable": config.adapts,
-        "detach": config.detach,
-        "normalize": config.normalize,
-        "rates": config.rates,
-        "multi_step_iterations": config.multi_step_iterations,
-        "second_order_from": config.second_order_from,
-        "per_step": config.per_step,
-        "temperature": config.temperature,
-        "l2": config.l2,
-        "weight": config.penalty,
+        "inner_optimizer": optax.sgd(config.learner.inner_lr),
+        "inner_lr": config.learner.inner_lr,
+        "inner_steps": config.learner.inner_steps,
+        "task_weighting": weighting.WEIGHTINGS[config.learner.weighting]() if config.learner.weighting else None,
+        "reduction": config.learner.reduction,
+        "strategy": config.run.strategy,
+        "order": config.learner.order,
+        "grad_steps": config.learner.grad_steps or None,
+        "remat": config.learner.remat,
+        "adaptable": config.learner.adaptable,
+        "detach": config.learner.detach,
+        "normalize": config.learner.normalize,
+        "rates": config.learner.rates,
+        "multi_step_iterations": config.learner.multi_step_iterations,
+        "second_order_from": config.learner.second_order_from,
+        "per_step": config.learner.per_step,
+        "temperature": config.learner.temperature,
+        "l2": config.learner.l2,
+        "weight": config.learner.penalty,
         "domains": domains,
-        "rate": config.group_rate,
-        "seed": config.seed,
+        "rate": config.learner.group_rate,
+        "seed": config.run.seed,
     }
-    given = (backbone, objective) if config.learner in TAKE_A_MODEL else (loss_fn,)
-    outer = {"adam": optax.adam, "sgd": optax.sgd}[config.outer_optimizer](rate)
-    outer = averaged(outer, config.average) if config.average else outer
-    return mf.LEARNERS[config.learner](*given, outer_optimizer=outer, **{name: every[name] for name in takes})
+    given = (backbone, objective) if config.learner.name in TAKE_A_MODEL else (loss_fn,)
+    outer = {"adam": optax.adam, "sgd": optax.sgd}[config.learner.outer_optimizer](rate)
+    outer = averaged(outer, config.learner.average) if config.learner.average else outer
+    return mf.LEARNERS[config.learner.name](*given, outer_optimizer=outer, **{name: every[name] for name in takes})

@@ -17,7 +17,8 @@ from metaforge.data.episodes import Pool, gather
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.progress import progress
-from metaforge.runs import Run, latest_step, read_config, read_json, read_rows, refuse_another
+from metaforge.runs import Run, latest_step, read_json, read_rows, refuse_another
+from metaforge.settings import change
 from metaforge.training import (
     build,
     checks,
@@ -28,27 +29,26 @@ from metaforge.training import (
     meta_test,
     probing,
 )
-from metaforge.training.config import LATER, Config
+from metaforge.training.config import Config
 
-PASSING = ("memory_gb", "devices", "checkpoint_every", "baseline")
+PASSING = ("faces.memory_gb", "run.devices", "run.checkpoint_every", "run.baseline")
 """Settings that change nothing of what a run computes, but for rounding: one goes on with others."""
 
 
 def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:
     """Trains, or goes on training, and returns the report; a finished run of the same images returns it at once."""
     parts = [(config, Path(workdir))]
-    if config.baseline and config.learner != "erm":
+    if config.run.baseline and config.learner.name != "erm":
         # ERM weighs no tasks.
-        alone = dataclasses.replace(config, learner="erm", baseline=False, weighting="")
+        alone = change(config, {"learner.name": "erm", "run.baseline": False, "learner.weighting": ""})
         parts.append((alone, Path(workdir) / "erm"))
     # A directory belongs to what it was begun with, so what cannot work is said before anything is written.
     config.check()
-    passing = {place: (*PASSING, *_unmentioned(one, place)) for one, place in parts}
     for one, place in parts:
-        refuse_another(place, dataclasses.asdict(one), passing=passing[place])
+        refuse_another(place, dataclasses.asdict(one), passing=PASSING)
     whole = all(_is_whole(one, place) for one, place in parts)
     train, validation = checks.images(config, quiet=quiet) if whole else checks.check(config, quiet=quiet)
-    opened = [Run(place, dataclasses.asdict(one), passing=passing[place]) for one, place in parts]
+    opened = [Run(place, dataclasses.asdict(one), passing=PASSING) for one, place in parts]
     for directory in opened:
         checks.refuse_other_images(config, directory, train, validation)
     reports = [
@@ -58,14 +58,8 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
     return reports[-1]
 
 
-def _unmentioned(config: Config, workdir: Path) -> list[str]:
-    """Settings that came after the run in a directory was begun, where they ask for what it does."""
-    found = read_config(workdir, missing_ok=True) or LATER
-    return [name for name in LATER if name not in found and getattr(config, name) == getattr(Config(), name)]
-
-
 def _is_whole(config: Config, workdir: Path) -> bool:
-    return (workdir / "report.json").exists() and latest_step(workdir) == config.iterations
+    return (workdir / "report.json").exists() and latest_step(workdir) == config.run.iterations
 
 
 def _finish(config: Config, directory: Run, train: Records, validation: Records, *, quiet: bool) -> dict[str, Any]:
@@ -92,8 +86,12 @@ def describe(config: Config, train: Records, validation: Records) -> dict[str, A
         split: {domain: len(rows) for domain, rows in records.by_domain().items()}
         for split, records in (("train", train), ("validation", validation))
     }
-    if config.data:
-        return {"images": counts, "domains": "prepared data sets", "provenance": prepared.provenance(config.data)}
+    if config.faces.prepared:
+        return {
+            "images": counts,
+            "domains": "prepared data sets",
+            "provenance": prepared.provenance(config.faces.prepared),
+        }
     skipped = [skip._asdict() for skip in build.faces(config).skipped]
     return {"images": counts, "skipped_files": skipped, "domains": "synthesised from real faces"}
 
@@ -101,7 +99,7 @@ def describe(config: Config, train: Records, validation: Records) -> dict[str, A
 def _train(config: Config, directory: Run, train: Records, held: Pool, validate, frozen, *, quiet: bool):
     """Trains to the end and returns the parameters that moved, on the host."""
     sampler = checks.sampler(config, train)
-    placed = spread(config.devices, tasks=config.tasks)
+    placed = spread(config.run.devices, tasks=config.episodes.tasks)
     frozen = placed.replicate(frozen)
     images, labels = placed.replicate((held.image, held.label))
     state = placed.replicate(probing.initial(config))
@@ -125,13 +123,13 @@ def _train(config: Config, directory: Run, train: Records, held: Pool, validate,
 
     update = outer_step(execution_form.choose(config, directory.directory, attempt))
     step, state = directory.resume(state)
-    title, quiet = f"{config.learner} seed {config.seed}", quiet or not is_writer()
-    with progress(title, config.iterations, done=step, quiet=quiet) as bar:
-        while step < config.iterations:
+    title, quiet = f"{config.learner.name} seed {config.run.seed}", quiet or not is_writer()
+    with progress(title, config.run.iterations, done=step, quiet=quiet) as bar:
+        while step < config.run.iterations:
             began, waited, infos, domains, found = time.perf_counter(), 0.0, [], [], {}
-            for index in range(step, min(step + config.log_every, config.iterations)):
+            for index in range(step, min(step + config.run.log_every, config.run.iterations)):
                 # Not at once: features that mean nothing have no edge worth probing.
-                if index and index % config.refresh_every == 0 and refresh:
+                if index and index % config.objective.refresh_every == 0 and refresh:
                     state, found = refresh(state, images)
                 asked = time.perf_counter()
                 rows = sampler(index)
@@ -150,10 +148,10 @@ def _train(config: Config, directory: Run, train: Records, held: Pool, validate,
             seconds = time.perf_counter() - began
             row = {"step": step, "seconds": round(seconds, 4), "data_wait": round(waited / seconds, 4)}
             row |= summarise(infos, domains) | {"outer_lr": _rate(config, step)} | found
-            if step % config.eval_every == 0 or step == config.iterations:
+            if step % config.run.eval_every == 0 or step == config.run.iterations:
                 row |= validate(jax.device_get(probing.final(config, state)))
             directory.log(row)
-            if step % config.checkpoint_every == 0 or step == config.iterations:
+            if step % config.run.checkpoint_every == 0 or step == config.run.iterations:
                 directory.save(step, state)
             bar.update(len(infos))
             bar.set_postfix_str(f"loss {row['query_loss']:.3f}")
@@ -195,7 +193,7 @@ def _outer_step(config: Config, everywhere=None):
     def update(state, images, labels, support, query, domain, frozen=None):
         learner = build.learner(config, frozen=frozen)
         episodes = gather(images, labels, support, query, domain)
-        if config.objective != "fakeradar":
+        if config.objective.name != "fakeradar":
             return learner.update(state, episodes)
         moved, info = learner.update(state.learner, probing.attach(config, state, episodes))
         return state._replace(learner=moved), info
@@ -220,14 +218,14 @@ def _evaluate(params, images, labels, support, query, rate, steps, *, config: Co
 
 def _refresher(config: Config, train: Records, placed, frozen):
     """State and images to a state with new outliers and what to log of them; `None` for an objective without any."""
-    if config.objective != "fakeradar":
+    if config.objective.name != "fakeradar":
         return None
     bank, context = placed.replicate((probing.bank(config, train), build.source_context(config, train)))
     methods = build.methods(config)[0]
 
     def refresh(state, images):
         with placed.on_mesh():
-            state, info = probing.refresher(dataclasses.replace(config, seed=0))(state, images, bank, context, frozen)
+            state, info = probing.refresher(change(config, {"run.seed": 0}))(state, images, bank, context, frozen)
         return state, probing.describe(jax.device_get(info), methods)
 
     return refresh
@@ -238,12 +236,12 @@ def _validator(config: Config, records: Records, held: Pool, frozen):
     sampler = meta_test.validation_sampler(config, records)
     images, labels, frozen = jax.device_put((held.image, held.label, frozen))
     # As the inner loop adapts, whatever rule meta-test will have.
-    key = meta_test.rule_key(dataclasses.replace(config, finetune_optimizer="sgd"))
-    how = (config.inner_lr, config.inner_steps)
+    key = meta_test.rule_key(change(config, {"adapt.optimizer": "sgd"}))
+    how = (config.learner.inner_lr, config.learner.inner_steps)
 
     def validate(params) -> dict[str, float]:
         found, params = [], meta_test.start(config, params)
-        for index in range(config.eval_batches):
+        for index in range(config.run.eval_batches):
             rows = sampler(index)
             arrays = (jnp.asarray(held.index[rows.support]), jnp.asarray(held.index[rows.query]))
             found.append(_evaluate(params, images, labels, *arrays, *how, config=key, frozen=frozen))
@@ -261,7 +259,7 @@ def _refuse_non_finite(infos, domains, *, first: int, directory: Run) -> None:
         bad = [name for name, loss in zip(names, info.query_losses, strict=False) if not np.isfinite(loss)]
         raise InputError(
             f"training: the outer loss or its gradient is not finite at step {step} (domain {', '.join(bad or names)})."
-            f" Lower --config.inner_lr or --config.outer_lr; '{directory.directory}' keeps its last good checkpoint."
+            f" Lower --learner.inner_lr or --learner.outer_lr; '{directory.directory}' keeps its last good checkpoint."
         )
 
 

@@ -1,6 +1,5 @@
 """Meta-test: adapt to a domain by a few labelled images, by the rule that source validation chose."""
 
-import dataclasses
 import functools
 
 import jax
@@ -15,8 +14,9 @@ from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.metrics import auc
 from metaforge.evaluation.tri import forgery_score
+from metaforge.learners.spec import LearnerSpec
 from metaforge.training import build, learner_choice
-from metaforge.training.config import Config
+from metaforge.training.config import AdaptSpec, Config, RunSpec
 
 RATES = (0.1, 1.0, 10.0)
 """Rates that are tried, in units of the inner rate; for Adam in units of 1e-3. The same for every learner."""
@@ -26,12 +26,12 @@ STEPS = (1, 5, 10)
 
 def start(config: Config, params):
     """What adaptation starts from: all meta-parameters where the learner adapts by itself, else the model's."""
-    return params if config.learner in learner_choice.ADAPTS_ITSELF else build.learner(config).model(params)
+    return params if config.learner.name in learner_choice.ADAPTS_ITSELF else build.learner(config).model(params)
 
 
 def unadapted(config: Config, params):
     """A model's parameters, of those that adaptation starts from (`start`)."""
-    return build.learner(config).model(params) if config.learner in learner_choice.ADAPTS_ITSELF else params
+    return build.learner(config).model(params) if config.learner.name in learner_choice.ADAPTS_ITSELF else params
 
 
 @functools.partial(jax.jit, static_argnames="config")
@@ -41,9 +41,9 @@ def adapt_params(params, support: mf.Batch, rate, steps, *, config: Config, froz
     `params` are what `start` gives of a run's; of a run that moves a part, that part, and `frozen` the rest. One
     program serves every rate and every number of steps.
     """
-    if config.learner in learner_choice.ADAPTS_ITSELF:
+    if config.learner.name in learner_choice.ADAPTS_ITSELF:
         return build.learner(config, frozen=frozen).adapt(params, support)[0]
-    rule = {"sgd": optax.sgd, "adam": optax.adam}[config.finetune_optimizer](rate)
+    rule = {"sgd": optax.sgd, "adam": optax.adam}[config.adapt.optimizer](rate)
     loss_fn = build.loss_fn(config, frozen=frozen)
     part, rest = partition(params, learner_choice.moving(config))
 
@@ -84,17 +84,17 @@ def choose_rule(config: Config, params, records: Records, *, held: Pool | None =
     Raises:
         InputError: when all of them diverge.
     """
-    itself = config.learner in learner_choice.ADAPTS_ITSELF
-    unit = config.inner_lr if config.finetune_optimizer == "sgd" else 1e-3
-    rates = (0.0,) if itself else (config.finetune_lr,) if config.finetune_lr else tuple(unit * rate for rate in RATES)
-    counts = (config.inner_steps,) if itself else (config.finetune_steps,) if config.finetune_steps else STEPS
+    itself = config.learner.name in learner_choice.ADAPTS_ITSELF
+    unit = config.learner.inner_lr if config.adapt.optimizer == "sgd" else 1e-3
+    rates = (0.0,) if itself else (config.adapt.lr,) if config.adapt.lr else tuple(unit * rate for rate in RATES)
+    counts = (config.learner.inner_steps,) if itself else (config.adapt.steps,) if config.adapt.steps else STEPS
     sampler, held = validation_sampler(config, records), held or pool(records)
     images, labels = jax.device_put((held.image, held.label))
     params, tried = start(config, params), []
     for steps in counts:
         for rate in rates:
             values = []
-            for index in range(config.eval_batches):
+            for index in range(config.run.eval_batches):
                 rows = sampler(index)
                 arrays = (jnp.asarray(held.index[rows.support]), jnp.asarray(held.index[rows.query]))
                 scores, targets = _episode_scores(
@@ -103,10 +103,10 @@ def choose_rule(config: Config, params, records: Records, *, held: Pool | None =
                 values += [_auc(t, s) for t, s in zip(np.asarray(targets), np.asarray(scores), strict=True)]
             tried.append({"rate": rate, "steps": steps, "auc": float(np.mean(values))})
     if not any(row["auc"] > 0 for row in tried):
-        raise InputError("adaptation: every rate and number of steps diverged. Lower --config.inner_lr.")
+        raise InputError("adaptation: every rate and number of steps diverged. Lower --learner.inner_lr.")
     best = max(tried, key=lambda row: (round(row["auc"], 6), -row["steps"], -row["rate"]))
     return {
-        "optimizer": config.learner if itself else config.finetune_optimizer,
+        "optimizer": config.learner.name if itself else config.adapt.optimizer,
         "rate": best["rate"],
         "steps": best["steps"],
         "validation_auc": best["auc"],
@@ -136,7 +136,11 @@ def _auc(targets: np.ndarray, scores: np.ndarray) -> float:
 def validation_sampler(config: Config, records: Records) -> EpisodeSampler:
     """The episodes of source validation: the same for every learner of a seed."""
     return EpisodeSampler(
-        records, seed=1_000_000 + config.seed, tasks=config.tasks, shots=config.shots, queries=config.queries
+        records,
+        seed=1_000_000 + config.run.seed,
+        tasks=config.episodes.tasks,
+        shots=config.episodes.shots,
+        queries=config.episodes.queries,
     )
 
 
@@ -147,13 +151,15 @@ def support_rows(labels: np.ndarray, *, shots: int, seed: int, draw: int) -> np.
 
 
 def rule_key(config: Config) -> Config:
-    """Only what changes the compiled program, so that runs that differ in the rest share it."""
-    kept = ["width", "normalisation", "convolution", "precision", "finetune_optimizer", "objective", "neck", "head"]
-    if config.backbone != "conv4":
-        kept += ["backbone", "variant", "image_size", "trains", "keeps"]
-    if config.learner in learner_choice.ADAPTS_ITSELF:
-        kept += ["inner_lr", "inner_steps", "rates", "per_step", "temperature", "l2"]
-    elif config.learner != "anil":
-        kept += ["adapts"]
-    shared = "erm" if config.learner not in ("anil", *learner_choice.ADAPTS_ITSELF) else config.learner
-    return dataclasses.replace(Config(learner=shared), **{name: getattr(config, name) for name in kept})
+    """The settings that a compiled program of meta-test looks at, so that runs which differ in the rest share it."""
+    learner = config.learner
+    if learner.name not in learner_choice.ADAPTS_ITSELF:
+        # Whatever trained it: what is left is a model, and which of its parameters take steps.
+        learner = LearnerSpec(name="erm", adaptable=learner_choice.moving(config), trainable=learner.trainable)
+    return Config(
+        model=config.model,
+        learner=learner,
+        objective=config.objective,
+        adapt=AdaptSpec(optimizer=config.adapt.optimizer),
+        run=RunSpec(feature_cache=config.run.feature_cache),
+    )

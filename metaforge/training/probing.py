@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import metaforge as mf
+from metaforge.backbones import choice
 from metaforge.core.averaging import average_of
 from metaforge.data.files import distinct
 from metaforge.data.records import Records
 from metaforge.outliers import OutlierInfo, OutlierState, Probe
 from metaforge.training import build
-from metaforge.training.backbone_choice import backbone
 from metaforge.training.config import Config
 
 BANK = 1024
@@ -50,9 +50,9 @@ class Bank(NamedTuple):
 def initial(config: Config):
     """A run's first state: the learner's, with the synthesizer's beside it if the objective asks for one."""
     state = build.learner(config).init(build.init_params(config))
-    if config.objective != "fakeradar":
+    if config.objective.name != "fakeradar":
         return state
-    key = jax.random.key_data(jax.random.key(config.seed))
+    key = jax.random.key_data(jax.random.key(config.run.seed))
     # A step consumes its state: no buffer may stand in it twice.
     return jax.tree.map(jnp.copy, TrainState(state, synthesizer(config).init(_size(config)), key))
 
@@ -60,20 +60,22 @@ def initial(config: Config):
 @functools.lru_cache(maxsize=8)
 def _size(config: Config) -> int:
     """Of the embeddings; remembered, for tracing a whole network takes long."""
-    images = jnp.zeros((2, config.image_size, config.image_size, 3))
-    return jax.eval_shape(lambda: backbone(config).apply(build.all_params(config), images)).embeddings.shape[1]
+    images = jnp.zeros((2, config.model.image_size, config.model.image_size, 3))
+    return jax.eval_shape(
+        lambda: choice.choose(config.network).apply(build.all_params(config), images)
+    ).embeddings.shape[1]
 
 
 def final(config: Config, state) -> Any:
     """The meta-parameters of a state that are judged and kept: the last ones, or their average if there is one."""
-    if not config.average:
+    if not config.learner.average:
         return state.params
     return average_of((state.learner if isinstance(state, TrainState) else state).opt_state)
 
 
 def synthesizer(config: Config) -> mf.outliers.OutlierSynthesizer:
     """FakeRadar's, with a class for real faces and one for every source method."""
-    return mf.outliers.fakeradar(1 + len(build.methods(config)[0]), mode=config.outlier_mode)  # type: ignore[arg-type]
+    return mf.outliers.fakeradar(1 + len(build.methods(config)[0]), mode=config.objective.outlier_mode)  # type: ignore[arg-type]
 
 
 def bank(config: Config, train: Records) -> Bank:
@@ -81,7 +83,7 @@ def bank(config: Config, train: Records) -> Bank:
     names = build.methods(config)[0]
     kinds = np.array([0 if label == mf.REAL else 1 + names.index(str(method))
                       for label, method in zip(train.label, train.method, strict=True)])  # fmt: skip
-    rng = np.random.default_rng(np.random.SeedSequence([config.split_seed, BANK]))
+    rng = np.random.default_rng(np.random.SeedSequence([config.faces.split_seed, BANK]))
     each = min(BANK // (1 + len(names)), int(np.bincount(kinds, minlength=1 + len(names)).min()))
     rows = [rng.permutation(np.flatnonzero(kinds == kind))[:each] for kind in range(1 + len(names))]
     chosen = np.sort(np.concatenate(rows))
@@ -92,7 +94,7 @@ def bank(config: Config, train: Records) -> Bank:
 def attach(config: Config, state: TrainState, episodes: mf.Episode) -> mf.Episode:
     """The episodes, each batch of which brings the same fresh outliers."""
     key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.learner.step)
-    drawn = synthesizer(config).sample(key, state.outliers, config.outliers)
+    drawn = synthesizer(config).sample(key, state.outliers, config.objective.outliers)
     tasks = episodes.support.targets.shape[0]
     probe = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (tasks, *leaf.shape)), Probe(state.outliers, drawn))
     return mf.Episode(episodes.support._replace(probe=probe), episodes.query._replace(probe=probe))
@@ -114,9 +116,13 @@ def refresher(config: Config) -> Callable[..., tuple[TrainState, OutlierInfo]]:
     return refresh
 
 
-def describe(info: OutlierInfo, methods: list[str]) -> dict[str, float]:
+def describe(info: OutlierInfo, methods: list[str]) -> dict[str, int | float]:
     """What a refresh did, as columns of the log."""
-    found = {"clusters": int(info.clusters), "splits": int(info.splits), "merges": int(info.merges)}
+    found: dict[str, int | float] = {
+        "clusters": int(info.clusters),
+        "splits": int(info.splits),
+        "merges": int(info.merges),
+    }
     found |= {"refused_splits": int(info.refused), "calibration": float(info.calibration)}
     pairs = zip(["real", *methods], info.per_class, strict=True)
     return found | {f"clusters/{name}": int(count) for name, count in pairs}

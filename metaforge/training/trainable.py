@@ -1,4 +1,4 @@
-"""What outer steps move (`--config.trains`), and the rest: frozen, it is given to every program beside that.
+"""What outer steps move (`--learner.trainable`), and the rest: frozen, it is given to every program beside that.
 
 A learner sees the moving part alone, so that no gradient of the rest is computed, no optimizer keeps a state for it,
 and no checkpoint holds it.
@@ -22,12 +22,12 @@ def part(config: Config, params: Params) -> tuple[Params, Params | None]:
     Raises:
         InputError: for a pattern that no path has.
     """
-    if not config.trains:
+    if not config.learner.trainable:
         return params, None
     try:
-        return partition(params, config.trains)
+        return partition(params, config.learner.trainable)
     except ValueError as error:
-        raise InputError(f"--config.trains: {error}") from None
+        raise InputError(f"--learner.trainable: {error}") from None
 
 
 def whole(params: Params, frozen: Params | None) -> Params:
@@ -54,16 +54,22 @@ def check(config: Config, params: Params) -> None:
             tower of 16 bits that would be trained.
     """
     moving, frozen = part(config, params)
-    if config.learner in _OWN_HEAD and len(jax.tree.leaves(moving.get("head"))) < len(jax.tree.leaves(params["head"])):
-        raise InputError(f"--config.trains={config.trains}: {config.learner} makes its own head. Let 'head' move too.")
-    for name in ("adapts", "per_step"):
-        if pattern := getattr(config, name):
+    if config.learner.name in _OWN_HEAD and len(jax.tree.leaves(moving.get("head"))) < len(
+        jax.tree.leaves(params["head"])
+    ):
+        raise InputError(
+            f"--learner.trainable={config.learner.trainable}: {config.learner.name} makes its own head. Let 'head' move too."
+        )
+    for name in ("adaptable", "per_step"):
+        if pattern := getattr(config.learner, name):
             try:
                 partition(moving, pattern)
             except ValueError as error:
-                among = " among those that --config.trains moves" if frozen is not None else ""
-                raise InputError(f"--config.{name}{among}: {error}") from None
-    if config.precision == "bfloat16" and config.backbone == "clip":
+                among = " among those that --learner.trainable moves" if frozen is not None else ""
+                raise InputError(f"--learner.{name}{among}: {error}") from None
+    if config.model.precision == "bfloat16" and config.model.backbone == "clip":
         tower = jax.tree.leaves(moving.get("vision"))
         if any(leaf.dtype == jnp.bfloat16 for leaf in tower):
-            raise InputError("--config.precision=bfloat16: clip's tower must not move then. Give --config.trains=head.")
+            raise InputError(
+                "--model.precision=bfloat16: clip's tower must not move then. Give --learner.trainable=head."
+            )

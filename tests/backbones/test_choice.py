@@ -1,5 +1,6 @@
 """Backbones by name: the named one, what it does not have, and which file stands behind it."""
 
+import functools
 import hashlib
 
 import jax
@@ -8,7 +9,10 @@ import numpy as np
 import pytest
 
 from metaforge.backbones import choice, clip, conv4, efficientnet_lite0
+from metaforge.backbones.spec import BackboneSpec
 from metaforge.errors import InputError
+
+lite0 = functools.partial(BackboneSpec, backbone="efficientnet_lite0")
 
 
 def shapes(backbone, size):
@@ -31,12 +35,14 @@ def shapes(backbone, size):
 )
 def test_a_name_stands_for_its_factory(name, settings, same):
     size = settings.get("image_size", 32)
-    assert shapes(choice.choose(name, **settings), size) == shapes(same(), size)
+    assert shapes(choice.choose(BackboneSpec(**{"image_size": size, "backbone": name} | settings)), size) == shapes(
+        same(), size
+    )
 
 
 def test_an_unknown_name_is_refused():
     with pytest.raises(ValueError, match="unknown backbone 'resnet'; known: conv4, efficientnet_lite0, clip"):
-        choice.choose("resnet")
+        choice.choose(BackboneSpec(backbone="resnet"))
 
 
 @pytest.mark.parametrize(
@@ -57,24 +63,22 @@ def test_an_unknown_name_is_refused():
 )
 def test_what_a_backbone_does_not_have_is_one_line(name, settings, line):
     with pytest.raises(InputError, match=line):
-        choice.check(name, **({"image_size": 64, "normalisation": "support"} | settings))
+        choice.check(BackboneSpec(**{"backbone": name, "image_size": 64} | settings))
 
 
 def test_a_fingerprint_is_the_sha_of_the_file(tmp_path):
     (tmp_path / "mine.pth").write_bytes(b"weights")
-    assert (
-        choice.fingerprint("efficientnet_lite0", str(tmp_path / "mine.pth")) == hashlib.sha256(b"weights").hexdigest()
-    )
-    assert choice.fingerprint("conv4", "") == ""
+    assert choice.fingerprint(lite0(weights=str(tmp_path / "mine.pth"))) == hashlib.sha256(b"weights").hexdigest()
+    assert choice.fingerprint(BackboneSpec()) == ""
     with pytest.raises(InputError, match=r"cannot read '.*none\.pth' \(No such file"):
-        choice.fingerprint("efficientnet_lite0", str(tmp_path / "none.pth"))
+        choice.fingerprint(lite0(weights=str(tmp_path / "none.pth")))
 
 
 def test_what_comes_from_a_file_is_all_but_head_and_neck():
-    backbone = choice.choose("efficientnet_lite0", neck=4)
+    backbone = choice.choose(lite0(neck=4))
     params = jax.eval_shape(backbone.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
     from metaforge.core.param_paths import partition
 
-    named, own = partition(params, choice.from_file("efficientnet_lite0", "imagenet"))
+    named, own = partition(params, choice.from_file(lite0(weights="imagenet")))
     assert {name for name in named if jax.tree.leaves(named[name])} == set(params) - {"head", "neck"}
     assert np.all([not jax.tree.leaves(own[name]) for name in set(params) - {"head", "neck"}])

@@ -12,9 +12,12 @@ from metaforge.backbones import clip, efficientnet_lite0
 from metaforge.backbones.clip_model import VISION
 from metaforge.backbones.cut import cut
 from metaforge.backbones.efficientnet._models import assemble, tail, trunk
+from metaforge.backbones.spec import BackboneSpec
 from tests.backbones.test_efficientnet import TINY_LITE
 
 IMAGE = jnp.zeros((1, 32, 32, 3))
+CLIP = functools.partial(BackboneSpec, backbone="clip", normalisation="none", image_size=8)
+LITE0 = functools.partial(BackboneSpec, backbone="efficientnet_lite0", normalisation="frozen")
 
 
 def drawn(backbone, images, seed=0):
@@ -63,14 +66,14 @@ def test_clip_is_cut_before_neck_and_head(neck, monkeypatch):
     images = np.random.default_rng(2).uniform(size=(3, 8, 8, 3)).astype(np.float32)
     whole = clip(variant=small, num_classes=2, neck=neck, image_size=8)
     params = drawn(whole, images)
-    found = cut("clip", {"head", "neck"}, normalisation="none", neck=neck, image_size=8)
+    found = cut(CLIP(neck=neck), {"head", "neck"})
     assert found
     assert found.name == "features"
     both = jax.jit(lambda params: (found.tail.apply(params, found.trunk(params, images)), whole.apply(params, images)))
     outputs, wanted = both(params)
     for a, b in zip(outputs[:2], wanted[:2], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
-    assert cut("clip", {"vision", "head"}, normalisation="none", image_size=8) is None
+    assert cut(CLIP(), {"vision", "head"}) is None
 
 
 @pytest.mark.parametrize(
@@ -86,7 +89,7 @@ def test_clip_is_cut_before_neck_and_head(neck, monkeypatch):
     ],
 )
 def test_it_is_cut_as_late_as_what_moves_allows(moves, name):
-    found = cut("efficientnet_lite0", moves, normalisation="frozen")
+    found = cut(LITE0(), moves)
     assert (found and found.name) == name
     if found:
         params = jax.eval_shape(efficientnet_lite0(pretrained=False, neck=2).init, jax.random.key(0), IMAGE)
@@ -94,11 +97,11 @@ def test_it_is_cut_as_late_as_what_moves_allows(moves, name):
         maps = jax.eval_shape(found.trunk, own, IMAGE)
         rest = {name: part for name, part in params.items() if name not in own}
         assert {"neck", "head"} <= set(rest) <= set(params)
-        with_neck = cut("efficientnet_lite0", moves, normalisation="frozen", neck=2)
+        with_neck = cut(LITE0(neck=2), moves)
         assert with_neck
         assert jax.eval_shape(with_neck.tail.apply, rest, maps).logits.shape == (1, 2)
 
 
 def test_what_sees_a_batch_is_not_cut():
-    assert cut("efficientnet_lite0", {"head"}, normalisation="support") is None
-    assert cut("conv4", {"head"}, normalisation="none") is None
+    assert cut(LITE0(normalisation="support"), {"head"}) is None
+    assert cut(BackboneSpec(normalisation="none"), {"head"}) is None

@@ -80,7 +80,7 @@ def test_eight_devices_equal_one():
 
 @pytest.mark.parametrize(
     ("count", "tasks", "said"),
-    [(4096, 4096, "--config.devices=4096: there are"), (2, 3, "--config.tasks=3: 2 devices cannot share them evenly")],
+    [(4096, 4096, "--run.devices=4096: there are"), (2, 3, "--episodes.tasks=3: 2 devices cannot share them evenly")],
 )
 def test_what_cannot_be_shared_is_one_line(count, tasks, said, monkeypatch):
     monkeypatch.setattr(jax, "device_count", lambda: 2)

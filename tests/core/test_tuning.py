@@ -8,6 +8,7 @@ import pytest
 
 from metaforge import processor
 from metaforge.core import tuning
+from metaforge.settings import change
 from metaforge.training import execution_form
 from tests.experiments.conftest import TINY
 
@@ -74,9 +75,9 @@ def choose(clock, directory, seconds, monkeypatch, **changes):
     monkeypatch.setattr(tuning.jax, "default_backend", lambda: "cpu")
 
     def attempt(config):
-        clock.now += seconds.get((config.strategy, config.convolution), 100.0)
+        clock.now += seconds.get((config.run.strategy, config.model.convolution), 100.0)
 
-    found = execution_form.choose(dataclasses.replace(TINY, iterations=1000, **changes), directory, attempt)
+    found = execution_form.choose(change(TINY, {"run.iterations": 1000, **changes}), directory, attempt)
     return found.strategy, found.convolution
 
 

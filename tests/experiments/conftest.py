@@ -1,20 +1,15 @@
 """A tiny setting that every experiment can run in seconds, and one trained run to share."""
 
-import dataclasses
-
 import pytest
 
+from metaforge.commands import flags_of
+from metaforge.settings import change
 from metaforge.training import loop
 from metaforge.training.config import Config
 
-TINY = Config(
-    faces="lfw", methods="warp,smooth,swap", holdout="", variants=2, image_size=16, width=4,
-    tasks=2, shots=2, queries=3, iterations=12, log_every=2, eval_every=4, eval_batches=1,
-    checkpoint_every=4, baseline=True, finetune_lr=0.1, finetune_steps=2,
-)  # fmt: skip
+TINY = change(Config(), {"faces.folder": "lfw", "faces.methods": "warp,smooth,swap", "faces.holdout": "", "faces.variants": 2, "model.image_size": 16, "model.width": 4, "episodes.tasks": 2, "episodes.shots": 2, "episodes.queries": 3, "run.iterations": 12, "run.log_every": 2, "run.eval_every": 4, "run.eval_batches": 1, "run.checkpoint_every": 4, "run.baseline": True, "adapt.lr": 0.1, "adapt.steps": 2})  # fmt: skip
 
-FLAGS = [f"--config.{f.name}={getattr(TINY, f.name)}" for f in dataclasses.fields(Config)
-         if getattr(TINY, f.name) != getattr(Config(), f.name)]  # fmt: skip
+FLAGS = flags_of(TINY, Config())
 
 
 @pytest.fixture(scope="session")

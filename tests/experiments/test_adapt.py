@@ -1,20 +1,22 @@
 """Adapting to a folder of images, and screening with what comes out."""
 
 import csv
+import hashlib
 import io
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from metaforge import runs
 from metaforge.cli import adapt, export, predict
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
 from metaforge.screening import from_run, load_detector, save_detector
+from metaforge.settings import change
 from metaforge.training import build
 from metaforge.training.config import Config
 from tests.experiments.conftest import TINY
@@ -172,13 +174,13 @@ def test_an_exported_detector_screens_and_adapts_as_its_run_does(trained, target
 def test_a_detector_is_written_whole_or_not_at_all(trained, tmp_path, capsys, monkeypatch):
     arguments = ["export", f"--run={trained}", f"--out={tmp_path / 'out'}"]
     with monkeypatch.context() as patch:
-        patch.setattr(runs.Run, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         assert export.main(arguments) == 130
     assert list(tmp_path.iterdir()) == []
     assert export.main(arguments) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     written = [path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()]
-    assert len(written) > 5
+    assert len(written) == 3
     assert not any(str(tmp_path).encode() in content for content in written)  # it is passed on to others
 
 
@@ -186,10 +188,10 @@ def test_a_detector_is_written_whole_or_not_at_all(trained, tmp_path, capsys, mo
     ("changes", "said"),
     [
         ({"rule": None}, "NoneType"),
-        ({"rule": {"optimizer": "sgd", "steps": 1, "adapts": "", "trains": ""}}, "rate"),
-        ({"rule": {"optimizer": "sgd", "rate": "fast", "steps": 1, "adapts": "", "trains": ""}}, "fast"),
-        ({"rule": {"optimizer": "sgd", "rate": 1.0, "steps": 1, "adapts": "tail", "trains": ""}}, "tail"),
-        ({"rule": {"optimizer": "sgd", "rate": 1.0, "steps": 1, "trains": ""}}, "adapts"),
+        ({"rule": {"optimizer": "sgd", "steps": 1, "adaptable": "", "trainable": ""}}, "rate"),
+        ({"rule": {"optimizer": "sgd", "rate": "fast", "steps": 1, "adaptable": "", "trainable": ""}}, "fast"),
+        ({"rule": {"optimizer": "sgd", "rate": 1.0, "steps": 1, "adaptable": "tail", "trainable": ""}}, "tail"),
+        ({"rule": {"optimizer": "sgd", "rate": 1.0, "steps": 1, "trainable": ""}}, "adaptable"),
     ],
 )
 def test_a_damaged_detector_is_one_line(trained, target, tmp_path, capsys, changes, said):
@@ -197,6 +199,8 @@ def test_a_damaged_detector_is_one_line(trained, target, tmp_path, capsys, chang
     file = tmp_path / "old" / "config.json"
     config = json.loads(file.read_text())
     file.write_text(json.dumps({"detector": config["detector"] | changes}))
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in file.parent.iterdir()]
+    (file.parent / "SHA256SUMS").write_text("".join(sums))
     capsys.readouterr()
     assert call(tmp_path / "old", target, tmp_path / "out") == 2
     error = capsys.readouterr().err
@@ -227,7 +231,10 @@ def test_a_detector_that_cannot_be_adapted_says_so(trained, target, tmp_path, la
 
 @pytest.mark.parametrize("normalisation", ["support", "episode", "group", "none"])
 def test_a_saved_detector_keeps_images_only_where_they_normalise(normalisation, tmp_path):
-    config = Config(image_size=16, width=4, normalisation=normalisation, convolution="lax")
+    config = change(
+        Config(),
+        {"model.image_size": 16, "model.width": 4, "model.normalisation": normalisation, "model.convolution": "lax"},
+    )
     images = np.random.default_rng(0).integers(1, 256, (6, 16, 16, 3), np.uint8)
     run = from_run.Trained(config, build.init_params(config), {}, images[:2])
     detector = from_run.detector(run)
@@ -238,7 +245,10 @@ def test_a_saved_detector_keeps_images_only_where_they_normalise(normalisation, 
 
 
 def test_images_that_normalise_each_other_do_so_in_batches_of_a_fixed_size(monkeypatch):
-    config = Config(image_size=16, width=4, normalisation="episode", convolution="lax")
+    config = change(
+        Config(),
+        {"model.image_size": 16, "model.width": 4, "model.normalisation": "episode", "model.convolution": "lax"},
+    )
     run = from_run.Trained(config, build.init_params(config), {}, np.zeros((2, 16, 16, 3), np.uint8))
     images = np.random.default_rng(0).integers(0, 256, (600, 16, 16, 3), np.uint8)
     test = TestSplit(Records.from_columns(image=images, label=np.zeros(600)))
@@ -317,6 +327,6 @@ def test_bad_input_is_one_line_exit_code_2_and_nothing_is_written(kind, trained,
 def test_a_checkpoint_for_another_backbone_is_one_line(trained, target, tmp_path, capsys):
     shutil.copytree(trained, tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
-    (tmp_path / "run" / "config.json").write_text(json.dumps(config | {"width": 8}))
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config | {"model": config["model"] | {"width": 8}}))
     assert call(tmp_path / "run", target, tmp_path / "out") == 2
     assert "another backbone" in capsys.readouterr().err

@@ -1,7 +1,6 @@
 """Another backbone than Conv4 in train, adapt and predict: what moves, what does not, where the rest comes from."""
 
 import csv
-import dataclasses
 import io
 import json
 
@@ -23,15 +22,13 @@ from metaforge.core.averaging import average_of
 from metaforge.core.param_paths import merge
 from metaforge.errors import InputError
 from metaforge.screening import forgetting, from_run, load_detector, save_detector
+from metaforge.settings import change, fields_of
 from metaforge.training import build, kept_features, loop, probing, trainable
 from metaforge.training.config import STRONG
 from tests.backbones.test_efficientnet import TINY_LITE, file_of
 from tests.experiments.conftest import TINY
 
-CONFIG = dataclasses.replace(
-    TINY, backbone="efficientnet_lite0", trains="^head/", normalisation="frozen", image_size=32, learner="fomaml",
-    baseline=False, convolution="auto", iterations=4, eval_every=4, neck=3,
-)  # fmt: skip
+CONFIG = change(TINY, {"model.backbone": "efficientnet_lite0", "learner.trainable": "^head/", "model.normalisation": "frozen", "model.image_size": 32, "learner.name": "fomaml", "run.baseline": False, "model.convolution": "auto", "run.iterations": 4, "run.eval_every": 4, "model.neck": 3})  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +47,7 @@ def weights(tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(weights, tmp_path_factory):
     """A run that moves the head alone, on weights of a file."""
-    config = dataclasses.replace(CONFIG, weights=str(weights))
+    config = change(CONFIG, {"model.weights": str(weights)})
     folder = tmp_path_factory.mktemp("runs") / "head"
     loop.run(config, folder, quiet=True)
     return config, folder
@@ -84,7 +81,7 @@ def test_a_detector_holds_what_its_file_does_not_and_scores_alike(made, weights,
     moved = tmp_path / "elsewhere.pth"
     weights.rename(moved)
     try:
-        with pytest.raises(InputError, match="stands on them; say where with --weights"):
+        with pytest.raises(InputError, match="needs them; say where with --weights"):
             load_detector(tmp_path / "saved")
         np.testing.assert_array_equal(load_detector(tmp_path / "saved", weights=str(moved))(images), detector(images))
         Image.fromarray(images[0]).save(tmp_path / "a.png")
@@ -100,7 +97,7 @@ def test_a_detector_holds_what_its_file_does_not_and_scores_alike(made, weights,
 
 def test_kept_features_train_the_same_detector_and_are_made_once(made, tmp_path, monkeypatch):
     config, folder = made
-    keeping = dataclasses.replace(config, keeps=str(tmp_path / "features"))
+    keeping = change(config, {"run.feature_cache": str(tmp_path / "features")})
     loop.run(keeping, tmp_path / "run", quiet=True)
     plain, kept = from_run.load_run(folder), from_run.load_run(tmp_path / "run")
     assert kept.config == plain.config
@@ -108,19 +105,16 @@ def test_kept_features_train_the_same_detector_and_are_made_once(made, tmp_path,
     jax.tree.map(np.testing.assert_array_equal, kept.frozen, plain.frozen)
     # Another learner on the same images, and a run that goes on, make none anew.
     monkeypatch.setattr(kept_features, "BATCH", 0)
-    other = dataclasses.replace(keeping, learner="anil", seed=1, iterations=2, average=0.9)
-    loop.run(dataclasses.replace(other, trains="^head/"), tmp_path / "other", quiet=True)
+    other = change(keeping, {"learner.name": "anil", "run.seed": 1, "run.iterations": 2, "learner.average": 0.9})
+    loop.run(change(other, {"learner.trainable": "^head/"}), tmp_path / "other", quiet=True)
     with pytest.raises((ValueError, ZeroDivisionError)):
-        loop.run(dataclasses.replace(other, trains="^(top|head)"), tmp_path / "deeper", quiet=True)
+        loop.run(change(other, {"learner.trainable": "^(top|head)"}), tmp_path / "deeper", quiet=True)
 
 
 def test_a_study_of_kept_features_scores_what_the_whole_network_says_of_the_images(weights, tmp_path):
-    shared = ("backbone", "normalisation", "image_size", "iterations")
-    config = dataclasses.replace(
-        study.STUDY, **{name: getattr(CONFIG, name) for name in shared},
-        weights=str(weights), trains="^(top|head)", keeps=str(tmp_path / "features"), log_every=2, checkpoint_every=4,
-        tasks=2, shots=2, queries=3, variants=2, methods="smooth,resample,warp", lead="warp", average=0.9,
-    )  # fmt: skip
+    shared = ("model.backbone", "model.normalisation", "model.image_size", "run.iterations")
+    said = {name: value for name, _, value in fields_of(CONFIG)}
+    config = change(study.STUDY, {**{name: said[name] for name in shared}, "model.weights": str(weights), "learner.trainable": "^(top|head)", "run.feature_cache": str(tmp_path / "features"), "run.log_every": 2, "run.checkpoint_every": 4, "episodes.tasks": 2, "episodes.shots": 2, "episodes.queries": 3, "faces.variants": 2, "faces.methods": "smooth,resample,warp", "episodes.lead": "warp", "learner.average": 0.9})  # fmt: skip
     options = study.Options(
         study="what_adapts", methods="erm+head,anil", target="smooth", seeds=1, shots="1,2", steps="0,1",
         episodes=20, tuning=20, resamples=20, workers=1, workdir=str(tmp_path / "study"),
@@ -154,13 +148,37 @@ def test_the_strong_recipe_trains_adapts_remembers_and_screens(weights, tmp_path
         (tmp_path / "new" / label).mkdir(parents=True)
         for count in range(8):
             Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(tmp_path / "new" / label / f"{count}.png")
-    small = {"weights": str(weights), "trains": "^(top|head)", "keeps": str(tmp_path / "features"), "image_size": 32}
-    few = {"variants": 1, "iterations": 4, "shots": 2, "queries": 2, "log_every": 2, "eval_every": 4, "eval_batches": 1}
-    changes = {**small, **few, "checkpoint_every": 4}
-    assert changes.keys() & {"learner", "lead", "acquisitions", "normalisation", "average", "methods"} == set()
-    config = dataclasses.replace(STRONG, **changes)
+    small = {
+        "model.weights": str(weights),
+        "learner.trainable": "^(top|head)",
+        "run.feature_cache": str(tmp_path / "features"),
+        "model.image_size": 32,
+    }
+    few = {
+        "faces.variants": 1,
+        "run.iterations": 4,
+        "episodes.shots": 2,
+        "episodes.queries": 2,
+        "run.log_every": 2,
+        "run.eval_every": 4,
+        "run.eval_batches": 1,
+    }
+    changes = {**small, **few, "run.checkpoint_every": 4}
+    assert (
+        changes.keys()
+        & {
+            "learner.name",
+            "episodes.lead",
+            "faces.acquisitions",
+            "model.normalisation",
+            "learner.average",
+            "faces.methods",
+        }
+        == set()
+    )
+    config = change(STRONG, changes)
     assert train.main(["train", "--preset=strong", f"--workdir={tmp_path / 'run'}",
-                       *(f"--config.{name}={value}" for name, value in changes.items())]) == 0  # fmt: skip
+                       *(f"--{name}={value}" for name, value in changes.items())]) == 0  # fmt: skip
     run = from_run.load_run(tmp_path / "run")
     assert run.config == kept_features.without(config)
     paths = {"run": tmp_path / "run", "target": tmp_path / "new", "out": tmp_path / "out"}
@@ -187,7 +205,7 @@ def test_the_strong_recipe_trains_adapts_remembers_and_screens(weights, tmp_path
 
 def test_an_average_is_what_is_judged_and_kept(made, tmp_path):
     config, _ = made
-    config = dataclasses.replace(config, average=0.9, iterations=2, eval_every=2)
+    config = change(config, {"learner.average": 0.9, "run.iterations": 2, "run.eval_every": 2})
     loop.run(config, tmp_path / "run", quiet=True)
     state = runs.restore(tmp_path / "run", jax.eval_shape(lambda: probing.initial(config)))
     run = from_run.load_run(tmp_path / "run")
@@ -208,39 +226,32 @@ def test_other_weights_than_a_run_began_with_are_refused(made, weights, tmp_path
         weights.write_bytes(content)
 
 
-def test_a_run_of_before_there_was_a_choice_goes_on(trained, tmp_path):
-    import shutil
-
-    folder = tmp_path / "old"
-    shutil.copytree(trained, folder)
-    for place in (folder, folder / "erm"):
-        found = json.loads((place / "config.json").read_text())
-        for name in ("backbone", "variant", "weights", "trains"):
-            del found[name]
-        (place / "config.json").write_text(json.dumps(found))
-    assert loop.run(TINY, folder, quiet=True) == loop.run(TINY, trained, quiet=True)
-    assert from_run.load_run(folder).config == from_run.load_run(trained).config
-    with pytest.raises(InputError):
-        loop.run(dataclasses.replace(TINY, trains="^head/"), folder, quiet=True)
-
-
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"trains": "^tail/"}, "--config.trains: no parameter's path has"),
-        ({"learner": "anil", "trains": "^head/bias"}, "anil makes its own head"),
-        ({"learner": "maml", "adapts": "Convolution", "trains": "^head/"}, "--config.adapts among those that"),
-        ({"backbone": "clip", "normalisation": "support"}, "--config.normalisation=support: clip has only none"),
-        ({"trains": "", "keeps": "features"}, "--config.keeps=features: everything moves"),
-        ({"trains": "stem|head", "keeps": "features"}, "no first part stays as it is for every image"),
-        ({"normalisation": "support", "keeps": "features"}, "no first part stays"),
-        ({"average": 1.0}, "--config.average=1.0: give a number, at least 0 and below 1"),
-        ({"backbone": "conv4", "weights": "imagenet", "normalisation": "support"}, "conv4 has none"),
+        ({"learner.trainable": "^tail/"}, "--learner.trainable: no parameter's path has"),
+        ({"learner.name": "anil", "learner.trainable": "^head/bias"}, "anil makes its own head"),
+        (
+            {"learner.name": "maml", "learner.adaptable": "Convolution", "learner.trainable": "^head/"},
+            "--learner.adaptable among those that",
+        ),
+        (
+            {"model.backbone": "clip", "model.normalisation": "support"},
+            "--model.normalisation=support: clip has only none",
+        ),
+        ({"learner.trainable": "", "run.feature_cache": "features"}, "--run.feature_cache=features: everything moves"),
+        (
+            {"learner.trainable": "stem|head", "run.feature_cache": "features"},
+            "no first part stays as it is for every image",
+        ),
+        ({"model.normalisation": "support", "run.feature_cache": "features"}, "no first part stays"),
+        ({"learner.average": 1.0}, "--learner.average=1.0: give a number, at least 0 and below 1"),
+        ({"model.backbone": "conv4", "model.weights": "imagenet", "model.normalisation": "support"}, "conv4 has none"),
     ],
 )
 def test_what_does_not_fit_is_one_line_before_anything_is_written(changes, line, weights, tmp_path):
-    given = {"weights": str(weights)} | changes
-    config = dataclasses.replace(CONFIG, **given)
+    given = {"model.weights": str(weights)} | changes
+    config = change(CONFIG, given)
     with pytest.raises(InputError, match=line):
         loop.run(config, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()

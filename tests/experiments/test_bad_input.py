@@ -1,6 +1,5 @@
 """What a person may get wrong when training: one line, exit code 2, nothing lost."""
 
-import dataclasses
 import json
 import shutil
 
@@ -15,6 +14,7 @@ from metaforge.data import prepared as prepared_data
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.screening import from_run
+from metaforge.settings import change
 from metaforge.training import build, checks, loop
 from metaforge.training.config import Config
 from paper_figures import loss_curves
@@ -33,7 +33,9 @@ def faces(folder, count, broken=0):
 
 
 def test_a_folder_of_faces_trains_and_names_the_files_it_skipped(tmp_path):
-    config = dataclasses.replace(TINY, faces=str(faces(tmp_path / "faces", 60, broken=1)), iterations=2, baseline=False)
+    config = change(
+        TINY, {"faces.folder": str(faces(tmp_path / "faces", 60, broken=1)), "run.iterations": 2, "run.baseline": False}
+    )
     report = loop.run(config, tmp_path / "run", quiet=True)
     assert [skip["path"] for skip in report["data"]["skipped_files"]] == ["broken0.jpg"]
 
@@ -41,32 +43,34 @@ def test_a_folder_of_faces_trains_and_names_the_files_it_skipped(tmp_path):
 @pytest.mark.parametrize(("count", "broken", "word"), [(0, 0, "no image"), (0, 2, "none of the 2"), (3, 0, "too few")])
 def test_useless_folders_of_faces_are_one_line(tmp_path, capsys, count, broken, word):
     folder = faces(tmp_path / "faces", count, broken)
-    assert train.main(["train", f"--workdir={tmp_path / 'run'}", *FLAGS, f"--config.faces={folder}"]) == 2
+    assert train.main(["train", f"--workdir={tmp_path / 'run'}", *FLAGS, f"--faces.folder={folder}"]) == 2
     error = capsys.readouterr().err.splitlines()
     assert len([line for line in error if line.startswith("train:")]) == 1
     assert word in error[-1]
 
 
 def test_a_missing_folder_of_faces_and_a_bad_identity_are_one_line(tmp_path, capsys):
-    assert train.main(["train", f"--workdir={tmp_path / 'a'}", *FLAGS, f"--config.faces={tmp_path / 'no'}"]) == 2
+    assert train.main(["train", f"--workdir={tmp_path / 'a'}", *FLAGS, f"--faces.folder={tmp_path / 'no'}"]) == 2
     assert str(tmp_path / "no") in capsys.readouterr().err
     folder = faces(tmp_path / "faces", 4)
     for pattern, word in (("(", "regular expression"), ("x", "finds no group")):
-        flags = [f"--config.faces={folder}", f"--config.identity={pattern}"]
+        flags = [f"--faces.folder={folder}", f"--faces.identity={pattern}"]
         assert train.main(["train", f"--workdir={tmp_path / 'b'}", *FLAGS, *flags]) == 2
         assert word in capsys.readouterr().err
 
 
 def test_a_run_directory_of_another_configuration_is_left_alone(trained, capsys):
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
-    assert train.main(["train", f"--workdir={trained}", *FLAGS, "--config.seed=5"]) == 2
+    assert train.main(["train", f"--workdir={trained}", *FLAGS, "--run.seed=5"]) == 2
     assert "seed: 0 there, 5 asked" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == before
 
 
-@pytest.mark.parametrize("change", [{"devices": 0}, {"checkpoint_every": 2}, {"baseline": False}, {"memory_gb": 1.0}])
-def test_a_run_goes_on_with_other_settings_that_change_nothing_of_what_it_computes(trained, change):
-    report = loop.run(dataclasses.replace(TINY, **change), trained, quiet=True)
+@pytest.mark.parametrize(
+    "changes", [{"run.devices": 0}, {"run.checkpoint_every": 2}, {"run.baseline": False}, {"faces.memory_gb": 1.0}]
+)
+def test_a_run_goes_on_with_other_settings_that_change_nothing_of_what_it_computes(trained, changes):
+    report = loop.run(change(TINY, changes), trained, quiet=True)
     assert report == runs.read_json(trained / "report.json")
 
 
@@ -76,7 +80,7 @@ def test_a_full_disk_is_one_line(tmp_path, capsys, monkeypatch):
         return open("/dev/full" if mode == "a" else path, mode, **options)
 
     monkeypatch.setattr(runs, "open", full, raising=False)
-    assert train.main(["train", f"--workdir={tmp_path / 'run'}", *FLAGS, "--config.baseline=false"]) == 2
+    assert train.main(["train", f"--workdir={tmp_path / 'run'}", *FLAGS, "--run.baseline=false"]) == 2
     assert "No space left" in capsys.readouterr().err.splitlines()[-1]
 
 
@@ -98,18 +102,18 @@ def test_a_checkpoint_that_cannot_be_written_is_one_line_and_the_earlier_ones_st
         return save(self, step, *args, **kwargs)
 
     monkeypatch.setattr(ocp.CheckpointManager, "save", full)
-    flags = ["train", f"--workdir={tmp_path / 'run'}", *FLAGS, "--config.baseline=false"]
+    flags = ["train", f"--workdir={tmp_path / 'run'}", *FLAGS, "--run.baseline=false"]
     assert train.main(flags) == 2
     assert "cannot write the checkpoint" in capsys.readouterr().err.splitlines()[-1]
     assert runs.latest_step(tmp_path / "run") == 4
     monkeypatch.undo()
     assert train.main(flags) == 0
-    assert runs.latest_step(tmp_path / "run") == TINY.iterations
+    assert runs.latest_step(tmp_path / "run") == TINY.run.iterations
 
 
 def test_the_contact_sheet_shows_every_domain_and_overwrites_nothing(tmp_path, capsys):
     out = tmp_path / "sheet.png"
-    flags = ["--config.image_size=24", "--columns=2", f"--out={out}", "--config.acquisitions=none,jpeg"]
+    flags = ["--model.image_size=24", "--columns=2", f"--out={out}", "--faces.acquisitions=none,jpeg"]
     assert show_domains.main(["show_domains", *flags]) == 0
     with Image.open(out) as sheet:
         assert sheet.height == 16 + 16 * (64 + 6)  # a line of headings; eight methods, two acquisitions
@@ -128,14 +132,14 @@ def test_an_input_error_is_a_value_error():
      "outer_decay=0", "methods=warp,warp", "acquisitions=oops"],
 )  # fmt: skip
 def test_values_that_make_no_sense_are_one_line_before_anything_is_written(tmp_path, capsys, flag):
-    assert train.main(["train", f"--workdir={tmp_path / 'run'}", *FLAGS, f"--config.{flag}"]) == 2
+    assert train.main(["train", f"--workdir={tmp_path / 'run'}", *FLAGS, f"--{flag}"]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert flag.split("=")[0] in error
 
 
 def test_a_run_does_not_go_on_with_other_images_than_it_began_with(tmp_path, monkeypatch):
-    config = dataclasses.replace(TINY, faces=str(faces(tmp_path / "faces", 60)), baseline=False)
+    config = change(TINY, {"faces.folder": str(faces(tmp_path / "faces", 60)), "run.baseline": False})
     monkeypatch.setattr(runs.Run, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         loop.run(config, tmp_path / "run", quiet=True)
@@ -165,18 +169,18 @@ def test_a_damaged_file_of_a_run_is_one_line(trained, tmp_path, name, capsys):
 
 def test_a_finished_run_whose_last_checkpoint_is_gone_is_not_taken_for_finished(trained, tmp_path):
     shutil.copytree(trained, tmp_path / "run")
-    shutil.rmtree(tmp_path / "run" / "checkpoints" / str(TINY.iterations))
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / str(TINY.run.iterations))
     with pytest.raises(InputError, match="has not finished"):
         from_run.load_run(tmp_path / "run")
     loop.run(TINY, tmp_path / "run", quiet=True)
-    assert runs.latest_step(tmp_path / "run") == TINY.iterations
+    assert runs.latest_step(tmp_path / "run") == TINY.run.iterations
 
 
 @pytest.fixture
 def prepared(tmp_path):
     """A prepared folder, and a configuration that trains on it."""
     test_protocol.draw_set(tmp_path, "set", ["m1", "m2"])
-    yield tmp_path / "set", dataclasses.replace(test_protocol.TINY, data=str(tmp_path / "set"))
+    yield tmp_path / "set", change(test_protocol.TINY, {"faces.prepared": str(tmp_path / "set")})
     prepared_data.opened.cache_clear()
 
 
@@ -199,13 +203,13 @@ def edit(folder, old, new):
 
 def test_a_finished_run_is_an_answer_whatever_memory_is_allowed_and_not_for_other_data(prepared, tmp_path):
     folder, config = prepared
-    tight = dataclasses.replace(config, memory_gb=1e-9)
+    tight = change(config, {"faces.memory_gb": 1e-9})
     with pytest.raises(InputError, match="memory_gb allows 1e-09"):
         loop.run(tight, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
     report = loop.run(config, tmp_path / "run", quiet=True)
     before = touched(tmp_path / "run")
-    assert loop.run(dataclasses.replace(config, memory_gb=1.0), tmp_path / "run", quiet=True) == report
+    assert loop.run(change(config, {"faces.memory_gb": 1.0}), tmp_path / "run", quiet=True) == report
     assert from_run.load_run(tmp_path / "run").config == config
     Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(folder / "frames" / "m1" / "0" / "0.png")
     prepared_data.opened.cache_clear()
@@ -241,9 +245,9 @@ def test_a_split_that_is_empty_leaves_no_directory(prepared, tmp_path, split, wo
 
 def test_episodes_that_cannot_be_drawn_and_devices_that_are_not_there_leave_no_directory(prepared, tmp_path):
     _, config = prepared
-    for change, word in (({"shots": 50}, "real"), ({"devices": 99}, "--config.devices=99: there are")):
+    for changes, word in (({"episodes.shots": 50}, "real"), ({"run.devices": 99}, "--run.devices=99: there are")):
         with pytest.raises(InputError, match=word):
-            loop.run(dataclasses.replace(config, **change), tmp_path / "run", quiet=True)
+            loop.run(change(config, changes), tmp_path / "run", quiet=True)
         assert not (tmp_path / "run").exists()
 
 
@@ -256,8 +260,8 @@ def test_a_baseline_s_directory_that_holds_something_else_is_said_before_anythin
 
 def test_prepared_data_that_cannot_be_used_is_one_line_that_names_the_folder(prepared, tmp_path):
     folder, config = prepared
-    with pytest.raises(InputError, match=r"--config.data=,: names no folder. Give folders"):
-        loop.run(dataclasses.replace(config, data=","), tmp_path / "run", quiet=True)
+    with pytest.raises(InputError, match=r"--faces.prepared=,: names no folder. Give folders"):
+        loop.run(change(config, {"faces.prepared": ","}), tmp_path / "run", quiet=True)
     (folder / "frames" / "m1" / "0" / "0.png").unlink()
     with pytest.raises(InputError, match=r"0.png' cannot be read .* the manifest of '.*set' names it"):
         loop.run(config, tmp_path / "run", quiet=True)
@@ -276,11 +280,11 @@ def test_leading_methods_are_those_of_the_run_in_all_their_acquisitions(tmp_path
         image=images, label=[0, 1] * 4, domain=["swap/jpeg"] * 2 + ["swap"] * 2 + ["warp"] * 4,
         method=["", "swap", "", "swap", "", "warp", "", "warp"], identity=list("aabbccdd"),
     )  # fmt: skip
-    leads = lambda text: checks.lead(Config(lead=text, holdout="smooth"), records)
+    leads = lambda text: checks.lead(change(Config(), {"episodes.lead": text, "faces.holdout": "smooth"}), records)
     assert leads("swap") == ["swap", "swap/jpeg"]
     assert leads("warp, swap") == ["warp", "swap", "swap/jpeg"]
     # Of a study every method is held out in turn, the leading one too.
     assert leads("smooth,warp") == ["warp"]
     assert leads("") == []
-    with pytest.raises(InputError, match=r"--config.lead=splice: 'splice' is no source method"):
+    with pytest.raises(InputError, match=r"--episodes.lead=splice: 'splice' is no source method"):
         leads("splice")

@@ -1,6 +1,5 @@
 """What cannot work is said before the work: no image is read, nothing is trained, scored or written."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -11,10 +10,12 @@ from experiments.benchmark import main as benchmark
 from experiments.fakeradar import main as fakeradar
 from experiments.fakeradar.config import Config as Tri
 from metaforge.backbones import choice
+from metaforge.backbones.spec import BackboneSpec
 from metaforge.cli import adapt
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.screening import Detector, forgetting, from_run
+from metaforge.settings import change
 from metaforge.training import checks, loop
 from metaforge.training.config import Config
 from tests.experiments.conftest import TINY
@@ -30,14 +31,19 @@ def no_identities(videos):
 
 def of(learner="erm"):
     return from_run.Trained(
-        Config(learner=learner, image_size=16, width=4), {}, {"optimizer": "sgd", "rate": 1.0, "steps": 1}, IMAGES
+        change(Config(), {"learner.name": learner, "model.image_size": 16, "model.width": 4}),
+        {},
+        {"optimizer": "sgd", "rate": 1.0, "steps": 1},
+        IMAGES,
     )
 
 
 def test_what_is_forgotten_is_told_of_images_of_nobody_in_particular_video_by_video(monkeypatch):
     scores = np.random.default_rng(0).uniform(size=8)
     monkeypatch.setattr(from_run, "scores", lambda *_: scores)
-    found = forgetting.remembered(of(), Detector({}, IMAGES, {}), no_identities(4))
+    found = forgetting.remembered(
+        of(), Detector({}, IMAGES, BackboneSpec(image_size=16, width=4), {}), no_identities(4)
+    )
     assert set(found) == {"m", "all together"}
     assert found["m"]["before"] == found["m"]["after"]
     assert found["m"]["lost"]["value"] == 0
@@ -72,17 +78,17 @@ def test_a_test_set_of_one_group_is_too_few():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"learner": "daml", "weighting": "uniform"}, "^--config.weighting: daml weighs no tasks"),
-        ({"learner": "group_dro", "acquisitions": "oops"}, "^--config.acquisitions: unknown 'oops'"),
-        ({"learner": "protonet", "head": "mlp"}, "--config.head=mlp: protonet is made for a linear"),
-        ({"learner": "ltw", "head": "quadratic"}, "--config.head=quadratic: ltw is made"),
-        ({"learner": "mldg", "tasks": 1}, "--config.tasks=1: mldg holds domains out"),
+        ({"learner.name": "daml", "learner.weighting": "uniform"}, "^--learner.weighting: daml weighs no tasks"),
+        ({"learner.name": "group_dro", "faces.acquisitions": "oops"}, "^--faces.acquisitions: unknown 'oops'"),
+        ({"learner.name": "protonet", "model.head": "mlp"}, "--model.head=mlp: protonet is made for a linear"),
+        ({"learner.name": "ltw", "model.head": "quadratic"}, "--model.head=quadratic: ltw is made"),
+        ({"learner.name": "mldg", "episodes.tasks": 1}, "--episodes.tasks=1: mldg holds domains out"),
     ],
 )
 def test_a_learner_that_cannot_be_had_leaves_no_directory(changes, said, tmp_path, monkeypatch):
     monkeypatch.setattr(checks, "images", lambda *_, **__: pytest.fail("forged"))
     with pytest.raises(InputError, match=said):
-        loop.run(dataclasses.replace(TINY, **changes), tmp_path / "run", quiet=True)
+        loop.run(change(TINY, changes), tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 
 
@@ -91,21 +97,24 @@ def test_the_baseline_of_a_learner_that_weighs_tasks_weighs_none(tmp_path, monke
     monkeypatch.setattr(checks, "check", lambda config, **_: (config, config))
     monkeypatch.setattr(checks, "refuse_other_images", lambda *_: None)
     monkeypatch.setattr(loop, "_finish", lambda config, *_, **__: begun.append(config) or {})
-    loop.run(dataclasses.replace(TINY, learner="maml", weighting="uniform"), tmp_path / "run", quiet=True)
-    assert [(config.learner, config.weighting) for config in begun] == [("erm", ""), ("maml", "uniform")]
+    loop.run(change(TINY, {"learner.name": "maml", "learner.weighting": "uniform"}), tmp_path / "run", quiet=True)
+    assert [(config.learner.name, config.learner.weighting) for config in begun] == [("erm", ""), ("maml", "uniform")]
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"data": "faces"}, "--config.data: the demo forges its own"),
-        ({"weighting": "uniform"}, "--config.weighting: (daml|erm) weighs no tasks"),
-        ({"shots": 500}, "real"),
-        ({"acquisitions": "oops"}, "--config.acquisitions"),
+        ({"faces.prepared": "faces"}, "--faces.prepared: the demo forges its own"),
+        ({"learner.weighting": "uniform"}, "--learner.weighting: (daml|erm) weighs no tasks"),
+        ({"episodes.shots": 500}, "real"),
+        ({"faces.acquisitions": "oops"}, "--faces.acquisitions"),
     ],
 )
 def test_a_demo_that_cannot_be_made_leaves_no_directory(changes, said, tmp_path):
-    config = dataclasses.replace(demo.DEMO, methods="warp,smooth", image_size=16, width=4, variants=2, **changes)
+    config = change(
+        demo.DEMO,
+        {"faces.methods": "warp,smooth", "model.image_size": 16, "model.width": 4, "faces.variants": 2, **changes},
+    )
     with pytest.raises(InputError, match=said):
         demo.run(demo.Options(workdir=str(tmp_path / "demo")), config)
     assert not (tmp_path / "demo").exists()
@@ -114,7 +123,7 @@ def test_a_demo_that_cannot_be_made_leaves_no_directory(changes, said, tmp_path)
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"acquisitions": "oops"}, "--config.acquisitions"),
+        ({"acquisitions": "oops"}, "--faces.acquisitions"),
         ({"backbone": "efficientnet_lite0"}, "weights: not installed"),
     ],
 )
@@ -122,22 +131,22 @@ def test_an_ablation_that_cannot_be_made_leaves_no_directory(changes, said, tmp_
     monkeypatch.setattr(choice, "weights_file", lambda: (_ for _ in ()).throw(InputError("weights: not installed")))
     monkeypatch.setattr(fakeradar, "hold_out", lambda *_: pytest.fail("trained"))
     with pytest.raises(InputError, match=said):
-        fakeradar.run(fakeradar.Options(workdir=str(tmp_path / "tri")), dataclasses.replace(Tri(), **changes))
+        fakeradar.run(fakeradar.Options(workdir=str(tmp_path / "tri")), change(Tri(), changes))
     assert not (tmp_path / "tri").exists()
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"strategies": "unroll", "tasks": "4,64"}, "--config.strategies=unroll: 64 tasks are not unrolled"),
-        ({"convolutions": "oops"}, "--config.convolutions: unknown 'oops'"),
+        ({"strategies": "unroll", "tasks": "4,64"}, "--strategies=unroll: 64 tasks are not unrolled"),
+        ({"convolutions": "oops"}, "--convolutions: unknown 'oops'"),
     ],
 )
 def test_a_grid_with_a_cell_that_cannot_be_measured_is_refused_whole(changes, said, tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "measure", lambda *_: pytest.fail("measured"))
     options = benchmark.Options(out=str(tmp_path / "a.json"))
     with pytest.raises(InputError, match=said):
-        benchmark.run(options, dataclasses.replace(benchmark.QUICK, **changes))
+        benchmark.run(options, change(benchmark.QUICK, changes))
     (tmp_path / "a.md").write_text("mine")
     with pytest.raises(InputError, match=r"a\.md' exists already"):
         benchmark.run(options, benchmark.QUICK)

@@ -44,7 +44,7 @@ def test_the_count_is_that_of_the_reference_table():
 def test_a_small_grid_is_measured_and_reported(tmp_path, capsys):
     out = tmp_path / "cost.json"
     settings = "sizes=16 width=2 shots=1 queries=1 tasks=2 strategies=scan,vmap convolutions=patches"
-    flags = [*(f"--config.{setting}" for setting in settings.split()), "--rounds=2", "--torch=false", "--profile"]
+    flags = [*(f"--{setting}" for setting in settings.split()), "--rounds=2", "--torch=false", "--profile"]
     assert benchmark.main(["benchmark", f"--out={out}", *flags]) == 0
     (cell,) = json.loads(out.read_text())["cells"]
     assert set(cell["rows"]) == {"scan, patches", "vmap, patches"}
@@ -97,10 +97,10 @@ def test_the_summary_names_the_best_and_what_choosing_would_cost():
 @pytest.mark.parametrize(
     ("flag", "said"),
     [
-        ("--config.sizes=8", "--config.sizes=8: give whole numbers"),
-        ("--config.steps=one", "--config.steps=one: give whole numbers"),
-        ("--config.orders=third", "unknown 'third'; known: first, second, mixed"),
-        ("--config.convolutions=fft", "unknown 'fft'; known: auto, lax, patches, winograd"),
+        ("--sizes=8", "--sizes=8: give whole numbers"),
+        ("--steps=one", "--steps=one: give whole numbers"),
+        ("--orders=third", "unknown 'third'; known: first, second, mixed"),
+        ("--convolutions=fft", "unknown 'fft'; known: auto, lax, patches, winograd"),
         ("--out=table.txt", "--out=table.txt: give a .json file"),
     ],
 )

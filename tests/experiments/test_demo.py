@@ -9,10 +9,10 @@ from metaforge.screening import from_run
 from metaforge.training import loop
 
 FLAGS = [
-    *("--seeds=2", "--draws=2", "--target=smooth", "--config.methods=all", "--config.variants=1"),
-    *("--config.image_size=16", "--config.width=4", "--config.tasks=2", "--config.shots=1", "--config.queries=2"),
-    *("--config.iterations=4", "--config.log_every=2", "--config.eval_every=2", "--config.checkpoint_every=2"),
-    *("--config.eval_batches=1", "--config.finetune_lr=0.1", "--config.finetune_steps=1"),
+    *("--seeds=2", "--draws=2", "--target=smooth", "--faces.methods=all", "--faces.variants=1"),
+    *("--model.image_size=16", "--model.width=4", "--episodes.tasks=2", "--episodes.shots=1", "--episodes.queries=2"),
+    *("--run.iterations=4", "--run.log_every=2", "--run.eval_every=2", "--run.checkpoint_every=2"),
+    *("--run.eval_batches=1", "--adapt.lr=0.1", "--adapt.steps=1"),
 ]
 
 

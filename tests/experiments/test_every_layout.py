@@ -1,6 +1,5 @@
 """From every layout of the field, with real video files, to crops, splits and episodes; from two of them to a table."""
 
-import dataclasses
 import functools
 import io
 
@@ -18,6 +17,7 @@ from metaforge.data.manifest import read_manifest
 from metaforge.errors import InputError
 from metaforge.evaluation import protocols
 from metaforge.evaluation.protocols import Cell, Domains, Protocol
+from metaforge.settings import change
 from paper_figures import protocol_table
 from tests.data.catalogues import trees
 from tests.data.clips import face_clip, face_frames
@@ -104,7 +104,7 @@ def test_two_data_sets_become_a_table(tmp_path, write, monkeypatch):
     options = protocol.Options(
         protocol="small", data_dir=str(data), workdir=str(tmp_path / "run"), seeds=1, draws=2, level="video"
     )
-    report = protocol.run(options, dataclasses.replace(TINY, image_size=16))
+    report = protocol.run(options, change(TINY, {"model.image_size": 16}))
     (cell,) = report["cells"]
     assert cell["tested"] == {"images": 24, "videos": 12, "clusters": 6}
     assert {name for name, found in report["data"].items() if found["sha256"]["images"]} == {

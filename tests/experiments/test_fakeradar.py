@@ -15,10 +15,10 @@ from metaforge.errors import InputError
 from paper_figures import ablation_bars, clusters_over_training, outlier_map, outliers_taken_for_real
 
 FLAGS = [
-    "--target=swap", "--config.methods=warp,smooth", "--config.variants=2", "--config.image_size=16",
-    "--config.width=4", "--config.neck=4", "--config.head=quadratic", "--config.slots=4", "--config.seeds=1",
-    "--config.rows=full,no outliers", "--config.epochs=4", "--config.refresh_every=2", "--config.batch=8",
-    "--config.outliers=4", "--config.checkpoint_every=1",
+    "--target=swap", "--methods=warp,smooth", "--variants=2", "--image_size=16",
+    "--width=4", "--neck=4", "--head=quadratic", "--slots=4", "--seeds=1",
+    "--rows=full,no outliers", "--epochs=4", "--refresh_every=2", "--batch=8",
+    "--outliers=4", "--checkpoint_every=1",
 ]  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def test_models_of_an_earlier_call_that_are_not_asked_for_are_not_reported(finis
 
 
 def _asked(folder):
-    values = {flag.split("=")[0].removeprefix("--config."): flag.split("=")[1] for flag in FLAGS[1:]}
+    values = {flag.split("=")[0].removeprefix("--"): flag.split("=")[1] for flag in FLAGS[1:]}
     kinds = {name: type(getattr(Config(), name)) for name in values}
     config = Config(**{name: kinds[name](value) for name, value in values.items()})
     return fakeradar.Options(str(folder), "swap"), config
@@ -114,17 +114,17 @@ def test_the_four_figures_are_drawn_from_the_run_directories(finished, tmp_path)
 
 def test_bad_input_is_one_line(finished, tmp_path, capsys):
     cases = {
-        "--config.rows=everything": "unknown 'everything'",
+        "--rows=everything": "unknown 'everything'",
         "--target=nobody": "unknown 'nobody'",
-        "--config.batch=7": "give an even number",
-        "--config.faces=nowhere": "nowhere",
-        "--config.head=tall": "linear|quadratic|mlp",
+        "--batch=7": "give an even number",
+        "--faces=nowhere": "nowhere",
+        "--head=tall": "linear|quadratic|mlp",
     }
     for flag, said in cases.items():
         assert fakeradar.main(["fakeradar", f"--workdir={tmp_path / 'x'}", *FLAGS, flag]) == 2
         assert said in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
-    assert fakeradar.main(["fakeradar", f"--workdir={finished}", *FLAGS, "--config.lr=0.5"]) == 2
+    assert fakeradar.main(["fakeradar", f"--workdir={finished}", *FLAGS, "--lr=0.5"]) == 2
     assert "another configuration" in capsys.readouterr().err
     assert clusters_over_training.main(["figure", f"--runs={finished}/swap/binary-*", f"--out={tmp_path}/x.png"]) == 2
     assert "none that" in capsys.readouterr().err

@@ -32,18 +32,18 @@ Command = Callable[[Path], int]
 
 
 def train_a_model(workdir: Path) -> int:
-    flags = [*FLAGS, "--config.baseline=false", "--config.methods=warp,smooth", f"--config.iterations={STEPS}"]
-    flags += [f"--config.eval_every={STEPS}", "--config.checkpoint_every=8"]
+    flags = [*FLAGS, "--run.baseline=false", "--faces.methods=warp,smooth", f"--run.iterations={STEPS}"]
+    flags += [f"--run.eval_every={STEPS}", "--run.checkpoint_every=8"]
     return train.main(["train", f"--workdir={workdir}", *flags])
 
 
 def make_a_study(workdir: Path) -> int:
-    config = {"methods": "warp,smooth,swap", "variants": 2, "image_size": 16, "width": 4, "convolution": "lax",
-              "tasks": 2, "shots": 2, "queries": 3, "iterations": STEPS, "log_every": 2,
-              "checkpoint_every": 4}  # fmt: skip
+    config = {"faces.methods": "warp,smooth,swap", "faces.variants": 2, "model.image_size": 16, "model.width": 4, "model.convolution": "lax",
+              "episodes.tasks": 2, "episodes.shots": 2, "episodes.queries": 3, "run.iterations": STEPS, "run.log_every": 2,
+              "run.checkpoint_every": 4}  # fmt: skip
     options = {"workdir": workdir, "methods": "anil,erm+head", "target": "warp", "seeds": 1, "shots": 2,
                "steps": "0,1", "episodes": 20, "tuning": 20, "resamples": 50, "workers": 1}  # fmt: skip
-    flags = [f"--config.{name}={value}" for name, value in config.items()]
+    flags = [f"--{name}={value}" for name, value in config.items()]
     return study.main(["study", *(f"--{name}={value}" for name, value in options.items()), *flags])
 
 

@@ -285,7 +285,7 @@ def test_published_numbers_stand_beside_comparable_runs_alone():
 
 def flags(data, workdir, **changes):
     config = dataclasses.asdict(TINY) | changes
-    return ["omniglot", f"--data={data}", f"--workdir={workdir}"] + [f"--config.{k}={v}" for k, v in config.items()]
+    return ["omniglot", f"--data={data}", f"--workdir={workdir}"] + [f"--{k}={v}" for k, v in config.items()]
 
 
 @pytest.fixture(scope="module")
@@ -386,7 +386,7 @@ def test_what_is_wrong_with_the_data_is_one_line(tmp_path, capsys, how):
      ("inner_lr", float("nan")), ("iterations", -1)],
 )  # fmt: skip
 def test_settings_that_cannot_work_are_named(tmp_path, field, value):
-    with pytest.raises(InputError, match=f"--config.{field}="):
+    with pytest.raises(InputError, match=f"--{field}="):
         omniglot.run(Config(**{field: value}), tmp_path / "run", "nowhere", quiet=True)
     assert not (tmp_path / "run").exists()
 

@@ -125,8 +125,8 @@ def test_an_interruption_changes_nothing(tree, prepared, tmp_path, monkeypatch):
 
 
 def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(tree, tmp_path):
-    flags = ["--dataset=faceforensics", f"--source={tree}", "--config.frames=3", "--config.size=48", "--workers=1",
-             "--config.crop=whole", f"--config.methods={','.join(METHODS)}"]  # fmt: skip
+    flags = ["--dataset=faceforensics", f"--source={tree}", "--frames=3", "--size=48", "--workers=1",
+             "--crop=whole", f"--methods={','.join(METHODS)}"]  # fmt: skip
     start = lambda out: subprocess.Popen(
         [sys.executable, "-m", "metaforge.cli", "prepare", f"--out={out}", *flags], start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2],
@@ -199,8 +199,8 @@ def test_a_check_names_what_does_not_open_and_writes_nothing(tree, tmp_path, cap
         (["--dataset=faceforensics", "--source=SOURCE"], "--out is missing"),
         (["--dataset=nothing", "--source=SOURCE"], "should be one of"),
         (["--dataset=faceforensics", "--source=nowhere", "--out=OUT"], "nowhere"),
-        (["--dataset=faceforensics", "--source=SOURCE", "--out=OUT", "--config.methods=Nonsense"], "'Nonsense'"),
-        (["--dataset=faceforensics", "--source=SOURCE", "--out=OUT", "--config.frames=0"], "at least 1"),
+        (["--dataset=faceforensics", "--source=SOURCE", "--out=OUT", "--methods=Nonsense"], "'Nonsense'"),
+        (["--dataset=faceforensics", "--source=SOURCE", "--out=OUT", "--frames=0"], "at least 1"),
         (["--dataset=faceforensics", "--source=SOURCE", "--out=SOURCE"], "exists already"),
     ],
 )
@@ -256,7 +256,7 @@ def test_a_picture_in_two_splits_or_classes_is_counted_and_named(tmp_path, capsy
     for place, which in (("train/real", 0), ("validation/real", 0), ("test/real", 1), ("train/fake", 1)):
         Image.fromarray(copy[which]).save(root / place / "one" / f"1{'.png' if which else '.bmp'}")
     flags = [f"--source={root}", f"--out={tmp_path / 'out'}", "--dataset=face_folder", "--workers=1"]
-    assert prepare.main(["prepare", *flags, "--config.crop=whole", "--config.size=8"]) == 0
+    assert prepare.main(["prepare", *flags, "--crop=whole", "--size=8"]) == 0
     said = json.loads((tmp_path / "out" / "provenance.json").read_text())["copies"]
     assert {kind: found["pictures"] for kind, found in said.items()} == {"in several splits": 1, "real and fake": 1}
     assert "copies: 1 pictures real and fake, the first 'frames/" in capsys.readouterr().out
@@ -279,7 +279,7 @@ def test_an_extra_that_is_not_installed_is_one_line_before_any_work(tree, tmp_pa
         monkeypatch.setitem(sys.modules, "av", None)
     else:
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    flags = ["--dataset=faceforensics", f"--source={tree}", f"--config.methods={','.join(METHODS)}"]
+    flags = ["--dataset=faceforensics", f"--source={tree}", f"--methods={','.join(METHODS)}"]
     for more in ([f"--out={tmp_path / 'out'}"], ["--check"]):
         if more == ["--check"] and extra == "faces":
             continue

@@ -25,17 +25,14 @@ from metaforge.errors import InputError
 from metaforge.evaluation import protocols
 from metaforge.evaluation.metrics import auc
 from metaforge.evaluation.protocols import Cell, Domains, Protocol
+from metaforge.settings import change
 from metaforge.training import loop, meta_test
 from metaforge.training.config import Config
 from paper_figures import protocol_table
 from tests.test_locks import other  # noqa: F401 - another process that holds tmp_path
 
 SIZE = 16
-TINY = Config(
-    image_size=SIZE, width=4, normalisation="none", convolution="lax", strategy="vmap", tasks=2, shots=1, queries=2,
-    iterations=2, log_every=1, eval_every=2, eval_batches=1, checkpoint_every=2, baseline=False, finetune_lr=0.1,
-    finetune_steps=1,
-)  # fmt: skip
+TINY = change(Config(), {"model.image_size": SIZE, "model.width": 4, "model.normalisation": "none", "model.convolution": "lax", "run.strategy": "vmap", "episodes.tasks": 2, "episodes.shots": 1, "episodes.queries": 2, "run.iterations": 2, "run.log_every": 1, "run.eval_every": 2, "run.eval_batches": 1, "run.checkpoint_every": 2, "run.baseline": False, "adapt.lr": 0.1, "adapt.steps": 1})  # fmt: skip
 SMALL = Protocol(
     "small", "one set to another", (Cell("a", "b", Domains("seta", ("m1",)), Domains("setb"), shots=2, steps=1),),
     ("accuracy", "auc"), published={("Paper", "a", "b", "auc"): 0.75, ("Paper", "a", "b", "accuracy"): 0.5},
@@ -176,7 +173,7 @@ def test_nothing_of_the_target_reaches_training_or_choice(made, data, tmp_path):
         assert set(report["data"]["images"]) == {"train", "validation"}
         assert set(report["data"]["images"]["train"]) == {"m1"}
     # Without the target's images at all, training comes to the same parameters.
-    config = dataclasses.replace(TINY, learner="maml", data=str(data / "seta"), methods="m1")
+    config = change(TINY, {"learner.name": "maml", "faces.prepared": str(data / "seta"), "faces.methods": "m1"})
     alone = loop.run(config, tmp_path / "alone", quiet=True)
     beside = json.loads((workdir / "runs" / "seta+m1" / "maml-seed0" / "report.json").read_text())
     assert alone["adaptation"] == beside["adaptation"]
@@ -243,7 +240,7 @@ def test_an_oracle_is_at_least_as_good_and_labelled(made, data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("changes", "message"),
     [
         ({"data_dir": ""}, "--data_dir is missing"),
         ({"data_dir": "nowhere"}, "no prepared seta, setb"),
@@ -259,27 +256,30 @@ def test_an_oracle_is_at_least_as_good_and_labelled(made, data, tmp_path):
     ],
 )
 @pytest.mark.usefixtures("untrained")
-def test_what_cannot_be_made_is_said_before_training_and_leaves_no_directory(data, tmp_path, change, message):
+def test_what_cannot_be_made_is_said_before_training_and_leaves_no_directory(data, tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
-        protocol.run(options(data, tmp_path / "work", **change), TINY)
+        protocol.run(options(data, tmp_path / "work", **changes), TINY)
     assert not (tmp_path / "work").exists()
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("changes", "message"),
     [
-        ({"learner": "erm"}, "--config.learner=erm: the protocol sets this itself .it trains maml, daml, erm.. Leave"),
-        ({"seed": 5}, "--config.seed=5.*--seeds says how many"),
-        ({"methods": "m2"}, "--config.methods=m2.*its cells name"),
-        ({"faces": "photos"}, "--config.faces=photos.*forgeries of our own"),
-        ({"shots": 20}, "real"),  # its own episodes
-        ({"image_size": 8}, "16 pixels"),
+        (
+            {"learner.name": "erm"},
+            "--learner.name=erm: the protocol sets this itself .it trains maml, daml, erm.. Leave",
+        ),
+        ({"run.seed": 5}, "--run.seed=5.*--seeds says how many"),
+        ({"faces.methods": "m2"}, "--faces.methods=m2.*its cells name"),
+        ({"faces.folder": "photos"}, "--faces.folder=photos.*forgeries of our own"),
+        ({"episodes.shots": 20}, "real"),  # its own episodes
+        ({"model.image_size": 8}, "16 pixels"),
     ],
 )
 @pytest.mark.usefixtures("untrained")
-def test_settings_that_a_protocol_sets_or_cannot_train_with_are_said(data, tmp_path, change, message):
+def test_settings_that_a_protocol_sets_or_cannot_train_with_are_said(data, tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
-        protocol.run(options(data, tmp_path / "work"), dataclasses.replace(TINY, **change))
+        protocol.run(options(data, tmp_path / "work"), change(TINY, changes))
     assert not (tmp_path / "work").exists()
 
 
@@ -371,7 +371,7 @@ def test_what_is_trained_on_and_what_is_judged_share_no_file(tmp_path):
     # Two sources are judged on one target, which is read once.
     cells = tuple(Cell(name, "b", Domains(name), Domains("two"), shots=1) for name in ("one", "three"))
     table = SMALL._replace(cells=cells)
-    read = lambda: protocol._materials(options(tmp_path, ""), dataclasses.replace(TINY, image_size=8), table, {})
+    read = lambda: protocol._materials(options(tmp_path, ""), change(TINY, {"model.image_size": 8}), table, {})
     read()
     for name in ("three", "one"):
         (tmp_path / name / "train0.png").unlink()
@@ -434,13 +434,13 @@ def test_scores_of_another_model_or_other_images_are_refused_and_damaged_ones_sa
     before = path.read_bytes()
     assert again()[1].keys() == {"rate", "steps"}
     params = jax.tree.map(lambda leaf: leaf + 1, model.params)
-    for change in (
+    for changes in (
         {"model": dataclasses.replace(model, params=params)},
         {"of": of._replace(sha256=[""])},
         {"draws": 3},
     ):
         with pytest.raises(InputError, match="scores of another model or of other data"):
-            again(**change)
+            again(**changes)
     assert path.read_bytes() == before
     path.write_bytes(before[:1000])
     with pytest.raises(InputError, match=r"000-maml-seed0.npz' is damaged .* Delete it"):
@@ -477,10 +477,10 @@ def test_scores_at_another_rate_than_that_of_the_steps_are_refused(made, data, t
 def test_a_table_goes_on_whatever_memory_is_allowed_and_names_what_was_asked_otherwise(made, data, monkeypatch):
     workdir, report = made
     monkeypatch.setattr(protocol.from_run, "worth", None)
-    again = protocol.run(options(data, workdir), dataclasses.replace(TINY, memory_gb=4.0))
+    again = protocol.run(options(data, workdir), change(TINY, {"faces.memory_gb": 4.0}))
     assert again["cells"] == report["cells"]
     with pytest.raises(InputError, match=r"asked for with another draws, width. Choose another --workdir"):
-        protocol.run(options(data, workdir, draws=3), dataclasses.replace(TINY, width=5))
+        protocol.run(options(data, workdir, draws=3), change(TINY, {"model.width": 5}))
 
 
 def test_the_published_tables_are_complete_and_their_averages_are_the_paper_s():

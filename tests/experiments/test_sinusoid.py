@@ -96,8 +96,8 @@ def workdir(tmp_path_factory):
     return tmp_path_factory.mktemp("sinusoid") / "short"
 
 
-SHORT = ["--config.seeds=1", "--config.iterations=2500", "--config.chunk=500", "--config.outer_lr=0.002"]
-SHORT += ["--config.test_tasks=200", "--config.validation_tasks=200", "--config.rates=0.002,0.005,0.01"]
+SHORT = ["--seeds=1", "--iterations=2500", "--chunk=500", "--outer_lr=0.002"]
+SHORT += ["--test_tasks=200", "--validation_tasks=200", "--rates=0.002,0.005,0.01"]
 
 
 def test_the_short_version_has_maml_far_below_pretraining(workdir, capsys):
@@ -135,7 +135,7 @@ def test_a_finished_run_is_returned_as_it_is_and_never_overwritten(workdir, caps
     report = (workdir / "report.json").read_bytes()
     assert sinusoid.main(["sinusoid", f"--workdir={workdir}", *SHORT]) == 0
     assert capsys.readouterr().out.startswith((workdir / "report.md").read_text())
-    assert sinusoid.main(["sinusoid", f"--workdir={workdir}", *SHORT, "--config.seeds=2"]) == 2
+    assert sinusoid.main(["sinusoid", f"--workdir={workdir}", *SHORT, "--seeds=2"]) == 2
     assert "another configuration (seeds: 1 there, 2 asked)" in capsys.readouterr().err
     assert (workdir / "report.json").read_bytes() == report
 
@@ -167,6 +167,6 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
     [("seeds", 0), ("iterations", -5), ("inner_lr", -1.0), ("rates", "0.1,x"), ("rates", "0,0.1"), ("rates", "nan")],
 )
 def test_settings_that_cannot_work_are_named(tmp_path, field, value):
-    with pytest.raises(InputError, match=f"--config.{field}="):
+    with pytest.raises(InputError, match=f"--{field}="):
         sinusoid.run(Config(**{field: value}), tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -8,10 +8,12 @@ import pytest
 from experiments import demo
 from experiments.protocol import thresholds as fitted_thresholds
 from experiments.study import methods as study_methods
+from metaforge.backbones.spec import BackboneSpec
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.screening import Detector, from_run
+from metaforge.settings import change
 from metaforge.training import meta_test
 from metaforge.training.config import Config
 
@@ -23,7 +25,10 @@ RECORDS = Records.from_columns(image=IMAGES, label=np.tile([0, 0, 1, 1], 8),
 
 
 def of(normalisation):
-    config = Config(learner="erm", image_size=16, width=4, normalisation=normalisation)
+    config = change(
+        Config(),
+        {"learner.name": "erm", "model.image_size": 16, "model.width": 4, "model.normalisation": normalisation},
+    )
     return from_run.Trained(config, {}, {"optimizer": "sgd", "rate": 1.0, "steps": 1}, IMAGES)
 
 
@@ -33,7 +38,9 @@ def of(normalisation):
 )
 def test_no_state_is_another_one_under_a_second_name(normalisation, known, monkeypatch):
     scored = []
-    monkeypatch.setattr(from_run, "detector", lambda _, support=None, **__: Detector({}, IMAGES, {"adapted": support}))
+    monkeypatch.setattr(
+        from_run, "detector", lambda _, support=None, **__: Detector({}, IMAGES, BackboneSpec(), {"adapted": support})
+    )
     monkeypatch.setattr(from_run, "scores", lambda *_: scored.append(0) or np.zeros(32))
     test = TestSplit(RECORDS)
     found = from_run.worth(of(normalisation), (IMAGES, LABELS), test, shots=1, draws=3, seed=0)
@@ -105,7 +112,7 @@ def test_a_study_has_no_row_that_is_erm_under_another_name():
     rows = lambda kind: {*study_methods.chosen("all", every, kind)}
     assert rows("support") - rows("episode") == {"erm+bn", "erm+bn_query"}
     assert rows("frozen") == rows("group") == rows("none") == rows("episode")
-    with pytest.raises(InputError, match=r"--methods: with --config.normalisation=none .* 'erm.bn' is 'erm' under"):
+    with pytest.raises(InputError, match=r"--methods: with --model.normalisation=none .* 'erm.bn' is 'erm' under"):
         study_methods.chosen("erm,erm+bn", every, "none")
 
 

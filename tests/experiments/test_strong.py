@@ -1,6 +1,5 @@
 """What the recipe for real deepfakes says of itself, and the detector that it made."""
 
-import dataclasses
 import importlib.util
 import json
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 from metaforge.screening import load_detector
+from metaforge.settings import change, fields_of, from_nested
 from metaforge.training import build, trainable
 from metaforge.training.config import STRONG
 
@@ -17,22 +17,24 @@ SHIPPED = Path(__file__).parents[2] / "docs" / "strong"
 
 
 def test_it_moves_the_parts_that_it_names_and_no_other():
-    shapes = jax.eval_shape(lambda: build.all_params(dataclasses.replace(STRONG, weights="")))
+    shapes = jax.eval_shape(lambda: build.all_params(change(STRONG, {"model.weights": ""})))
     moving = trainable.part(STRONG, shapes)[0]
     assert {name for name in moving if jax.tree.leaves(moving[name])} == {"block15", "top", "top_norm", "head"}
 
 
 def test_its_lead_is_one_of_its_methods():
-    assert STRONG.lead in build.methods(STRONG)[0]
+    assert STRONG.episodes.lead in build.methods(STRONG)[0]
 
 
 def test_what_was_shipped_is_what_the_recipe_makes():
     config = json.loads((SHIPPED / "config.json").read_text())
-    differs = {name for name, value in dataclasses.asdict(STRONG).items() if config[name] != value}
-    assert differs == {"faces", "identity"}
+    shipped = from_nested(STRONG, config, name="docs/strong")
+    said = {name: value for name, _, value in fields_of(STRONG)}
+    differs = {name for name, _, value in fields_of(shipped) if said[name] != value}
+    assert differs == {"faces.folder", "faces.identity"}
     assert json.loads((SHIPPED / "report.json").read_text())["config"] == config
     rows = [json.loads(line) for line in (SHIPPED / "log.jsonl").read_text().splitlines()]
-    assert rows[-1]["step"] == STRONG.iterations
+    assert rows[-1]["step"] == STRONG.run.iterations
 
 
 @pytest.mark.skipif(

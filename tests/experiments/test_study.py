@@ -19,12 +19,10 @@ from metaforge.commands import flags_of
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import Queries, episode_auc
 from metaforge.evaluation.intervals import Interval
+from metaforge.settings import change
 from metaforge.training import build
 
-CONFIG = dataclasses.replace(
-    study.STUDY, image_size=16, width=4, convolution="lax", iterations=4, log_every=2, checkpoint_every=4, tasks=2,
-    shots=2, queries=3, variants=2, methods="smooth,resample,warp",
-)  # fmt: skip
+CONFIG = change(study.STUDY, {"model.image_size": 16, "model.width": 4, "model.convolution": "lax", "run.iterations": 4, "run.log_every": 2, "run.checkpoint_every": 4, "episodes.tasks": 2, "episodes.shots": 2, "episodes.queries": 3, "faces.variants": 2, "faces.methods": "smooth,resample,warp"})  # fmt: skip
 OPTIONS = study.Options(
     study="shots_by_steps", methods="fomaml", target="smooth,warp", seeds=2, shots="1,2", steps="0,1",
     episodes=20, tuning=20, resamples=50, workers=1,
@@ -87,7 +85,7 @@ def test_a_study_that_was_cut_off_ends_like_one_that_was_not(made, tmp_path):
     _, folder = made
     # Killed while training: a model's checkpoint of half the way is there, and a cell of another method.
     config = dataclasses.asdict(CONFIG)
-    half = dataclasses.replace(CONFIG, iterations=2)
+    half = change(CONFIG, {"run.iterations": 2})
     options = dataclasses.replace(OPTIONS, workdir=str(tmp_path), target="warp", seeds=1)
     study.run(dataclasses.replace(options, methods="erm+finetune"), CONFIG, quiet=True)
     unit = study_cells.Unit(str(tmp_path), "warp", 0, ("fomaml",), study._grid(options, 2), half)
@@ -166,24 +164,28 @@ def test_bad_input_is_one_line_before_anything_is_written(changes, said, tmp_pat
 @pytest.mark.parametrize(
     ("methods", "changes", "said"),
     [
-        ("partial", {"normalisation": "none"}, "'partial' cannot be had here .*no parameter's path has 'Normalise'"),
-        ("fomaml", {"lead": "wrap"}, "--config.lead: unknown 'wrap'; known: smooth"),
-        ("fomaml", {"data": "faces/ff"}, "--config.data: a study forges its own domains"),
-        ("fomaml", {"finetune_optimizer": "adam"}, "--config.finetune_optimizer=adam: a study takes steps of gradient"),
-        ("fomaml", {"finetune_steps": 3}, "--config.finetune_steps=3: a study .* with --steps"),
-        ("fomaml", {"queries": 500}, "real test images, and an episode asks for --config.queries=500"),
+        (
+            "partial",
+            {"model.normalisation": "none"},
+            "'partial' cannot be had here .*no parameter's path has 'Normalise'",
+        ),
+        ("fomaml", {"episodes.lead": "wrap"}, "--episodes.lead: unknown 'wrap'; known: smooth"),
+        ("fomaml", {"faces.prepared": "faces/ff"}, "--faces.prepared: a study forges its own domains"),
+        ("fomaml", {"adapt.optimizer": "adam"}, "--adapt.optimizer=adam: a study takes steps of gradient"),
+        ("fomaml", {"adapt.steps": 3}, "--adapt.steps=3: a study .* with --steps"),
+        ("fomaml", {"episodes.queries": 500}, "real test images, and an episode asks for --episodes.queries=500"),
     ],
 )
 def test_what_does_not_fit_is_one_line_before_anything_is_written(methods, changes, said, tmp_path):
     options = dataclasses.replace(OPTIONS, workdir=str(tmp_path / "new"), methods=methods)
     with pytest.raises(InputError, match=said):
-        study.run(options, dataclasses.replace(CONFIG, **changes), quiet=True)
+        study.run(options, change(CONFIG, changes), quiet=True)
     assert not (tmp_path / "new").exists()
 
 
 def test_a_study_of_nothing_but_failures_says_so(tmp_path):
     options = dataclasses.replace(OPTIONS, workdir=str(tmp_path), methods="erm+finetune", target="warp", seeds=1)
-    config = dataclasses.replace(CONFIG, outer_optimizer="sgd", outer_lr=1e30)
+    config = change(CONFIG, {"learner.outer_optimizer": "sgd", "learner.outer_lr": 1e30})
     report = study.run(options, config, quiet=True)
     assert [one["method"] for one in report["failed"]] == ["erm+finetune"]
     assert report["verdict"] == ["Nothing could be judged on warp: no method has all of its cells."]
@@ -239,15 +241,17 @@ def test_what_adapting_is_worth_is_the_difference_to_a_model_that_saw_nothing_ne
 
 
 def test_a_study_says_its_command_as_a_shell_takes_it():
-    config = dataclasses.replace(study.STUDY, identity=r"(canada/\d+|(?<=/)\d+)")
-    assert flags_of(config, study.STUDY, prefix="config.") == [r"'--config.identity=(canada/\d+|(?<=/)\d+)'"]
+    config = change(study.STUDY, {"faces.identity": r"(canada/\d+|(?<=/)\d+)"})
+    assert flags_of(config, study.STUDY) == [r"'--faces.identity=(canada/\d+|(?<=/)\d+)'"]
 
 
 @pytest.mark.parametrize("name", [name for name, one in study_methods.METHODS.items() if one.rule == "own"])
 def test_what_a_learner_does_itself_is_done_by_the_learner_that_was_trained(name):
     """The program that judges it is compiled for a shortened configuration; it must be of the same learner."""
     method = study_methods.METHODS[name]
-    config = method.trained(dataclasses.replace(CONFIG, holdout="warp", temperature=7.0, l2=3.0, seed=1))
+    config = method.trained(
+        change(CONFIG, {"faces.holdout": "warp", "learner.temperature": 7.0, "learner.l2": 3.0, "run.seed": 1})
+    )
     key = study_rules.program_key(config, "own")
     state = jax.eval_shape(build.learner(config).init, build.init_params(config))
     images = jax.random.randint(jax.random.key(0), (1, 4, 16, 16, 3), 0, 256).astype(np.uint8)
@@ -261,12 +265,12 @@ def test_what_a_learner_does_itself_is_done_by_the_learner_that_was_trained(name
 
 
 def test_half_the_rate_is_half_of_the_rate_that_the_others_have():
-    config = dataclasses.replace(CONFIG, outer_optimizer="sgd", outer_lr=0.1)
+    config = change(CONFIG, {"learner.outer_optimizer": "sgd", "learner.outer_lr": 0.1})
     slow, plain = (study_methods.METHODS[name].trained(config) for name in ("uniform:half_rate", "uniform"))
-    assert (slow.outer_lr, plain.outer_lr) == (0.05, 0.1)
-    assert dataclasses.replace(slow, outer_lr=0.1) == plain
+    assert (slow.learner.outer_lr, plain.learner.outer_lr) == (0.05, 0.1)
+    assert change(slow, {"learner.outer_lr": 0.1}) == plain
 
 
 def test_five_times_as_long_is_of_what_the_others_take():
-    config = dataclasses.replace(CONFIG, iterations=40)
-    assert study_methods.METHODS["erm+finetune:long"].trained(config).iterations == 200
+    config = change(CONFIG, {"run.iterations": 40})
+    assert study_methods.METHODS["erm+finetune:long"].trained(config).run.iterations == 200

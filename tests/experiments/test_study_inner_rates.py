@@ -8,6 +8,7 @@ import pytest
 from experiments.study import cells as study_cells
 from experiments.study import main as study
 from experiments.study import methods as study_methods
+from metaforge.settings import change
 from tests.experiments.test_study import CONFIG, OPTIONS
 
 
@@ -25,7 +26,7 @@ def made(tmp_path_factory):
     options = dataclasses.replace(
         OPTIONS, workdir=str(folder), methods="fomaml,slow,torn,best,none", target="warp", shots="2"
     )
-    yield folder, study.run(options, dataclasses.replace(CONFIG, iterations=8, outer_lr=0.03), quiet=True)
+    yield folder, study.run(options, change(CONFIG, {"run.iterations": 8, "learner.outer_lr": 0.03}), quiet=True)
     for name in named:
         del study_methods.METHODS[name]
 

@@ -1,6 +1,5 @@
 """Training: whole runs at a tiny size."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from metaforge import runs
 from metaforge.cli import train
 from metaforge.errors import InputError
+from metaforge.settings import change, fields_of
 from metaforge.training import build, loop
 from metaforge.training.config import PAPER, Config
 from tests.experiments.conftest import FLAGS, TINY
@@ -28,8 +28,8 @@ def rows_of(folder):
 
 def test_a_run_leaves_config_log_checkpoint_context_report_and_its_baseline(trained):
     for folder in (trained, trained / "erm"):
-        assert json.loads((folder / "config.json").read_text())["width"] == 4
-        assert runs.latest_step(folder) == TINY.iterations
+        assert json.loads((folder / "config.json").read_text())["model"]["width"] == 4
+        assert runs.latest_step(folder) == TINY.run.iterations
         assert [row["step"] for row in runs.read_rows(folder)] == [2, 4, 6, 8, 10, 12]
         assert np.load(folder / "context.npz")["images"].shape == (64, 16, 16, 3)
         report = json.loads((folder / "report.json").read_text())
@@ -73,12 +73,12 @@ def test_an_interrupted_run_ends_bitwise_like_one_that_was_not(trained, tmp_path
 
 
 def test_episodes_and_initial_parameters_are_the_same_for_all_learners():
-    one, other = (dataclasses.replace(TINY, learner=name) for name in ("maml", "erm"))
+    one, other = (change(TINY, {"learner.name": name}) for name in ("maml", "erm"))
     assert runs.fingerprint(build.init_params(one)) == runs.fingerprint(build.init_params(other))
 
 
 def test_held_out_methods_are_not_among_the_training_records():
-    config = dataclasses.replace(TINY, methods="all", holdout="swap,warp")
+    config = change(TINY, {"faces.methods": "all", "faces.holdout": "swap,warp"})
     source, held = build.methods(config)
     assert set(held) == {"swap", "warp"}
     assert not {*source} & {*held}
@@ -87,7 +87,7 @@ def test_held_out_methods_are_not_among_the_training_records():
 
 def test_a_non_finite_loss_stops_with_step_and_domain_and_keeps_the_last_good_checkpoint(tmp_path, capsys):
     code = train.main(
-        ["train", f"--workdir={tmp_path / 'run'}", *FLAGS, "--config.baseline=false", "--config.outer_lr=1e30"]
+        ["train", f"--workdir={tmp_path / 'run'}", *FLAGS, "--run.baseline=false", "--learner.outer_lr=1e30"]
     )
     error = capsys.readouterr().err.splitlines()[-1]
     assert code == 2
@@ -101,28 +101,36 @@ def test_a_non_finite_loss_stops_with_step_and_domain_and_keeps_the_last_good_ch
 
 def test_the_papers_setting_is_the_paper_preset():
     stated = {
-        "learner": "daml", "width": 64, "tasks": 4, "iterations": 3000, "outer_lr": 1e-3, "outer_decay": 0.1,
-        "decay_epochs": 150, "inner_steps": 1, "order": "first", "reduction": "sum", "detach": False,
-        "finetune_lr": 1e-4, "normalisation": "episode",
+        "learner.name": "daml", "model.width": 64, "episodes.tasks": 4, "run.iterations": 3000, "learner.outer_lr": 1e-3, "learner.outer_decay": 0.1,
+        "learner.decay_epochs": 150, "learner.inner_steps": 1, "learner.order": "first", "learner.reduction": "sum", "learner.detach": False,
+        "adapt.lr": 1e-4, "model.normalisation": "episode",
     }  # fmt: skip
-    assert {name: getattr(PAPER, name) for name in stated} == stated
+    said = {name: value for name, _, value in fields_of(PAPER)}
+    assert {name: said[name] for name in stated} == stated
 
 
 def test_what_the_paper_leaves_open_says_so_on_the_field():
-    marked = {f.name for f in dataclasses.fields(Config) if "Open in the paper" in f.metadata["help"]}
-    assert {"inner_lr", "image_size", "shots", "queries", "finetune_steps", "detach", "epoch_iterations"} <= marked
+    marked = {name for name, field, _ in fields_of(Config()) if "Open in the paper" in field.metadata["help"]}
+    assert {
+        "learner.inner_lr",
+        "model.image_size",
+        "episodes.shots",
+        "episodes.queries",
+        "adapt.steps",
+        "learner.detach",
+    } <= marked
 
 
 def test_the_outer_rate_falls_tenfold_on_its_schedule():
     rate = build.learning_rate(PAPER)
-    every = PAPER.decay_epochs * PAPER.epoch_iterations
+    every = PAPER.learner.decay_epochs * PAPER.learner.epoch_iterations
     np.testing.assert_allclose([rate(0), rate(every - 1), rate(every)], [1e-3, 1e-3, 1e-4], rtol=1e-5)
 
 
-@pytest.mark.parametrize(("change", "word"), [({"checkpoint_every": 3}, "multiple"), ({"image_size": 8}, "16 pixels"),
-                                              ({"holdout": "warp"}, "held-out"), ({"shots": 0}, "at least 1"),
-                                              ({"methods": "oops"}, "known: ")])  # fmt: skip
-def test_settings_that_cannot_work_are_refused_before_anything_is_written(tmp_path, change, word):
+@pytest.mark.parametrize(("changes", "word"), [({"run.checkpoint_every": 3}, "multiple"), ({"model.image_size": 8}, "16 pixels"),
+                                              ({"faces.holdout": "warp"}, "held-out"), ({"episodes.shots": 0}, "at least 1"),
+                                              ({"faces.methods": "oops"}, "known: ")])  # fmt: skip
+def test_settings_that_cannot_work_are_refused_before_anything_is_written(tmp_path, changes, word):
     with pytest.raises(InputError, match=word):
-        loop.run(dataclasses.replace(TINY, **change), tmp_path / "run", quiet=True)
+        loop.run(change(TINY, changes), tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()

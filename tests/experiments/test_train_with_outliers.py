@@ -1,6 +1,5 @@
-"""Tri-training inside meta-training: `--config.objective=fakeradar`, at a tiny size."""
+"""Tri-training inside meta-training: `--objective.name=fakeradar`, at a tiny size."""
 
-import dataclasses
 import json
 
 import jax
@@ -11,11 +10,20 @@ import scipy.special
 from metaforge import runs
 from metaforge.errors import InputError
 from metaforge.screening import from_run, load_detector, save_detector
+from metaforge.settings import change
 from metaforge.training import build, loop, meta_test, probing
 from tests.experiments.conftest import TINY
 
-TRI = dataclasses.replace(
-    TINY, objective="fakeradar", neck=4, head="quadratic", outliers=4, refresh_every=4, baseline=False
+TRI = change(
+    TINY,
+    {
+        "objective.name": "fakeradar",
+        "model.neck": 4,
+        "model.head": "quadratic",
+        "objective.outliers": 4,
+        "objective.refresh_every": 4,
+        "run.baseline": False,
+    },
 )
 
 
@@ -64,7 +72,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits_clusters_and_all(finished, 
 
 def test_a_rule_that_diverges_is_the_worst_and_not_the_end(finished, monkeypatch):
     params, records = from_run.load_run(finished).params, build.records(TRI, split="validation")
-    free = dataclasses.replace(TRI, finetune_lr=0.0, finetune_steps=1)
+    free = change(TRI, {"adapt.lr": 0.0, "adapt.steps": 1})
     monkeypatch.setattr(meta_test, "RATES", (0.1, 1e30))
     found = meta_test.choose_rule(free, params, records)
     assert [row["auc"] > 0 for row in found["tried"]] == [True, False]

@@ -40,11 +40,11 @@ def params_of(folder):
 
 def test_two_processes_go_on_where_one_began_and_equal_one(trained, tmp_path):
     shutil.copytree(trained, tmp_path / "two", ignore=shutil.ignore_patterns("erm", "report.json", "12"))
-    assert runs.latest_step(tmp_path / "two") == 8 < TINY.iterations
+    assert runs.latest_step(tmp_path / "two") == 8 < TINY.run.iterations
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    together = [f"--coordinator={address}", "--processes=2", "--config.devices=0", "--config.baseline=false"]
+    together = [f"--coordinator={address}", "--processes=2", "--run.devices=0", "--run.baseline=false"]
     both = [start(tmp_path / "two", *together, f"--process={n}") for n in range(2)]
     errors = [process.communicate(timeout=300)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], errors
@@ -57,4 +57,4 @@ def test_two_processes_go_on_where_one_began_and_equal_one(trained, tmp_path):
     two, one = rows_of(tmp_path / "two"), rows_of(trained)
     assert [row["step"] for row in two] == [row["step"] for row in one]
     np.testing.assert_allclose([r["query_loss"] for r in two], [r["query_loss"] for r in one], rtol=1e-4)
-    assert runs.read_json(tmp_path / "two" / "report.json")["adaptation"]["rate"] == TINY.finetune_lr
+    assert runs.read_json(tmp_path / "two" / "report.json")["adaptation"]["rate"] == TINY.adapt.lr

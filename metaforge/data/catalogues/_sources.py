@@ -132,7 +132,7 @@ Put:
     real_test/
     fake_train/1.tar.gz ...      inside: 1/fake/<sequence>/<frame>.png
     fake_test/
-The frames are faces already: prepare them with --config.crop=whole.
+The frames are faces already: prepare them with --crop=whole.
 """,
         """@inproceedings{zi2020wilddeepfake,
   title = {{WildDeepfake}: A Challenging Real-World Dataset for Deepfake Detection},
@@ -149,7 +149,7 @@ The frames are faces already: prepare them with --config.crop=whole.
 Ask: the owners, by the form that their repository's README names; licence CC BY-NC 4.0. A form; days.
 
 Get: the test data of the methods you want (about 93 GB for all) and, to train on them, the training data (about 50 GB).
-Both are face crops already: prepare them with --config.crop=whole. The real videos of the 31 methods with ff and cdf
+Both are face crops already: prepare them with --crop=whole. The real videos of the 31 methods with ff and cdf
 are those of FaceForensics++ and Celeb-DF, to be asked for apart.
 
 Put:

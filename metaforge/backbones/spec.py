@@ -1,0 +1,42 @@
+"""What a backbone is, as plain settings: shared by runs, detectors and caches of features."""
+
+import dataclasses
+
+from metaforge.settings import setting
+
+BACKBONES = ("conv4", "efficientnet_lite0", "clip")
+"""The backbones that have a name."""
+
+VARIANTS = ("ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px")
+"""The sizes of CLIP by name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BackboneSpec:
+    """The network that looks at the images; equal ones are one network, and share their compiled programs.
+
+    Attributes:
+        num_classes: how many logits it has. No flag: the objective says it.
+    """
+
+    image_size: int = setting(
+        32, "Side of the face crops, in pixels, at least 16.", open_in_paper=True, least=1, most=4096
+    )
+    backbone: str = setting("conv4", "What looks at the images (paper: Conv4).", choices=BACKBONES)
+    variant: str = setting("ViT-B/16", "clip: its size.", choices=VARIANTS)
+    weights: str = setting(
+        "", "'imagenet' for efficientnet_lite0, a safetensors file for clip; '' for random.", place="read"
+    )
+    width: int = setting(32, "conv4: filters in each convolution; 64 in the paper.", least=1, most=65_536)
+    normalisation: str = setting(
+        "support",
+        "Whose statistics normalise an image; 'frozen' is efficientnet_lite0's own, and clip has 'none' only.",
+        choices=("support", "episode", "group", "none", "frozen"),
+    )
+    neck: int = setting(0, "Size of an affine map before the head, 0 for none; outliers want about 32.", most=65_536)
+    head: str = setting("linear", "What turns features into logits.", choices=("linear", "quadratic", "mlp"))
+    convolution: str = setting(
+        "auto", "How convolutions run (the numbers agree).", choices=("auto", "lax", "patches", "winograd")
+    )
+    precision: str = setting("float32", "Of convolutions and products.", choices=("float32", "bfloat16"))
+    num_classes: int = 2

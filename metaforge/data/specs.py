@@ -1,0 +1,35 @@
+"""What images there are and how episodes are drawn of them, as plain settings."""
+
+import dataclasses
+
+from metaforge.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class FacesSpec:
+    """Real faces and what forges them, or prepared data sets, and who is left out."""
+
+    folder: str = setting("lfw", "Real faces: 'lfw' (embedded) or a folder of photographs.", place="read")
+    identity: str = setting("", "Regular expression whose group finds the person in a file's path.")
+    landmarks: str = setting("", "An .npz of landmarks; default: landmarks*.npz in the folder, if any.", place="read")
+    prepared: str = setting("", "Prepared data sets instead: folders of experiments.prepare.", place="read")
+    frames: int = setting(0, "Frames of each video, spread evenly, of prepared data; 0 for all.")
+    memory_gb: float = setting(8.0, "The most that a split's images may take in memory.", above=0)
+    methods: str = setting("all", "Source forgery methods, or 'all' but the held-out ones.")
+    holdout: str = setting("", "Methods never trained or selected on.")
+    acquisitions: str = setting("none", "Of none, jpeg, downscale, varied: each makes a domain of every method.")
+    variants: int = setting(6, "Forged pairs of each face and domain.", least=1, most=10_000)
+    split_seed: int = setting(0, "How people are split into train, validation and test.", most=2**32 - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class EpisodeSpec:
+    """How many domains and images an outer step sees."""
+
+    tasks: int = setting(4, "Domains in a meta-batch (paper: 4).", least=1, most=10_000)
+    lead: str = setting("", "Source methods that are in every meta-batch.")
+    shots: int = setting(5, "Support images per class.", open_in_paper=True, least=1, most=100_000)
+    queries: int = setting(10, "Query images per class.", open_in_paper=True, least=1, most=100_000)
+    fake_share: float = setting(
+        0.5, "Share of fakes in a support set of training.", open_in_paper=True, above=0, below=1
+    )
