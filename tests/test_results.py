@@ -13,7 +13,7 @@ from experiments.fakeradar import main as fakeradar
 from experiments.fakeradar import speed as tri_speed
 from experiments.omniglot import main as omniglot
 from experiments.study import tables as study_tables
-from metaforge.cli import adapt
+from metaforge.screening import adapting
 
 ROOT = Path(__file__).parents[1]
 RESULTS = (ROOT / "docs" / "results.md").read_text()
@@ -71,7 +71,7 @@ def test_the_tables_of_a_study_are_those_of_its_report(path):
 def test_what_the_strong_recipe_is_worth_is_what_was_measured(name):
     report = json.loads((ROOT / "docs" / "strong" / f"{name}.json").read_text())
     page = (ROOT / "docs" / "strong.md").read_text()
-    tables = [line for line in adapt.markdown(report).splitlines() if line.startswith("|")]
+    tables = [line for line in adapting.markdown(report).splitlines() if line.startswith("|")]
     assert "\n".join(tables[:4]) in page
     assert "\n".join(tables[4:]) in page
 

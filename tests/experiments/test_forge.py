@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from metaforge.cli import adapt, forge
+from metaforge.cli import forge
+from metaforge.screening import adapting
 from metaforge.training import build
 from tests.experiments.conftest import FLAGS, TINY
 
@@ -16,8 +17,8 @@ def test_it_writes_the_images_of_the_split_once(people, acquisitions, tmp_path, 
     flags = [f"--config.acquisitions={acquisitions}", "--methods=swap", f"--people={people}"]
     assert forge.main(["forge", f"--out={tmp_path / 'swaps'}", *FLAGS, *flags]) == 0
     config = dataclasses.replace(TINY, methods="swap", acquisitions=acquisitions)
-    records = build.records(config, split=people)
-    images, labels, groups, skipped = adapt.read_target(str(tmp_path / "swaps"), size=16)
+    records = build.forged(config, ["swap"], people)
+    images, labels, groups, skipped = adapting.read_target(str(tmp_path / "swaps"), size=16)
     said = capsys.readouterr().out
     for label, word in ((0, "real"), (1, "forged")):
         found = sorted(image.tobytes() for image in images[labels == label])
