@@ -89,7 +89,7 @@ loss_fn = mf.objectives.loss_fn(model.apply, objective)
 
 
 def test_every_learner_has_a_row():
-    public = {name for name in vars(learners) if name.islower() and callable(getattr(learners, name))}
+    public = {name for name in learners.__all__ if name.islower() and callable(getattr(learners, name))}
     assert public == set(mf.LEARNERS)
     assert public == {case.name for case in CASES.values()}
     assert all(getattr(mf, name) is learner for name, learner in mf.LEARNERS.items())
