@@ -34,6 +34,7 @@ from .types import REAL as REAL
 from .types import Backbone as Backbone
 from .types import Batch as Batch
 from .types import Episode as Episode
+from .types import ModelLoss as ModelLoss
 from .types import Outputs as Outputs
 
 __version__: str

@@ -28,7 +28,7 @@ def setting(
     default: Any,
     help: str,
     *,
-    choices: Sequence[str] = (),
+    choices: Collection[str] = (),
     open_in_paper: bool = False,
     least: Number = 0,
     most: Number = MOST,
@@ -43,7 +43,7 @@ def setting(
         help: what it does.
 
     Other Arguments:
-        choices: of a text, all that it may be.
+        choices: of a text, all that it may be; of a table of names that grows, what is in it when it is asked.
         open_in_paper: whether the paper does not say it.
         least: of a number, as are the others: the smallest that will do.
         most: the largest that will do.
@@ -54,7 +54,7 @@ def setting(
     if open_in_paper:
         help += " Open in the paper."
     bounds = Bounds(least, most, above, below)
-    about = {"help": help, "choices": tuple(choices), "bounds": bounds, "place": place}
+    about = {"help": help, "choices": choices, "bounds": bounds, "place": place}
     return dataclasses.field(default=default, metadata=about)
 
 

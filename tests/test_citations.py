@@ -73,7 +73,7 @@ def parts():
             if value.__module__.startswith(module.__name__):
                 yield name, value
     yield from ((name, getattr(mf.outliers, name)) for name in ("neighbour_outliers", "subcluster_outliers"))
-    yield from mf.LEARNERS.items()
+    yield from ((name, entry.make) for name, entry in mf.LEARNERS.items())
     yield from forgeries.FORGERIES.items()
     yield from ((name, entry.read) for name, entry in CATALOGUES.items())
 

@@ -23,7 +23,8 @@ FLOORS = (
     {"runs", "losses", "outliers", "backbones", "evaluation"},
     # A record is what forgeries make, and forging needs faces: these two know each other.
     {"data", "forgeries"},
-    {"objectives", "learners", "adaptation", "citations"},
+    {"objectives", "learners", "adaptation"},
+    {"citations"},
     {"training"},
     {"screening"},
     {"cli"},

@@ -43,7 +43,7 @@ def _first(config: Config):
 def initial(config: Config) -> mf.MetaState:
     """The state before the first outer step: every learner of a seed starts from the same model."""
     # What a learner itself draws for a start, it draws by the run's seed.
-    seed = config.seed if "seed" in learner_choice.TAKES[config.learner] else 0
+    seed = config.seed if "seed" in mf.LEARNERS[config.learner].takes else 0
     return _first(dataclasses.replace(key(config), seed=seed))(build.init_params(config))
 
 

@@ -36,7 +36,7 @@ def budgets(rule: str, config: Config, steps: tuple[int, ...]) -> tuple[int, ...
     """The numbers of steps at which a rule is judged: those asked for, or the only one that it has."""
     if rule in ("all", "head", "part", "tent"):
         return steps
-    return (config.inner_steps if rule == "own" and config.learner in ("meta_sgd", "maml_plus_plus") else 0,)
+    return (config.inner_steps if rule == "own" and "inner_steps" in mf.LEARNERS[config.learner].takes else 0,)
 
 
 def make(rule: str, config: Config, *, steps: tuple[int, ...], knob, context) -> AdaptationRule:

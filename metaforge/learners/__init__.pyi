@@ -19,8 +19,8 @@ from ._reptile import reptile as reptile
 from ._ridge import R2D2Params as R2D2Params
 from ._ridge import r2d2 as r2d2
 from ._ridge import ridge as ridge
+from .base import Entry as Entry
 from .base import MetaInfo as MetaInfo
 from .base import MetaLearner as MetaLearner
 from .base import MetaState as MetaState
 from .table import LEARNERS as LEARNERS
-from .table import TAKE_A_MODEL as TAKE_A_MODEL

@@ -13,26 +13,24 @@ from metaforge.learners._mldg import mldg
 from metaforge.learners._prototypes import protonet
 from metaforge.learners._reptile import reptile
 from metaforge.learners._ridge import r2d2, ridge
+from metaforge.learners.base import Entry
 
-LEARNERS = {
-    "maml": maml,
-    "fomaml": fomaml,
-    "daml": daml,
-    "erm": erm,
-    "anil": anil,
-    "meta_sgd": meta_sgd,
-    "maml_plus_plus": maml_plus_plus,
-    "protonet": protonet,
-    "ridge": ridge,
-    "r2d2": r2d2,
-    "reptile": reptile,
-    "mldg": mldg,
-    "ltw": ltw,
-    "group_dro": group_dro,
-    "coral": coral,
-    "irm": irm,
+LEARNERS: dict[str, Entry] = {
+    "maml": Entry(maml, ("finn2017maml",)),
+    "fomaml": Entry(fomaml, ("finn2017maml",)),
+    "daml": Entry(daml, ("jin_daml", "finn2017maml")),
+    "erm": Entry(erm, ("gulrajani2021domainbed",)),
+    "anil": Entry(anil, ("raghu2020anil",), adapts="^head/", own_head=True),
+    "meta_sgd": Entry(meta_sgd, ("li2017metasgd",), adapts_itself=True),
+    "maml_plus_plus": Entry(maml_plus_plus, ("antoniou2019mamlpp",), adapts_itself=True),
+    "protonet": Entry(protonet, ("snell2017prototypical",), adapts_itself=True, own_head=True, linear_head=True),
+    "ridge": Entry(ridge, ("bertinetto2019r2d2",), adapts_itself=True, own_head=True, linear_head=True),
+    "r2d2": Entry(r2d2, ("bertinetto2019r2d2",), adapts_itself=True, own_head=True, linear_head=True),
+    "reptile": Entry(reptile, ("nichol2018reptile",), draws=True),
+    "mldg": Entry(mldg, ("li2018mldg",), least_tasks=2),
+    "ltw": Entry(ltw, ("sun2021ltw",), linear_head=True, least_tasks=2),
+    "group_dro": Entry(group_dro, ("sagawa2020dro",)),
+    "coral": Entry(coral, ("sun2016coral",)),
+    "irm": Entry(irm, ("arjovsky2019irm",)),
 }
-"""The learners by name, as the commands know them."""
-
-TAKE_A_MODEL = ("anil", "protonet", "ridge", "r2d2", "ltw", "coral", "irm")
-"""Those that look inside a model: their first two arguments are a backbone and an objective, not a loss function."""
+"""The learners by name, as the commands know them. A new one is a line here."""

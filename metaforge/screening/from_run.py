@@ -126,7 +126,7 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
     if (config.objective, config.neck, config.head) != ("cross_entropy", 0, "linear"):
         about |= {"num_classes": 3 if config.objective == "fakeradar" else 2, "neck": config.neck, "head": config.head}
     about |= _of_backbone(trained)
-    itself = config.learner in learner_choice.ADAPTS_ITSELF
+    itself = learner_choice.adapts_itself(config.learner)
     if not itself and trained.rule:
         patterns = {"adapts": learner_choice.moving(config), "trains": config.trains}
         about["rule"] = {name: trained.rule[name] for name in ("optimizer", "rate", "steps")} | patterns
@@ -155,7 +155,7 @@ def refuse_rule(config: Config, *, rate: float, steps: int) -> None:
     Raises:
         InputError: for a learner that adapts by itself.
     """
-    if config.learner in learner_choice.ADAPTS_ITSELF and (rate or steps):
+    if learner_choice.adapts_itself(config.learner) and (rate or steps):
         raise InputError(f"--rate, --steps: {config.learner} adapts as it has learned to. Leave them out.")
 
 

@@ -131,8 +131,7 @@ def objective(config: Config) -> Objective:
 
 def loss_fn(config: Config, *, frozen: Params | None = None) -> LossFn:
     """The objective of the backbone's outputs; `frozen` as in `model`."""
-    backbone = model(config, frozen=frozen)
-    return mf.objectives.loss_fn(backbone.apply, objective(config), head=backbone.head)
+    return mf.objectives.loss_fn(model(config, frozen=frozen), objective(config))
 
 
 def init_params(config: Config) -> Params:
@@ -159,11 +158,9 @@ def learning_rate(config: Config) -> Callable | float:
 
 def learner(config: Config, *, frozen: Params | None = None) -> mf.MetaLearner:
     """The learner of a run, by name; `frozen` as in `model`."""
-    # Reading prepared data only to count is for the one learner that asks.
-    domains = domain_count(config) if config.learner == "group_dro" else 0
-    given = (loss_fn(config, frozen=frozen), model(config, frozen=frozen))
-    parts = (*given, objective(config), learning_rate(config))
-    return learner_choice.learner(config, *parts, domains=domains)
+    # Reading prepared data only to count is for learners that ask.
+    domains = domain_count(config) if "domains" in mf.LEARNERS[config.learner].takes else 0
+    return learner_choice.learner(config, loss_fn(config, frozen=frozen), learning_rate(config), domains=domains)
 
 
 def source_context(config: Config, pool: Records) -> np.ndarray:

@@ -14,7 +14,7 @@ from metaforge.learners import LEARNERS
 class Config:
     """What to train, on what, and how. Lists are comma-separated."""
 
-    learner: str = setting("daml", "What learns.", choices=tuple(LEARNERS))
+    learner: str = setting("daml", "What learns.", choices=LEARNERS)
     seed: int = setting(0, "Initial parameters and the stream of episodes.", most=2**32 - 1)
     baseline: bool = setting(True, "Whether to train ERM on the same images too, in WORKDIR/erm.")
 

@@ -1,6 +1,7 @@
-"""From a `Config` to a learner, by name: which of the settings each takes."""
+"""From a `Config` to a learner, by name: the settings that its signature asks for."""
 
 import dataclasses
+from typing import Any
 
 import optax
 
@@ -8,42 +9,9 @@ import metaforge as mf
 from metaforge.core import weighting
 from metaforge.core.averaging import averaged
 from metaforge.errors import InputError
-from metaforge.learners import TAKE_A_MODEL
+from metaforge.learners import LEARNERS
 from metaforge.training.config import Config
-from metaforge.types import LossFn, Objective
-
-_INNER = ("inner_optimizer", "inner_steps")
-_OUTER = ("task_weighting", "reduction", "strategy")
-_EXACT = ("order", "grad_steps", "remat")
-
-TAKES: dict[str, tuple[str, ...]] = {
-    "maml": (*_INNER, *_OUTER, *_EXACT, "adaptable"),
-    "fomaml": (*_INNER, *_OUTER, "adaptable"),
-    "daml": (*_INNER, *_EXACT, "reduction", "strategy", "adaptable", "detach", "normalize"),
-    "erm": _INNER,
-    "anil": (*_INNER, *_OUTER, "order"),
-    "meta_sgd": ("inner_lr", "inner_steps", *_OUTER, "order", "rates"),
-    "maml_plus_plus": ("inner_lr", "inner_steps", *_OUTER, "multi_step_iterations", "second_order_from", "per_step"),
-    "protonet": (*_OUTER, "temperature"),
-    "ridge": (*_OUTER, "l2"),
-    "r2d2": (*_OUTER, "l2"),
-    "reptile": (*_INNER, "strategy", "seed"),
-    "mldg": (*_INNER, "order", "weight", "strategy"),
-    "ltw": (*_INNER, "weight", "strategy", "seed"),
-    "group_dro": (*_INNER, "strategy", "domains", "rate"),
-    "coral": (*_INNER, "weight", "strategy"),
-    "irm": (*_INNER, "weight", "strategy"),
-}
-"""By learner, the options it takes; each is filled from the field of `Config` that says it."""
-
-
-ADAPTS_ITSELF = ("meta_sgd", "maml_plus_plus", "protonet", "ridge", "r2d2")
-"""Learners that know how to adapt: by rates that they have learned, or in closed form. Nothing is left to be chosen."""
-
-
-DRAW_AS_THEY_STEP = ("reptile",)
-"""Learners whose outer step draws random numbers of the run's seed: their compiled steps are for one seed each."""
-
+from metaforge.types import LossFn
 
 NOT_IN_A_STEP = (
     "faces", "identity", "landmarks", "variants", "split_seed", "memory_gb", "lead", "fake_share", "baseline",
@@ -53,44 +21,31 @@ NOT_IN_A_STEP = (
 """Settings that no compiled outer step or validation looks at: which images there are, how long, what comes after."""
 
 
+def adapts_itself(name: Any) -> bool:
+    """Whether a learner knows how to adapt, so that no rule is to be chosen; no learner of an unknown name does."""
+    return name in LEARNERS and LEARNERS[name].adapts_itself
+
+
 def for_step(config: Config) -> Config:
     """A configuration as far as compiled outer steps look at it, so that runs which differ in the rest share them.
 
     The seed is part of the steps of those learners alone that draw as they step.
     """
-    default = Config(seed=config.seed if config.learner in DRAW_AS_THEY_STEP else 0)
+    default = Config(seed=config.seed if LEARNERS[config.learner].draws else 0)
     return dataclasses.replace(config, **{name: getattr(default, name) for name in ("seed", *NOT_IN_A_STEP)})
 
 
 def moving(config: Config) -> str:
     """Which parameters a run adapts, a pattern of paths: what its inner steps moved; "" for all."""
-    return "^head/" if config.learner == "anil" else config.adapts
+    return LEARNERS[config.learner].adapts or config.adapts
 
 
-def learner(
-    config: Config, loss_fn: LossFn, backbone: mf.Backbone, objective: Objective, rate, *, domains: int
-) -> mf.MetaLearner:
-    """The learner that a configuration names.
-
-    Args:
-        config: what it says of learners; settings that the named one does not take change nothing.
-        loss_fn: of the whole model.
-        backbone: the model, for learners that look inside.
-        objective: what is minimised.
-        rate: the outer rate, a number or an optax schedule.
-
-    Other Arguments:
-        domains: how many there are to learn from.
-
-    Raises:
-        InputError: for a weighting given to a learner that takes none.
-    """
-    takes = TAKES[config.learner]
-    if config.weighting and "task_weighting" not in takes:
-        able = ", ".join(name for name in TAKES if "task_weighting" in TAKES[name])
-        raise InputError(f"--config.weighting: {config.learner} weighs no tasks. Use one of {able}, or leave it out.")
-    every = {
+def values(config: Config, rate, *, domains: int) -> dict[str, Any]:
+    """What the settings give a learner, by the name of the argument."""
+    outer = {"adam": optax.adam, "sgd": optax.sgd}[config.outer_optimizer](rate)
+    return {
         "inner_optimizer": optax.sgd(config.inner_lr),
+        "outer_optimizer": averaged(outer, config.average) if config.average else outer,
         "inner_lr": config.inner_lr,
         "inner_steps": config.inner_steps,
         "task_weighting": weighting.WEIGHTINGS[config.weighting]() if config.weighting else None,
@@ -113,7 +68,26 @@ def learner(
         "rate": config.group_rate,
         "seed": config.seed,
     }
-    given = (backbone, objective) if config.learner in TAKE_A_MODEL else (loss_fn,)
-    outer = {"adam": optax.adam, "sgd": optax.sgd}[config.outer_optimizer](rate)
-    outer = averaged(outer, config.average) if config.average else outer
-    return mf.LEARNERS[config.learner](*given, outer_optimizer=outer, **{name: every[name] for name in takes})
+
+
+def learner(config: Config, loss_fn: LossFn, rate, *, domains: int) -> mf.MetaLearner:
+    """The learner that a configuration names.
+
+    Args:
+        config: what it says of learners; settings that the named one does not take change nothing, and what it takes
+            that is no setting stays at its default.
+        loss_fn: of the whole model, whose parts it shows.
+        rate: the outer rate, a number or an optax schedule.
+
+    Other Arguments:
+        domains: how many there are to learn from.
+
+    Raises:
+        InputError: for a weighting given to a learner that takes none.
+    """
+    entry = LEARNERS[config.learner]
+    if config.weighting and "task_weighting" not in entry.takes:
+        able = ", ".join(name for name, other in LEARNERS.items() if "task_weighting" in other.takes)
+        raise InputError(f"--config.weighting: {config.learner} weighs no tasks. Use one of {able}, or leave it out.")
+    given = values(config, rate, domains=domains)
+    return entry.make(loss_fn, **{name: given[name] for name in entry.takes if name in given})

@@ -26,12 +26,12 @@ STEPS = (1, 5, 10)
 
 def start(config: Config, params):
     """What adaptation starts from: all meta-parameters where the learner adapts by itself, else the model's."""
-    return params if config.learner in learner_choice.ADAPTS_ITSELF else build.learner(config).model(params)
+    return params if learner_choice.adapts_itself(config.learner) else build.learner(config).model(params)
 
 
 def unadapted(config: Config, params):
     """A model's parameters, of those that adaptation starts from (`start`)."""
-    return build.learner(config).model(params) if config.learner in learner_choice.ADAPTS_ITSELF else params
+    return build.learner(config).model(params) if learner_choice.adapts_itself(config.learner) else params
 
 
 @functools.partial(jax.jit, static_argnames="config")
@@ -41,7 +41,7 @@ def adapt_params(params, support: mf.Batch, rate, steps, *, config: Config, froz
     `params` are what `start` gives of a run's; of a run that moves a part, that part, and `frozen` the rest. One
     program serves every rate and every number of steps.
     """
-    if config.learner in learner_choice.ADAPTS_ITSELF:
+    if learner_choice.adapts_itself(config.learner):
         return build.learner(config, frozen=frozen).adapt(params, support)[0]
     rule = {"sgd": optax.sgd, "adam": optax.adam}[config.finetune_optimizer](rate)
     loss_fn = build.loss_fn(config, frozen=frozen)
@@ -84,7 +84,7 @@ def choose_rule(config: Config, params, records: Records, *, held: Pool | None =
     Raises:
         InputError: when all of them diverge.
     """
-    itself = config.learner in learner_choice.ADAPTS_ITSELF
+    itself = learner_choice.adapts_itself(config.learner)
     unit = config.inner_lr if config.finetune_optimizer == "sgd" else 1e-3
     rates = (0.0,) if itself else (config.finetune_lr,) if config.finetune_lr else tuple(unit * rate for rate in RATES)
     counts = (config.inner_steps,) if itself else (config.finetune_steps,) if config.finetune_steps else STEPS
@@ -151,9 +151,12 @@ def rule_key(config: Config) -> Config:
     kept = ["width", "normalisation", "convolution", "precision", "finetune_optimizer", "objective", "neck", "head"]
     if config.backbone != "conv4":
         kept += ["backbone", "variant", "image_size", "trains", "keeps"]
-    if config.learner in learner_choice.ADAPTS_ITSELF:
+    if learner_choice.adapts_itself(config.learner):
         kept += ["inner_lr", "inner_steps", "rates", "per_step", "temperature", "l2"]
-    elif config.learner != "anil":
+    elif not mf.LEARNERS[config.learner].adapts:
         kept += ["adapts"]
-    shared = "erm" if config.learner not in ("anil", *learner_choice.ADAPTS_ITSELF) else config.learner
-    return dataclasses.replace(Config(learner=shared), **{name: getattr(config, name) for name in kept})
+    # By one rule for all that move the same parameters; a learner that says which does so by its name.
+    named = learner_choice.adapts_itself(config.learner) or mf.LEARNERS[config.learner].adapts
+    return dataclasses.replace(
+        Config(learner=config.learner if named else "erm"), **{name: getattr(config, name) for name in kept}
+    )
