@@ -9,24 +9,8 @@ _DAML = ("jin_daml",)
 _BOOTSTRAP = ("davison1997bootstrap",)
 
 _OF: dict[str, tuple[str, ...]] = {
-    # Learners, and how their gradients are taken.
-    "maml": ("finn2017maml",),
-    "fomaml": ("finn2017maml",),
-    "daml": ("jin_daml", "finn2017maml"),
-    "erm": ("gulrajani2021domainbed",),
-    "anil": ("raghu2020anil",),
-    "reptile": ("nichol2018reptile",),
-    "meta_sgd": ("li2017metasgd",),
-    "maml_plus_plus": ("antoniou2019mamlpp",),
+    # How learners' gradients are taken. Learners bring their own, in `metaforge.learners.LEARNERS`.
     "partial": ("zintgraf2019cavia",),
-    "protonet": ("snell2017prototypical",),
-    "ridge": ("bertinetto2019r2d2",),
-    "r2d2": ("bertinetto2019r2d2",),
-    "mldg": ("li2018mldg",),
-    "ltw": ("sun2021ltw",),
-    "group_dro": ("sagawa2020dro",),
-    "coral": ("sun2016coral",),
-    "irm": ("arjovsky2019irm",),
     "adapt": ("finn2017maml",),
     "mixed": ("kemaev2025mixflow",),
     "averaged": ("polyak1992averaging",),
@@ -148,9 +132,18 @@ def _name(part: Callable) -> str:
     return getattr(part, "__name__", repr(part))
 
 
-@functools.cache
 def _known() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """By name the keys, and by key the entry: ours, and those that data sets' owners ask for."""
+    # Here, since `LEARNERS` may have grown.
+    from metaforge.learners import LEARNERS
+
+    known, entries = _at_hand()
+    return {name: learner.cites for name, learner in LEARNERS.items()} | known, entries
+
+
+@functools.cache
+def _at_hand() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """All of them but for the keys of learners."""
     # Here, since it reads half of metaforge.data.
     from metaforge.data.catalogues import CATALOGUES
 

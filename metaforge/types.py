@@ -4,6 +4,7 @@ A learner knows a model only as a `LossFn`, an objective knows it only as `Outpu
 a quadratic. Labels are `REAL` = 0, `FAKE` = 1 and, for FakeRadar, `OUTLIER` = 2, everywhere.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -100,6 +101,39 @@ class ApplyFn(Protocol):
     def __call__(self, params: Params, inputs: Any, /, *, context: Any = None) -> Outputs:
         """Scores `inputs`; `context` is as in `Batch`."""
         ...
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelLoss:
+    """A `LossFn` that shows the parts of its model, as `metaforge.objectives.loss_fn` makes it.
+
+    Learners that look inside a model, for its embeddings or its head, take no other; the rest just call it.
+
+    Attributes:
+        apply: the model's forward pass.
+        objective: what is made of its outputs.
+        head: the last part of `apply` alone, `head(params, embeddings) -> logits`; `None` where there is none.
+    """
+
+    apply: ApplyFn
+    objective: Objective
+    head: Callable[[Params, Any], Any] | None = None
+
+    def __call__(self, params: Params, batch: Batch, /) -> tuple[Float[Array, ""], Metrics]:
+        """The loss of `params` on `batch`, a float32 scalar, and metrics to log."""
+        return self.objective(self.outputs(params, batch), batch)
+
+    def outputs(self, params: Params, batch: Batch) -> Outputs:
+        """What the model says of a batch, and of the synthetic outliers that it brings."""
+        outputs = self.apply(params, batch.inputs, context=batch.context)
+        outliers = self.outlier_logits(params, batch)
+        return outputs if outliers is None else outputs._replace(outlier_logits=outliers)
+
+    def outlier_logits(self, params: Params, batch: Batch) -> Any:
+        """What the head says of the synthetic outliers of a batch: through it alone, for no outlier was an image."""
+        if self.head is None or batch.probe is None:
+            return None
+        return self.head(params, batch.probe.outliers.features)
 
 
 class Backbone(NamedTuple):

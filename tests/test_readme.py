@@ -1,9 +1,14 @@
-"""The README's block runs as printed, and is as short as it says."""
+"""What README and docs print can be called: the blocks of Python run, and every command exists."""
 
 import re
 from pathlib import Path
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+import pytest
+
+from metaforge.cli.main import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 
 
 def test_the_block_runs_and_prints_an_auc(capsys):
@@ -25,22 +30,26 @@ def test_the_block_runs_and_prints_an_auc(capsys):
 
 
 def test_every_file_that_the_readme_links_to_exists():
-    root = Path(__file__).parents[1]
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", README):
         if "://" not in target:
-            assert (root / target).exists(), target
+            assert (ROOT / target).exists(), target
 
 
-def test_every_command_that_the_readme_prints_has_its_module():
-    root = Path(__file__).parents[1]
-    for module in set(re.findall(r"python -m ((?:experiments|paper_figures)\.\w+)", README)):
-        assert (root / (module.replace(".", "/") + ".py")).exists(), module
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_a_page_prints_exists(page):
+    text = page.read_text()
+    for module in set(re.findall(r"python -m ((?:experiments|paper_figures|docs)[.\w]+)", text)):
+        place = ROOT / module.rstrip(".").replace(".", "/")
+        assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), module
+    for command in set(re.findall(r"^    (?:\S+/)?metaforge (\w+)", text, re.MULTILINE)):
+        assert command in COMMANDS, command
 
 
 def test_the_block_of_the_page_on_fakeradar_runs():
-    (block,) = re.findall(
-        r"```python\n(.*?)```", (Path(__file__).parents[1] / "docs" / "fakeradar.md").read_text(), re.DOTALL
-    )
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "fakeradar.md").read_text(), re.DOTALL)
     found: dict = {}
     # As printed, but with clusters that neither split nor merge, which takes half as long to compile; narrow.
     for printed, here in [

@@ -108,13 +108,13 @@ def episodes(seed, **extra):
     return mf.Episode(images(seed, TASKS, 4)._replace(**spread), images(seed + 100, TASKS, 6)._replace(**spread))
 
 
-LEARNERS = {"daml": {}, "maml": {"order": "second", "tasks": "vmap"}, "erm": {}}
+LEARNERS = {"daml": {}, "maml": {"order": "second", "strategy": "vmap"}, "erm": {}, "anil": {}, "coral": {}}
 
 
 @functools.cache
 def compiled(name, objective):
     options = {"inner_optimizer": optax.sgd(0.1), "outer_optimizer": optax.adam(0.01)}
-    learner = mf.LEARNERS[name](loss_of(objective), **options, **LEARNERS[name])
+    learner = mf.LEARNERS[name].make(loss_of(objective), **options, **LEARNERS[name])
     return learner, jax.jit(learner.update)
 
 

@@ -27,7 +27,6 @@ import numpy as np
 from experiments.benchmark import torch_step
 from experiments.benchmark.meta_step import INNER_LR, Cell, compiled, episodes, initial
 from experiments.benchmark.profiling import profile
-from metaforge.backbones import Convolution
 from metaforge.bounds import Bounds, check_bounds
 from metaforge.commands import launch, setting
 from metaforge.core.execution import Strategy
@@ -35,6 +34,7 @@ from metaforge.core.inner import Order
 from metaforge.core.tuning import Form, forms, interleave
 from metaforge.errors import InputError
 from metaforge.provenance import provenance
+from metaforge.types import Convolution
 from metaforge.whole import refuse_used, write_text
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import optax
 
 import metaforge as mf
-from metaforge.learners import TAKE_A_MODEL
 from metaforge.objectives import cross_entropy, loss_fn
 
 CELLS = ("5x1", "5x5", "20x1", "20x5")
@@ -83,8 +82,6 @@ def learner(
     name: str, recipe: Recipe, model: mf.Backbone, *, steps: int, strategy: Any = "auto", remat: Any = "none"
 ) -> mf.MetaLearner:
     """The learner of a recipe, with so many inner steps."""
-    objective = cross_entropy()
-    first = (model, objective) if name in TAKE_A_MODEL else (loss_fn(model.apply, objective),)
     options: dict[str, Any] = {"outer_optimizer": _outer(recipe), "strategy": strategy}
     if recipe.inner:
         inner = optax.sgd(recipe.inner_lr) if recipe.inner == "sgd" else optax.adam(recipe.inner_lr, b1=0.0)
@@ -92,7 +89,7 @@ def learner(
     options |= {"batch_size": recipe.batch} if name == "reptile" else {"reduction": "mean"}
     if name == "maml":
         options["remat"] = remat
-    return mf.LEARNERS[name](*first, **options)
+    return mf.LEARNERS[name].make(loss_fn(model, cross_entropy()), **options)
 
 
 def _outer(recipe: Recipe) -> optax.GradientTransformation:

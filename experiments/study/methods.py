@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from metaforge.errors import InputError
+from metaforge.learners import LEARNERS
 from metaforge.settings import change
 from metaforge.training import build
 from metaforge.training.config import Config
@@ -111,6 +112,15 @@ METHODS: dict[str, Method] = {
     "maml:five_first": _of("maml", order="first", inner_steps=5),
     "maml:five_second": _of("maml", order="second", inner_steps=5),
 }
+
+
+def of_learner(name: str) -> Method:
+    """The row of a learner that has none of its own: as `Config` trains it, adapted as it adapts."""
+    entry = LEARNERS[name]
+    return _of(name, "own" if entry.adapts_itself else "head" if entry.adapts == "^head/" else "all")
+
+
+METHODS |= {name: of_learner(name) for name in LEARNERS if name not in METHODS}
 for _kind in ("support", "episode", "group", "none"):
     METHODS[f"maml:{_kind}"] = _of("maml", normalisation=_kind)
     METHODS[f"erm+finetune:{_kind}"] = _of("erm", normalisation=_kind)

@@ -43,7 +43,7 @@ def _first(config: Config):
 def initial(config: Config) -> mf.MetaState:
     """The state before the first outer step: every learner of a seed starts from the same model."""
     # What a learner itself draws for a start, it draws by the run's seed.
-    seed = config.run.seed if "seed" in learner_choice.TAKES[config.learner.name] else 0
+    seed = config.run.seed if "seed" in mf.LEARNERS[config.learner.name].takes else 0
     return _first(change(key(config), {"run.seed": seed}))(build.init_params(config))
 
 

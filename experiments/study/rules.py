@@ -37,7 +37,7 @@ def budgets(rule: str, config: Config, steps: tuple[int, ...]) -> tuple[int, ...
     if rule in ("all", "head", "part", "tent"):
         return steps
     return (
-        config.learner.inner_steps if rule == "own" and config.learner.name in ("meta_sgd", "maml_plus_plus") else 0,
+        config.learner.inner_steps if rule == "own" and "inner_steps" in mf.LEARNERS[config.learner.name].takes else 0,
     )
 
 

@@ -149,7 +149,7 @@ def fingerprint(spec: BackboneSpec) -> str:
         Traceback (most recent call last):
         metaforge.errors.InputError: weights: cannot read 'missing.safetensors' (No such file or directory).
     """
-    name, weights = spec.backbone, spec.weights
+    weights = spec.weights
     if not weights:
         return ""
     path = weights_file() if weights == IMAGENET else Path(weights)

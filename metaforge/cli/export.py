@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from metaforge.commands import launch, program, setting, start
-from metaforge.screening import from_run, save_detector
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +27,9 @@ def main(argv: list[str]) -> int:
     """The command."""
 
     def body(options: Options) -> str:
+        # What computes is imported where it is used, so that --help answers at once.
+        from metaforge.screening import from_run, save_detector
+
         save_detector(options.out, from_run.detector(from_run.load_run(options.run)))
         size = sum(file.stat().st_size for file in Path(options.out).rglob("*") if file.is_file())
         screen = f"{program()} predict {shlex.quote(f'--model={options.out}')} --images=PATH"

@@ -11,14 +11,9 @@ import dataclasses
 import io
 import os
 import sys
-from pathlib import Path
 from typing import NoReturn
 
-from metaforge import runs
 from metaforge.commands import launch, setting, start
-from metaforge.data.images import read_folder, read_image, square
-from metaforge.errors import InputError
-from metaforge.screening import Detector, from_run, load_detector
 from metaforge.whole import refuse_used, whole_file
 
 
@@ -32,37 +27,16 @@ class Options:
     out: str = setting("", "CSV file to write; standard output if left out.", place="file")
 
 
-def run(options: Options) -> tuple[list[tuple[str, float]], list]:
-    """Rows of (file, p_fake), and the files that could not be read."""
-    detector = load(options.model, weights=options.weights)
-    path = Path(options.images)
-    if path.is_file():
-        names, images, skipped = [path.name], square(read_image(path), size=detector.image_size)[None], []
-    else:
-        folder = read_folder(path, size=detector.image_size)
-        names, images, skipped = folder.names, folder.images, folder.skipped
-    return list(zip(names, map(float, detector(images)), strict=True)), skipped
-
-
-def load(model: str, *, weights: str = "") -> Detector:
-    """A saved detector, or the unadapted detector of a training run."""
-    found = runs.read_config(model, missing_ok=True)
-    if found is None:
-        raise InputError(f"--model: no config.json in '{model}'. Give the --out of metaforge adapt or a training run.")
-    if "detector" in found:
-        return load_detector(model, weights=weights)
-    if weights:
-        raise InputError(f"--weights: '{model}' is a training run, which knows its weights. Leave them out.")
-    return from_run.detector(from_run.load_run(model))
-
-
 def main(argv: list[str]) -> int:
     """The command."""
 
     def body(options: Options) -> str:
+        # What computes is imported where it is used, so that --help answers at once.
+        from metaforge.screening.predicting import run
+
         if options.out:
             refuse_used(options.out)
-        rows, skipped = run(options)
+        rows, skipped = run(options.model, options.images, weights=options.weights)
         text = io.StringIO(newline="")
         writer = csv.writer(text)
         writer.writerow(["file", "p_fake"])

@@ -9,12 +9,8 @@ Called again with the same flags it goes on from the last checkpoint. The defaul
 import dataclasses
 from typing import NoReturn
 
-import metaforge as mf
 from metaforge.commands import launch, setting, start
-from metaforge.core.devices import connect
-from metaforge.training.cited import parts_of
 from metaforge.training.config import PRESETS, Config
-from metaforge.training.loop import run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,13 +27,19 @@ def main(argv: list[str]) -> int:
     """The command."""
 
     def body(options: Options, config: Config) -> str:
+        # What computes is imported where it is used, so that --help answers at once.
+        from metaforge.citations import citation
+        from metaforge.core.devices import connect
+        from metaforge.training import loop
+        from metaforge.training.cited import parts_of
+
         connect(options.coordinator, options.processes, options.process)
-        report = run(config, options.workdir)
+        report = loop.run(config, options.workdir)
         rule = report["adaptation"]
         how = f"{rule['steps']} steps of {rule['optimizer']} at {rule['rate']:g} adapt best"
         how = f"it adapts as {rule['optimizer']} does" if rule["optimizer"] == config.learner.name else how
         auc = f"AUC {rule['validation_auc']:.3f}"
-        print(f"Please cite what it stands on:\n\n{mf.citation(*parts_of(config))}")
+        print(f"Please cite what it stands on:\n\n{citation(*parts_of(config))}")
         return f"Wrote {options.workdir}: trained {config.run.iterations} steps; on source validation {how} ({auc})."
 
     return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=Config(), presets=PRESETS)

@@ -11,15 +11,15 @@ from metaforge.learners._assembly import (
     head_loss,
     init_with,
     outer_update,
+    shown,
     with_context,
 )  # fmt: skip
 from metaforge.learners.base import MetaLearner
-from metaforge.types import Backbone, Objective, TaskWeighting
+from metaforge.types import LossFn, TaskWeighting
 
 
 def anil(
-    backbone: Backbone,
-    objective: Objective,
+    loss_fn: LossFn,
     *,
     inner_optimizer: optax.GradientTransformation,
     outer_optimizer: optax.GradientTransformation,
@@ -38,8 +38,8 @@ def anil(
     step.
 
     Args:
-        backbone: a model with a head of its own, whose parameters are under "head".
-        objective: what to make of its outputs, in both loops.
+        loss_fn: the loss of a model, as `metaforge.objectives.loss_fn` makes it, which shows its parts; the model has a
+            head of its own, whose parameters are under "head".
 
     Other Arguments:
         inner_optimizer: the rule by which the head adapts.
@@ -54,19 +54,20 @@ def anil(
         A `MetaLearner`; its `adapt` gives whole parameters whose head has moved.
 
     Raises:
-        ValueError: for a backbone without a head.
+        ValueError: for a loss function that shows no model, or a model without a head.
 
     Example:
         >>> from metaforge.backbones import mlp
-        >>> from metaforge.objectives import cross_entropy
-        >>> learner = anil(mlp(hidden=(4,), outputs=2), cross_entropy(), inner_steps=5,
-        ...                inner_optimizer=optax.sgd(0.1), outer_optimizer=optax.adam(1e-3))
+        >>> from metaforge.objectives import cross_entropy, loss_fn
+        >>> loss = loss_fn(mlp(hidden=(4,), outputs=2), cross_entropy())
+        >>> learner = anil(loss, inner_steps=5, inner_optimizer=optax.sgd(0.1), outer_optimizer=optax.adam(1e-3))
 
     References:
         Raghu, Raghu, Bengio and Vinyals, *Rapid Learning or Feature Reuse? Towards Understanding the Effectiveness of
         MAML*, ICLR 2020, section 4.
     """
-    loss_of = head_loss(backbone, objective)
+    model = shown(loss_fn, "anil")
+    loss_of = head_loss(model, "anil")
 
     def adapt_head(params, seen):
         return adapt_part(
@@ -74,13 +75,13 @@ def anil(
         )
 
     def task_loss(params, episode):
-        adapted, info = adapt_head(params, embed(backbone, params, episode.support))
-        query = embed(backbone, params, with_context(episode.query, episode.support))
+        adapted, info = adapt_head(params, embed(model, params, episode.support))
+        query = embed(model, params, with_context(episode.query, episode.support))
         loss, metrics = loss_of(adapted, query)
         return loss, (info.losses, metrics)
 
     def adapt(params, support):
-        return adapt_head(params, embed(backbone, params, support))
+        return adapt_head(params, embed(model, params, support))
 
     update = outer_update(
         task_loss, outer_optimizer, task_weighting=task_weighting, reduction=reduction, strategy=strategy

@@ -15,7 +15,7 @@ from metaforge.core.inner import adapt as inner_adapt
 from metaforge.core.param_paths import merge, partition
 from metaforge.core.weighting import uniform
 from metaforge.learners.base import InitFn, MetaInfo, MetaState, UpdateFn
-from metaforge.types import Backbone, Batch, LossFn, Objective, Outputs, Params, TaskWeighting
+from metaforge.types import Batch, LossFn, ModelLoss, Outputs, Params, TaskWeighting
 
 Reduction = Literal["sum", "mean"]
 """How the outer loss runs over the tasks of a meta-batch."""
@@ -89,22 +89,43 @@ def add_up(factors: Float[Array, " tasks"], gradients: Params) -> Params:
     return jax.tree.map(lambda leaf: jnp.tensordot(factors.astype(leaf.dtype), leaf, axes=1), gradients)
 
 
-def plain_loss(backbone: Backbone, objective: Objective) -> LossFn:
-    """The loss of a whole model, for learners that are given its parts."""
-    return lambda params, batch: objective(backbone.apply(params, batch.inputs, context=batch.context), batch)
+def shown(loss_fn: LossFn, learner: str) -> ModelLoss:
+    """A loss function that shows its model's parts, for a learner that looks inside.
+
+    Raises:
+        ValueError: for one that does not show them.
+    """
+    if not isinstance(loss_fn, ModelLoss):
+        raise ValueError(  # noqa: TRY004 - of the right type, and it lacks something
+            f"{learner} looks inside a model, and this loss function shows none: make it by "
+            "`metaforge.objectives.loss_fn(model, objective)`."
+        )
+    return loss_fn
 
 
-def head_loss(backbone: Backbone, objective: Objective) -> LossFn:
-    """The loss of a model's head on a batch of embeddings, as `embed` makes it."""
-    head = backbone.head
+def head_loss(model: ModelLoss, learner: str) -> LossFn:
+    """The loss of a model's head on a batch of embeddings, as `embed` makes it.
+
+    Raises:
+        ValueError: for a model without a head.
+    """
+    head = model.head
     if head is None:
-        raise ValueError("this backbone has no head of its own (`Backbone.head`), and the learner works on that.")
-    return lambda params, batch: objective(Outputs(head(params, batch.inputs), batch.inputs), batch)
+        raise ValueError(
+            f"{learner} works on a model's head, and this loss function has no head: make it by "
+            "`metaforge.objectives.loss_fn(model, objective)`, of a backbone with a head (`Backbone.head`)."
+        )
+
+    def loss(params, batch):
+        logits = head(params, batch.inputs)
+        return model.objective(Outputs(logits, batch.inputs, model.outlier_logits(params, batch)), batch)
+
+    return loss
 
 
-def embed(backbone: Backbone, params: Params, batch: Batch) -> Batch:
+def embed(model: ModelLoss, params: Params, batch: Batch) -> Batch:
     """The same examples as the head sees them: embeddings instead of images, which need no context any more."""
-    outputs = backbone.apply(params, batch.inputs, context=batch.context)
+    outputs = model.apply(params, batch.inputs, context=batch.context)
     return batch._replace(inputs=outputs.embeddings, context=None)
 
 

@@ -10,9 +10,9 @@ from jaxtyping import Array, Float
 
 from metaforge.core.execution import Strategy
 from metaforge.core.inner import AdaptInfo
-from metaforge.learners._assembly import Reduction, embed, head_loss, outer_update, with_context
+from metaforge.learners._assembly import Reduction, embed, head_loss, outer_update, shown, with_context
 from metaforge.learners.base import InitFn, MetaLearner
-from metaforge.types import Backbone, Batch, Objective, Params, TaskWeighting
+from metaforge.types import Batch, LossFn, Params, TaskWeighting
 
 NEVER = -1e4
 """The logit of a class of which the support set has no example: finite, and no probability in any precision."""
@@ -23,8 +23,8 @@ FitFn = Callable[[Any, Any, Any], tuple[Any, Any]]
 
 
 def with_fitted_head(
-    backbone: Backbone,
-    objective: Objective,
+    loss_fn: LossFn,
+    learner: str,
     fit: FitFn,
     *,
     init: InitFn,
@@ -37,8 +37,8 @@ def with_fitted_head(
     """A learner that adapts by writing a head, and whose outer step goes through how it was found.
 
     Args:
-        backbone: a model with a linear head under "head".
-        objective: what to make of the query set's outputs.
+        loss_fn: of a model with a linear head under "head".
+        learner: its name, for errors.
         fit: the formula.
         init: the learner's own.
         outer_optimizer: the outer rule.
@@ -47,12 +47,13 @@ def with_fitted_head(
         strategy: as in `metaforge.maml`.
         model: what of the meta-parameters is the model's.
     """
-    loss_of = head_loss(backbone, objective)
+    shows = shown(loss_fn, learner)
+    loss_of = head_loss(shows, learner)
 
     def adapt(meta, support):
         params = model(meta)
         classes = linear_head(params)["bias"].shape[0]
-        embeddings = embed(backbone, params, support).inputs
+        embeddings = embed(shows, params, support).inputs
         # In single precision at least, whatever the network computes in: formulas subtract large numbers.
         embeddings = embeddings.astype(jnp.promote_types(embeddings.dtype, jnp.float32))
         labels = jax.nn.one_hot(support.targets, classes, dtype=embeddings.dtype)
@@ -64,7 +65,7 @@ def with_fitted_head(
 
     def task_loss(meta, episode):
         adapted, info = adapt(meta, episode.support)
-        query: Batch = embed(backbone, adapted, with_context(episode.query, episode.support))
+        query: Batch = embed(shows, adapted, with_context(episode.query, episode.support))
         loss, metrics = loss_of(adapted, query)
         return loss, (info.losses, metrics)
 

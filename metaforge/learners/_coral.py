@@ -6,15 +6,14 @@ import optax
 from jaxtyping import Array, Float
 
 from metaforge.core.execution import Strategy
-from metaforge.learners._assembly import init_with, outer_step, plain_loss
+from metaforge.learners._assembly import init_with, outer_step, shown
 from metaforge.learners._joint import describe, domain_outputs, fine_tuning, pool_each
 from metaforge.learners.base import MetaLearner
-from metaforge.types import Backbone, Objective
+from metaforge.types import LossFn
 
 
 def coral(
-    backbone: Backbone,
-    objective: Objective,
+    loss_fn: LossFn,
     *,
     inner_optimizer: optax.GradientTransformation,
     outer_optimizer: optax.GradientTransformation,
@@ -35,9 +34,9 @@ def coral(
     pulled too.
 
     Args:
-        backbone: a model; its embeddings are what is aligned. Each task is a batch of its own, so that under
-            normalisation by batch statistics an image is normalised by its own domain's, which already aligns much.
-        objective: what to make of its outputs.
+        loss_fn: the loss of a model, as `metaforge.objectives.loss_fn` makes it, which shows its parts; the model's
+            embeddings are what is aligned. Each task is a batch of its own, so that under normalisation by batch
+            statistics an image is normalised by its own domain's, which already aligns much.
 
     Other Arguments:
         inner_optimizer: the rule of fine-tuning, used by `adapt` alone.
@@ -51,22 +50,23 @@ def coral(
         among the metrics as "loss/coral". Of a single task there is no pair, and the penalty is 0.
 
     Raises:
-        ValueError: when used, for an unknown `strategy`.
+        ValueError: for a loss function that shows no model; when used, for an unknown `strategy`.
 
     Example:
         >>> from metaforge.backbones import mlp
-        >>> from metaforge.objectives import cross_entropy
-        >>> learner = coral(mlp(hidden=(4,), outputs=2), cross_entropy(), inner_optimizer=optax.sgd(0.1),
-        ...                 outer_optimizer=optax.adam(1e-3))
+        >>> from metaforge.objectives import cross_entropy, loss_fn
+        >>> loss = loss_fn(mlp(hidden=(4,), outputs=2), cross_entropy())
+        >>> learner = coral(loss, inner_optimizer=optax.sgd(0.1), outer_optimizer=optax.adam(1e-3))
 
     References:
         Sun and Saenko, *Deep CORAL: Correlation Alignment for Deep Domain Adaptation*, 2016, eq. 1. Gulrajani and
         Lopez-Paz, *In Search of Lost Domain Generalization*, ICLR 2021.
     """
+    model = shown(loss_fn, "coral")
 
     def outer_loss(params, batch):
-        outputs = domain_outputs(backbone, params, batch, strategy)
-        losses, metrics = jax.vmap(objective)(outputs, batch)
+        outputs = domain_outputs(model, params, batch, strategy)
+        losses, metrics = jax.vmap(model.objective)(outputs, batch)
         penalty = misalignment(outputs.embeddings)
         metrics = metrics | {"loss/coral": jnp.broadcast_to(penalty, losses.shape)}
         return jnp.mean(losses) + weight * penalty, (losses, metrics)
@@ -77,7 +77,7 @@ def coral(
         info = describe(loss, losses, metrics, grads, factors=jnp.full_like(losses, 1 / len(losses)))
         return outer_step(outer_optimizer, state, grads), info
 
-    adapt = fine_tuning(plain_loss(backbone, objective), inner_optimizer, inner_steps)
+    adapt = fine_tuning(loss_fn, inner_optimizer, inner_steps)
     return MetaLearner(init_with(outer_optimizer), update, adapt)
 
 

@@ -6,15 +6,14 @@ import optax
 from jaxtyping import Array, Float
 
 from metaforge.core.execution import Strategy, task_gradients
-from metaforge.learners._assembly import add_up, init_with, outer_step, plain_loss
+from metaforge.learners._assembly import add_up, init_with, outer_step, shown
 from metaforge.learners._joint import describe, fine_tuning, pool
 from metaforge.learners.base import MetaLearner
-from metaforge.types import Backbone, Batch, Objective, Outputs
+from metaforge.types import Batch, LossFn, Objective, Outputs
 
 
 def irm(
-    backbone: Backbone,
-    objective: Objective,
+    loss_fn: LossFn,
     *,
     inner_optimizer: optax.GradientTransformation,
     outer_optimizer: optax.GradientTransformation,
@@ -36,9 +35,9 @@ def irm(
     gradients of two halves, which is not, but may be negative.
 
     Args:
-        backbone: a model. Each task is a batch of its own, so that under normalisation by batch statistics an image is
-            normalised by its own domain's.
-        objective: what to make of its outputs; the penalty is of its value, all parts of it.
+        loss_fn: the loss of a model, as `metaforge.objectives.loss_fn` makes it, which shows its parts; the penalty is
+            of the objective's value, all parts of it. Each task is a batch of its own, so that under normalisation by
+            batch statistics an image is normalised by its own domain's.
 
     Other Arguments:
         inner_optimizer: the rule of fine-tuning, used by `adapt` alone.
@@ -55,18 +54,20 @@ def irm(
         among the metrics as "loss/irm" beside "weight/irm".
 
     Raises:
-        ValueError: when used, for an unknown `strategy`.
+        ValueError: for a loss function that shows no model; when used, for an unknown `strategy`.
 
     Example:
         >>> from metaforge.backbones import mlp
-        >>> from metaforge.objectives import cross_entropy
-        >>> learner = irm(mlp(hidden=(4,), outputs=2), cross_entropy(), inner_optimizer=optax.sgd(0.1),
-        ...               outer_optimizer=optax.adam(1e-3), weight=100.0, warm_up=500)
+        >>> from metaforge.objectives import cross_entropy, loss_fn
+        >>> loss = loss_fn(mlp(hidden=(4,), outputs=2), cross_entropy())
+        >>> rules = {"inner_optimizer": optax.sgd(0.1), "outer_optimizer": optax.adam(1e-3)}
+        >>> learner = irm(loss, weight=100.0, warm_up=500, **rules)
 
     References:
         Arjovsky, Bottou, Gulrajani and Lopez-Paz, *Invariant Risk Minimization*, 2019, section 3.1 (IRMv1). Gulrajani
         and Lopez-Paz, *In Search of Lost Domain Generalization*, ICLR 2021.
     """
+    model = shown(loss_fn, "irm")
 
     def update(state, episodes):
         factor = jnp.where(state.step < warm_up, 1.0, weight)
@@ -74,9 +75,9 @@ def irm(
         def task_loss(shared, episode):
             params, factor = shared
             batch = pool(episode)
-            outputs = backbone.apply(params, batch.inputs)
-            loss, metrics = objective(outputs, batch)
-            penalty = jnp.square(scale_gradient(objective, outputs, batch))
+            outputs = model.outputs(params, batch)
+            loss, metrics = model.objective(outputs, batch)
+            penalty = jnp.square(scale_gradient(model.objective, outputs, batch))
             factor = jax.lax.stop_gradient(factor).astype(penalty.dtype)
             return loss + factor * penalty, (loss, metrics | {"loss/irm": penalty, "weight/irm": factor})
 
@@ -88,7 +89,7 @@ def irm(
         info = describe(jnp.mean(totals), losses, metrics, gradient, factors=factors)
         return outer_step(outer_optimizer, state, gradient), info
 
-    adapt = fine_tuning(plain_loss(backbone, objective), inner_optimizer, inner_steps)
+    adapt = fine_tuning(loss_fn, inner_optimizer, inner_steps)
     return MetaLearner(init_with(outer_optimizer), update, adapt)
 
 

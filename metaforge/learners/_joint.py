@@ -13,7 +13,7 @@ from metaforge.core.execution import Strategy, map_tasks
 from metaforge.core.inner import adapt as inner_adapt
 from metaforge.errors import InputError
 from metaforge.learners.base import AdaptFn, MetaInfo
-from metaforge.types import Backbone, Batch, Episode, LossFn, Metrics, Outputs, Params
+from metaforge.types import Batch, Episode, LossFn, Metrics, ModelLoss, Outputs, Params
 
 
 def pool(episode: Episode) -> Batch:
@@ -48,9 +48,9 @@ def domain_losses(
     return map_tasks(loss_fn, params, batch, strategy=strategy)
 
 
-def domain_outputs(backbone: Backbone, params: Params, batch: Batch, strategy: Strategy) -> Outputs:
+def domain_outputs(model: ModelLoss, params: Params, batch: Batch, strategy: Strategy) -> Outputs:
     """What a model says of every task: leaves `(tasks, examples, ...)`."""
-    return map_tasks(lambda params, inputs: backbone.apply(params, inputs), params, batch.inputs, strategy=strategy)
+    return map_tasks(model.outputs, params, batch, strategy=strategy)
 
 
 def hold_out(batch: Batch, count: int | None) -> tuple[Batch, Batch]:

@@ -9,10 +9,10 @@ from jaxtyping import Array, Float
 
 from metaforge.core.execution import Strategy
 from metaforge.core.inner import adapt as inner_adapt
-from metaforge.learners._assembly import init_with, outer_step, plain_loss
+from metaforge.learners._assembly import init_with, outer_step, shown
 from metaforge.learners._joint import describe, domain_losses, domain_outputs, fine_tuning, hold_out, pool_each
 from metaforge.learners.base import MetaLearner
-from metaforge.types import FAKE, REAL, Backbone, Batch, Objective, Outputs, Params
+from metaforge.types import FAKE, REAL, Batch, LossFn, Objective, Outputs, Params
 
 
 class LTWParams(NamedTuple):
@@ -28,8 +28,7 @@ class LTWParams(NamedTuple):
 
 
 def ltw(
-    backbone: Backbone,
-    objective: Objective,
+    loss_fn: LossFn,
     *,
     inner_optimizer: optax.GradientTransformation,
     outer_optimizer: optax.GradientTransformation,
@@ -63,11 +62,11 @@ def ltw(
     image; here it is that of the images at hand, a constant in the gradient as there.
 
     Args:
-        backbone: a model with a linear head under "head", which says how many features an embedding has. Each task is a
-            batch of its own, so that under normalisation by batch statistics an image is normalised by its own
-            domain's.
-        objective: what to make of its outputs, a mean over examples such as `metaforge.objectives.cross_entropy()`:
-            $\ell_i$ is its value for an example on its own. Probes of outliers are not looked at.
+        loss_fn: the loss of a model, as `metaforge.objectives.loss_fn` makes it, which shows its parts. The model has a
+            linear head under "head", which says how many features an embedding has. Each task is a batch of its own, so
+            that under normalisation by batch statistics an image is normalised by its own domain's. The objective is a
+            mean over examples such as `metaforge.objectives.cross_entropy()`: $\ell_i$ is its value for an example on
+            its own, without probes of outliers.
 
     Other Arguments:
         inner_optimizer: the rule of the step from $\theta$ to $\theta'$, and of fine-tuning in `adapt`.
@@ -88,19 +87,20 @@ def ltw(
 
     Raises:
         InputError: when updated with a meta-batch that has no two parts.
-        ValueError: when initialised, for a head that is not linear; when used, for an unknown `strategy`.
+        ValueError: for a loss function that shows no model; when initialised, for a head that is not linear; when used,
+            for an unknown `strategy`.
 
     Example:
         >>> from metaforge.backbones import mlp
-        >>> from metaforge.objectives import cross_entropy
-        >>> learner = ltw(mlp(hidden=(4,), outputs=2), cross_entropy(), inner_optimizer=optax.sgd(0.1),
-        ...               outer_optimizer=optax.adam(1e-3))
+        >>> from metaforge.objectives import cross_entropy, loss_fn
+        >>> loss = loss_fn(mlp(hidden=(4,), outputs=2), cross_entropy())
+        >>> learner = ltw(loss, inner_optimizer=optax.sgd(0.1), outer_optimizer=optax.adam(1e-3))
 
     References:
         Sun et al., *Domain General Face Forgery Detection by Learning to Weight*, AAAI 2021, and its released code,
         skJack/LTW.
     """
-    loss_fn = plain_loss(backbone, objective)
+    model = shown(loss_fn, "ltw")
 
     def init(params):
         kernel = params["head"].get("kernel")
@@ -111,13 +111,13 @@ def ltw(
         return init_with(outer_optimizer)(LTWParams(params, _weigher(kernel, hidden, jax.random.key(seed))))
 
     def training_loss(params, batch, weights):
-        outputs = domain_outputs(backbone, params, batch, strategy)
-        losses = _example_losses(objective, outputs, batch)
+        outputs = domain_outputs(model, params, batch, strategy)
+        losses = _example_losses(model.objective, outputs, batch)
         gathered = compactness(outputs.logits, batch.targets)
         return jnp.mean((1 + weights) * losses) + compact * gathered, {"loss/compact": gathered}
 
     def outer_loss(meta, seen, unseen):
-        embeddings = domain_outputs(backbone, meta.params, seen, strategy).embeddings
+        embeddings = domain_outputs(model, meta.params, seen, strategy).embeddings
         weigh = jax.vmap(jax.vmap(lambda embedding: _weight(meta.weigher, embedding)))
         weights = weigh(jax.lax.stop_gradient(embeddings))
         adapted, info = inner_adapt(

@@ -7,12 +7,11 @@ from metaforge.core.execution import Strategy
 from metaforge.learners._assembly import Reduction, init_with
 from metaforge.learners._closed_form import with_fitted_head
 from metaforge.learners.base import MetaLearner
-from metaforge.types import Backbone, Objective, TaskWeighting
+from metaforge.types import LossFn, TaskWeighting
 
 
 def protonet(
-    backbone: Backbone,
-    objective: Objective,
+    loss_fn: LossFn,
     *,
     outer_optimizer: optax.GradientTransformation,
     temperature: float = 1.0,
@@ -31,8 +30,8 @@ def protonet(
     of -10,000.
 
     Args:
-        backbone: a model with a linear head under "head", which says how many classes there are.
-        objective: what to make of the query set's outputs, such as `metaforge.objectives.cross_entropy()`.
+        loss_fn: the loss of a model, as `metaforge.objectives.loss_fn` makes it, which shows its parts; the model has a
+            linear head under "head", which says how many classes there are.
 
     Other Arguments:
         outer_optimizer: the outer rule.
@@ -47,12 +46,14 @@ def protonet(
         A `MetaLearner`; its `adapt` gives whole parameters whose head is the prototypes', and no losses.
 
     Raises:
-        ValueError: for a backbone without a head; when used, for a head that is not linear.
+        ValueError: for a loss function that shows no model, or a model without a head; when used, for a head that is
+            not linear.
 
     Example:
         >>> from metaforge.backbones import mlp
-        >>> from metaforge.objectives import cross_entropy
-        >>> learner = protonet(mlp(hidden=(4,), outputs=2), cross_entropy(), outer_optimizer=optax.adam(1e-3))
+        >>> from metaforge.objectives import cross_entropy, loss_fn
+        >>> loss = loss_fn(mlp(hidden=(4,), outputs=2), cross_entropy())
+        >>> learner = protonet(loss, outer_optimizer=optax.adam(1e-3))
 
     References:
         Snell, Swersky and Zemel, *Prototypical Networks for Few-shot Learning*, NeurIPS 2017, eq. 1 and section 2.4.
@@ -69,6 +70,6 @@ def protonet(
         return 2 * (prototypes - mean).T / temperature, bias / temperature
 
     return with_fitted_head(
-        backbone, objective, fit, init=init_with(outer_optimizer), outer_optimizer=outer_optimizer,
+        loss_fn, "protonet", fit, init=init_with(outer_optimizer), outer_optimizer=outer_optimizer,
         task_weighting=task_weighting, reduction=reduction, strategy=strategy,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from metaforge.core.execution import Strategy
 from metaforge.learners._assembly import Reduction, init_with
 from metaforge.learners._closed_form import linear_head, with_fitted_head
 from metaforge.learners.base import MetaLearner
-from metaforge.types import Backbone, Objective, Params, TaskWeighting
+from metaforge.types import LossFn, Params, TaskWeighting
 
 
 class R2D2Params(NamedTuple):
@@ -31,8 +31,7 @@ class R2D2Params(NamedTuple):
 
 
 def ridge(
-    backbone: Backbone,
-    objective: Objective,
+    loss_fn: LossFn,
     *,
     outer_optimizer: optax.GradientTransformation,
     l2: float = 1.0,
@@ -53,8 +52,8 @@ def ridge(
     of -10,000.
 
     Args:
-        backbone: a model with a linear head under "head", which says how many classes there are.
-        objective: what to make of the query set's outputs, such as `metaforge.objectives.cross_entropy()`.
+        loss_fn: the loss of a model, as `metaforge.objectives.loss_fn` makes it, which shows its parts; the model has a
+            linear head under "head", which says how many classes there are.
 
     Other Arguments:
         outer_optimizer: the outer rule.
@@ -69,12 +68,14 @@ def ridge(
         A `MetaLearner`; its `adapt` gives whole parameters whose head is the solution, and no losses.
 
     Raises:
-        ValueError: for a backbone without a head; when used, for a head that is not linear.
+        ValueError: for a loss function that shows no model, or a model without a head; when used, for a head that is
+            not linear.
 
     Example:
         >>> from metaforge.backbones import mlp
-        >>> from metaforge.objectives import cross_entropy
-        >>> learner = ridge(mlp(hidden=(4,), outputs=2), cross_entropy(), outer_optimizer=optax.adam(1e-3), scale=5.0)
+        >>> from metaforge.objectives import cross_entropy, loss_fn
+        >>> loss = loss_fn(mlp(hidden=(4,), outputs=2), cross_entropy())
+        >>> learner = ridge(loss, outer_optimizer=optax.adam(1e-3), scale=5.0)
 
     References:
         Bertinetto, Henriques, Torr and Vedaldi, *Meta-learning with Differentiable Closed-form Solvers*, ICLR 2019,
@@ -86,14 +87,13 @@ def ridge(
         return scale * kernel, scale * bias
 
     return with_fitted_head(
-        backbone, objective, fit, init=init_with(outer_optimizer), outer_optimizer=outer_optimizer,
+        loss_fn, "ridge", fit, init=init_with(outer_optimizer), outer_optimizer=outer_optimizer,
         task_weighting=task_weighting, reduction=reduction, strategy=strategy,
     )  # fmt: skip
 
 
 def r2d2(
-    backbone: Backbone,
-    objective: Objective,
+    loss_fn: LossFn,
     *,
     outer_optimizer: optax.GradientTransformation,
     l2: float = 1.0,
@@ -108,8 +108,7 @@ def r2d2(
     a softmax does not see; here each class has its own.
 
     Args:
-        backbone: as in `metaforge.ridge`.
-        objective: as in `metaforge.ridge`.
+        loss_fn: as in `metaforge.ridge`.
 
     Other Arguments:
         outer_optimizer: the outer rule, of the parameters and the three others alike.
@@ -123,13 +122,13 @@ def r2d2(
         A `MetaLearner` whose meta-parameters are a `R2D2Params`; its `model` is their `params`.
 
     Raises:
-        ValueError: for a penalty that is not above 0, or a backbone without a head; when used, for a head that is not
-            linear.
+        ValueError: for a penalty that is not above 0; otherwise as `metaforge.ridge`.
 
     Example:
         >>> from metaforge.backbones import mlp
-        >>> from metaforge.objectives import cross_entropy
-        >>> learner = r2d2(mlp(hidden=(4,), outputs=2), cross_entropy(), outer_optimizer=optax.adam(1e-3), l2=50.0)
+        >>> from metaforge.objectives import cross_entropy, loss_fn
+        >>> loss = loss_fn(mlp(hidden=(4,), outputs=2), cross_entropy())
+        >>> learner = r2d2(loss, outer_optimizer=optax.adam(1e-3), l2=50.0)
 
     References:
         Bertinetto, Henriques, Torr and Vedaldi, *Meta-learning with Differentiable Closed-form Solvers*, ICLR 2019,
@@ -148,7 +147,7 @@ def r2d2(
         return meta.scale * kernel, meta.scale * bias + meta.offset
 
     return with_fitted_head(
-        backbone, objective, fit, init=init, outer_optimizer=outer_optimizer, model=lambda meta: meta.params,
+        loss_fn, "r2d2", fit, init=init, outer_optimizer=outer_optimizer, model=lambda meta: meta.params,
         task_weighting=task_weighting, reduction=reduction, strategy=strategy,
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """What every meta-learner is: three pure functions, a state that the next step needs, an info that a person wants."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -89,3 +90,34 @@ class MetaLearner(NamedTuple):
     update: UpdateFn
     adapt: AdaptFn
     model: Callable[[Params], Params] = lambda params: params
+
+
+class Entry(NamedTuple):
+    """A learner in the table `LEARNERS`: how it is made, and what programs must know of it before it is.
+
+    Attributes:
+        make: its factory, `make(loss_fn, outer_optimizer=..., ...) -> MetaLearner`. What it takes besides the loss
+            function is read from its signature; programs give it the settings that bear these names.
+        cites: the entries of citations.bib behind it.
+        adapts_itself: whether `adapt` is its own, by rates that it has learned or in closed form, so that no rule of
+            adaptation is to be chosen for it.
+        adapts: which parameters its inner steps move where that is no choice, a pattern of paths; "" where it is one.
+        draws: whether its outer steps draw random numbers of its `seed`, which is then part of the compiled program.
+        own_head: whether it writes or adapts the head itself, which outer steps must then be allowed to move.
+        linear_head: whether it works with a linear head alone.
+        least_tasks: how many tasks a meta-batch must have.
+    """
+
+    make: Callable[..., MetaLearner]
+    cites: tuple[str, ...] = ()
+    adapts_itself: bool = False
+    adapts: str = ""
+    draws: bool = False
+    own_head: bool = False
+    linear_head: bool = False
+    least_tasks: int = 1
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """The names of the arguments that it takes besides the loss function."""
+        return tuple(inspect.signature(self.make).parameters)[1:]

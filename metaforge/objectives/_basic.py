@@ -6,21 +6,24 @@ from typing import Any, Literal
 import jax.numpy as jnp
 import optax
 
-from metaforge.types import ApplyFn, LossFn, Objective
+from metaforge.types import ApplyFn, Backbone, ModelLoss, Objective
 
 
-def loss_fn(apply: ApplyFn, objective: Objective, *, head: Callable[[Any, Any], Any] | None = None) -> LossFn:
-    """Joins a model's forward pass and an objective into what a learner wants: parameters and a batch to a scalar.
+def loss_fn(
+    model: Backbone | ApplyFn, objective: Objective, *, head: Callable[[Any, Any], Any] | None = None
+) -> ModelLoss:
+    """Joins a model and an objective into what a learner wants: parameters and a batch to a scalar.
 
     Args:
-        apply: `backbone.apply`.
+        model: a backbone; or its forward pass, `backbone.apply`, which will do for learners that ask for no head.
         objective: what to make of its outputs.
 
     Other Arguments:
-        head: `backbone.head`, which scores the synthetic outliers of batches that bring some (`Batch.probe`).
+        head: the head that goes with a forward pass; a backbone brings its own. It scores the synthetic outliers of
+            batches that bring some (`Batch.probe`), and learners such as `metaforge.anil` adapt it.
 
     Returns:
-        A `LossFn`.
+        A `LossFn` that shows its parts, for learners that look inside a model.
 
     Example:
         >>> import jax
@@ -28,19 +31,13 @@ def loss_fn(apply: ApplyFn, objective: Objective, *, head: Callable[[Any, Any], 
         >>> from metaforge.types import Batch
         >>> model = mlp(hidden=(8,), outputs=2)
         >>> params = model.init(jax.random.key(0), jnp.zeros((1, 3)))
-        >>> loss, metrics = loss_fn(model.apply, cross_entropy())(params, Batch(jnp.ones((4, 3)), jnp.zeros(4, int)))
+        >>> loss, metrics = loss_fn(model, cross_entropy())(params, Batch(jnp.ones((4, 3)), jnp.zeros(4, int)))
         >>> loss.shape, sorted(metrics)
         ((), ['accuracy'])
     """
-
-    def loss(params, batch):
-        outputs = apply(params, batch.inputs, context=batch.context)
-        if head is not None and batch.probe is not None:
-            # Through the head alone: no outlier was ever an image.
-            outputs = outputs._replace(outlier_logits=head(params, batch.probe.outliers.features))
-        return objective(outputs, batch)
-
-    return loss
+    if isinstance(model, Backbone):
+        return ModelLoss(model.apply, objective, head or model.head)
+    return ModelLoss(model, objective, head)
 
 
 def cross_entropy(*, reduction: Literal["mean", "sum"] = "mean") -> Objective:

@@ -1,6 +1,6 @@
 """Objectives that know of synthetic outliers: what FakeRadar's tri-training minimises, and its relatives.
 
-They look at `batch.probe` and at `outputs.outlier_logits`, which `loss_fn(..., head=backbone.head)` fills in. A batch
+They look at `batch.probe` and at `outputs.outlier_logits`, which `loss_fn` fills in for a model with a head. A batch
 without a probe has no outliers, and the part of them is 0. So whether tri-training takes place in the inner loop, in
 the outer loop or in both is a matter of which batches bring a probe.
 """
@@ -195,7 +195,7 @@ def _outlier_logits(outputs: Outputs, batch: Batch):
     if batch.probe is None:
         return jnp.zeros((1, outputs.logits.shape[1])), jnp.zeros(1, bool)
     if outputs.outlier_logits is None:
-        raise ValueError("the batch has outliers, but nothing scored them: loss_fn(apply, objective, head=model.head).")
+        raise ValueError("the batch has outliers, but nothing scored them: give loss_fn a model with a head.")
     return outputs.outlier_logits, batch.probe.outliers.where
 
 

@@ -1,6 +1,6 @@
 """A detector in use: scores for images, and its folder on disk."""
 
-from metaforge.screening.detector import Detector as Detector
-from metaforge.screening.detector import score as score
-from metaforge.screening.folder import load_detector as load_detector
-from metaforge.screening.folder import save_detector as save_detector
+import lazy_loader
+
+# What is here, and where it comes from, stands in `__init__.pyi`; it is imported when it is first asked for.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -113,7 +113,7 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
     about = {"learner": config.learner.name, "adaptation": "none"} | about
     if trained.weights:
         about["weights"] = {"sha256": trained.weights, "trainable": config.learner.trainable}
-    itself = config.learner.name in learner_choice.ADAPTS_ITSELF
+    itself = learner_choice.adapts_itself(config.learner.name)
     if not itself and trained.rule:
         patterns = {"adaptable": learner_choice.moving(config), "trainable": config.learner.trainable}
         about["rule"] = {name: trained.rule[name] for name in ("optimizer", "rate", "steps")} | patterns
@@ -133,7 +133,7 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
         # So that whoever adapts it again does not test it on what it has learned from.
         about["seen"] = sorted({*about.get("seen", ()), *digests(context)})
     # Weights of which nothing was kept are no longer behind it.
-    spec = config.network if trained.weights else dataclasses.replace(config.network, weights="")
+    spec = config.network if trained.weights else change(config.network, {"model.weights": ""})
     return Detector(trainable.whole(params, trained.frozen), context, spec, about)
 
 
@@ -143,7 +143,7 @@ def refuse_rule(config: Config, *, rate: float, steps: int) -> None:
     Raises:
         InputError: for a learner that adapts by itself.
     """
-    if config.learner.name in learner_choice.ADAPTS_ITSELF and (rate or steps):
+    if learner_choice.adapts_itself(config.learner.name) and (rate or steps):
         raise InputError(f"--rate, --steps: {config.learner.name} adapts as it has learned to. Leave them out.")
 
 

@@ -33,7 +33,7 @@ def load(directory: str | Path, *, weights: str = "") -> from_run.Trained:
         return from_run.load_run(directory)
     detector = load_detector(directory, weights=weights)
     about = detector.about
-    if about.get("learner") in learner_choice.ADAPTS_ITSELF:
+    if learner_choice.adapts_itself(about.get("learner")):
         raise InputError(
             f"run: the detector in '{directory}' has not kept how {about['learner']} adapts. Give its run."
         )

@@ -20,6 +20,7 @@ from metaforge.errors import InputError
 from metaforge.forgeries import ACQUISITIONS, FORGERIES, Face, synthesise
 from metaforge.progress import progress
 from metaforge.runs import fingerprint
+from metaforge.settings import change
 from metaforge.training import kept_features, learner_choice, trainable
 from metaforge.training.config import Config
 from metaforge.types import LossFn, Objective, Params
@@ -75,7 +76,10 @@ def forged(config: Config, names: Sequence[str], people: str, *, quiet: bool = T
     """Forgeries of some methods of the people of a split, and the real images beside them."""
     acquisitions = tuple(treatments(config))
     # Which methods a run takes is no part of what one method makes of a face.
-    alike = dataclasses.replace(config.faces, methods="all", holdout="", acquisitions="none", memory_gb=0.0)
+    alike = change(
+        config.faces.folder,
+        {"faces.methods": "all", "faces.holdout": "", "faces.acquisitions": "none", "faces.memory_gb": 0.0},
+    )
     spec = (alike, config.model.image_size)
     return concatenate([_domain(*spec, name, acquisitions, people, quiet) for name in names])
 
@@ -141,8 +145,7 @@ def objective(config: Config) -> Objective:
 
 def loss_fn(config: Config, *, frozen: Params | None = None) -> LossFn:
     """The objective of the backbone's outputs; `frozen` as in `model`."""
-    backbone = model(config, frozen=frozen)
-    return mf.objectives.loss_fn(backbone.apply, objective(config), head=backbone.head)
+    return mf.objectives.loss_fn(model(config, frozen=frozen), objective(config))
 
 
 def init_params(config: Config) -> Params:
@@ -172,11 +175,9 @@ def learning_rate(config: Config) -> Callable | float:
 
 def learner(config: Config, *, frozen: Params | None = None) -> mf.MetaLearner:
     """The learner of a run, by name; `frozen` as in `model`."""
-    # Reading prepared data only to count is for the one learner that asks.
-    domains = domain_count(config) if config.learner.name == "group_dro" else 0
-    given = (loss_fn(config, frozen=frozen), model(config, frozen=frozen))
-    parts = (*given, objective(config), learning_rate(config))
-    return learner_choice.learner(config, *parts, domains=domains)
+    # Reading prepared data only to count is for learners that ask.
+    domains = domain_count(config) if "domains" in mf.LEARNERS[config.learner.name].takes else 0
+    return learner_choice.learner(config, loss_fn(config, frozen=frozen), learning_rate(config), domains=domains)
 
 
 def source_context(config: Config, pool: Records) -> np.ndarray:

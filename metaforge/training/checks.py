@@ -5,6 +5,7 @@ from metaforge.core.devices import is_writer, spread
 from metaforge.data.episodes import EpisodeSampler
 from metaforge.data.records import Records, check_splits_are_disjoint, concatenate
 from metaforge.errors import InputError
+from metaforge.learners import LEARNERS
 from metaforge.runs import Run, read_json, write_json
 from metaforge.training import build, frozen_params, meta_test
 from metaforge.training.config import Config
@@ -36,13 +37,15 @@ def check_settings(config: Config) -> None:
     config.check()
     frozen_params.check(config)
     spread(config.run.devices, tasks=config.episodes.tasks)
-    if config.model.head != "linear" and config.learner.name in ("protonet", "ridge", "r2d2", "ltw"):
+    learner = LEARNERS[config.learner.name]
+    if config.model.head != "linear" and learner.linear_head:
         raise InputError(
             f"--model.head={config.model.head}: {config.learner.name} is made for a linear head. Leave it out."
         )
-    if config.episodes.tasks < 2 and config.learner.name in ("mldg", "ltw"):
+    if config.episodes.tasks < learner.least_tasks:
         raise InputError(
-            f"--episodes.tasks={config.episodes.tasks}: {config.learner.name} holds domains out of every meta-batch. Give 2 or more."
+            f"--episodes.tasks={config.episodes.tasks}: {config.learner.name} holds domains out of every meta-batch. Give "
+            f"{learner.least_tasks} or more."
         )
     try:
         build.learner(config)

@@ -10,6 +10,7 @@ import jax
 
 from metaforge.core.devices import is_writer
 from metaforge.core.tuning import Form, fastest, forms, here
+from metaforge.learners import LEARNERS
 from metaforge.places import cache_folder
 from metaforge.runs import read_json, write_json
 from metaforge.settings import change
@@ -39,7 +40,7 @@ def choose(config: Config, directory: Path, attempt: Callable[[Config], None]) -
              for form in forms(tasks=config.episodes.tasks)]  # fmt: skip
     if config.model.backbone != "conv4":  # the others have one form of convolution for each backend
         known = [form._replace(convolution="auto") for form in known]
-    if config.learner.name == "erm":
+    if "strategy" not in LEARNERS[config.learner.name].takes:
         known = [Form(known[0].strategy, form.convolution) for form in known]
     candidates = {", ".join(form): form for form in known}
     name, how = next(iter(candidates)), "asked for"

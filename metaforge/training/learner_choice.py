@@ -1,6 +1,6 @@
-"""From a `Config` to a learner, by name: which of the settings each takes."""
+"""From a `Config` to a learner, by name: the settings that its signature asks for."""
 
-import dataclasses
+from typing import Any
 
 import optax
 
@@ -9,41 +9,15 @@ from metaforge.core import weighting
 from metaforge.core.averaging import averaged
 from metaforge.data.specs import FacesSpec
 from metaforge.errors import InputError
-from metaforge.learners import TAKE_A_MODEL
+from metaforge.learners import LEARNERS
+from metaforge.settings import change
 from metaforge.training.config import Config, RunSpec
-from metaforge.types import LossFn, Objective
-
-_INNER = ("inner_optimizer", "inner_steps")
-_OUTER = ("task_weighting", "reduction", "strategy")
-_EXACT = ("order", "grad_steps", "remat")
-
-TAKES: dict[str, tuple[str, ...]] = {
-    "maml": (*_INNER, *_OUTER, *_EXACT, "adaptable"),
-    "fomaml": (*_INNER, *_OUTER, "adaptable"),
-    "daml": (*_INNER, *_EXACT, "reduction", "strategy", "adaptable", "detach", "normalize"),
-    "erm": _INNER,
-    "anil": (*_INNER, *_OUTER, "order"),
-    "meta_sgd": ("inner_lr", "inner_steps", *_OUTER, "order", "rates"),
-    "maml_plus_plus": ("inner_lr", "inner_steps", *_OUTER, "multi_step_iterations", "second_order_from", "per_step"),
-    "protonet": (*_OUTER, "temperature"),
-    "ridge": (*_OUTER, "l2"),
-    "r2d2": (*_OUTER, "l2"),
-    "reptile": (*_INNER, "strategy", "seed"),
-    "mldg": (*_INNER, "order", "weight", "strategy"),
-    "ltw": (*_INNER, "weight", "strategy", "seed"),
-    "group_dro": (*_INNER, "strategy", "domains", "rate"),
-    "coral": (*_INNER, "weight", "strategy"),
-    "irm": (*_INNER, "weight", "strategy"),
-}
-"""By learner, the options it takes; each is filled from the field of `Config` that says it."""
+from metaforge.types import LossFn
 
 
-ADAPTS_ITSELF = ("meta_sgd", "maml_plus_plus", "protonet", "ridge", "r2d2")
-"""Learners that know how to adapt: by rates that they have learned, or in closed form. Nothing is left to be chosen."""
-
-
-DRAW_AS_THEY_STEP = ("reptile",)
-"""Learners whose outer step draws random numbers of the run's seed: their compiled steps are for one seed each."""
+def adapts_itself(name: Any) -> bool:
+    """Whether a learner knows how to adapt, so that no rule is to be chosen; no learner of an unknown name does."""
+    return name in LEARNERS and LEARNERS[name].adapts_itself
 
 
 def for_step(config: Config) -> Config:
@@ -53,9 +27,9 @@ def for_step(config: Config) -> Config:
     them.
     """
     run = RunSpec(strategy=config.run.strategy, feature_cache=config.run.feature_cache)
-    if config.learner.name in DRAW_AS_THEY_STEP:
-        run = dataclasses.replace(run, seed=config.run.seed)
-    counts = config.learner.name == "group_dro" or config.objective.name == "fakeradar"
+    if LEARNERS[config.learner.name].draws:
+        run = change(run, {"run.seed": config.run.seed})
+    counts = "domains" in LEARNERS[config.learner.name].takes or config.objective.name == "fakeradar"
     given = config.faces
     faces = FacesSpec(
         methods=given.methods, holdout=given.holdout, acquisitions=given.acquisitions, prepared=given.prepared,
@@ -66,35 +40,15 @@ def for_step(config: Config) -> Config:
 
 def moving(config: Config) -> str:
     """Which parameters a run adapts, a pattern of paths: what its inner steps moved; "" for all."""
-    return "^head/" if config.learner.name == "anil" else config.learner.adaptable
+    return LEARNERS[config.learner.name].adapts or config.learner.adaptable
 
 
-def learner(
-    config: Config, loss_fn: LossFn, backbone: mf.Backbone, objective: Objective, rate, *, domains: int
-) -> mf.MetaLearner:
-    """The learner that a configuration names.
-
-    Args:
-        config: what it says of learners; settings that the named one does not take change nothing.
-        loss_fn: of the whole model.
-        backbone: the model, for learners that look inside.
-        objective: what is minimised.
-        rate: the outer rate, a number or an optax schedule.
-
-    Other Arguments:
-        domains: how many there are to learn from.
-
-    Raises:
-        InputError: for a weighting given to a learner that takes none.
-    """
-    takes = TAKES[config.learner.name]
-    if config.learner.weighting and "task_weighting" not in takes:
-        able = ", ".join(name for name in TAKES if "task_weighting" in TAKES[name])
-        raise InputError(
-            f"--learner.weighting: {config.learner.name} weighs no tasks. Use one of {able}, or leave it out."
-        )
-    every = {
+def values(config: Config, rate, *, domains: int) -> dict[str, Any]:
+    """What the settings give a learner, by the name of the argument."""
+    outer = {"adam": optax.adam, "sgd": optax.sgd}[config.learner.outer_optimizer](rate)
+    return {
         "inner_optimizer": optax.sgd(config.learner.inner_lr),
+        "outer_optimizer": averaged(outer, config.learner.average) if config.learner.average else outer,
         "inner_lr": config.learner.inner_lr,
         "inner_steps": config.learner.inner_steps,
         "task_weighting": weighting.WEIGHTINGS[config.learner.weighting]() if config.learner.weighting else None,
@@ -117,7 +71,28 @@ def learner(
         "rate": config.learner.group_rate,
         "seed": config.run.seed,
     }
-    given = (backbone, objective) if config.learner.name in TAKE_A_MODEL else (loss_fn,)
-    outer = {"adam": optax.adam, "sgd": optax.sgd}[config.learner.outer_optimizer](rate)
-    outer = averaged(outer, config.learner.average) if config.learner.average else outer
-    return mf.LEARNERS[config.learner.name](*given, outer_optimizer=outer, **{name: every[name] for name in takes})
+
+
+def learner(config: Config, loss_fn: LossFn, rate, *, domains: int) -> mf.MetaLearner:
+    """The learner that a configuration names.
+
+    Args:
+        config: what it says of learners; settings that the named one does not take change nothing, and what it takes
+            that is no setting stays at its default.
+        loss_fn: of the whole model, whose parts it shows.
+        rate: the outer rate, a number or an optax schedule.
+
+    Other Arguments:
+        domains: how many there are to learn from.
+
+    Raises:
+        InputError: for a weighting given to a learner that takes none.
+    """
+    entry = LEARNERS[config.learner.name]
+    if config.learner.weighting and "task_weighting" not in entry.takes:
+        able = ", ".join(name for name, other in LEARNERS.items() if "task_weighting" in other.takes)
+        raise InputError(
+            f"--learner.weighting: {config.learner.name} weighs no tasks. Use one of {able}, or leave it out."
+        )
+    given = values(config, rate, domains=domains)
+    return entry.make(loss_fn, **{name: given[name] for name in entry.takes if name in given})

@@ -14,6 +14,7 @@ from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.metrics import auc
 from metaforge.evaluation.tri import forgery_score
+from metaforge.learners import LEARNERS
 from metaforge.learners.spec import LearnerSpec
 from metaforge.training import build, learner_choice
 from metaforge.training.config import AdaptSpec, Config, RunSpec
@@ -26,12 +27,12 @@ STEPS = (1, 5, 10)
 
 def start(config: Config, params):
     """What adaptation starts from: all meta-parameters where the learner adapts by itself, else the model's."""
-    return params if config.learner.name in learner_choice.ADAPTS_ITSELF else build.learner(config).model(params)
+    return params if learner_choice.adapts_itself(config.learner.name) else build.learner(config).model(params)
 
 
 def unadapted(config: Config, params):
     """A model's parameters, of those that adaptation starts from (`start`)."""
-    return build.learner(config).model(params) if config.learner.name in learner_choice.ADAPTS_ITSELF else params
+    return build.learner(config).model(params) if learner_choice.adapts_itself(config.learner.name) else params
 
 
 @functools.partial(jax.jit, static_argnames="config")
@@ -41,7 +42,7 @@ def adapt_params(params, support: mf.Batch, rate, steps, *, config: Config, froz
     `params` are what `start` gives of a run's; of a run that moves a part, that part, and `frozen` the rest. One
     program serves every rate and every number of steps.
     """
-    if config.learner.name in learner_choice.ADAPTS_ITSELF:
+    if learner_choice.adapts_itself(config.learner.name):
         return build.learner(config, frozen=frozen).adapt(params, support)[0]
     rule = {"sgd": optax.sgd, "adam": optax.adam}[config.adapt.optimizer](rate)
     loss_fn = build.loss_fn(config, frozen=frozen)
@@ -84,7 +85,7 @@ def choose_rule(config: Config, params, records: Records, *, held: Pool | None =
     Raises:
         InputError: when all of them diverge.
     """
-    itself = config.learner.name in learner_choice.ADAPTS_ITSELF
+    itself = learner_choice.adapts_itself(config.learner.name)
     unit = config.learner.inner_lr if config.adapt.optimizer == "sgd" else 1e-3
     rates = (0.0,) if itself else (config.adapt.lr,) if config.adapt.lr else tuple(unit * rate for rate in RATES)
     counts = (config.learner.inner_steps,) if itself else (config.adapt.steps,) if config.adapt.steps else STEPS
@@ -153,9 +154,13 @@ def support_rows(labels: np.ndarray, *, shots: int, seed: int, draw: int) -> np.
 def rule_key(config: Config) -> Config:
     """The settings that a compiled program of meta-test looks at, so that runs which differ in the rest share it."""
     learner = config.learner
-    if learner.name not in learner_choice.ADAPTS_ITSELF:
+    if not learner_choice.adapts_itself(learner.name):
         # Whatever trained it: what is left is a model, and which of its parameters take steps.
-        learner = LearnerSpec(name="erm", adaptable=learner_choice.moving(config), trainable=learner.trainable)
+        learner = LearnerSpec(
+            name=learner.name if LEARNERS[learner.name].adapts else "erm",
+            adaptable=learner_choice.moving(config),
+            trainable=learner.trainable,
+        )
     return Config(
         model=config.model,
         learner=learner,

@@ -13,8 +13,6 @@ from metaforge.errors import InputError
 from metaforge.training.config import Config
 from metaforge.types import Params
 
-_OWN_HEAD = ("anil", "protonet", "ridge", "r2d2")
-
 
 def part(config: Config, params: Params) -> tuple[Params, Params | None]:
     """What a run moves of all parameters, and what it does not; `None` for a run that moves all.
@@ -54,14 +52,13 @@ def check(config: Config, params: Params) -> None:
             tower of 16 bits that would be trained.
     """
     moving, frozen = part(config, params)
-    if config.learner.name in _OWN_HEAD and len(jax.tree.leaves(moving.get("head"))) < len(
-        jax.tree.leaves(params["head"])
-    ):
+    leaves = lambda tree: len(jax.tree.leaves(tree))
+    if mf.LEARNERS[config.learner.name].own_head and leaves(moving.get("head")) < leaves(params["head"]):
         raise InputError(
             f"--learner.trainable={config.learner.trainable}: {config.learner.name} makes its own head. Let 'head' move too."
         )
-    for name in ("adaptable", "per_step"):
-        if pattern := getattr(config.learner, name):
+    for name in ("adapts", "per_step"):
+        if pattern := getattr(config, name):
             try:
                 partition(moving, pattern)
             except ValueError as error:

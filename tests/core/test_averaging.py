@@ -30,7 +30,7 @@ def test_as_an_outer_optimizer_it_keeps_one_of_the_meta_parameters(name):
     loss_fn = lambda params, batch: (jnp.mean(jnp.square(batch.inputs @ params - batch.targets)), {})
     more = {"domains": 2} if name == "group_dro" else {}
     outer = averaged(optax.sgd(0.1), 0.5)
-    learner = mf.LEARNERS[name](loss_fn, inner_optimizer=optax.sgd(0.1), outer_optimizer=outer, **more)
+    learner = mf.LEARNERS[name].make(loss_fn, inner_optimizer=optax.sgd(0.1), outer_optimizer=outer, **more)
     rng = np.random.default_rng(1)
     side = lambda: mf.Batch(*(jnp.asarray(rng.normal(size=size), jnp.float32) for size in ((2, 6, 3), (2, 6))))
     state = learner.init(jnp.ones(3))

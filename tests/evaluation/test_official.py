@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from metaforge.cli import prepare
+from metaforge.data import prepare_options
 from metaforge.data.catalogues import CATALOGUES
 from metaforge.evaluation.official import WHOLE, is_official, prepared_with, shortcomings, unofficial
 from metaforge.evaluation.protocols import FF4, PROTOCOLS
@@ -56,7 +56,7 @@ def test_defaults_are_those_of_the_catalogues():
     for name, whole in WHOLE.items():
         options = inspect.signature(CATALOGUES[name].read).parameters
         assert {key: options[key].default for key in whole.defaults} == dict(whole.defaults)
-        assert whole.settings.keys() <= {f.name for f in inspect.signature(prepare.Config).parameters.values()}
+        assert whole.settings.keys() <= {f.name for f in inspect.signature(prepare_options.Config).parameters.values()}
 
 
 def test_every_method_of_the_table_must_be_there_whole():

@@ -11,10 +11,9 @@ from experiments.fakeradar import main as fakeradar
 from experiments.fakeradar.config import Config as Tri
 from metaforge.backbones import choice
 from metaforge.backbones.spec import BackboneSpec
-from metaforge.cli import adapt
 from metaforge.data.records import Records
 from metaforge.errors import InputError
-from metaforge.screening import Detector, forgetting, from_run
+from metaforge.screening import Detector, adapting, forgetting, from_run
 from metaforge.settings import change
 from metaforge.training import checks, loop
 from metaforge.training.config import Config
@@ -63,16 +62,16 @@ def test_what_is_forgotten_is_not_asked_of_one_video(monkeypatch, tmp_path):
 
 
 def test_a_rate_for_a_learner_that_has_its_own_is_refused_before_an_image_is_read(monkeypatch, tmp_path):
-    monkeypatch.setattr(adapt.saved_detector, "load", lambda *_, **__: of("r2d2"))
-    monkeypatch.setattr(adapt, "read_target", lambda *_, **__: pytest.fail("read"))
+    monkeypatch.setattr(adapting.saved_detector, "load", lambda *_, **__: of("r2d2"))
+    monkeypatch.setattr(adapting, "read_target", lambda *_, **__: pytest.fail("read"))
     with pytest.raises(InputError, match="--rate, --steps: r2d2 adapts as it has learned to"):
-        adapt.run(adapt.Options(run="x", target="y", out=str(tmp_path / "out"), rate=0.1))
+        adapting.run(adapting.Options(run="x", target="y", out=str(tmp_path / "out"), rate=0.1))
 
 
 def test_a_test_set_of_one_group_is_too_few():
     labels, groups = np.array([0, 1] * 20), np.repeat(["a", "b"], 20)
     with pytest.raises(InputError, match="20 real and 20 fake images in 2 groups are too few"):
-        adapt.set_aside(labels, groups, shots=2, share=0.5, seed=0)
+        adapting.set_aside(labels, groups, shots=2, share=0.5, seed=0)
 
 
 @pytest.mark.parametrize(

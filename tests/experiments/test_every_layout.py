@@ -10,7 +10,7 @@ from PIL import Image
 pytest.importorskip("av")
 
 from experiments.protocol import main as protocol
-from metaforge.cli import prepare
+from metaforge.data import preparing
 from metaforge.data.domains import by_method, split
 from metaforge.data.episodes import EpisodeSampler
 from metaforge.data.manifest import read_manifest
@@ -64,8 +64,8 @@ def prepared(name, root, out, write, **tree):
     settings = {"frames": 2, "size": 16, "crop": "whole"} | config
     if "compression" in tree:
         settings["compression"] = tree["compression"]
-    options = prepare.Options(dataset=name, source=str(root), out=str(out), workers=1)
-    return prepare.run(options, prepare.Config(**settings), quiet=True)
+    options = preparing.Options(dataset=name, source=str(root), out=str(out), workers=1)
+    return preparing.run(options, preparing.Config(**settings), quiet=True)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

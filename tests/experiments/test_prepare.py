@@ -20,7 +20,8 @@ pytest.importorskip("av")
 
 from metaforge import workers
 from metaforge.cli import prepare
-from metaforge.data import units
+from metaforge.data import preparing, units
+from metaforge.data.catalogues import CATALOGUES
 from metaforge.data.domains import by_method, split, spread_frames
 from metaforge.data.manifest import read_manifest
 from metaforge.data.video import even_frames
@@ -60,9 +61,9 @@ def tree(tmp_path_factory):
 
 
 def run(tree, out, **config):
-    options = prepare.Options(dataset="faceforensics", source=str(tree), out=str(out), workers=1)
+    options = preparing.Options(dataset="faceforensics", source=str(tree), out=str(out), workers=1)
     settings = {"frames": 3, "size": 48, "methods": ",".join(METHODS), **config}
-    return prepare.run(options, prepare.Config(**settings), quiet=True)
+    return preparing.run(options, preparing.Config(**settings), quiet=True)
 
 
 @pytest.fixture(scope="module")
@@ -103,14 +104,14 @@ def test_a_fake_and_its_real_frame_lie_on_each_other(prepared):
 
 def test_an_interruption_changes_nothing(tree, prepared, tmp_path, monkeypatch):
     whole = contents(prepared[0])
-    calls, extract = iter(range(100)), prepare.extract
+    calls, extract = iter(range(100)), preparing.extract
 
     def interrupted(*args, **options):
         if next(calls) in (1, 2, 5):
             raise KeyboardInterrupt
         return extract(*args, **options)
 
-    monkeypatch.setattr(prepare, "extract", interrupted)
+    monkeypatch.setattr(preparing, "extract", interrupted)
     out = tmp_path / "faceforensics_c23"
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
@@ -119,7 +120,7 @@ def test_an_interruption_changes_nothing(tree, prepared, tmp_path, monkeypatch):
     run(tree, out)
     assert contents(out) == whole
     # Done is done: called again, no video is opened.
-    monkeypatch.setattr(prepare, "extract", None)
+    monkeypatch.setattr(preparing, "extract", None)
     run(tree, out)
     assert contents(out) == whole
 
@@ -215,13 +216,13 @@ def test_bad_flags_are_one_line_and_leave_nothing(tree, tmp_path, capsys, flags,
 
 def test_another_preparation_is_not_mixed_in(tree, prepared):
     before = contents(prepared[0])
-    with pytest.raises(prepare.InputError, match="begun with another frames"):
+    with pytest.raises(InputError, match="begun with another frames"):
         run(tree, prepared[0], frames=5)
     assert contents(prepared[0]) == before
 
 
 def test_every_data_set_says_how_to_get_it(capsys):
-    for name in prepare.CATALOGUES:
+    for name in CATALOGUES:
         assert prepare.main(["prepare", f"--dataset={name}", "--instructions"]) == 0
         assert len(capsys.readouterr().out) > 200
 
@@ -246,8 +247,8 @@ def draw_folders(root, *, frames=3):
 
 
 def crop_whole(root, out, dataset="face_folder", **config):
-    options = prepare.Options(dataset=dataset, source=str(root), out=str(out), workers=1)
-    return prepare.run(options, prepare.Config(frames=3, size=8, crop="whole", **config), quiet=True)
+    options = preparing.Options(dataset=dataset, source=str(root), out=str(out), workers=1)
+    return preparing.run(options, preparing.Config(frames=3, size=8, crop="whole", **config), quiet=True)
 
 
 def test_a_picture_in_two_splits_or_classes_is_counted_and_named(tmp_path, capsys):
@@ -265,10 +266,10 @@ def test_a_picture_in_two_splits_or_classes_is_counted_and_named(tmp_path, capsy
 @pytest.fixture
 def cut(tmp_path, monkeypatch):
     """A small preparation, and the names of the units that calls after it make anew."""
-    root, out, made, extract = draw_folders(tmp_path / "source"), tmp_path / "out", [], prepare.extract
+    root, out, made, extract = draw_folders(tmp_path / "source"), tmp_path / "out", [], preparing.extract
     crop_whole(root, out)
     monkeypatch.setattr(
-        prepare, "extract", lambda unit, **options: made.append(unit[0].key) or extract(unit, **options)
+        preparing, "extract", lambda unit, **options: made.append(unit[0].key) or extract(unit, **options)
     )
     return root, out, made
 
@@ -319,7 +320,7 @@ def test_a_folder_whose_units_are_made_anew_has_no_tables_until_it_is_whole(cut,
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(prepare, "extract", interrupted)
+    monkeypatch.setattr(preparing, "extract", interrupted)
     with pytest.raises(KeyboardInterrupt):
         crop_whole(root, out)
     assert not {"manifest.csv", "provenance.json"} & {path.name for path in out.iterdir()}
@@ -385,7 +386,7 @@ def test_the_source_of_the_real_videos_may_move(tmp_path, monkeypatch):
     assert str(tmp_path) not in json.dumps(report)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "ff").rename(tmp_path / "elsewhere" / "videos")
-    monkeypatch.setattr(prepare, "extract", None)
+    monkeypatch.setattr(preparing, "extract", None)
     crop_whole(root, out, "deeper_forensics", ff_root=str(tmp_path / "elsewhere" / "videos"))
     assert contents(out) == whole
 

@@ -49,7 +49,7 @@ CASES = {
 
 
 def test_every_backbone_has_a_row():
-    public = {name for name in vars(backbones) if name.islower() and name[0] != "_" and callable(vars(backbones)[name])}
+    public = {name for name in backbones.__all__ if name.islower() and callable(getattr(backbones, name))}
     assert public == {name.split(",")[0] for name in CASES}
 
 

@@ -74,6 +74,8 @@ CASES = {
     "coral": Case("coral", {"inner_optimizer": SGD}, weighs=False),
     "irm": Case("irm", {"weight": 10.0, "warm_up": 2, "inner_optimizer": SGD}, weighs=False),
 }
+LOOK_INSIDE = {"anil", "protonet", "ridge", "r2d2", "ltw", "coral", "irm"}
+"""Those that must be shown a model; the rest run on any loss function."""
 TASKS = 3
 
 model = mf.backbones.mlp(hidden=(4,), outputs=2)
@@ -85,15 +87,14 @@ def objective(outputs, batch):
     return value, metrics | {"constant": 1.0}
 
 
-loss_fn = mf.objectives.loss_fn(model.apply, objective)
+loss_fn = mf.objectives.loss_fn(model, objective)
 
 
 def test_every_learner_has_a_row():
-    public = {name for name in vars(learners) if name.islower() and callable(getattr(learners, name))}
+    public = {name for name in learners.__all__ if name.islower() and callable(getattr(learners, name))}
     assert public == set(mf.LEARNERS)
     assert public == {case.name for case in CASES.values()}
-    assert all(getattr(mf, name) is learner for name, learner in mf.LEARNERS.items())
-    assert set(learners.TAKE_A_MODEL) < public
+    assert all(getattr(mf, name) is learner.make for name, learner in mf.LEARNERS.items())
 
 
 def episodes(seed):
@@ -105,8 +106,7 @@ def episodes(seed):
 
 def build(case, **options):
     name = CASES[case].name
-    given = (model, objective) if name in learners.TAKE_A_MODEL else (loss_fn,)
-    return mf.LEARNERS[name](*given, outer_optimizer=optax.adam(0.1), **(dict(CASES[case].options) | options))
+    return mf.LEARNERS[name].make(loss_fn, outer_optimizer=optax.adam(0.1), **(dict(CASES[case].options) | options))
 
 
 class Run:
@@ -227,14 +227,20 @@ def test_no_inner_steps_adapt_to_nothing(case):
 
 def takes_numbers(case):
     """Whether a learner runs on a loss function of a single number, as in the docstrings."""
-    return CASES[case].name not in learners.TAKE_A_MODEL and not {"adaptable", "per_step"} & set(CASES[case].options)
+    return CASES[case].name not in LOOK_INSIDE and not {"adaptable", "per_step"} & set(CASES[case].options)
+
+
+@pytest.mark.parametrize("name", sorted(LOOK_INSIDE))
+def test_a_loss_function_that_shows_no_model_is_refused_in_one_line(name):
+    with pytest.raises(ValueError, match=f"^{name} looks inside a model, and this loss function shows none"):
+        mf.LEARNERS[name].make(lambda *_: (0.0, {}), outer_optimizer=optax.adam(0.1), **CASES[name].options)
 
 
 @pytest.mark.parametrize("case", filter(takes_numbers, CASES))
 def test_weakly_typed_parameters_do_not_compile_twice(case):
     # `jnp.array(1.0)` is weakly typed, and every example in the docstrings starts from one.
     loss_fn = lambda params, batch: (jnp.mean((params - batch.inputs) ** 2), {})
-    learner = mf.LEARNERS[CASES[case].name](loss_fn, outer_optimizer=optax.adam(0.1), **CASES[case].options)
+    learner = mf.LEARNERS[CASES[case].name].make(loss_fn, outer_optimizer=optax.adam(0.1), **CASES[case].options)
     state = learner.init(jnp.array(1.0))
     # A program is for shapes, types and weakness: a state that is left as it was found needs no second one.
     assert signature(jax.eval_shape(learner.update, state, episodes(0))[0]) == signature(state)

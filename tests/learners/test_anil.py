@@ -10,7 +10,7 @@ import metaforge as mf
 
 model = mf.backbones.mlp(hidden=(4,), outputs=2)
 objective = mf.objectives.cross_entropy()
-loss_fn = mf.objectives.loss_fn(model.apply, objective)
+loss_fn = mf.objectives.loss_fn(model, objective)
 OPTIONS = {"inner_optimizer": optax.sgd(0.3), "outer_optimizer": optax.sgd(1.0), "inner_steps": 2}
 
 
@@ -40,9 +40,8 @@ def by_hand(params, episode, *, pattern, first):
 @pytest.mark.parametrize("name", ["anil", "maml"])
 def test_partial_adaptation_follows_the_gradient_of_a_hand_loop(name, order, start):
     pattern = "head" if name == "anil" else "Dense_0"
-    given = (model, objective) if name == "anil" else (loss_fn,)
     options = {} if name == "anil" else {"adaptable": "^Dense_0/"}
-    learner = mf.LEARNERS[name](*given, order=order, **options, **OPTIONS)
+    learner = mf.LEARNERS[name].make(loss_fn, order=order, **options, **OPTIONS)
 
     @jax.jit
     def both(state, episodes):
@@ -63,14 +62,15 @@ def test_features_are_computed_once_for_each_side_of_a_task_however_many_steps(s
         calls.append(inputs.shape)
         return model.apply(params, inputs, context=context)
 
-    learner = mf.anil(model._replace(apply=counted), objective, **(OPTIONS | {"inner_steps": 5}), order="first")
+    loss_fn = mf.objectives.loss_fn(model._replace(apply=counted), objective)
+    learner = mf.anil(loss_fn, **(OPTIONS | {"inner_steps": 5}), order="first")
     jax.eval_shape(learner.update, learner.init(start), episodes())
     assert calls == [(4, 3), (6, 3)]
 
 
-def test_a_backbone_without_a_head_is_refused():
-    with pytest.raises(ValueError, match="no head"):
-        mf.anil(model._replace(head=None), objective, **OPTIONS)
+def test_a_loss_function_without_a_head_is_refused():
+    with pytest.raises(ValueError, match=r"anil works on a model's head, and this loss function has no head"):
+        mf.anil(mf.objectives.loss_fn(model.apply, objective), **OPTIONS)
 
 
 def test_a_pattern_that_no_path_has_is_refused(start):

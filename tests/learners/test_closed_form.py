@@ -31,7 +31,7 @@ def one(episodes, task=0):
 
 
 def build(name, **options):
-    return mf.LEARNERS[name](model, objective, outer_optimizer=optax.sgd(1.0), **options)
+    return mf.LEARNERS[name].make(mf.objectives.loss_fn(model, objective), outer_optimizer=optax.sgd(1.0), **options)
 
 
 @pytest.mark.parametrize("examples", [4, 6])  # fewer than features and a column of ones, and more
@@ -121,24 +121,24 @@ def test_a_class_without_examples_and_equal_examples_break_nothing(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_other_heads_are_refused_in_one_line(name):
     other = mf.backbones.mlp(hidden=(4,), outputs=3, head="quadratic")
-    learner = mf.LEARNERS[name](other, objective, outer_optimizer=optax.sgd(1.0))
+    learner = mf.LEARNERS[name].make(mf.objectives.loss_fn(other, objective), outer_optimizer=optax.sgd(1.0))
     params = {"Dense_0": {}, "head": {"Dense_0": {"kernel": jnp.zeros((8, 3)), "bias": jnp.zeros(3)}}}
     with pytest.raises(ValueError, match="the head must be linear to be written, and has Dense_0: head='linear'"):
         learner.adapt(learner.init(params).params, one(problem()[1].support))
     with pytest.raises(ValueError, match="no head"):
-        mf.LEARNERS[name](model._replace(head=None), objective, outer_optimizer=optax.sgd(1.0))
+        mf.LEARNERS[name].make(mf.objectives.loss_fn(model.apply, objective), outer_optimizer=optax.sgd(1.0))
 
 
 def test_a_penalty_that_has_no_logarithm_is_refused():
     with pytest.raises(ValueError, match="`l2` must be above 0, since its logarithm is learned, got 0"):
-        inspect.unwrap(mf.r2d2)(model, objective, outer_optimizer=optax.sgd(1.0), l2=0)
+        inspect.unwrap(mf.r2d2)(mf.objectives.loss_fn(model, objective), outer_optimizer=optax.sgd(1.0), l2=0)
 
 
 @pytest.mark.parametrize("name", ["anil", "protonet", "ridge"])
 def test_conv4_learns_under_each_with_the_support_set_s_statistics(name):
     conv = mf.backbones.conv4(width=4, convolution="lax")
     options = {"inner_optimizer": optax.sgd(0.1)} if name == "anil" else {}
-    learner = mf.LEARNERS[name](conv, objective, outer_optimizer=optax.sgd(0.01), **options)
+    learner = mf.LEARNERS[name].make(mf.objectives.loss_fn(conv, objective), outer_optimizer=optax.sgd(0.01), **options)
     rng = np.random.default_rng(0)
     batch = mf.Batch(jnp.asarray(rng.uniform(size=(2, 4, 16, 16, 3)), jnp.float32), jnp.array([[0, 1, 0, 1]] * 2))
     shapes = jax.eval_shape(conv.init, jax.random.key(0), batch.inputs[0])

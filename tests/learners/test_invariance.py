@@ -87,7 +87,7 @@ def irm_by_hand(params, batches):
 @pytest.mark.parametrize(("name", "by_hand"), [("coral", coral_by_hand), ("irm", irm_by_hand)])
 def test_a_step_follows_the_gradient_of_the_objective_written_out(name, by_hand, x64):
     data = episodes()
-    learner = mf.LEARNERS[name](model, objective, weight=5.0, **RULES)
+    learner = mf.LEARNERS[name].make(mf.objectives.loss_fn(model, objective), weight=5.0, **RULES)
     start = learner.init(fresh())
     batches = [images_of(data, task) for task in range(3)]
     hand = jax.value_and_grad(lambda params: by_hand(params, batches))
@@ -101,7 +101,7 @@ def test_a_step_follows_the_gradient_of_the_objective_written_out(name, by_hand,
 
 
 def test_the_penalty_counts_once_until_the_warm_up_is_over():
-    learner = mf.irm(model, objective, weight=7.0, warm_up=2, **RULES)
+    learner = mf.irm(mf.objectives.loss_fn(model, objective), weight=7.0, warm_up=2, **RULES)
     state, update = learner.init(fresh()), jax.jit(learner.update)
     found = []
     for _ in range(3):

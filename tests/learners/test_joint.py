@@ -7,7 +7,6 @@ import optax
 import pytest
 
 import metaforge as mf
-from metaforge.learners import TAKE_A_MODEL
 
 OPTIONS = {"mldg": {}, "group_dro": {"domains": 2}, "ltw": {}, "coral": {}, "irm": {}, "erm": {}}
 
@@ -20,10 +19,9 @@ def centred(params, inputs, *, context=None):
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_domain_is_normalised_by_its_own_images(name):
-    backbone = mf.Backbone(lambda key, inputs: None, centred)
-    objective = mf.objectives.cross_entropy()
-    given = (backbone, objective) if name in TAKE_A_MODEL else (mf.objectives.loss_fn(centred, objective),)
-    learner = mf.LEARNERS[name](*given, inner_optimizer=optax.sgd(0.1), outer_optimizer=optax.sgd(0.1), **OPTIONS[name])
+    loss_fn = mf.objectives.loss_fn(centred, mf.objectives.cross_entropy())
+    rules = {"inner_optimizer": optax.sgd(0.1), "outer_optimizer": optax.sgd(0.1)}
+    learner = mf.LEARNERS[name].make(loss_fn, **rules, **OPTIONS[name])
     rng = np.random.default_rng(0)
     inputs, targets = rng.normal(size=(2, 6, 3)).astype(np.float32), rng.integers(0, 2, (2, 6))
     state = learner.init({"head": {"kernel": jnp.asarray(rng.normal(size=(3, 2)), jnp.float32)}})

@@ -66,9 +66,8 @@ def held_out_loss(params, weigher, seen, unseen):
 def stepped():
     """An outer step in double precision, with its gradient: the outer rule is descent at a rate of 1."""
     with jax.enable_x64(True):
-        learner = mf.ltw(
-            model, mf.objectives.cross_entropy(), compact=0.05, weight=0.7, hidden=3, held_out=1, seed=1, **RULES
-        )
+        loss_fn = mf.objectives.loss_fn(model, mf.objectives.cross_entropy())
+        learner = mf.ltw(loss_fn, compact=0.05, weight=0.7, hidden=3, held_out=1, seed=1, **RULES)
         start = learner.init(fresh())
         # Off the biases of 0, where ReLU units may be at their kinks.
         start = start._replace(params=jax.tree.map(lambda leaf: leaf + 0.05, start.params))
@@ -119,6 +118,7 @@ def test_a_batch_without_real_images_is_spread_from_nowhere():
 
 
 def test_a_head_that_is_not_linear_is_refused():
-    learner = mf.ltw(mf.backbones.mlp(hidden=(4,), outputs=2, head="mlp"), mf.objectives.cross_entropy(), **RULES)
+    other = mf.backbones.mlp(hidden=(4,), outputs=2, head="mlp")
+    learner = mf.ltw(mf.objectives.loss_fn(other, mf.objectives.cross_entropy()), **RULES)
     with pytest.raises(ValueError, match="a linear head"):
-        learner.init(mf.backbones.mlp(hidden=(4,), outputs=2, head="mlp").init(jax.random.key(0), jnp.zeros((1, 3))))
+        learner.init(other.init(jax.random.key(0), jnp.zeros((1, 3))))

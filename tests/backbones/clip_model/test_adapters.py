@@ -10,9 +10,10 @@ import optax
 import pytest
 
 import metaforge as mf
-from metaforge.backbones import clip, param_paths
+from metaforge.backbones import clip
 from metaforge.backbones.clip_model import LoRA, STAdapter, VisionConfig, merged_lora
 from metaforge.backbones.clip_model.adapters import st_adapter
+from metaforge.core import param_paths
 
 SMALL = VisionConfig(image_size=8, patch_size=4, width=8, layers=2, heads=2)
 

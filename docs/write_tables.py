@@ -1,0 +1,120 @@
+"""Writes the tables of docs/tables anew from the reports in docs/results and docs/strong.
+
+    python -m docs.write_tables
+
+Call it in the root of the repository. Each table is what the command that made the report prints, under a line that
+names the report; nothing is measured and nothing is typed by hand. tests/test_results.py compares the files with what
+this module makes.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from experiments import demo, sinusoid
+from experiments.benchmark import main as benchmark
+from experiments.benchmark import scale
+from experiments.fakeradar import main as fakeradar
+from experiments.fakeradar import speed
+from experiments.omniglot import report as omniglot
+from experiments.study import tables as study
+from metaforge.screening import adapting
+
+DOCS = Path(__file__).parent
+FOLDER = DOCS / "tables"
+
+PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "omniglot_published_rates": ("Omniglot, reduced, at the published inner rates", omniglot.table),
+    "omniglot_short": ("Omniglot, reduced, at an inner rate for a short training", omniglot.table),
+    "sinusoid": ("Sinusoid regression", sinusoid.table),
+    "scale": ("Reading a table of up to a million images", scale.markdown),
+    "tri_speed": (
+        "What tri-training costs",
+        lambda report: "\n".join(
+            ["| what | tri-training | binary | ratio |", "|---|---|---|---|", *speed.rows(report)]
+        ),
+    ),
+    "benchmark": ("First order, one inner step, four tasks", benchmark.markdown),
+    "benchmark_sixteen": ("First order, one inner step, sixteen tasks", benchmark.markdown),
+    "benchmark_exact": ("Exact outer gradients, five inner steps", benchmark.markdown),
+    "benchmark_twenty": ("Exact outer gradients, twenty inner steps", benchmark.markdown),
+    "benchmark_twenty_sqrt": ("Exact outer gradients, twenty inner steps, rematerialised", benchmark.markdown),
+    "benchmark_small_pages": ("First order, without huge pages", benchmark.markdown),
+    "benchmark_profile": ("Where the time of a step goes", benchmark.markdown),
+}
+"""Reports whose table has no title of its own: the title, and the function that makes the table."""
+
+STRONG = ("strong_head", "strong_100", "strong_rate", "strong_300")
+"""The studies that the strong recipe was chosen from, in the order in which they were made."""
+
+
+def read(name: str, *, folder: str = "results") -> dict[str, Any]:
+    """A report of docs/."""
+    return json.loads((DOCS / folder / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def tables() -> dict[str, str]:
+    """The text of each file of docs/tables, by its name."""
+    return dict(_tables())
+
+
+def _tables() -> Iterator[tuple[str, str]]:
+    for name, (title, made_by) in PLAIN.items():
+        yield _file(name, title, made_by(read(name)))
+    for name in ("demo", "leave_one_out"):
+        yield _file(name, *_titled(demo.markdown(read(name))))
+    for path in sorted((DOCS / "results").glob("fakeradar_*.json")):
+        yield _file(path.stem, *_titled(fakeradar.markdown(read(path.stem))))
+    for path in sorted((DOCS / "results").glob("study_*.json")):
+        yield _file(path.stem, *_titled(study.markdown(read(path.stem))))
+    for name in ("adapted_swap", "adapted_poisson_swap"):
+        title = f"The strong recipe, adapted to {name.removeprefix('adapted_')}"
+        yield _file(name, title, adapting.markdown(read(name, folder="strong")), folder="strong")
+    yield _strong()
+
+
+def _titled(text: str) -> tuple[str, str]:
+    title, rest = text.split("\n", 1)
+    return title.removeprefix("# "), rest
+
+
+def _file(name: str, title: str, text: str, *, folder: str = "results") -> tuple[str, str]:
+    source = f"Written by `python -m docs.write_tables` from [{name}.json](../{folder}/{name}.json)."
+    return f"{name}.md", f"# {title}\n\n{source}\n\n{text.strip()}\n"
+
+
+def _strong() -> tuple[str, str]:
+    """One table of all recipes that were tried, and the command of each study."""
+    reports = {name: read(name) for name in STRONG}
+    named = ", ".join(f"[{name}.json](../results/{name}.json)" for name in STRONG)
+    first = reports[STRONG[0]]["targets"]
+    lines = [
+        "# What the strong recipe was chosen from",
+        "",
+        f"Written by `python -m docs.write_tables` from {named}.",
+        "",
+        "| moves | outer steps at rate | lead | method | " + " | ".join([*first, "mean"]) + " |",
+        "|---" * (5 + len(first)) + "|",
+    ]
+    for report in reports.values():
+        lines += study.choices(report)
+    lines.append("")
+    lines += [f"- {name}: `{report['command']}`" for name, report in reports.items()]
+    return "strong_choices.md", "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Writes every file, and removes those that no report makes any more."""
+    made = tables()
+    FOLDER.mkdir(exist_ok=True)
+    for old in FOLDER.glob("*.md"):
+        if old.name not in made:
+            old.unlink()
+    for name, text in made.items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+    print(f"Wrote {FOLDER.relative_to(DOCS.parent)}: {len(made)} tables.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+from . import choice as choice
+from . import clip_model as clip_model
+from . import cut as cut
+from . import features as features
+from ._conv4 import conv4 as conv4
+from ._flax import from_flax as from_flax
+from ._head import Head as Head
+from ._mlp import mlp as mlp
+from ._normalisation import Normalisation as Normalisation
+from .clip_model import clip as clip
+from .efficientnet import EfficientNetNormalisation as EfficientNetNormalisation
+from .efficientnet import efficientnet_b0 as efficientnet_b0
+from .efficientnet import efficientnet_lite0 as efficientnet_lite0

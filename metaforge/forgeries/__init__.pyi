@@ -1,0 +1,12 @@
+from .acquisition import ACQUISITIONS as ACQUISITIONS
+from .acquisition import acquire as acquire
+from .audit import periphery_auc as periphery_auc
+from .base import Face as Face
+from .base import Forged as Forged
+from .base import Forgery as Forgery
+from .synthesis import FORGERIES as FORGERIES
+from .synthesis import Pair as Pair
+from .synthesis import augment as augment
+from .synthesis import forge_pairs as forge_pairs
+from .synthesis import make as make
+from .synthesis import synthesise as synthesise

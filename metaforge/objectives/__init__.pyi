@@ -1,0 +1,12 @@
+from ._basic import cross_entropy as cross_entropy
+from ._basic import loss_fn as loss_fn
+from ._basic import squared_error as squared_error
+from ._composed import Weight as Weight
+from ._composed import WeightedSum as WeightedSum
+from ._composed import weighted_sum as weighted_sum
+from ._features import supervised_contrastive as supervised_contrastive
+from ._outliers import energy_bounded as energy_bounded
+from ._outliers import fakeradar as fakeradar
+from ._outliers import outlier_contrastive as outlier_contrastive
+from ._outliers import outlier_exposure as outlier_exposure
+from ._outliers import tri_cross_entropy as tri_cross_entropy

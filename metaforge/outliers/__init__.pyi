@@ -1,0 +1,13 @@
+from ._covariances import Covariance as Covariance
+from ._fakeradar import Mode as Mode
+from ._fakeradar import fakeradar as fakeradar
+from ._gaussian_outliers import subcluster_outliers as subcluster_outliers
+from ._neighbours import neighbour_outliers as neighbour_outliers
+from ._subclusters import Subclusters as Subclusters
+from .base import OutlierInfo as OutlierInfo
+from .base import Outliers as Outliers
+from .base import OutlierState as OutlierState
+from .base import OutlierSynthesizer as OutlierSynthesizer
+from .base import Probe as Probe
+from .base import assign as assign
+from .base import real_distance as real_distance

@@ -1,0 +1,4 @@
+from .detector import Detector as Detector
+from .detector import score as score
+from .folder import load_detector as load_detector
+from .folder import save_detector as save_detector

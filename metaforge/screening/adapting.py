@@ -1,0 +1,203 @@
+"""From a trained detector to one that is adapted to a new kind of forgery, and a report of what that is worth."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import metaforge as mf
+from metaforge.bounds import check_bounds
+from metaforge.data.copies import each_once
+from metaforge.data.domains import TestSplit
+from metaforge.data.images import ImageFolder, read_folder
+from metaforge.data.records import Records
+from metaforge.errors import InputError
+from metaforge.evaluation.intervals import bootstrap, paired_difference
+from metaforge.runs import write_json
+from metaforge.screening import forgetting, from_run, save_detector, saved_detector
+from metaforge.screening.adapt_options import Options
+from metaforge.training import meta_test
+from metaforge.whole import claimed, whole_folder, write_text
+
+METRICS = ("auc", "accuracy", "eer", "ece")
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Adapts, measures, saves; returns the report."""
+    check_bounds(options)
+    with claimed(options.out):
+        return _run(options)
+
+
+def _run(options: Options) -> dict[str, Any]:
+    trained = {"run": saved_detector.load(options.run, weights=options.weights)}
+    if options.remembers and trained["run"].called:
+        raise InputError(f"--remembers: the detector in '{options.run}' has no source images. Give its training run.")
+    sources = forgetting.sources(trained["run"].config, options.run) if options.remembers else None
+    baseline = options.baseline or str(Path(options.run) / "erm")
+    if options.baseline or Path(baseline).is_dir():
+        trained["erm"] = from_run.load_run(baseline)
+        if trained["erm"].name != "erm" or trained["run"].name == "erm":
+            raise InputError(f"baseline: '{baseline}' must be an ERM run, and '{options.run}' another learner's.")
+    for one in trained.values():
+        from_run.refuse_rule(one.config, rate=options.rate, steps=options.steps)
+    sizes = {run.config.model.image_size for run in trained.values()}
+    if len(sizes) > 1:
+        raise InputError(
+            f"baseline: '{baseline}' was trained at another image size. Train it at that of '{options.run}'."
+        )
+    images, labels, groups, skipped = read_target(options.target, size=sizes.pop())
+    seen = np.isin(from_run.digests(images), trained["run"].before.get("seen", []))
+    pool, test = set_aside(
+        labels, groups, shots=options.shots, share=options.test_share, seed=options.seed, seen=groups[seen]
+    )
+    judged = TestSplit(Records.from_columns(image=images[test], label=labels[test]))
+    measured = {}
+    for key, one in trained.items():
+        name = one.name if key == "run" else "erm"
+        states = from_run.worth(
+            one, (images[pool], labels[pool]), judged, shots=options.shots, draws=options.draws,
+            seed=options.seed, rate=options.rate, steps=options.steps,
+        )  # fmt: skip
+        measured |= {f"{name}, {state}": values[None] for state, values in states.items()}
+    report = {"command": dataclasses.asdict(options), "normalisation": trained["run"].config.model.normalisation}
+    report |= _tables(labels[test], measured, groups[test], trained["run"].name)
+    report |= {
+        "images": {"real": int((labels == mf.REAL).sum()), "fake": int((labels == mf.FAKE).sum()),
+                   "tested": len(test), "resampled": "file name groups, and draws of the support set"},
+        "skipped_files": [skip._asdict() for skip in skipped],
+    }  # fmt: skip
+    if not (options.rate or meta_test.rate_at(trained["run"].rule, options.steps)[1]):
+        report["rate_of_steps"] = trained["run"].rule["steps"]
+    rows = pool[meta_test.support_rows(labels[pool], shots=options.shots, seed=options.seed, draw=0)]
+    adapted = from_run.detector(
+        trained["run"], support=images[rows], labels=labels[rows], rate=options.rate, steps=options.steps
+    )
+    if sources is not None:
+        report["remembered"] = forgetting.remembered(trained["run"], adapted, sources)
+    with whole_folder(options.out) as made:
+        save_detector(made, adapted._replace(about=adapted.about | {"run": str(options.run), "shots": options.shots}))
+        write_json(made / "report.json", report)
+        write_text(made / "report.md", markdown(report))
+    return report
+
+
+def read_target(folder: str, *, size: int):
+    """Images, labels and groups of FOLDER/real and FOLDER/fake, and the files that were left out.
+
+    Images in one subfolder, or with one file name (a fake and the real it was made from), form a group, which is never
+    parted between support and test. What a detector sees of a picture counts once: of copies the first is taken, and
+    their groups are one; what is in real/ and in fake/ has no label, and is left out.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise InputError(f"target: no folder '{folder}'. Give one that holds real/ and fake/.")
+    for name in ("real", "fake"):
+        if not (root / name).is_dir():
+            raise InputError(
+                f"target: '{folder}' has no subfolder '{name}'. It needs real/ and fake/ with images in both."
+            )
+    parts: list[ImageFolder] = [read_folder(root / name, size=size, what=f"target {name}") for name in ("real", "fake")]
+    labels = np.repeat([mf.REAL, mf.FAKE], [len(part.names) for part in parts])
+    groups = [n.split("/")[0] if "/" in n else n.rsplit(".", 1)[0] for part in parts for n in part.names]
+    skipped = [
+        skip._replace(path=f"{name}/{skip.path}")
+        for name, part in zip(("real", "fake"), parts, strict=True)
+        for skip in part.skipped
+    ]
+    images = np.concatenate([part.images for part in parts])
+    named = [f"{name}/{each}" for name, part in zip(("real", "fake"), parts, strict=True) for each in part.names]
+    once = each_once(images, labels, np.array(groups), named)
+    labels = labels[once.rows]
+    for name, label in (("real", mf.REAL), ("fake", mf.FAKE)):
+        if label not in labels:
+            first = next(skip for skip in once.left if skip.path.startswith(f"{name}/"))
+            raise InputError(f"target: '{folder}' has no {name} image of its own. The first, '{first.path}': "
+                             f"{first.reason}")  # fmt: skip
+    return images[once.rows], labels, once.groups[once.rows], skipped + once.left
+
+
+def set_aside(
+    labels: np.ndarray,
+    groups: np.ndarray,
+    *,
+    shots: int,
+    share: float,
+    seed: int,
+    seen: Sequence[str] | np.ndarray = (),
+):
+    """Row numbers of the pool that support sets are drawn from, and of the test set; no group is in both.
+
+    Groups that hold an image that was adapted on before (`seen`) are not tested on.
+    """
+    names = np.setdiff1d(groups, seen)
+    for attempt in range(100):
+        order = np.random.default_rng([seed, attempt]).permutation(names)
+        test = np.isin(groups, order[: max(1, round(share * len(names)))])
+        pool_counts, test_counts = np.bincount(labels[~test], minlength=2), np.bincount(labels[test], minlength=2)
+        # Intervals resample groups, and of one there is nothing to resample.
+        if pool_counts.min() >= shots and test_counts.min() >= 2 and len(np.unique(groups[test])) >= 2:
+            return np.flatnonzero(~test), np.flatnonzero(test)
+    real, fake = np.bincount(labels, minlength=2)
+    but = f" ({len(set(seen))} of them adapted on before, and not to be tested on)" if len(seen) else ""
+    raise InputError(
+        f"target: {real} real and {fake} fake images in {len(np.unique(groups))} groups{but} are too few for {shots} "
+        f"shots a class and a test set apart from them. Lower --shots or --test_share, or give more images."
+    )
+
+
+def _tables(labels, measured, groups, learner: str) -> dict[str, Any]:
+    found = bootstrap(labels, measured, groups, metric=METRICS, resample_seeds=False)
+    table = {method: {metric: interval._asdict() for metric, interval in row.items()} for method, row in found.items()}
+    best = f"{learner}, adapted"
+    gains = {
+        f"{best} minus {other}": paired_difference(
+            labels, measured[best], measured[other], groups, metric="auc", resample_seeds=False
+        )._asdict()
+        for other in measured
+        if other != best
+    }
+    return {"table": table, "auc_gain": gains}
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The report for people."""
+    show = lambda i: f"{i['value']:.3f} [{i['low']:.3f}, {i['high']:.3f}]"
+    lines = ["| method | AUC | accuracy | EER | calibration error |", "|---|---|---|---|---|"]
+    for method, row in report["table"].items():
+        lines.append(f"| {method} | " + " | ".join(show(row[metric]) for metric in METRICS) + " |")
+    lines += ["", "AUC gained, on the same images and draws:", ""]
+    lines += [
+        f"- {name}: {i['value']:+.3f} [{i['low']:+.3f}, {i['high']:+.3f}]" for name, i in report["auc_gain"].items()
+    ]
+    images, command = report["images"], report["command"]
+    lines += [
+        "",
+        f"{command['shots']} shots a class, {command['draws']} draws; {images['tested']} test images, "
+        + f"set aside from {images['real']} real and {images['fake']} fake; accuracy at a threshold of 0.5; "
+        + f"95 % intervals over {images['resampled']}; "
+        + f'normalisation "{report["normalisation"]}".',
+    ]
+    if report["normalisation"] == "episode":
+        lines += ["", f"The test images were normalised by each other, in batches of at most {from_run.DEALT} that a "
+                  + "fixed draw dealt, so their scores depend on each other; the saved detector normalises by its "
+                  + "support set instead, and scores each image by itself."]  # fmt: skip
+    if "rate_of_steps" in report:
+        lines += ["", f"The rate was chosen on source validation for {report['rate_of_steps']} steps, and "
+                  + f"{command['steps']} were not tried there: --rate takes another."]  # fmt: skip
+    told = "*support statistics* is normalised by the support set but takes no step. "
+    lines += [
+        "",
+        (told if any(method.endswith(f", {from_run.STATISTICS}") for method in report["table"]) else "")
+        + "Resampling makes any detector look less calibrated, so the intervals of the calibration error lie somewhat "
+        + "high.",
+    ]
+    if "remembered" in report:
+        said = "What the saved detector still knows of the kinds that the run was trained on, on validation people:"
+        lines += ["", said, "", forgetting.markdown(report["remembered"])]
+    if report["skipped_files"]:
+        lines += ["", f"Files that were left out ({len(report['skipped_files'])}):", ""]
+        lines += [f"- {skip['path']}: {skip['reason']}" for skip in report["skipped_files"]]
+    return "\n".join(lines) + "\n"
