@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = (
     {"errors", "output", "processor", "progress", "provenance"},
     {"types", "locks", "bounds", "places", "workers"},
+    {"settings"},
     {"whole", "commands"},
     {"core"},
     {"runs", "losses", "outliers", "backbones", "evaluation"},

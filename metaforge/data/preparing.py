@@ -42,7 +42,7 @@ def catalogue(options: Options, config: Config) -> Catalogue:
     wanted = [name.strip() for name in config.methods.split(",") if name.strip()]
     for name in wanted:
         if name not in known:
-            raise InputError(f"--faces.methods: '{name}' has no video here; there are: {', '.join(known)}.")
+            raise InputError(f"--methods: '{name}' has no video here; there are: {', '.join(known)}.")
     videos = [video for video in found.videos if not wanted or video.label == 0 or video.method in wanted]
     return found._replace(videos=videos, findings=[*found.findings, *check_splits(videos)])
 
@@ -68,7 +68,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     if options.source and not options.out:
         raise InputError("--out is missing: the folder to write. --check only looks.")
     check_bounds(options)
-    check_bounds(config, prefix="config.")
+    check_bounds(config)
     found = catalogue(options, config)
     out, root = Path(options.out), Path(found.root)
     # Where the source lies may change between two calls, and what was missing may be there now.
@@ -87,7 +87,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     if left:
         _check_extras(found, config.crop)
     _begin(out, asked, groups, whole=not left)
-    rule = Rule(config.faces.frames, config.crop, config.size)  # type: ignore[arg-type]
+    rule = Rule(config.frames, config.crop, config.size)  # type: ignore[arg-type]
     work = functools.partial(_one, root=root, out=out, rule=rule)
     with progress("cropping", len(groups), done=len(done), unit="unit", quiet=quiet) as bar:
         for _ in mapped(work, left.items(), workers=options.workers):

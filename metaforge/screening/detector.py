@@ -1,5 +1,6 @@
 """A detector: parameters, the images that normalise, and how to score with them."""
 
+import dataclasses
 import functools
 from typing import Any, NamedTuple
 
@@ -10,7 +11,6 @@ import numpy as np
 from metaforge.backbones import choice
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.evaluation.tri import forgery_score
-from metaforge.settings import change
 from metaforge.types import ApplyFn, Params
 
 
@@ -44,7 +44,7 @@ class Detector(NamedTuple):
         by its context here.
         """
         kind = self.spec.normalisation
-        model = choice.choose(change(self.spec, {"model.normalisation": "support" if kind == "episode" else kind}))
+        model = choice.choose(dataclasses.replace(self.spec, normalisation="support" if kind == "episode" else kind))
         # The others take far more memory an image.
         chunk = 256 if self.spec.backbone == "conv4" else 32
         return score(model.apply, self.params, images, context=self.context, chunk=chunk)

@@ -20,7 +20,7 @@ from metaforge.backbones.spec import BackboneSpec
 from metaforge.core.param_paths import merge, paths
 from metaforge.errors import InputError
 from metaforge.screening.detector import Detector
-from metaforge.settings import change, from_nested
+from metaforge.settings import from_nested
 from metaforge.types import Params
 from metaforge.whole import claimed, whole_folder
 
@@ -94,7 +94,7 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
     flat = [arrays[f"params/{path}"] for path in _named(template)]
     params = jax.tree.unflatten(jax.tree.structure(template), flat)
     if wanted:
-        spec = change(spec, {"model.weights": weights or spec.weights})
+        spec = dataclasses.replace(spec, weights=weights or spec.weights)
         _refuse_other_weights(directory, spec, wanted)
         image = jnp.zeros((1, spec.image_size, spec.image_size, 3))
         whole = choice.choose(spec).init(jax.random.key(0), image)

@@ -133,7 +133,7 @@ def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.
         # So that whoever adapts it again does not test it on what it has learned from.
         about["seen"] = sorted({*about.get("seen", ()), *digests(context)})
     # Weights of which nothing was kept are no longer behind it.
-    spec = config.network if trained.weights else change(config.network, {"model.weights": ""})
+    spec = config.network if trained.weights else dataclasses.replace(config.network, weights="")
     return Detector(trainable.whole(params, trained.frozen), context, spec, about)
 
 

@@ -20,7 +20,6 @@ from metaforge.errors import InputError
 from metaforge.forgeries import ACQUISITIONS, FORGERIES, Face, synthesise
 from metaforge.progress import progress
 from metaforge.runs import fingerprint
-from metaforge.settings import change
 from metaforge.training import kept_features, learner_choice, trainable
 from metaforge.training.config import Config
 from metaforge.types import LossFn, Objective, Params
@@ -76,10 +75,7 @@ def forged(config: Config, names: Sequence[str], people: str, *, quiet: bool = T
     """Forgeries of some methods of the people of a split, and the real images beside them."""
     acquisitions = tuple(treatments(config))
     # Which methods a run takes is no part of what one method makes of a face.
-    alike = change(
-        config.faces.folder,
-        {"faces.methods": "all", "faces.holdout": "", "faces.acquisitions": "none", "faces.memory_gb": 0.0},
-    )
+    alike = dataclasses.replace(config.faces, methods="all", holdout="", acquisitions="none", memory_gb=0.0)
     spec = (alike, config.model.image_size)
     return concatenate([_domain(*spec, name, acquisitions, people, quiet) for name in names])
 

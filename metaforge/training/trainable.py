@@ -57,8 +57,8 @@ def check(config: Config, params: Params) -> None:
         raise InputError(
             f"--learner.trainable={config.learner.trainable}: {config.learner.name} makes its own head. Let 'head' move too."
         )
-    for name in ("adapts", "per_step"):
-        if pattern := getattr(config, name):
+    for name in ("adaptable", "per_step"):
+        if pattern := getattr(config.learner, name):
             try:
                 partition(moving, pattern)
             except ValueError as error:

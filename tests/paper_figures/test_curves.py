@@ -13,7 +13,7 @@ from paper_figures._curves import find_runs, read_curves
 
 def write(folder, learner, values, column="query_loss"):
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps({"learner": learner}))
+    (folder / "config.json").write_text(json.dumps({"learner": {"name": learner}}))
     rows = [json.dumps({"step": 10 * n, column: value}) for n, value in enumerate(values, 1)]
     (folder / "log.jsonl").write_text("\n".join(rows) + "\n" + '{"step": 99, "torn')
 
@@ -44,11 +44,11 @@ def test_a_figure_is_drawn_and_the_same_data_give_the_same_bytes(tmp_path, figur
 def test_any_setting_may_tell_curves_apart(tmp_path, capsys):
     for name, value in (("through", 3.0), ("normalised", 5.0)):
         write(tmp_path / name, "fomaml", [value])
-        (tmp_path / name / "config.json").write_text(json.dumps({"learner": "fomaml", "weighting": name}))
-    curves = read_curves(find_runs(f"{tmp_path}/*"), "query_loss", by="weighting")
+        (tmp_path / name / "config.json").write_text(json.dumps({"learner": {"name": "fomaml", "weighting": name}}))
+    curves = read_curves(find_runs(f"{tmp_path}/*"), "query_loss", by="learner.weighting")
     assert {name: values.item() for name, (_, values) in curves.items()} == {"through": 3.0, "normalised": 5.0}
     flags = [f"--runs={tmp_path}/*", f"--out={tmp_path}/x.png", "--learners=all"]
-    assert loss_curves.main(["figure", *flags, "--by=weighting"]) == 0
+    assert loss_curves.main(["figure", *flags, "--by=learner.weighting"]) == 0
     assert "normalised, through" in capsys.readouterr().out
     assert loss_curves.main(["figure", *flags, "--by=colour"]) == 2
     assert "no setting 'colour'" in capsys.readouterr().err
