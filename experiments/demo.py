@@ -64,7 +64,7 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         raise InputError(
             "--faces.prepared: the demo forges its own domains. Give --faces.folder, or use train and adapt."
         )
-    refuse_inside("workdir", options.workdir, config.faces.folder, of="config.faces")  # for figures are images
+    refuse_inside("workdir", options.workdir, config.faces.folder, of="faces.folder")  # for figures are images
     for target in targets:
         for learner in LEARNERS:
             checks.check_settings(change(config, {"faces.holdout": target, "learner.name": learner}))

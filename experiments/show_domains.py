@@ -68,7 +68,7 @@ def main(argv: list[str]) -> int:
         if Path(options.out).suffix != ".png":
             raise InputError(f"out: '{options.out}' is no .png. Choose one.")
         refuse_used(options.out)
-        refuse_inside("out", options.out, config.faces.folder, of="config.faces")
+        refuse_inside("out", options.out, config.faces.folder, of="faces.folder")
         sheet = run(options, config)
         with whole_file(options.out, new=True) as made:
             sheet.save(made)

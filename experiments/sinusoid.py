@@ -155,7 +155,7 @@ def _weights(shape: tuple[int, ...], resamples: int, seed: int) -> list[np.ndarr
 @functools.lru_cache(maxsize=8)
 def _programs(config: Config, name: str):
     """How all seeds start, `keys -> state`, and how they go on, `(state, keys, length) -> (state, losses)`."""
-    how: dict[str, Any] = {"order": config.order, "tasks": "vmap"} if name == "maml" else {}
+    how: dict[str, Any] = {"order": config.order, "strategy": "vmap"} if name == "maml" else {}
     inner, outer = optax.sgd(config.inner_lr), optax.adam(config.outer_lr)
     learner = {"maml": mf.maml, "pretrain": mf.erm}[name](LOSS, inner_optimizer=inner, outer_optimizer=outer, **how)
     draw = functools.partial(sample_episodes, tasks=config.tasks, support=config.shots, query=config.queries)

@@ -99,7 +99,7 @@ def refuse_inside(flag: str, out: str | os.PathLike, source: str | os.PathLike, 
         InputError: when it does.
 
     Example:
-        >>> refuse_inside("out", "faces/forged", "faces-of-friends", of="config.faces")
+        >>> refuse_inside("out", "faces/forged", "faces-of-friends", of="faces.folder")
     """
     if source and Path(source).is_dir() and Path(out).resolve().is_relative_to(Path(source).resolve()):
         raise InputError(

@@ -1,5 +1,6 @@
 """From a `Config` to a learner, by name: the settings that its signature asks for."""
 
+import dataclasses
 from typing import Any
 
 import optax
@@ -10,7 +11,6 @@ from metaforge.core.averaging import averaged
 from metaforge.data.specs import FacesSpec
 from metaforge.errors import InputError
 from metaforge.learners import LEARNERS
-from metaforge.settings import change
 from metaforge.training.config import Config, RunSpec
 from metaforge.types import LossFn
 
@@ -28,7 +28,7 @@ def for_step(config: Config) -> Config:
     """
     run = RunSpec(strategy=config.run.strategy, feature_cache=config.run.feature_cache)
     if LEARNERS[config.learner.name].draws:
-        run = change(run, {"run.seed": config.run.seed})
+        run = dataclasses.replace(run, seed=config.run.seed)
     counts = "domains" in LEARNERS[config.learner.name].takes or config.objective.name == "fakeradar"
     given = config.faces
     faces = FacesSpec(

@@ -93,8 +93,10 @@ def test_a_study_that_was_cut_off_ends_like_one_that_was_not(made, tmp_path):
     model = tmp_path / "warp" / "models" / "fomaml-seed0"
     (tmp_path / "warp" / "cells" / "fomaml-seed0.npz").unlink()
     stored = json.loads((model / "config.json").read_text())
-    assert stored["iterations"] == 2
-    (model / "config.json").write_text(json.dumps(stored | {"iterations": config["iterations"]}))
+    assert stored["run"]["iterations"] == 2
+    (model / "config.json").write_text(
+        json.dumps(stored | {"run": stored["run"] | {"iterations": config["run"]["iterations"]}})
+    )
     report = study.run(options, CONFIG, quiet=True)
     assert report["cells_of_earlier_calls"] == 1
     assert "earlier ones had made 1 cells" in (tmp_path / "report.md").read_text()

@@ -35,7 +35,7 @@ def test_a_run_leaves_config_log_checkpoint_context_report_and_its_baseline(trai
         report = json.loads((folder / "report.json").read_text())
         assert report["adaptation"]["rate"] > 0
         assert set(report["data"]["images"]["train"]) == {"warp", "smooth", "swap"}
-    assert json.loads((trained / "erm" / "config.json").read_text())["learner"] == "erm"
+    assert json.loads((trained / "erm" / "config.json").read_text())["learner"]["name"] == "erm"
 
 
 def test_the_log_holds_validation_rows_and_the_share_of_time_waiting_for_data(trained):

@@ -76,7 +76,7 @@ def test_a_rule_that_diverges_is_the_worst_and_not_the_end(finished, monkeypatch
     monkeypatch.setattr(meta_test, "RATES", (0.1, 1e30))
     found = meta_test.choose_rule(free, params, records)
     assert [row["auc"] > 0 for row in found["tried"]] == [True, False]
-    assert found["rate"] == pytest.approx(0.1 * TRI.inner_lr)
+    assert found["rate"] == pytest.approx(0.1 * TRI.learner.inner_lr)
     monkeypatch.setattr(meta_test, "RATES", (1e30,))
     with pytest.raises(InputError, match="every rate and number of steps diverged"):
         meta_test.choose_rule(free, params, records)
@@ -96,7 +96,7 @@ def test_the_bank_has_as_many_of_each_method_as_of_real_faces():
 def test_its_detector_scores_outliers_as_forged_and_survives_the_disk(finished, tmp_path):
     trained = from_run.load_run(finished)
     detector = from_run.detector(trained)
-    assert (detector.about["num_classes"], detector.about["neck"], detector.about["head"]) == (3, 4, "quadratic")
+    assert (detector.spec.num_classes, detector.spec.neck, detector.spec.head) == (3, 4, "quadratic")
     images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
     logits = np.asarray(jax.jit(build.model(TRI).apply)(detector.params, images, context=detector.context).logits)
     np.testing.assert_allclose(detector(images), 1 - scipy.special.softmax(logits, axis=1)[:, 0], atol=1e-5)
