@@ -5,14 +5,18 @@ import importlib.util
 from pathlib import Path
 from typing import Any, get_args
 
+import jax
+import jax.numpy as jnp
+
 from metaforge.backbones._conv4 import conv4
 from metaforge.backbones._normalisation import Normalisation
 from metaforge.backbones.clip_model import clip
 from metaforge.backbones.clip_model.config import VISION
 from metaforge.backbones.efficientnet import EfficientNetNormalisation, efficientnet_lite0
+from metaforge.backbones.efficientnet._models import lite0_params
 from metaforge.backbones.efficientnet._pretrained import weights_file
 from metaforge.errors import InputError
-from metaforge.types import Backbone
+from metaforge.types import Backbone, Params
 
 BACKBONES = ("conv4", "efficientnet_lite0", "clip")
 """The names that `choose` knows."""
@@ -90,6 +94,36 @@ def choose(
         made = clip(**shared)
         return made._replace(init=lambda *args: clip(weights=weights or None, **shared).init(*args))
     raise ValueError(f"unknown backbone {name!r}; known: {', '.join(BACKBONES)}.")
+
+
+def params(name: str, *, image_size: int = 224, weights: str = "", **settings: Any) -> Params:
+    """The parameters of a backbone as shapes, quicker than by `jax.eval_shape` of its `init`.
+
+    Args:
+        name: one of `BACKBONES`.
+
+    Other Arguments:
+        image_size: as in `choose`.
+        weights: as in `choose`; what a file brings stands there as arrays.
+        **settings: the others of `choose`.
+
+    Returns:
+        A pytree of `jax.ShapeDtypeStruct`, and of arrays where a file was given.
+
+    Raises:
+        InputError: for weights that are missing or of another network.
+
+    Example:
+        >>> params("conv4", width=4)["head"]["bias"].shape
+        (2,)
+    """
+    if name == "efficientnet_lite0":
+        usual: dict[str, Any] = {"num_classes": 2, "normalisation": "support", "neck": 0, "head": "linear"}
+        asked = usual | {key: value for key, value in settings.items() if key in usual}
+        return lite0_params(**asked, pretrained=True if weights == IMAGENET else weights or False)
+    model = choose(name, image_size=image_size, weights=weights, **settings)
+    image = jnp.zeros((1, image_size, image_size, 3))
+    return model.init(jax.random.key(0), image) if weights else jax.eval_shape(model.init, jax.random.key(0), image)
 
 
 def check(

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from metaforge.backbones import choice
 from metaforge.core.param_paths import merge, paths
 from metaforge.errors import InputError
 from metaforge.evaluation.tri import forgery_score
-from metaforge.types import ApplyFn, Backbone, Params
+from metaforge.types import ApplyFn, Params
 from metaforge.whole import claimed, whole_folder
 
 
@@ -83,25 +84,27 @@ def score(
         (3,)
     """
     if context is None:
-        return np.asarray(_probability(apply, params, jnp.asarray(images), None))
+        return np.asarray(_probability(apply, params, images, None))
     # One shape for all chunks, one compilation.
     chunk = min(chunk, len(images))
     parts = []
     for start in range(0, len(images), max(chunk, 1)):
         part = images[start : start + chunk]
         padded = np.concatenate([part, np.zeros((chunk - len(part), *part.shape[1:]), part.dtype)])
-        parts.append(np.asarray(_probability(apply, params, jnp.asarray(padded), jnp.asarray(context)))[: len(part)])
+        parts.append(np.asarray(_probability(apply, params, padded, context))[: len(part)])
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _probability(apply: ApplyFn, params: Params, images: jax.Array, context: jax.Array | None) -> jax.Array:
+def _probability(apply: ApplyFn, params: Params, images: Any, context: Any) -> jax.Array:
     return forgery_score(apply(params, images, context=context).logits)  # a third class, of outliers, is forged too
 
 
-def _backbone(about: dict[str, Any], *, normalisation: str, weights: str = "") -> Backbone:
+def _backbone(
+    about: dict[str, Any], *, normalisation: str, weights: str = "", make: Callable[..., Any] = choice.choose
+) -> Any:
     """The backbone that a detector's description names; what older ones do not mention is as it was then."""
-    return choice.choose(
+    return make(
         about.get("backbone", "conv4"),
         num_classes=int(about.get("num_classes", 2)),
         image_size=int(about["image_size"]),
@@ -165,9 +168,8 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
     about = config["detector"]
     try:
         size, rows = int(about["image_size"]), int(about["context_rows"])
-        image = jnp.zeros((1, size, size, 3))
-        model = _backbone(about, normalisation=about["normalisation"])
-        params, _ = _kept(about, jax.eval_shape(model.init, jax.random.key(0), image))
+        described = functools.partial(_backbone, about, normalisation=about["normalisation"], make=choice.params)
+        params, _ = _kept(about, described())
         source = weights or about.get("weights", {}).get("source", "")
         wanted = about.get("weights", {}).get("sha256", "")
     except (KeyError, TypeError, ValueError, AttributeError, re.error) as error:
@@ -180,8 +182,7 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
     state = runs.restore(directory, template)
     params = state["params"]
     if wanted:
-        model = _backbone(about, normalisation=about["normalisation"], weights=source)
-        params = merge(params, _kept(about, model.init(jax.random.key(0), image))[1])
+        params = merge(params, _kept(about, described(weights=source))[1])
     return Detector(params, np.asarray(state["context"]), about)
 
 
