@@ -6,6 +6,7 @@ import optax
 from jaxtyping import Array, Int
 
 from metaforge.core.execution import Strategy, each_task
+from metaforge.core.stepping import take_step
 from metaforge.learners._assembly import init_with, outer_step
 from metaforge.learners._joint import describe, fine_tuning, pool
 from metaforge.learners.base import MetaLearner
@@ -81,8 +82,9 @@ def reptile(
             inputs, targets = jax.tree.map(lambda leaf: leaf[rows], (images.inputs, images.targets))
             batch = images._replace(inputs=inputs, targets=targets)
             (loss, metrics), grads = jax.value_and_grad(loss_fn, has_aux=True)(params, batch)
-            updates, opt_state = inner_optimizer.update(grads, opt_state, params)
-            return (optax.apply_updates(params, updates), opt_state), (loss, metrics)
+            loss_of = lambda params: loss_fn(params, batch)[0]
+            carry = take_step(inner_optimizer, loss_of, params, opt_state, value=loss, grads=grads)
+            return carry, (loss, metrics)
 
         # Short loops are unrolled, as in `metaforge.adapt`.
         carry = (params, inner_optimizer.init(params))
@@ -101,7 +103,7 @@ def reptile(
         last = losses[:, -1]
         factors = jnp.full_like(last, 1 / len(last))
         info = describe(jnp.mean(last), last, metrics, gradient, factors=factors, support_losses=losses)
-        return outer_step(outer_optimizer, state, gradient), info
+        return outer_step(outer_optimizer, state, gradient, loss=info.loss), info
 
     return MetaLearner(init_with(outer_optimizer), update, fine_tuning(loss_fn, inner_optimizer, inner_steps))
 
