@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments import demo, sinusoid
-from experiments.benchmark import main as benchmark
+from experiments.benchmark import running as benchmark
 from experiments.benchmark import scale
-from experiments.fakeradar import main as fakeradar
+from experiments.demo import running as demo
+from experiments.fakeradar import running as fakeradar
 from experiments.fakeradar import speed
 from experiments.omniglot import report as omniglot
+from experiments.sinusoid import running as sinusoid
 from experiments.study import tables as study
 from metaforge.screening import adapting
 

@@ -11,8 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 import jax
 from jaxtyping import Array, Float
 
-REAL, FAKE, OUTLIER = 0, 1, 2
-"""The labels. A score is always the probability of `FAKE`."""
+from metaforge.labels import FAKE, OUTLIER, REAL  # noqa: F401 - they are part of the vocabulary
 
 Params = Any
 """A pytree of arrays: what the inner and outer loops move."""

@@ -9,12 +9,14 @@ import pytest
 
 import experiments
 from experiments.fakeradar import speed as tri_speed
-from experiments.study import main as study
+from experiments.study import __main__ as study_command
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, setting
 from metaforge.errors import InputError
 
-COMMANDS = [module.name for module in pkgutil.iter_modules(experiments.__path__) if not module.name.startswith("_")]
+COMMANDS = [
+    f"{module.name}.__main__" if module.ispkg else module.name for module in pkgutil.iter_modules(experiments.__path__)
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,13 +69,14 @@ def test_no_command_takes_a_number_that_nothing_can_be_done_with(name, monkeypat
         check_bounds(group, prefix=prefix)
         numbers = [field for field in dataclasses.fields(group) if field.type in (int, float)]
         for field in numbers:
-            for wrong in (-1, 10**39, *((math.nan, math.inf, -math.inf) if field.type is float else ())):
+            outside = [-1, 10**39] if field.type is int else [-1.0, 1e39, math.nan, math.inf, -math.inf]
+            for wrong in outside:
                 with pytest.raises(InputError, match=f"--{prefix}{field.name}="):
                     check_bounds(dataclasses.replace(group, **{field.name: wrong}), prefix=prefix)
 
 
 def test_no_rounds_are_refused_before_measuring(tmp_path, capsys):
     assert tri_speed.main(["tri_speed", f"--out={tmp_path / 'x.json'}", "--rounds=0"]) == 2
-    assert study.main(["study", f"--workdir={tmp_path / 'x'}", "--steps=1000000000000"]) == 2
+    assert study_command.main(["study", f"--workdir={tmp_path / 'x'}", "--steps=1000000000000"]) == 2
     assert capsys.readouterr().err.count("\n") == 2
     assert not any(tmp_path.iterdir())

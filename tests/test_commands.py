@@ -109,11 +109,11 @@ def test_what_a_command_returns_is_its_last_line(capsys):
     assert capsys.readouterr().out == "cite this\nWrote x.\n"
 
 
-COMMANDS = [path for folder in ("experiments", "paper_figures") for path in sorted((ROOT / folder).glob("*.py"))
+COMMANDS = [path for folder in ("experiments", "paper_figures") for path in sorted((ROOT / folder).rglob("*.py"))
             if "launch(argv, " in path.read_text(encoding="utf-8")]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_command_returns_where_its_result_is_and_prints_it_nowhere_else(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]

@@ -63,3 +63,11 @@ class Config:
             acquisitions=self.acquisitions, variants=self.variants, split_seed=self.split_seed,
             image_size=self.image_size,
         )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to hold out, and where to."""
+
+    workdir: str = setting("runs/fakeradar", "Where runs, report and figures go.", place="folder")
+    target: str = setting("swap", "Forgery methods held out together, or 'all' for each in turn.")

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from metaforge.errors import InputError
 from metaforge.learners import LEARNERS
-from metaforge.training import build
 from metaforge.training.config import Config
 
 RULES = (
@@ -191,6 +190,8 @@ def chosen(names: str, study: Study, normalisation: str) -> tuple[str, ...]:
     Raises:
         InputError: for an unknown one, one that is named twice, or one that is another under a second name.
     """
+    from metaforge.training import build  # what computes, which --help does not wait for
+
     asked = study.methods if names == "all" else tuple(build.named("methods", names, METHODS))
     same = [name for name in asked if METHODS[name].rule in ("bn", "bn_query") and normalisation != "support"]
     if same and names != "all":

@@ -12,9 +12,10 @@ from PIL import Image
 
 from experiments.study import cells as study_cells
 from experiments.study import data as study_data
-from experiments.study import main as study
 from experiments.study import methods as study_methods
 from experiments.study import models as study_models
+from experiments.study import running as study
+from experiments.study.config import STUDY
 from metaforge import runs
 from metaforge.backbones import choice
 from metaforge.backbones.efficientnet._models import assemble
@@ -118,7 +119,7 @@ def test_kept_features_train_the_same_detector_and_are_made_once(made, tmp_path,
 def test_a_study_of_kept_features_scores_what_the_whole_network_says_of_the_images(weights, tmp_path):
     shared = ("backbone", "normalisation", "image_size", "iterations")
     config = dataclasses.replace(
-        study.STUDY, **{name: getattr(CONFIG, name) for name in shared},
+        STUDY, **{name: getattr(CONFIG, name) for name in shared},
         weights=str(weights), trains="^(top|head)", keeps=str(tmp_path / "features"), log_every=2, checkpoint_every=4,
         tasks=2, shots=2, queries=3, variants=2, methods="smooth,resample,warp", lead="warp", average=0.9,
     )  # fmt: skip

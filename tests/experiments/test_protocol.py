@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from experiments.protocol import judging
-from experiments.protocol import main as protocol
+from experiments.protocol import running as protocol
 from experiments.protocol.material import read_material, sources_validation
 from experiments.protocol.scores import scores_of
 from metaforge import locks

@@ -10,11 +10,12 @@ import pytest
 import metaforge as mf
 from experiments.study import cells as study_cells
 from experiments.study import data as study_data
-from experiments.study import main as study
 from experiments.study import methods as study_methods
 from experiments.study import report as study_report
 from experiments.study import rules as study_rules
+from experiments.study import running as study
 from experiments.study import tables as study_tables
+from experiments.study.config import STUDY
 from metaforge.commands import flags_of
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import Queries, episode_auc
@@ -22,7 +23,7 @@ from metaforge.evaluation.intervals import Interval
 from metaforge.training import build
 
 CONFIG = dataclasses.replace(
-    study.STUDY, image_size=16, width=4, convolution="lax", iterations=4, log_every=2, checkpoint_every=4, tasks=2,
+    STUDY, image_size=16, width=4, convolution="lax", iterations=4, log_every=2, checkpoint_every=4, tasks=2,
     shots=2, queries=3, variants=2, methods="smooth,resample,warp",
 )  # fmt: skip
 OPTIONS = study.Options(
@@ -239,8 +240,8 @@ def test_what_adapting_is_worth_is_the_difference_to_a_model_that_saw_nothing_ne
 
 
 def test_a_study_says_its_command_as_a_shell_takes_it():
-    config = dataclasses.replace(study.STUDY, identity=r"(canada/\d+|(?<=/)\d+)")
-    assert flags_of(config, study.STUDY, prefix="config.") == [r"'--config.identity=(canada/\d+|(?<=/)\d+)'"]
+    config = dataclasses.replace(STUDY, identity=r"(canada/\d+|(?<=/)\d+)")
+    assert flags_of(config, STUDY, prefix="config.") == [r"'--config.identity=(canada/\d+|(?<=/)\d+)'"]
 
 
 @pytest.mark.parametrize("name", [name for name, one in study_methods.METHODS.items() if one.rule == "own"])
