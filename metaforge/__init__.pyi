@@ -7,6 +7,7 @@ from .citations import citation as citation
 from .core import weighting as weighting
 from .core.inner import AdaptInfo as AdaptInfo
 from .core.inner import adapt as adapt
+from .core.keys import with_keys as with_keys
 from .errors import InputError as InputError
 from .labels import FAKE as FAKE
 from .labels import OUTLIER as OUTLIER

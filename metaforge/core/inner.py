@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from metaforge.core.keys import split_keys
 from metaforge.core.mixed import mixed_value_and_grad
 from metaforge.core.stepping import take_step
 from metaforge.types import Batch, LossFn, Params
@@ -96,34 +97,35 @@ def adapt(
             raise ValueError(f"unknown `{name}` {choice!r}; known: {', '.join(known)}.")
     exact = 0 if order == "first" else num_steps if grad_steps is None else min(grad_steps, num_steps)
 
-    def loss_of(params):
-        return loss_fn(params, support)[0]
-
-    def plain(params):
-        (loss, _), grads = jax.value_and_grad(loss_fn, has_aux=True)(params, support)
+    def plain(params, batch):
+        (loss, _), grads = jax.value_and_grad(loss_fn, has_aux=True)(params, batch)
         return loss, grads
 
-    def constant(params):
+    def constant(params, batch):
         # Stopping before the gradient spares tracing a second derivative that nobody wants; stopping after it too
         # holds what else the loss or the support set may depend on: frozen parameters, features computed outside.
-        loss, grads = plain(jax.lax.stop_gradient(params))
+        loss, grads = plain(jax.lax.stop_gradient(params), batch)
         return loss, jax.lax.stop_gradient(grads)
 
-    def mixed(params):
-        return mixed_value_and_grad(loss_fn)(params, support)
+    def mixed(params, batch):
+        return mixed_value_and_grad(loss_fn)(params, batch)
 
     def step_by(value_and_grad):
         def step(carry, _):
-            params, opt_state = carry
-            value, grads = value_and_grad(params)
+            params, opt_state, key = carry
+            # What a model draws, it draws anew in every step.
+            now, key = (None, None) if key is None else split_keys(key)
+            batch = support._replace(key=now)
+            value, grads = value_and_grad(params, batch)
+            loss_of = lambda params: loss_fn(params, batch)[0]
             params, opt_state = take_step(
                 optimizer, loss_of, params, opt_state, value=value, grads=grads, exact=value_and_grad is not constant
             )
-            return (params, opt_state), (value, after_step(params) if after_step else None)
+            return (params, opt_state, key), (value, after_step(params) if after_step else None)
 
         return step
 
-    carry, infos = (params, optimizer.init(params)), []
+    carry, infos = (params, optimizer.init(params), support.key), []
     parts: list[tuple[Any, int, Remat]] = [(constant, num_steps - exact, "none")]
     parts.append((plain if order == "second" else mixed, exact, remat))
     for value_and_grad, count, again in parts:

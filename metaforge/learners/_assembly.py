@@ -136,8 +136,7 @@ def head_loss(model: ModelLoss, learner: str) -> LossFn:
 
 def embed(model: ModelLoss, params: Params, batch: Batch) -> Batch:
     """The same examples as the head sees them: embeddings instead of images, which need no context any more."""
-    outputs = model.apply(params, batch.inputs, context=batch.context)
-    return batch._replace(inputs=outputs.embeddings, context=None)
+    return batch._replace(inputs=model.seen(params, batch).embeddings, context=None)
 
 
 def adapt_part(

@@ -6,6 +6,7 @@ import optax
 from jaxtyping import Array, Int
 
 from metaforge.core.execution import Strategy, each_task
+from metaforge.core.keys import split_keys
 from metaforge.core.stepping import take_step
 from metaforge.learners._assembly import init_with, outer_step
 from metaforge.learners._joint import describe, fine_tuning, pool
@@ -77,18 +78,18 @@ def reptile(
         params, rows = shared
         images = pool(episode)
 
-        def step(carry, rows):
-            params, opt_state = carry
+        def step(carry, now):
+            (params, opt_state), (rows, key) = carry, now
             inputs, targets = jax.tree.map(lambda leaf: leaf[rows], (images.inputs, images.targets))
-            batch = images._replace(inputs=inputs, targets=targets)
+            batch = images._replace(inputs=inputs, targets=targets, key=key)
             (loss, metrics), grads = jax.value_and_grad(loss_fn, has_aux=True)(params, batch)
             loss_of = lambda params: loss_fn(params, batch)[0]
             carry = take_step(inner_optimizer, loss_of, params, opt_state, value=loss, grads=grads)
             return carry, (loss, metrics)
 
         # Short loops are unrolled, as in `metaforge.adapt`.
-        carry = (params, inner_optimizer.init(params))
-        (trained, _), (losses, metrics) = jax.lax.scan(step, carry, rows, unroll=len(rows) <= 5)
+        carry, each = (params, inner_optimizer.init(params)), (rows, split_keys(images.key, len(rows)))
+        (trained, _), (losses, metrics) = jax.lax.scan(step, carry, each, unroll=len(rows) <= 5)
         away = jax.tree.map(jnp.subtract, params, trained)
         return away, losses, jax.tree.map(lambda values: values[-1], metrics)
 

@@ -230,6 +230,26 @@ def takes_numbers(case):
     return CASES[case].name not in LOOK_INSIDE and not {"adaptable", "per_step"} & set(CASES[case].options)
 
 
+def dropping(params, inputs, *, context=None, key=None):
+    """The model, without a random half of its embeddings where there is a key."""
+    seen = model.apply(params, inputs, context=context).embeddings
+    seen = seen if key is None else seen * jax.random.bernoulli(key, 0.5, seen.shape)
+    return mf.Outputs(model.head(params, seen), seen)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_a_model_draws_it_draws_from_the_key_of_its_episodes(case):
+    noisy = mf.objectives.loss_fn(model._replace(apply=dropping), objective)
+    learner = mf.LEARNERS[CASES[case].name].make(noisy, outer_optimizer=optax.sgd(0.1), **CASES[case].options)
+    state = learner.init(jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 3))))
+    update = jax.jit(lambda state, key: learner.update(state, mf.with_keys(episodes(0), key))[0].params)
+    one, again, other = (jax.device_get(update(state, jax.random.key(seed))) for seed in (1, 1, 2))
+    assert_equal(one, again)
+    moved = jax.tree.map(lambda a, b: bool(np.any(a != b)), one, other)
+    assert any(jax.tree.leaves(moved))
+    assert jax.tree.map(np.shape, one) == jax.tree.map(np.shape, state.params)
+
+
 ASKING = {"polyak": optax.polyak_sgd(max_learning_rate=0.5), "lbfgs": optax.lbfgs(memory_size=2)}
 """Rules that ask for the loss, and for the loss elsewhere."""
 EXACT_ALONE = {"ltw"}
