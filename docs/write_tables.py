@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments import demo, sinusoid
-from experiments.benchmark import main as benchmark
+from experiments.benchmark import running as benchmark
 from experiments.benchmark import scale
-from experiments.fakeradar import main as fakeradar
+from experiments.demo import running as demo
+from experiments.fakeradar import running as fakeradar
 from experiments.fakeradar import speed
 from experiments.omniglot import report as omniglot
+from experiments.sinusoid import running as sinusoid
 from experiments.study import tables as study
 from metaforge.screening import adapting
 
@@ -61,7 +62,8 @@ def tables() -> dict[str, str]:
 
 def _tables() -> Iterator[tuple[str, str]]:
     for name, (title, made_by) in PLAIN.items():
-        yield _file(name, title, made_by(read(name)))
+        report = read(name)
+        yield _file(name, title, _how(report, made_by(report)))
     for name in ("demo", "leave_one_out"):
         yield _file(name, *_titled(demo.markdown(read(name))))
     for path in sorted((DOCS / "results").glob("fakeradar_*.json")):
@@ -72,6 +74,15 @@ def _tables() -> Iterator[tuple[str, str]]:
         title = f"The strong recipe, adapted to {name.removeprefix('adapted_')}"
         yield _file(name, title, adapting.markdown(read(name, folder="strong")), folder="strong")
     yield _strong()
+
+
+def _how(report: dict[str, Any], text: str) -> str:
+    """A table under the command, commit and date of its report, where they are known and not in it already."""
+    where = report.get("provenance")
+    if where is None or where["commit"] in text:
+        return text
+    command = f"`{report['command']}`, commit " if "command" in report else "Commit "
+    return f"{command}{where['commit']}, {where['date']}.\n\n{text}"
 
 
 def _titled(text: str) -> tuple[str, str]:

@@ -6,17 +6,12 @@ python -m experiments.show_domains --out=domains.png --faces.folder=FOLDER --mod
 
 import dataclasses
 from pathlib import Path
-
-import numpy as np
-from PIL import Image, ImageDraw
+from typing import Any
 
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, setting, start
-from metaforge.data.faces import split_people
 from metaforge.errors import InputError
-from metaforge.forgeries import forge_pairs
 from metaforge.places import refuse_inside
-from metaforge.training import build
 from metaforge.training.config import Config
 from metaforge.whole import refuse_used, whole_file
 
@@ -29,8 +24,16 @@ class Options:
     columns: int = setting(4, "Faces of each domain.", least=1, most=1000)
 
 
-def run(options: Options, config: Config) -> Image.Image:
-    """Draws the sheet: a row a domain, for each face real, forged, mask."""
+def run(options: Options, config: Config) -> Any:
+    """Draws the sheet, an image: a row a domain, for each face real, forged, mask."""
+    # What computes is imported where it is used, so that --help answers at once.
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    from metaforge.data.faces import split_people
+    from metaforge.forgeries import forge_pairs
+    from metaforge.training import build
+
     config.check()
     check_bounds(options)
     if config.faces.prepared:

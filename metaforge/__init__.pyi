@@ -7,7 +7,11 @@ from .citations import citation as citation
 from .core import weighting as weighting
 from .core.inner import AdaptInfo as AdaptInfo
 from .core.inner import adapt as adapt
+from .core.keys import with_keys as with_keys
 from .errors import InputError as InputError
+from .labels import FAKE as FAKE
+from .labels import OUTLIER as OUTLIER
+from .labels import REAL as REAL
 from .learners import LEARNERS as LEARNERS
 from .learners import MetaInfo as MetaInfo
 from .learners import MetaLearner as MetaLearner
@@ -28,9 +32,6 @@ from .learners import protonet as protonet
 from .learners import r2d2 as r2d2
 from .learners import reptile as reptile
 from .learners import ridge as ridge
-from .types import FAKE as FAKE
-from .types import OUTLIER as OUTLIER
-from .types import REAL as REAL
 from .types import Backbone as Backbone
 from .types import Batch as Batch
 from .types import Episode as Episode

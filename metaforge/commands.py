@@ -131,20 +131,26 @@ def flags_of(given: Any, usual: Any, *, but: Collection[str] = ()) -> list[str]:
 def start(main: Callable[[list[str]], int], *, heavy: bool = False, brief: bool = False) -> NoReturn:
     """Runs a command as a program: what stands under `if __name__ == "__main__"`.
 
+    `JAX_COMPILATION_CACHE_DIR` keeps compiled programs, in the user's cache folder, so that a command called again does
+    not compile again; what is set already is left alone, and set to nothing it keeps none.
+
     Args:
         main: the command: the command line to an exit code.
         heavy: whether it computes for long. On Linux the program then starts itself once more in an environment that
             suits it, which must be there from the start; what is set already is left alone. With
             `GLIBC_TUNABLES=glibc.malloc.hugetlb=1` memory comes in huge pages: XLA's CPU backend allocates large
             buffers anew in every step, and their page faults cost a tenth to a half of the time
-            (docs/performance.md). `JAX_COMPILATION_CACHE_DIR` keeps compiled programs, in the user's cache folder, so
-            that a run called again does not compile again; set to nothing, it keeps none.
+            (docs/performance.md).
         brief: whether, heavy as it is, it compiles for as long as it computes. `XLA_FLAGS` then asks for XLA's older
             way to write out fused loops on a CPU: Conv4's programs compile in two thirds of the time, and run a
             twentieth slower.
     """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder = _compiled_programs()
+        if jax := sys.modules.get("jax"):  # it looked at the environment when it was imported
+            jax.config.update("jax_compilation_cache_dir", folder)
     if heavy and sys.platform == "linux":
-        wanted = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "JAX_COMPILATION_CACHE_DIR": _compiled_programs()}
+        wanted = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
         # XLA ends a process that gives it a flag which it does not know.
         if brief and tuple(map(int, version("jaxlib").split(".")[:2])) <= _KNOWN_FLAGS:
             wanted["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"

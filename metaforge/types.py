@@ -11,8 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 import jax
 from jaxtyping import Array, Float
 
-REAL, FAKE, OUTLIER = 0, 1, 2
-"""The labels. A score is always the probability of `FAKE`."""
+from metaforge.labels import FAKE, OUTLIER, REAL  # noqa: F401 - they are part of the vocabulary
 
 Params = Any
 """A pytree of arrays: what the inner and outer loops move."""
@@ -41,6 +40,8 @@ class Batch(NamedTuple):
         probe: what outlier synthesis has to say with this batch (`metaforge.outliers.Probe`), or `None` for nothing.
         weights: by name, what the parts of a `metaforge.objectives.weighted_sum` count, or `None` for what it was made
             with. As data, they can change from step to step without compiling again.
+        key: a random key for what a model draws in training, such as dropout, or `None` for drawing nothing (see
+            `metaforge.with_keys`).
     """
 
     inputs: Any
@@ -48,6 +49,7 @@ class Batch(NamedTuple):
     context: Any = None
     probe: Any = None
     weights: Any = None
+    key: Any = None
 
 
 class Episode(NamedTuple):
@@ -96,7 +98,7 @@ class Objective(Protocol):
 
 @runtime_checkable
 class ApplyFn(Protocol):
-    """The forward pass of a backbone."""
+    """The forward pass of a backbone. One that draws random numbers takes `key` too, and draws none without it."""
 
     def __call__(self, params: Params, inputs: Any, /, *, context: Any = None) -> Outputs:
         """Scores `inputs`; `context` is as in `Batch`."""
@@ -125,9 +127,17 @@ class ModelLoss:
 
     def outputs(self, params: Params, batch: Batch) -> Outputs:
         """What the model says of a batch, and of the synthetic outliers that it brings."""
-        outputs = self.apply(params, batch.inputs, context=batch.context)
+        outputs = self.seen(params, batch)
         outliers = self.outlier_logits(params, batch)
         return outputs if outliers is None else outputs._replace(outlier_logits=outliers)
+
+    def seen(self, params: Params, batch: Batch) -> Outputs:
+        """What the model says of the images of a batch."""
+        if batch.key is None:
+            return self.apply(params, batch.inputs, context=batch.context)
+        # Forward passes that draw nothing need not know of keys.
+        apply: Any = self.apply
+        return apply(params, batch.inputs, context=batch.context, key=batch.key)
 
     def outlier_logits(self, params: Params, batch: Batch) -> Any:
         """What the head says of the synthetic outliers of a batch: through it alone, for no outlier was an image."""
@@ -141,7 +151,7 @@ class Backbone(NamedTuple):
 
     Attributes:
         init: `init(key, inputs) -> params`.
-        apply: `apply(params, inputs, context=None) -> Outputs`.
+        apply: `apply(params, inputs, context=None) -> Outputs`; of a model with dropout, `key=None` too.
         head: `head(params, embeddings) -> logits`, the last part of `apply` alone, for features that no image has;
             `None` for a model without such a part.
     """

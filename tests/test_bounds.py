@@ -9,7 +9,7 @@ import pytest
 
 import experiments
 from experiments.fakeradar import speed as tri_speed
-from experiments.study import main as study
+from experiments.study import __main__ as study_command
 from metaforge.bounds import check_bounds
 from metaforge.cli import main as cli
 from metaforge.commands import launch, setting
@@ -20,7 +20,7 @@ ALIASES = ("train", "adapt", "predict")
 """Commands of metaforge under their old names."""
 
 COMMANDS = [f"metaforge.cli.{name}" for name in cli.COMMANDS]
-COMMANDS += [f"experiments.{module.name}{'.main' if module.ispkg else ''}"
+COMMANDS += [f"experiments.{module.name}{'.__main__' if module.ispkg else ''}"
              for module in pkgutil.iter_modules(experiments.__path__) if module.name not in ALIASES]  # fmt: skip
 
 
@@ -88,6 +88,6 @@ def test_no_command_takes_a_number_that_nothing_can_be_done_with(name, monkeypat
 
 def test_no_rounds_are_refused_before_measuring(tmp_path, capsys):
     assert tri_speed.main(["tri_speed", f"--out={tmp_path / 'x.json'}", "--rounds=0"]) == 2
-    assert study.main(["study", f"--workdir={tmp_path / 'x'}", "--steps=1000000000000"]) == 2
+    assert study_command.main(["study", f"--workdir={tmp_path / 'x'}", "--steps=1000000000000"]) == 2
     assert capsys.readouterr().err.count("\n") == 2
     assert not any(tmp_path.iterdir())

@@ -114,11 +114,11 @@ def test_what_a_command_returns_is_its_last_line(capsys):
     assert capsys.readouterr().out == "cite this\nWrote x.\n"
 
 
-COMMANDS = [path for folder in ("experiments", "paper_figures") for path in sorted((ROOT / folder).glob("*.py"))
+COMMANDS = [path for folder in ("experiments", "paper_figures") for path in sorted((ROOT / folder).rglob("*.py"))
             if "launch(argv, " in path.read_text(encoding="utf-8")]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_command_returns_where_its_result_is_and_prints_it_nowhere_else(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
@@ -212,6 +212,7 @@ def test_a_heavy_program_starts_once_more_in_an_environment_that_suits_it(monkey
     def execve(_program, words, environment):
         raise StartedAgain(words, environment["GLIBC_TUNABLES"], environment["JAX_COMPILATION_CACHE_DIR"])
 
+    monkeypatch.setattr(jax.config, "update", lambda *_: None)
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
@@ -228,6 +229,30 @@ def test_a_heavy_program_starts_once_more_in_an_environment_that_suits_it(monkey
     with pytest.raises(StartedAgain) as started:
         start(lambda _: 0, heavy=True)
     assert started.value.args[2] == ""
+
+
+def test_every_program_keeps_what_it_compiles(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    told, seen = [], []
+    monkeypatch.setattr(os, "execve", lambda *_: pytest.fail("started again"))
+    monkeypatch.setattr(jax.config, "update", lambda name, value: told.append((name, value)))
+
+    def main(_):
+        seen.append(os.environ["JAX_COMPILATION_CACHE_DIR"])
+        return 0
+
+    with pytest.raises(SystemExit):
+        start(main)
+    assert Path(seen[0]).is_dir()
+    assert Path(seen[0]).is_relative_to(tmp_path)
+    assert told == [("jax_compilation_cache_dir", seen[0])]  # for JAX is imported already here
+    for chosen in ("elsewhere", ""):  # what somebody has chosen, if only nothing, is left alone
+        monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", chosen)
+        with pytest.raises(SystemExit):
+            start(main)
+        assert seen[-1] == chosen
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 
 # The floors of metaforge, the lowest first: a part imports from lower floors, and from no other.
 FLOORS = (
-    {"errors", "output", "processor", "progress", "provenance"},
+    {"errors", "labels", "output", "processor", "progress", "provenance"},
     {"types", "locks", "bounds", "places", "workers"},
     {"settings"},
     {"whole", "commands"},

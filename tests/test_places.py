@@ -10,7 +10,8 @@ import pytest
 
 import experiments
 import paper_figures
-from experiments import demo, show_domains
+from experiments import show_domains
+from experiments.demo import __main__ as demo_command
 from metaforge import places, runs
 from metaforge.cli import forge
 from metaforge.errors import InputError
@@ -91,7 +92,7 @@ def test_what_is_written_never_lies_among_what_is_read(tmp_path, capsys):
     flags = [*FLAGS, f"--faces.folder={tmp_path / 'faces'}"]
     assert forge.main(["forge", f"--out={tmp_path}/name/forged", "--methods=swap", flags[-1]]) == 2
     assert show_domains.main(["show_domains", f"--out={tmp_path}/faces/sheet.png", *flags]) == 2
-    assert demo.main(["demo", f"--workdir={tmp_path}/faces/demo", flags[-1]]) == 2
+    assert demo_command.main(["demo", f"--workdir={tmp_path}/faces/demo", flags[-1]]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert all("is inside --faces.folder=" in line for line in lines)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from metaforge.cli.main import COMMANDS
+from tests.test_imports import FLOORS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -46,6 +47,25 @@ def test_every_command_that_a_page_prints_exists(page):
         assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), module
     for command in set(re.findall(r"^    (?:\S+/)?metaforge (\w+)", text, re.MULTILINE)):
         assert command in COMMANDS, command
+
+
+def test_the_design_draws_the_floors_as_they_are():
+    text = (ROOT / "docs" / "design.md").read_text()
+    drawing = re.search(r"## Floors\n.*?\n\n((?:    .*\n)+)", text, re.DOTALL)
+    assert drawing
+    floors = [line.split(", ") for line in re.findall(r"^    (\w.*)$", drawing[1], re.MULTILINE)]
+    assert [set(parts) for parts in reversed(floors)] == list(FLOORS)
+
+
+def test_the_design_names_files_that_exist():
+    text = (ROOT / "docs" / "design.md").read_text()
+    for name in set(re.findall(r"`(metaforge/[\w/.]+|experiments/[\w/.]+|tests/[\w/.]+)`", text)):
+        assert (ROOT / name).exists(), name
+    for name in set(re.findall(r"`((?:backbones)/[\w/.]+)`", text)):
+        assert (ROOT / "metaforge" / name).exists(), name
+    assert "eq. 5" in (ROOT / "metaforge" / "core" / "weighting.py").read_text()
+    loops = [path for path in (ROOT / "metaforge").rglob("*.py") if "while step <" in path.read_text()]
+    assert loops == [ROOT / "metaforge" / "training" / "loop.py"]
 
 
 def test_the_block_of_the_page_on_fakeradar_runs():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from docs.write_tables import FOLDER, read, tables
-from experiments import demo
+from experiments.demo import running as demo
 from experiments.study import tables as study_tables
 
 ROOT = Path(__file__).parents[1]

@@ -61,3 +61,11 @@ class Config:
             acquisitions=self.acquisitions, variants=self.variants, split_seed=self.split_seed,
         )  # fmt: skip
         return train_config.Config(faces=faces, model=BackboneSpec(image_size=self.image_size))
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to hold out, and where to."""
+
+    workdir: str = setting("runs/fakeradar", "Where runs, report and figures go.", place="folder")
+    target: str = setting("swap", "Forgery methods held out together, or 'all' for each in turn.")

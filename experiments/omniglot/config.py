@@ -2,9 +2,7 @@
 
 import dataclasses
 
-from experiments.omniglot.recipes import CELLS, NAMES, Recipe, recipe
-from experiments.omniglot.report import STATISTICS
-from experiments.omniglot.training import Kind
+from experiments.omniglot.recipes import CELLS, NAMES, STATISTICS, Kind, Recipe, recipe
 from metaforge.bounds import check_bounds
 from metaforge.commands import setting
 from metaforge.errors import InputError
@@ -83,3 +81,14 @@ QUICK = Config(tests="5x1", seeds=1, iterations=3000, width=32, tasks=4, protone
 its training tasks, at this one at 72 % (docs/results.md)."""
 
 PRESETS = {"full": Config(), "quick": QUICK}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Where from and where to."""
+
+    workdir: str = setting(..., "The run's directory.", place="folder")
+    data: str = setting(
+        ..., "Archives, or folders of them or of alphabet/character/drawings, comma-separated.", place="read"
+    )
+    max_minutes: float = setting(0.0, "Stop after so many minutes, to go on when called again; 0 for never.")

@@ -3,11 +3,6 @@
 import dataclasses
 from typing import Any
 
-import optax
-
-import metaforge as mf
-from metaforge.objectives import cross_entropy, loss_fn
-
 CELLS = ("5x1", "5x5", "20x1", "20x5")
 """Ways x shots."""
 NAMES = {"maml": "MAML", "fomaml": "FOMAML", "anil": "ANIL", "reptile": "Reptile", "protonet": "ProtoNet"}
@@ -78,28 +73,6 @@ def recipe(learner: str, cell: str) -> Recipe:
     return Recipe(60_000, tasks, ways, shots, shots, "sgd", {5: 0.4, 20: 0.1}[ways] * ways, steps, test_steps)
 
 
-def learner(
-    name: str, recipe: Recipe, model: mf.Backbone, *, steps: int, strategy: Any = "auto", remat: Any = "none"
-) -> mf.MetaLearner:
-    """The learner of a recipe, with so many inner steps."""
-    options: dict[str, Any] = {"outer_optimizer": _outer(recipe), "strategy": strategy}
-    if recipe.inner:
-        inner = optax.sgd(recipe.inner_lr) if recipe.inner == "sgd" else optax.adam(recipe.inner_lr, b1=0.0)
-        options |= {"inner_optimizer": inner, "inner_steps": steps}
-    options |= {"batch_size": recipe.batch} if name == "reptile" else {"reduction": "mean"}
-    if name == "maml":
-        options["remat"] = remat
-    return mf.LEARNERS[name].make(loss_fn(model, cross_entropy()), **options)
-
-
-def _outer(recipe: Recipe) -> optax.GradientTransformation:
-    if recipe.outer == "linear":
-        return optax.sgd(optax.linear_schedule(recipe.outer_lr, 0.0, recipe.iterations))
-    if recipe.outer == "adam_halved":
-        return optax.adam(optax.exponential_decay(recipe.outer_lr, 2000, 0.5, staircase=True))
-    return optax.adam(recipe.outer_lr)
-
-
 PUBLISHED: dict[str, dict[str, dict[str, str]]] = {
     "maml": {"episode": {"5x1": "98.7 ± 0.4", "5x5": "99.9 ± 0.1", "20x1": "95.8 ± 0.3", "20x5": "98.9 ± 0.2"}},
     "fomaml": {"episode": {"5x1": "98.3 ± 0.5", "5x5": "99.2 ± 0.2", "20x1": "89.4 ± 0.5", "20x5": "97.9 ± 0.1"}},
@@ -116,3 +89,42 @@ MAML: Finn et al. 2017, table 1. FOMAML (with transduction) and Reptile (with an
 ± is a 95 % interval over episodes. ANIL: Raghu et al. 2020, ± is the standard deviation of three initialisations.
 ProtoNet: Snell et al. 2017, whose statistics are running averages of training, so no query sees another.
 """
+
+
+STATISTICS = {"episode": "batch statistics (transductive)", "support": "support statistics (inductive)"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What the programs of a model depend on: all but its seed.
+
+    Attributes:
+        learner: by name.
+        cell: ways x shots at test.
+        recipe: how it is trained.
+        normalisation: whose statistics normalise an image.
+        width: filters of Conv4.
+        chunk: outer steps in one program.
+        strategy: how tasks run.
+        remat: what an exact gradient computes again.
+    """
+
+    learner: str
+    cell: str
+    recipe: Recipe
+    normalisation: Any
+    width: int
+    chunk: int
+    strategy: str = "auto"
+    remat: str = "none"
+
+    @property
+    def trained(self) -> str:
+        """The folder of its models, but for the seed. Reptile's minibatches lend their own statistics either way."""
+        parts = [self.cell, self.learner] + ([self.normalisation] if self.learner != "reptile" else [])
+        return "-".join(parts)
+
+    @property
+    def answers(self) -> str:
+        """The file in there that says which queries a model classified as they should be: with it, it is done."""
+        return f"test-{self.normalisation}.npy"

@@ -5,10 +5,8 @@ from typing import Any
 import numpy as np
 
 from experiments.omniglot.data import FULL
-from experiments.omniglot.recipes import NAMES, PUBLISHED
+from experiments.omniglot.recipes import NAMES, PUBLISHED, STATISTICS
 from metaforge.evaluation.intervals import Interval, bootstrap, paired_difference
-
-STATISTICS = {"episode": "batch statistics (transductive)", "support": "support statistics (inductive)"}
 
 
 def rows(answers: dict[tuple[str, str, str], np.ndarray], groups: dict[str, np.ndarray]) -> list[dict[str, Any]]:

@@ -1,19 +1,17 @@
 """One model: trained in chunks of outer steps that are one program each, tested on everybody's episodes."""
 
-import dataclasses
 import functools
 import time
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.omniglot import recipes
+from experiments.omniglot import learners
 from experiments.omniglot.data import SIDE
 from experiments.omniglot.episodes import Pool, draw, episodes
-from experiments.omniglot.recipes import Recipe
+from experiments.omniglot.recipes import Kind, ways_and_shots
 from metaforge.backbones import conv4
 from metaforge.errors import InputError
 from metaforge.progress import progress
@@ -25,42 +23,6 @@ SAVE_AFTER = 60.0
 """Seconds after which the end of a chunk is worth a checkpoint."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Kind:
-    """What the programs of a model depend on: all but its seed.
-
-    Attributes:
-        learner: by name.
-        cell: ways x shots at test.
-        recipe: how it is trained.
-        normalisation: whose statistics normalise an image.
-        width: filters of Conv4.
-        chunk: outer steps in one program.
-        strategy: how tasks run.
-        remat: what an exact gradient computes again.
-    """
-
-    learner: str
-    cell: str
-    recipe: Recipe
-    normalisation: Any
-    width: int
-    chunk: int
-    strategy: str = "auto"
-    remat: str = "none"
-
-    @property
-    def trained(self) -> str:
-        """The folder of its models, but for the seed. Reptile's minibatches lend their own statistics either way."""
-        parts = [self.cell, self.learner] + ([self.normalisation] if self.learner != "reptile" else [])
-        return "-".join(parts)
-
-    @property
-    def answers(self) -> str:
-        """The file in there that says which queries a model classified as they should be: with it, it is done."""
-        return f"test-{self.normalisation}.npy"
-
-
 @functools.lru_cache(maxsize=4)
 def _programs(kind: Kind):
     """How a model of a kind starts, goes on and answers.
@@ -68,9 +30,9 @@ def _programs(kind: Kind):
     Returns `key -> state`, `(state, images, rows) -> (state, seen)` and `(params, images, rows) -> correct`.
     """
     model = conv4(num_classes=kind.recipe.ways, width=kind.width, normalisation=kind.normalisation)
-    of = functools.partial(recipes.learner, kind.learner, kind.recipe, model, strategy=kind.strategy, remat=kind.remat)
+    of = functools.partial(learners.learner, kind.learner, kind.recipe, model, strategy=kind.strategy, remat=kind.remat)
     learner, tested = of(steps=kind.recipe.steps), of(steps=kind.recipe.test_steps)
-    _, shots = recipes.ways_and_shots(kind.cell)
+    _, shots = ways_and_shots(kind.cell)
 
     def start(key):
         return learner.init(model.init(key, jnp.zeros((1, SIDE, SIDE, 1))))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from experiments.protocol.config import ASIDE
 from metaforge.data import prepared
 from metaforge.data.domains import TestSplit, by_method, clusters
 from metaforge.data.records import Records
@@ -13,9 +14,6 @@ from metaforge.errors import InputError
 from metaforge.evaluation.official import prepared_with
 from metaforge.evaluation.protocols import Cell, Domains
 from metaforge.types import FAKE, REAL
-
-ASIDE = "aside"
-"""In the place of a folder: support sets come from videos of the target's own test split, which then are not judged."""
 
 
 class Material(NamedTuple):

@@ -5,9 +5,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from metaforge.errors import InputError
-from metaforge.learners import LEARNERS
 from metaforge.settings import change
-from metaforge.training import build
 from metaforge.training.config import Config
 
 RULES = (
@@ -70,57 +68,60 @@ def _of(learner: str, rule: str = "all", **settings: Any) -> Method:
     return Method(learner, rule, MappingProxyType(settings))
 
 
-METHODS: dict[str, Method] = {
-    "erm": _of("erm", "none"),
-    "erm+finetune": _of("erm"),
-    "erm+finetune:long": _of("erm", longer=5),
-    "erm+head": _of("erm", "head"),
-    "erm+logistic": _of("erm", "logistic"),
-    "erm+ridge": _of("erm", "ridge"),
-    "erm+nearest": _of("erm", "nearest"),
-    "erm+prototypes": _of("erm", "prototypes"),
-    "erm+bn": _of("erm", "bn"),
-    "erm+bn_query": _of("erm", "bn_query"),
-    "erm+tent": _of("erm", "tent"),
-    "group_dro": _of("group_dro"),
-    "coral": _of("coral"),
-    "irm": _of("irm"),
-    "mldg": _of("mldg", order="second"),
-    "ltw": _of("ltw"),
-    "maml": _of("maml", order="second"),
-    "fomaml": _of("fomaml"),
-    "daml": _of("daml"),
-    "partial": _of("maml", "part", order="second", adaptable="Normalise"),
-    "partial:norms": _of("maml", "part", order="second", adaptable="_norm|^head"),
-    "anil": _of("anil", "head", order="second"),
-    "reptile": _of("reptile", inner_steps=5),
-    "meta_sgd": _of("meta_sgd", "own", order="second"),
-    "maml_plus_plus": _of("maml_plus_plus", "own", inner_steps=3, per_step="Normalise_.*(scale|bias)"),
-    "protonet": _of("protonet", "own"),
-    "ridge": _of("ridge", "own"),
-    "r2d2": _of("r2d2", "own"),
-    "uniform": _of("fomaml", weighting="uniform"),
-    "through": _of("fomaml", weighting="through"),
-    "detached": _of("fomaml", weighting="detached"),
-    "normalised": _of("fomaml", weighting="normalised"),
-    "softmax": _of("fomaml", weighting="softmax"),
-    "focal": _of("fomaml", weighting="focal"),
-    "uniform:half_rate": _of("fomaml", weighting="uniform", outer_rate=0.5),
-    "maml:second": _of("maml", order="second"),
-    "maml:first": _of("maml", order="first"),
-    "maml:mixed": _of("maml", order="mixed"),
-    "maml:five_first": _of("maml", order="first", inner_steps=5),
-    "maml:five_second": _of("maml", order="second", inner_steps=5),
-}
+class Methods(dict[str, Method]):
+    """The rows by name; a learner that has none of its own is trained as `Config` says and adapted as it adapts."""
+
+    def __missing__(self, name: str) -> Method:
+        from metaforge.learners import LEARNERS  # needs JAX, which --help does not wait for
+
+        entry = LEARNERS[name]
+        return _of(name, "own" if entry.adapts_itself else "head" if entry.adapts == "^head/" else "all")
 
 
-def of_learner(name: str) -> Method:
-    """The row of a learner that has none of its own: as `Config` trains it, adapted as it adapts."""
-    entry = LEARNERS[name]
-    return _of(name, "own" if entry.adapts_itself else "head" if entry.adapts == "^head/" else "all")
-
-
-METHODS |= {name: of_learner(name) for name in LEARNERS if name not in METHODS}
+METHODS = Methods(
+    {
+        "erm": _of("erm", "none"),
+        "erm+finetune": _of("erm"),
+        "erm+finetune:long": _of("erm", longer=5),
+        "erm+head": _of("erm", "head"),
+        "erm+logistic": _of("erm", "logistic"),
+        "erm+ridge": _of("erm", "ridge"),
+        "erm+nearest": _of("erm", "nearest"),
+        "erm+prototypes": _of("erm", "prototypes"),
+        "erm+bn": _of("erm", "bn"),
+        "erm+bn_query": _of("erm", "bn_query"),
+        "erm+tent": _of("erm", "tent"),
+        "group_dro": _of("group_dro"),
+        "coral": _of("coral"),
+        "irm": _of("irm"),
+        "mldg": _of("mldg", order="second"),
+        "ltw": _of("ltw"),
+        "maml": _of("maml", order="second"),
+        "fomaml": _of("fomaml"),
+        "daml": _of("daml"),
+        "partial": _of("maml", "part", order="second", adaptable="Normalise"),
+        "partial:norms": _of("maml", "part", order="second", adaptable="_norm|^head"),
+        "anil": _of("anil", "head", order="second"),
+        "reptile": _of("reptile", inner_steps=5),
+        "meta_sgd": _of("meta_sgd", "own", order="second"),
+        "maml_plus_plus": _of("maml_plus_plus", "own", inner_steps=3, per_step="Normalise_.*(scale|bias)"),
+        "protonet": _of("protonet", "own"),
+        "ridge": _of("ridge", "own"),
+        "r2d2": _of("r2d2", "own"),
+        "uniform": _of("fomaml", weighting="uniform"),
+        "through": _of("fomaml", weighting="through"),
+        "detached": _of("fomaml", weighting="detached"),
+        "normalised": _of("fomaml", weighting="normalised"),
+        "softmax": _of("fomaml", weighting="softmax"),
+        "focal": _of("fomaml", weighting="focal"),
+        "uniform:half_rate": _of("fomaml", weighting="uniform", outer_rate=0.5),
+        "maml:second": _of("maml", order="second"),
+        "maml:first": _of("maml", order="first"),
+        "maml:mixed": _of("maml", order="mixed"),
+        "maml:five_first": _of("maml", order="first", inner_steps=5),
+        "maml:five_second": _of("maml", order="second", inner_steps=5),
+    }
+)
 for _kind in ("support", "episode", "group", "none"):
     METHODS[f"maml:{_kind}"] = _of("maml", normalisation=_kind)
     METHODS[f"erm+finetune:{_kind}"] = _of("erm", normalisation=_kind)
@@ -197,7 +198,12 @@ def chosen(names: str, study: Study, normalisation: str) -> tuple[str, ...]:
     Raises:
         InputError: for an unknown one, one that is named twice, or one that is another under a second name.
     """
-    asked = study.methods if names == "all" else tuple(build.named("methods", names, METHODS))
+    # What computes, which --help does not wait for.
+    from metaforge.learners import LEARNERS
+    from metaforge.training import build
+
+    known = tuple(dict.fromkeys((*METHODS, *LEARNERS)))
+    asked = study.methods if names == "all" else tuple(build.named("methods", names, known))
     same = [name for name in asked if METHODS[name].rule in ("bn", "bn_query") and normalisation != "support"]
     if same and names != "all":
         raise InputError(

@@ -9,6 +9,7 @@ import optax
 
 from metaforge.adaptation.base import AdaptationRule
 from metaforge.core.param_paths import merge, partition
+from metaforge.core.stepping import take_step
 from metaforge.types import Backbone, Objective, Outputs, Params
 
 
@@ -97,8 +98,8 @@ def trajectory(
 
     def step(carry, _):
         params, opt_state = carry
-        updates, opt_state = optimizer.update(jax.grad(loss)(params), opt_state, params)
-        return (optax.apply_updates(params, updates), opt_state), None
+        value, grads = jax.value_and_grad(loss)(params)
+        return take_step(optimizer, loss, params, opt_state, value=value, grads=grads), None
 
     carry, taken, found = (params, optimizer.init(params)), 0, []
     for count in steps:

@@ -14,7 +14,7 @@ def from_flax(module: nn.Module, *, head: Callable[[Any, Any], Any] | None = Non
     """Turns a flax module into a `Backbone` that the loops can move.
 
     The module is called as `module(inputs, context)` and returns `Outputs`. Its only variables must be parameters:
-    what the inner loop cannot adapt has no place in it.
+    what the inner loop cannot adapt has no place in it. A `key` that `apply` is given is its random stream "dropout".
 
     Args:
         module: the module.
@@ -41,8 +41,9 @@ def from_flax(module: nn.Module, *, head: Callable[[Any, Any], Any] | None = Non
             )
         return params
 
-    def apply(params, inputs, *, context=None):
-        return cast(Outputs, module.apply({"params": params}, _arrays(inputs), _arrays(context)))
+    def apply(params, inputs, *, context=None, key=None):
+        rngs = None if key is None else {"dropout": key}
+        return cast(Outputs, module.apply({"params": params}, _arrays(inputs), _arrays(context), rngs=rngs))
 
     return Backbone(init, apply, head)
 

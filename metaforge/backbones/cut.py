@@ -88,7 +88,7 @@ def _last(neck: int, num_classes: int, kind: Head) -> Backbone:
     def init(key, inputs):
         raise NotImplementedError("the whole backbone makes the parameters")
 
-    def apply(params, inputs, *, context=None):
+    def apply(params, inputs, *, context=None, key=None):
         seen = jnp.asarray(inputs, jnp.float32)
         if neck:
             seen = linear(params["neck"], seen)

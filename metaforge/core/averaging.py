@@ -24,7 +24,7 @@ class AveragedState(NamedTuple):
     count: Int[Array, ""]
 
 
-def averaged(optimizer: optax.GradientTransformation, decay: float) -> optax.GradientTransformation:
+def averaged(optimizer: optax.GradientTransformation, decay: float) -> optax.GradientTransformationExtraArgs:
     r"""The same optimizer, which also keeps an exponential average of the parameters that it leads to.
 
     $\bar\theta_{t+1} = d_t\,\bar\theta_t + (1 - d_t)\,\theta_{t+1}$ with $d_t = \min(d, \frac{1 + t}{10 + t})$, so that
@@ -36,7 +36,7 @@ def averaged(optimizer: optax.GradientTransformation, decay: float) -> optax.Gra
         decay: $d$, in (0, 1); 0.99 looks back over some hundred steps.
 
     Returns:
-        A `GradientTransformation`, whose `update` needs the parameters; `average_of` reads the average.
+        A `GradientTransformationExtraArgs`, whose `update` needs the parameters; `average_of` reads the average.
 
     Raises:
         ValueError: for a `decay` outside (0, 1); when used, without parameters.
@@ -55,18 +55,20 @@ def averaged(optimizer: optax.GradientTransformation, decay: float) -> optax.Gra
     if not 0 < decay < 1:
         raise ValueError(f"`decay` must be between 0 and 1, got {decay}.")
 
+    rule = optax.with_extra_args_support(optimizer)
+
     def init(params):
         return AveragedState(optimizer.init(params), jax.tree.map(jnp.copy, params), jnp.zeros((), jnp.int32))
 
     def update(updates, state, params=None, **extra: Any):
         if params is None:
             raise ValueError("averaged: give the parameters to `update`.")
-        updates, inner = optimizer.update(updates, state.inner, params, **extra)
+        updates, inner = rule.update(updates, state.inner, params, **extra)
         keep = jnp.minimum(decay, (1 + state.count) / (10 + state.count))
         average = optax.incremental_update(optax.apply_updates(params, updates), state.average, 1 - keep)
         return updates, AveragedState(inner, average, state.count + 1)
 
-    return optax.GradientTransformation(init, update)
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 def average_of(opt_state: optax.OptState) -> Params:

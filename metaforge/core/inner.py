@@ -9,7 +9,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from metaforge.core.keys import split_keys
 from metaforge.core.mixed import mixed_value_and_grad
+from metaforge.core.stepping import take_step
 from metaforge.types import Batch, LossFn, Params
 
 Order = Literal["first", "second", "mixed"]
@@ -58,7 +60,8 @@ def adapt(
         loss_fn: parameters and a batch to a scalar loss and metrics.
         params: where to start, a pytree of floating-point arrays.
         support: one task's labelled examples, leading axis `examples`.
-        optimizer: the inner rule: any optax transformation. Its state starts afresh in every call.
+        optimizer: the inner rule: any optax transformation, also one that asks for the loss (`optax.polyak_sgd`) or
+            searches along a line (`optax.lbfgs`, under first order). Its state starts afresh in every call.
         num_steps: how many steps, at least 0; 0 returns `params`.
         order: "first", "second" or "mixed"; it changes the derivative, never the value.
         grad_steps: how many of the last steps are differentiated exactly, all if left out; earlier ones are taken as
@@ -70,7 +73,8 @@ def adapt(
         The adapted parameters, of the structure, shapes and dtypes of `params`, and an `AdaptInfo`.
 
     Raises:
-        ValueError: for a negative `num_steps` or `grad_steps`, or an unknown `order` or `remat`.
+        ValueError: for a negative `num_steps` or `grad_steps`, or an unknown `order` or `remat`; when differentiated
+            exactly, for an optimizer that searches along a line.
 
     Example:
         >>> import jax.numpy as jnp
@@ -93,30 +97,35 @@ def adapt(
             raise ValueError(f"unknown `{name}` {choice!r}; known: {', '.join(known)}.")
     exact = 0 if order == "first" else num_steps if grad_steps is None else min(grad_steps, num_steps)
 
-    def plain(params):
-        (loss, _), grads = jax.value_and_grad(loss_fn, has_aux=True)(params, support)
+    def plain(params, batch):
+        (loss, _), grads = jax.value_and_grad(loss_fn, has_aux=True)(params, batch)
         return loss, grads
 
-    def constant(params):
+    def constant(params, batch):
         # Stopping before the gradient spares tracing a second derivative that nobody wants; stopping after it too
         # holds what else the loss or the support set may depend on: frozen parameters, features computed outside.
-        loss, grads = plain(jax.lax.stop_gradient(params))
+        loss, grads = plain(jax.lax.stop_gradient(params), batch)
         return loss, jax.lax.stop_gradient(grads)
 
-    def mixed(params):
-        return mixed_value_and_grad(loss_fn)(params, support)
+    def mixed(params, batch):
+        return mixed_value_and_grad(loss_fn)(params, batch)
 
     def step_by(value_and_grad):
         def step(carry, _):
-            params, opt_state = carry
-            loss, grads = value_and_grad(params)
-            updates, opt_state = optimizer.update(grads, opt_state, params)
-            params = optax.apply_updates(params, updates)
-            return (params, opt_state), (loss, after_step(params) if after_step else None)
+            params, opt_state, key = carry
+            # What a model draws, it draws anew in every step.
+            now, key = (None, None) if key is None else split_keys(key)
+            batch = support._replace(key=now)
+            value, grads = value_and_grad(params, batch)
+            loss_of = lambda params: loss_fn(params, batch)[0]
+            params, opt_state = take_step(
+                optimizer, loss_of, params, opt_state, value=value, grads=grads, exact=value_and_grad is not constant
+            )
+            return (params, opt_state, key), (value, after_step(params) if after_step else None)
 
         return step
 
-    carry, infos = (params, optimizer.init(params)), []
+    carry, infos = (params, optimizer.init(params), support.key), []
     parts: list[tuple[Any, int, Remat]] = [(constant, num_steps - exact, "none")]
     parts.append((plain if order == "second" else mixed, exact, remat))
     for value_and_grad, count, again in parts:

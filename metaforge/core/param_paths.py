@@ -140,8 +140,8 @@ def attach(apply: ApplyFn, frozen: Params) -> ApplyFn:
         (5, 2)
     """
 
-    def attached(params, inputs, *, context=None):
-        return apply(merge(params, frozen), inputs, context=context)
+    def attached(params, inputs, **options: Any):
+        return apply(merge(params, frozen), inputs, **options)
 
     return attached
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from metaforge.data.records import Records
 from metaforge.errors import InputError
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 SHARE = 0.1
 """Of the people (videos, where people are unknown) of a test split: at least so many are set aside."""

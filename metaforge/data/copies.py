@@ -17,7 +17,7 @@ import numpy as np
 from metaforge.data.files import ImageFiles
 from metaforge.data.images import Skipped, read_image
 from metaforge.errors import InputError
-from metaforge.types import REAL
+from metaforge.labels import REAL
 
 
 class Once(NamedTuple):

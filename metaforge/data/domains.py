@@ -10,7 +10,7 @@ from metaforge.data.copies import file_codes
 from metaforge.data.files import ImageFiles
 from metaforge.data.records import Records, check_splits_are_disjoint
 from metaforge.errors import InputError
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 SourceSplit = Literal["train", "validation"]
 """The splits that training and selection may see. There is no third: `TestSplit` is not `Records`."""

@@ -22,7 +22,7 @@ from metaforge.data.crops import Crop, apply_crop, crop_transform, rescaled
 from metaforge.data.images import decode_image, square
 from metaforge.data.video import count_frames, even_frames, frame_names, read_frames
 from metaforge.errors import InputError
-from metaforge.types import FAKE
+from metaforge.labels import FAKE
 
 FRAMES, MASKS = "frames", "masks"
 """The folders of crops and of their masks; a mask has its crop's path below the other folder."""

@@ -22,7 +22,7 @@ from metaforge.data.files import ImageFiles
 from metaforge.data.images import FilePath
 from metaforge.data.records import Records
 from metaforge.errors import InputError
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 NAME = "manifest.csv"
 

@@ -14,8 +14,8 @@ from metaforge.data.files import ImageFiles
 from metaforge.data.manifest import read_manifest
 from metaforge.data.records import COLUMNS, Records, concatenate
 from metaforge.errors import InputError
+from metaforge.labels import FAKE
 from metaforge.runs import fingerprint, read_json
-from metaforge.types import FAKE
 
 
 def folders(data: str) -> dict[str, str]:

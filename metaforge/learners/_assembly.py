@@ -32,9 +32,20 @@ def init_with(optimizer: optax.GradientTransformation) -> InitFn:
     return init
 
 
-def outer_step(optimizer: optax.GradientTransformation, state: MetaState, grads: Params) -> MetaState:
-    """The state after the outer optimizer has followed `grads`."""
-    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+def outer_step(
+    optimizer: optax.GradientTransformation, state: MetaState, grads: Params, *, loss: Float[Array, ""]
+) -> MetaState:
+    """The state after the outer optimizer has followed `grads`; it is told the outer loss, if it asks.
+
+    Raises:
+        ValueError: for an optimizer that searches along a line.
+    """
+
+    def elsewhere(_):
+        raise ValueError("an outer optimizer cannot search along a line: take a rule without a line search.")
+
+    rule = optax.with_extra_args_support(optimizer)
+    updates, opt_state = rule.update(grads, state.opt_state, state.params, value=loss, grad=grads, value_fn=elsewhere)
     return MetaState(optax.apply_updates(state.params, updates), opt_state, state.step + 1)
 
 
@@ -74,7 +85,7 @@ def outer_update(
         (loss, weights), factors = jax.value_and_grad(outer_loss, has_aux=True)(losses)
         gradient = add_up(factors, gradients)
         info = MetaInfo(loss, losses, support_losses, weights, factors, optax.global_norm(gradient), metrics)
-        return outer_step(optimizer, state, gradient), info
+        return outer_step(optimizer, state, gradient, loss=loss), info
 
     return update
 
@@ -125,8 +136,7 @@ def head_loss(model: ModelLoss, learner: str) -> LossFn:
 
 def embed(model: ModelLoss, params: Params, batch: Batch) -> Batch:
     """The same examples as the head sees them: embeddings instead of images, which need no context any more."""
-    outputs = model.apply(params, batch.inputs, context=batch.context)
-    return batch._replace(inputs=outputs.embeddings, context=None)
+    return batch._replace(inputs=model.seen(params, batch).embeddings, context=None)
 
 
 def adapt_part(

@@ -75,7 +75,7 @@ def coral(
         value_and_grad = jax.value_and_grad(outer_loss, has_aux=True)
         (loss, (losses, metrics)), grads = value_and_grad(state.params, pool_each(episodes))
         info = describe(loss, losses, metrics, grads, factors=jnp.full_like(losses, 1 / len(losses)))
-        return outer_step(outer_optimizer, state, grads), info
+        return outer_step(outer_optimizer, state, grads, loss=info.loss), info
 
     adapt = fine_tuning(loss_fn, inner_optimizer, inner_steps)
     return MetaLearner(init_with(outer_optimizer), update, adapt)

@@ -50,6 +50,6 @@ def erm(
     def update(state, episodes):
         (loss, metrics), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params, pool_all(episodes))
         metrics = jax.tree.map(lambda value: jnp.asarray(value)[None], metrics)
-        return outer_step(outer_optimizer, state, grads), describe(loss, loss[None], metrics, grads)
+        return outer_step(outer_optimizer, state, grads, loss=loss), describe(loss, loss[None], metrics, grads)
 
     return MetaLearner(init_with(outer_optimizer), update, fine_tuning(loss_fn, inner_optimizer, inner_steps))

@@ -9,9 +9,9 @@ from jaxtyping import Array, Float
 
 from metaforge.core.execution import Strategy, task_gradients
 from metaforge.errors import InputError
-from metaforge.learners._assembly import add_up, init_with
+from metaforge.learners._assembly import add_up, init_with, outer_step
 from metaforge.learners._joint import describe, fine_tuning, pool
-from metaforge.learners.base import MetaLearner, MetaState
+from metaforge.learners.base import MetaLearner
 from metaforge.types import LossFn
 
 
@@ -108,9 +108,8 @@ def group_dro(
         weights = jnp.exp(log_weights.at[episodes.domain].get(mode="fill", fill_value=jnp.nan)).astype(losses.dtype)
         factors = weights * (domains / len(losses))
         gradient = add_up(factors, gradients)
-        updates, outer = outer_optimizer.update(gradient, outer, state.params)
-        params = optax.apply_updates(state.params, updates)
         info = describe(jnp.sum(factors * losses), losses, metrics, gradient, weights=weights, factors=factors)
-        return MetaState(params, GroupDROState(log_weights, outer), state.step + 1), info
+        moved = outer_step(outer_optimizer, state._replace(opt_state=outer), gradient, loss=info.loss)
+        return moved._replace(opt_state=GroupDROState(log_weights, moved.opt_state)), info
 
     return MetaLearner(init, update, fine_tuning(loss_fn, inner_optimizer, inner_steps))

@@ -87,7 +87,7 @@ def irm(
         factors = jnp.full_like(losses, 1 / len(losses))
         gradient = add_up(factors, gradients)
         info = describe(jnp.mean(totals), losses, metrics, gradient, factors=factors)
-        return outer_step(outer_optimizer, state, gradient), info
+        return outer_step(outer_optimizer, state, gradient, loss=info.loss), info
 
     adapt = fine_tuning(loss_fn, inner_optimizer, inner_steps)
     return MetaLearner(init_with(outer_optimizer), update, adapt)

@@ -24,7 +24,7 @@ def pool(episode: Episode) -> Batch:
     both = lambda support, query: jnp.concatenate([support, query])
     inputs = jax.tree.map(both, episode.support.inputs, episode.query.inputs)
     targets = jax.tree.map(both, episode.support.targets, episode.query.targets)
-    return Batch(inputs, targets, probe=episode.query.probe, weights=episode.query.weights)
+    return episode.query._replace(inputs=inputs, targets=targets, context=None)
 
 
 def pool_each(episodes: Episode) -> Batch:
@@ -37,8 +37,8 @@ def pool_all(episodes: Episode) -> Batch:
     batch = pool_each(episodes)
     inputs, targets = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (batch.inputs, batch.targets))
     # What comes with a batch besides its examples is the same for all tasks.
-    probe, weights = jax.tree.map(lambda leaf: leaf[0], (batch.probe, batch.weights))
-    return Batch(inputs, targets, probe=probe, weights=weights)
+    first = jax.tree.map(lambda leaf: leaf[0], batch._replace(inputs=None, targets=None))
+    return first._replace(inputs=inputs, targets=targets)
 
 
 def domain_losses(

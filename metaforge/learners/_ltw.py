@@ -141,7 +141,7 @@ def ltw(
         each = [jnp.full(len(losses) - held, 1 / (len(losses) - held)), jnp.full(held, weight / held)]
         shared = jnp.broadcast_to(inner, (len(losses), *inner.shape))
         info = describe(loss, losses, metrics, grads, weights=jnp.concatenate(each), support_losses=shared)
-        return outer_step(outer_optimizer, state, grads), info
+        return outer_step(outer_optimizer, state, grads, loss=info.loss), info
 
     fine_tune = fine_tuning(loss_fn, inner_optimizer, inner_steps)
     return MetaLearner(init, update, lambda meta, support: fine_tune(meta.params, support), lambda meta: meta.params)

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from metaforge.core.execution import Strategy
 from metaforge.core.inner import AdaptInfo
+from metaforge.core.keys import split_keys
 from metaforge.core.param_paths import merge, partition
 from metaforge.learners._assembly import Reduction, init_with, outer_update, with_context
 from metaforge.learners.base import MetaLearner
@@ -115,8 +116,9 @@ def maml_plus_plus(
         start, copies = part(meta.params)
 
         def step(adapted, now):
-            rates, before, after = now
-            loss_of = lambda moving: loss_fn(merge(moving, before), support)
+            rates, before, after, key = now
+            batch = support._replace(key=key)
+            loss_of = lambda moving: loss_fn(merge(moving, before), batch)
             at = adapted if exact else jax.lax.stop_gradient(adapted)
             (loss, _), grads = jax.value_and_grad(loss_of, has_aux=True)(at)
             # Stopped on both sides: through the copies, too, the inner gradient is a constant.
@@ -124,7 +126,10 @@ def maml_plus_plus(
             adapted = jax.tree.map(lambda leaf, rate, grad: leaf - rate * grad, adapted, rates, grads)
             return adapted, (loss, after_step(merge(adapted, after)) if after_step else None)
 
-        each = (meta.rates, jax.tree.map(lambda leaf: leaf[:-1], copies), jax.tree.map(lambda leaf: leaf[1:], copies))
+        before, after = (
+            jax.tree.map(lambda leaf, part=part: leaf[part], copies) for part in (slice(-1), slice(1, None))
+        )
+        each = (meta.rates, before, after, split_keys(support.key, inner_steps))
         # Short loops are unrolled, as in `metaforge.adapt`.
         adapted, (losses, reports) = jax.lax.scan(step, start, each, length=inner_steps, unroll=inner_steps <= 5)
         return merge(adapted, jax.tree.map(lambda leaf: leaf[-1], copies)), AdaptInfo(losses, reports)

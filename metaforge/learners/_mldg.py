@@ -93,6 +93,6 @@ def mldg(
         )
         shared = jnp.broadcast_to(inner, (len(losses), *inner.shape))
         info = describe(loss, losses, metrics, grads, weights=weights, support_losses=shared)
-        return outer_step(outer_optimizer, state, grads), info
+        return outer_step(outer_optimizer, state, grads, loss=info.loss), info
 
     return MetaLearner(init_with(outer_optimizer), update, fine_tuning(loss_fn, inner_optimizer, inner_steps))

@@ -6,6 +6,8 @@ import optax
 from jaxtyping import Array, Int
 
 from metaforge.core.execution import Strategy, each_task
+from metaforge.core.keys import split_keys
+from metaforge.core.stepping import take_step
 from metaforge.learners._assembly import init_with, outer_step
 from metaforge.learners._joint import describe, fine_tuning, pool
 from metaforge.learners.base import MetaLearner
@@ -76,17 +78,18 @@ def reptile(
         params, rows = shared
         images = pool(episode)
 
-        def step(carry, rows):
-            params, opt_state = carry
+        def step(carry, now):
+            (params, opt_state), (rows, key) = carry, now
             inputs, targets = jax.tree.map(lambda leaf: leaf[rows], (images.inputs, images.targets))
-            batch = images._replace(inputs=inputs, targets=targets)
+            batch = images._replace(inputs=inputs, targets=targets, key=key)
             (loss, metrics), grads = jax.value_and_grad(loss_fn, has_aux=True)(params, batch)
-            updates, opt_state = inner_optimizer.update(grads, opt_state, params)
-            return (optax.apply_updates(params, updates), opt_state), (loss, metrics)
+            loss_of = lambda params: loss_fn(params, batch)[0]
+            carry = take_step(inner_optimizer, loss_of, params, opt_state, value=loss, grads=grads)
+            return carry, (loss, metrics)
 
         # Short loops are unrolled, as in `metaforge.adapt`.
-        carry = (params, inner_optimizer.init(params))
-        (trained, _), (losses, metrics) = jax.lax.scan(step, carry, rows, unroll=len(rows) <= 5)
+        carry, each = (params, inner_optimizer.init(params)), (rows, split_keys(images.key, len(rows)))
+        (trained, _), (losses, metrics) = jax.lax.scan(step, carry, each, unroll=len(rows) <= 5)
         away = jax.tree.map(jnp.subtract, params, trained)
         return away, losses, jax.tree.map(lambda values: values[-1], metrics)
 
@@ -101,7 +104,7 @@ def reptile(
         last = losses[:, -1]
         factors = jnp.full_like(last, 1 / len(last))
         info = describe(jnp.mean(last), last, metrics, gradient, factors=factors, support_losses=losses)
-        return outer_step(outer_optimizer, state, gradient), info
+        return outer_step(outer_optimizer, state, gradient, loss=info.loss), info
 
     return MetaLearner(init_with(outer_optimizer), update, fine_tuning(loss_fn, inner_optimizer, inner_steps))
 

@@ -5,7 +5,6 @@ import functools
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from metaforge.backbones import choice
@@ -80,17 +79,17 @@ def score(
         (3,)
     """
     if context is None:
-        return np.asarray(_probability(apply, params, jnp.asarray(images), None))
+        return np.asarray(_probability(apply, params, images, None))
     # One shape for all chunks, one compilation.
     chunk = min(chunk, len(images))
     parts = []
     for start in range(0, len(images), max(chunk, 1)):
         part = images[start : start + chunk]
         padded = np.concatenate([part, np.zeros((chunk - len(part), *part.shape[1:]), part.dtype)])
-        parts.append(np.asarray(_probability(apply, params, jnp.asarray(padded), jnp.asarray(context)))[: len(part)])
+        parts.append(np.asarray(_probability(apply, params, padded, context))[: len(part)])
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _probability(apply: ApplyFn, params: Params, images: jax.Array, context: jax.Array | None) -> jax.Array:
+def _probability(apply: ApplyFn, params: Params, images: Any, context: Any) -> jax.Array:
     return forgery_score(apply(params, images, context=context).logits)  # a third class, of outliers, is forged too

@@ -79,7 +79,7 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
         rows = int(about.pop("context_rows"))
         spec = from_nested(BackboneSpec(), about.pop("model"), name="model")
         choice.check(spec)
-        template, _ = _kept(spec, about, choice.shapes(spec))
+        template, _ = _kept(spec, about, choice.params(dataclasses.replace(spec, weights="")))
         wanted = about.get("weights", {}).get("sha256", "")
     except (KeyError, TypeError, ValueError, AttributeError, re.error, InputError) as error:
         raise InputError(f"model: config.json in '{directory}' is damaged ({error}). Adapt again.") from None
@@ -96,9 +96,7 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
     if wanted:
         spec = dataclasses.replace(spec, weights=weights or spec.weights)
         _refuse_other_weights(directory, spec, wanted)
-        image = jnp.zeros((1, spec.image_size, spec.image_size, 3))
-        whole = choice.choose(spec).init(jax.random.key(0), image)
-        params = merge(params, _kept(spec, about, whole)[1])
+        params = merge(params, _kept(spec, about, choice.params(spec))[1])
     return Detector(params, np.asarray(arrays[CONTEXT]), spec, about)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from metaforge import runs
 from metaforge.data.images import read_folder, read_image, square
 from metaforge.errors import InputError
-from metaforge.screening import Detector, from_run, load_detector
+from metaforge.screening.detector import Detector
+from metaforge.screening.folder import load_detector
 
 
 def run(model: str, images_at: str, *, weights: str = "") -> tuple[list[tuple[str, float]], list]:
@@ -29,4 +30,7 @@ def load(model: str, *, weights: str = "") -> Detector:
         return load_detector(model, weights=weights)
     if weights:
         raise InputError(f"--weights: '{model}' is a training run, which knows its weights. Leave them out.")
+    # A run is read with all that trains; a saved detector needs none of it.
+    from metaforge.screening import from_run
+
     return from_run.detector(from_run.load_run(model))

@@ -82,3 +82,13 @@ def test_what_comes_from_a_file_is_all_but_head_and_neck():
     named, own = partition(params, choice.from_file(lite0(weights="imagenet")))
     assert {name for name in named if jax.tree.leaves(named[name])} == set(params) - {"head", "neck"}
     assert np.all([not jax.tree.leaves(own[name]) for name in set(params) - {"head", "neck"}])
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("conv4", {"width": 4, "neck": 3}), ("efficientnet_lite0", {"normalisation": "frozen", "neck": 3, "head": "mlp"})],
+)
+def test_parameters_are_described_as_init_makes_them(name, settings):
+    described = choice.params(name, image_size=32, **settings)
+    described = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), described)
+    assert described == shapes(choice.choose(name, image_size=32, **settings), 32)

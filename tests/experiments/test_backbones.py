@@ -12,9 +12,10 @@ from PIL import Image
 
 from experiments.study import cells as study_cells
 from experiments.study import data as study_data
-from experiments.study import main as study
 from experiments.study import methods as study_methods
 from experiments.study import models as study_models
+from experiments.study import running as study
+from experiments.study.config import STUDY
 from metaforge import runs
 from metaforge.backbones import choice
 from metaforge.backbones.efficientnet._models import assemble
@@ -41,6 +42,7 @@ def weights(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(choice, "efficientnet_lite0", lambda **settings: assemble(TINY_LITE, **settings))
         patch.setattr("metaforge.backbones.cut.LITE0", TINY_LITE)
+        patch.setattr("metaforge.backbones.efficientnet._models.LITE0", TINY_LITE)
         patch.setattr("metaforge.backbones.efficientnet._models.load_weights", lambda source: arrays)
         yield path
 
@@ -115,7 +117,7 @@ def test_kept_features_train_the_same_detector_and_are_made_once(made, tmp_path,
 def test_a_study_of_kept_features_scores_what_the_whole_network_says_of_the_images(weights, tmp_path):
     shared = ("model.backbone", "model.normalisation", "model.image_size", "run.iterations")
     said = {name: value for name, _, value in fields_of(CONFIG)}
-    config = change(study.STUDY, {**{name: said[name] for name in shared}, "model.weights": str(weights), "learner.trainable": "^(top|head)", "run.feature_cache": str(tmp_path / "features"), "run.log_every": 2, "run.checkpoint_every": 4, "episodes.tasks": 2, "episodes.shots": 2, "episodes.queries": 3, "faces.variants": 2, "faces.methods": "smooth,resample,warp", "episodes.lead": "warp", "learner.average": 0.9})  # fmt: skip
+    config = change(STUDY, {**{name: said[name] for name in shared}, "model.weights": str(weights), "learner.trainable": "^(top|head)", "run.feature_cache": str(tmp_path / "features"), "run.log_every": 2, "run.checkpoint_every": 4, "episodes.tasks": 2, "episodes.shots": 2, "episodes.queries": 3, "faces.variants": 2, "faces.methods": "smooth,resample,warp", "episodes.lead": "warp", "learner.average": 0.9})  # fmt: skip
     options = study.Options(
         study="what_adapts", methods="erm+head,anil", target="smooth", seeds=1, shots="1,2", steps="0,1",
         episodes=20, tuning=20, resamples=20, workers=1, workdir=str(tmp_path / "study"),

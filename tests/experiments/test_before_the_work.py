@@ -1,13 +1,15 @@
 """What cannot work is said before the work: no image is read, nothing is trained, scored or written."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from experiments import demo
-from experiments.benchmark import main as benchmark
-from experiments.fakeradar import main as fakeradar
+from experiments.benchmark import running as benchmark
+from experiments.benchmark.config import QUICK
+from experiments.demo import running as demo
+from experiments.fakeradar import running as fakeradar
 from experiments.fakeradar.config import Config as Tri
 from metaforge.backbones import choice
 from metaforge.backbones.spec import BackboneSpec
@@ -145,7 +147,7 @@ def test_a_grid_with_a_cell_that_cannot_be_measured_is_refused_whole(changes, sa
     monkeypatch.setattr(benchmark, "measure", lambda *_: pytest.fail("measured"))
     options = benchmark.Options(out=str(tmp_path / "a.json"))
     with pytest.raises(InputError, match=said):
-        benchmark.run(options, change(benchmark.QUICK, changes))
+        benchmark.run(options, dataclasses.replace(QUICK, **changes))
     (tmp_path / "a.md").write_text("mine")
     with pytest.raises(InputError, match=r"a\.md' exists already"):
-        benchmark.run(options, benchmark.QUICK)
+        benchmark.run(options, QUICK)

@@ -6,8 +6,9 @@ import jax
 import pytest
 
 import metaforge as mf
-from experiments.benchmark import main as benchmark
+from experiments.benchmark import __main__ as benchmark_command
 from experiments.benchmark import meta_step, torch_step
+from experiments.benchmark import running as benchmark
 from experiments.benchmark.meta_step import Cell
 from metaforge.core.tuning import Form
 
@@ -45,7 +46,7 @@ def test_a_small_grid_is_measured_and_reported(tmp_path, capsys):
     out = tmp_path / "cost.json"
     settings = "sizes=16 width=2 shots=1 queries=1 tasks=2 strategies=scan,vmap convolutions=patches"
     flags = [*(f"--{setting}" for setting in settings.split()), "--rounds=2", "--torch=false", "--profile"]
-    assert benchmark.main(["benchmark", f"--out={out}", *flags]) == 0
+    assert benchmark_command.main(["benchmark", f"--out={out}", *flags]) == 0
     (cell,) = json.loads(out.read_text())["cells"]
     assert set(cell["rows"]) == {"scan, patches", "vmap, patches"}
     for row in cell["rows"].values():
@@ -64,7 +65,7 @@ def test_a_small_grid_is_measured_and_reported(tmp_path, capsys):
     assert "ReLU and pooling" in parts
     assert min(parts.values()) >= 0
     assert "| scan, patches |" in out.with_suffix(".md").read_text()
-    assert benchmark.main(["benchmark", f"--out={out}", *flags]) == 2
+    assert benchmark_command.main(["benchmark", f"--out={out}", *flags]) == 2
     assert "exists already" in capsys.readouterr().err
 
 
@@ -105,7 +106,7 @@ def test_the_summary_names_the_best_and_what_choosing_would_cost():
     ],
 )
 def test_bad_flags_are_one_line(flag, said, capsys):
-    assert benchmark.main(["benchmark", flag]) == 2
+    assert benchmark_command.main(["benchmark", flag]) == 2
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1

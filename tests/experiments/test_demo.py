@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments import demo
+from experiments.demo import __main__ as demo_command
 from metaforge.screening import from_run
 from metaforge.training import loop
 
@@ -19,7 +19,7 @@ FLAGS = [
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "runs"
-    assert demo.main(["demo", f"--workdir={folder}", *FLAGS]) == 0
+    assert demo_command.main(["demo", f"--workdir={folder}", *FLAGS]) == 0
     return folder
 
 
@@ -52,7 +52,7 @@ def test_called_again_it_trains_nothing_says_the_same_and_names_its_files_and_th
 ):
     before = json.loads((finished / "report.json").read_text())
     monkeypatch.setattr(loop, "_train", lambda *_, **__: pytest.fail("trained again"))
-    assert demo.main(["demo", f"--workdir={finished}", *FLAGS]) == 0
+    assert demo_command.main(["demo", f"--workdir={finished}", *FLAGS]) == 0
     assert json.loads((finished / "report.json").read_text())["targets"] == before["targets"]
     text = capsys.readouterr().out
     assert text.splitlines()[-1].startswith(f"Wrote {finished}/report.json")
@@ -61,7 +61,7 @@ def test_called_again_it_trains_nothing_says_the_same_and_names_its_files_and_th
 
 
 def test_an_unknown_target_is_one_line(tmp_path, capsys):
-    assert demo.main(["demo", f"--workdir={tmp_path}", "--target=oops"]) == 2
+    assert demo_command.main(["demo", f"--workdir={tmp_path}", "--target=oops"]) == 2
     assert "known: self_blend" in capsys.readouterr().err
 
 

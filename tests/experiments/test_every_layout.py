@@ -9,7 +9,7 @@ from PIL import Image
 
 pytest.importorskip("av")
 
-from experiments.protocol import main as protocol
+from experiments.protocol import running as protocol
 from metaforge.data import preparing
 from metaforge.data.domains import by_method, split
 from metaforge.data.episodes import EpisodeSampler

@@ -7,7 +7,8 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.fakeradar import main as fakeradar
+from experiments.fakeradar import __main__ as fakeradar_command
+from experiments.fakeradar import running as fakeradar
 from experiments.fakeradar import training as tri_training
 from experiments.fakeradar.config import Config
 from metaforge import runs
@@ -25,7 +26,7 @@ FLAGS = [
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fakeradar") / "runs"
-    assert fakeradar.main(["fakeradar", f"--workdir={folder}", *FLAGS]) == 0
+    assert fakeradar_command.main(["fakeradar", f"--workdir={folder}", *FLAGS]) == 0
     return folder
 
 
@@ -121,10 +122,10 @@ def test_bad_input_is_one_line(finished, tmp_path, capsys):
         "--head=tall": "linear|quadratic|mlp",
     }
     for flag, said in cases.items():
-        assert fakeradar.main(["fakeradar", f"--workdir={tmp_path / 'x'}", *FLAGS, flag]) == 2
+        assert fakeradar_command.main(["fakeradar", f"--workdir={tmp_path / 'x'}", *FLAGS, flag]) == 2
         assert said in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
-    assert fakeradar.main(["fakeradar", f"--workdir={finished}", *FLAGS, "--lr=0.5"]) == 2
+    assert fakeradar_command.main(["fakeradar", f"--workdir={finished}", *FLAGS, "--lr=0.5"]) == 2
     assert "another configuration" in capsys.readouterr().err
     assert clusters_over_training.main(["figure", f"--runs={finished}/swap/binary-*", f"--out={tmp_path}/x.png"]) == 2
     assert "none that" in capsys.readouterr().err

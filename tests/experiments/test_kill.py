@@ -12,8 +12,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from experiments.study import __main__ as study_command
 from experiments.study import cells as study_cells
-from experiments.study import main as study
 from metaforge import runs
 from metaforge.cli import train
 from paper_figures import loss_curves
@@ -26,7 +26,7 @@ CHAINS, KILLS, STEPS = 2, 3, 80
 
 # Each process is a fork of one that has imported everything and started nothing: what a start costs is mostly imports.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["experiments.study.main", "tests.experiments.test_train"])
+PROCESSES.set_forkserver_preload(["experiments.study.running", "tests.experiments.test_train"])
 
 Command = Callable[[Path], int]
 
@@ -44,7 +44,7 @@ def make_a_study(workdir: Path) -> int:
     options = {"workdir": workdir, "methods": "anil,erm+head", "target": "warp", "seeds": 1, "shots": 2,
                "steps": "0,1", "episodes": 20, "tuning": 20, "resamples": 50, "workers": 1}  # fmt: skip
     flags = [f"--{name}={value}" for name, value in config.items()]
-    return study.main(["study", *(f"--{name}={value}" for name, value in options.items()), *flags])
+    return study_command.main(["study", *(f"--{name}={value}" for name, value in options.items()), *flags])
 
 
 def start(command: Command, workdir: Path, cache: Path) -> BaseProcess:

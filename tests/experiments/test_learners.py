@@ -86,8 +86,8 @@ def test_a_new_learner_is_what_it_says_it_is(newcomer):
     assert "@inproceedings{finn2017maml" in mf.citation("newcomer", *cited.parts_of(newcomer))
 
 
-def test_a_new_learner_has_a_row_of_a_study(newcomer, monkeypatch):
-    monkeypatch.setitem(methods.METHODS, "newcomer", methods.of_learner("newcomer"))
+def test_a_new_learner_has_a_row_of_a_study(newcomer):
+    assert methods.chosen("newcomer", methods.STUDIES["leave_one_out"], "support")[-1] == "newcomer"
     (row,) = methods.METHODS["newcomer"].candidates
     config = row.trained(newcomer)
     assert (row.rule, config) == ("own", newcomer)

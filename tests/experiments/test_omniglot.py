@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.omniglot import main as omniglot
+from experiments.omniglot import __main__ as omniglot_command
 from experiments.omniglot import report as reporting
+from experiments.omniglot import running as omniglot
 from experiments.omniglot import training
 from experiments.omniglot.config import QUICK, Config
 from experiments.omniglot.data import SIDE, Drawings, read, split, turned
@@ -291,7 +292,7 @@ def flags(data, workdir, **changes):
 @pytest.fixture(scope="module")
 def whole(unpacked, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("omniglot") / "whole"
-    assert omniglot.main(flags(unpacked, workdir)) == 0
+    assert omniglot_command.main(flags(unpacked, workdir)) == 0
     return workdir
 
 
@@ -312,7 +313,7 @@ def test_prototypes_of_drawings_that_are_all_alike_are_always_right(whole):
 def test_a_run_in_parts_is_one_that_was_not_interrupted(whole, unpacked, tmp_path, capsys):
     workdir = tmp_path / "parts"
     for steps, limit in ((2, "1e-9"), (4, "1e-9"), (8, "0")):
-        assert omniglot.main([*flags(unpacked, workdir), f"--max_minutes={limit}"]) == 0
+        assert omniglot_command.main([*flags(unpacked, workdir), f"--max_minutes={limit}"]) == 0
         printed = capsys.readouterr().out
         assert ("0 of 1 models are done. The same command goes on" in printed) == (steps < 8)
         assert read_rows(workdir / "5x1-protonet-support-seed0")[-1]["step"] == steps
@@ -326,14 +327,14 @@ def test_a_run_in_parts_is_one_that_was_not_interrupted(whole, unpacked, tmp_pat
 
 
 def test_a_finished_run_is_returned_without_its_data_and_other_data_are_refused(whole, unpacked, tmp_path, capsys):
-    assert omniglot.main(flags("nowhere", whole)) == 0
+    assert omniglot_command.main(flags("nowhere", whole)) == 0
     assert capsys.readouterr().out.startswith((whole / "report.md").read_text())
-    assert omniglot.main(flags("nowhere", whole, seeds=2)) == 2
+    assert omniglot_command.main(flags("nowhere", whole, seeds=2)) == 2
     assert "seeds: 1 there, 2 asked" in capsys.readouterr().err
     other = write(tmp_path / "other", noise=0.1)
     begun = tmp_path / "begun"
-    assert omniglot.main([*flags(unpacked, begun), "--max_minutes=1e-9"]) == 0
-    assert omniglot.main(flags(other, begun)) == 2
+    assert omniglot_command.main([*flags(unpacked, begun), "--max_minutes=1e-9"]) == 0
+    assert omniglot_command.main(flags(other, begun)) == 2
     assert "another configuration (data:" in capsys.readouterr().err
 
 
@@ -374,7 +375,7 @@ def broken(folder, how):
 def test_what_is_wrong_with_the_data_is_one_line(tmp_path, capsys, how):
     (tmp_path / "data").mkdir()
     data, said = broken(tmp_path / "data", how)
-    assert omniglot.main(flags(data, tmp_path / "run")) == 2
+    assert omniglot_command.main(flags(data, tmp_path / "run")) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert said in error
     assert not (tmp_path / "run").exists()

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from experiments.protocol import judging
-from experiments.protocol import main as protocol
+from experiments.protocol import running as protocol
 from experiments.protocol.material import read_material, sources_validation
 from experiments.protocol.scores import scores_of
 from metaforge import locks
@@ -479,7 +479,7 @@ def test_a_table_goes_on_whatever_memory_is_allowed_and_names_what_was_asked_oth
     monkeypatch.setattr(protocol.from_run, "worth", None)
     again = protocol.run(options(data, workdir), change(TINY, {"faces.memory_gb": 4.0}))
     assert again["cells"] == report["cells"]
-    with pytest.raises(InputError, match=r"asked for with another draws, width. Choose another --workdir"):
+    with pytest.raises(InputError, match=r"asked for with another draws, model.width. Choose another --workdir"):
         protocol.run(options(data, workdir, draws=3), change(TINY, {"model.width": 5}))
 
 

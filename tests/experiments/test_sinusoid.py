@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import sinusoid
-from experiments.sinusoid import Config
+from experiments.sinusoid import __main__ as sinusoid_command
+from experiments.sinusoid import running as sinusoid
+from experiments.sinusoid.config import Config
 from metaforge.errors import InputError
 from metaforge.runs import Run, read_rows
 
@@ -62,7 +63,7 @@ def test_predictors_that_know_only_x_have_the_error_of_the_task_distribution():
     zero = float(jnp.mean(query.targets**2))
     best = float(jnp.mean((query.targets + mean * jnp.cos(query.inputs)) ** 2))
     np.testing.assert_allclose([zero, best], [square / 2, square / 2 - mean**2 * cosine], rtol=0.01)
-    assert f"{square / 2 - mean**2 * cosine:.2f}" in str(sinusoid.__doc__)  # the floor that the docstring names
+    assert f"{square / 2 - mean**2 * cosine:.2f}" in str(sinusoid_command.__doc__)  # the floor that the docstring names
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.1])
@@ -101,7 +102,7 @@ SHORT += ["--test_tasks=200", "--validation_tasks=200", "--rates=0.002,0.005,0.0
 
 
 def test_the_short_version_has_maml_far_below_pretraining(workdir, capsys):
-    assert sinusoid.main(["sinusoid", f"--workdir={workdir}", *SHORT]) == 0
+    assert sinusoid_command.main(["sinusoid", f"--workdir={workdir}", *SHORT]) == 0
     rows = json.loads((workdir / "report.json").read_text())["rows"]
     found = {(row["method"], row["shots"], row["steps"]): row for row in rows}
     for shots in (5, 10):
@@ -133,9 +134,9 @@ def test_a_task_on_which_descent_diverges_counts_as_the_cap_and_is_counted():
 
 def test_a_finished_run_is_returned_as_it_is_and_never_overwritten(workdir, capsys):
     report = (workdir / "report.json").read_bytes()
-    assert sinusoid.main(["sinusoid", f"--workdir={workdir}", *SHORT]) == 0
+    assert sinusoid_command.main(["sinusoid", f"--workdir={workdir}", *SHORT]) == 0
     assert capsys.readouterr().out.startswith((workdir / "report.md").read_text())
-    assert sinusoid.main(["sinusoid", f"--workdir={workdir}", *SHORT, "--seeds=2"]) == 2
+    assert sinusoid_command.main(["sinusoid", f"--workdir={workdir}", *SHORT, "--seeds=2"]) == 2
     assert "another configuration (seeds: 1 there, 2 asked)" in capsys.readouterr().err
     assert (workdir / "report.json").read_bytes() == report
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments import demo
+from experiments.demo import running as demo
 from experiments.protocol import thresholds as fitted_thresholds
 from experiments.study import methods as study_methods
 from metaforge.backbones.spec import BackboneSpec

@@ -10,11 +10,12 @@ import pytest
 import metaforge as mf
 from experiments.study import cells as study_cells
 from experiments.study import data as study_data
-from experiments.study import main as study
 from experiments.study import methods as study_methods
 from experiments.study import report as study_report
 from experiments.study import rules as study_rules
+from experiments.study import running as study
 from experiments.study import tables as study_tables
+from experiments.study.config import STUDY
 from metaforge.commands import flags_of
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import Queries, episode_auc
@@ -22,7 +23,7 @@ from metaforge.evaluation.intervals import Interval
 from metaforge.settings import change
 from metaforge.training import build
 
-CONFIG = change(study.STUDY, {"model.image_size": 16, "model.width": 4, "model.convolution": "lax", "run.iterations": 4, "run.log_every": 2, "run.checkpoint_every": 4, "episodes.tasks": 2, "episodes.shots": 2, "episodes.queries": 3, "faces.variants": 2, "faces.methods": "smooth,resample,warp"})  # fmt: skip
+CONFIG = change(STUDY, {"model.image_size": 16, "model.width": 4, "model.convolution": "lax", "run.iterations": 4, "run.log_every": 2, "run.checkpoint_every": 4, "episodes.tasks": 2, "episodes.shots": 2, "episodes.queries": 3, "faces.variants": 2, "faces.methods": "smooth,resample,warp"})  # fmt: skip
 OPTIONS = study.Options(
     study="shots_by_steps", methods="fomaml", target="smooth,warp", seeds=2, shots="1,2", steps="0,1",
     episodes=20, tuning=20, resamples=50, workers=1,
@@ -87,7 +88,7 @@ def test_a_study_that_was_cut_off_ends_like_one_that_was_not(made, tmp_path):
     config = dataclasses.asdict(CONFIG)
     half = change(CONFIG, {"run.iterations": 2})
     options = dataclasses.replace(OPTIONS, workdir=str(tmp_path), target="warp", seeds=1)
-    study.run(dataclasses.replace(options, methods="erm+finetune"), CONFIG, quiet=True)
+    study.run(change(options, {"faces.methods": "erm+finetune"}), CONFIG, quiet=True)
     unit = study_cells.Unit(str(tmp_path), "warp", 0, ("fomaml",), study._grid(options, 2), half)
     study_cells.run_unit(unit)
     model = tmp_path / "warp" / "models" / "fomaml-seed0"
@@ -243,8 +244,8 @@ def test_what_adapting_is_worth_is_the_difference_to_a_model_that_saw_nothing_ne
 
 
 def test_a_study_says_its_command_as_a_shell_takes_it():
-    config = change(study.STUDY, {"faces.identity": r"(canada/\d+|(?<=/)\d+)"})
-    assert flags_of(config, study.STUDY) == [r"'--faces.identity=(canada/\d+|(?<=/)\d+)'"]
+    config = change(STUDY, {"faces.identity": r"(canada/\d+|(?<=/)\d+)"})
+    assert flags_of(config, STUDY) == [r"'--faces.identity=(canada/\d+|(?<=/)\d+)'"]
 
 
 @pytest.mark.parametrize("name", [name for name, one in study_methods.METHODS.items() if one.rule == "own"])

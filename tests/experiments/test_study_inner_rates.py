@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from experiments.study import cells as study_cells
-from experiments.study import main as study
 from experiments.study import methods as study_methods
+from experiments.study import running as study
 from metaforge.settings import change
 from tests.experiments.test_study import CONFIG, OPTIONS
 

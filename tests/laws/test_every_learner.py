@@ -230,6 +230,65 @@ def takes_numbers(case):
     return CASES[case].name not in LOOK_INSIDE and not {"adaptable", "per_step"} & set(CASES[case].options)
 
 
+def dropping(params, inputs, *, context=None, key=None):
+    """The model, without a random half of its embeddings where there is a key."""
+    seen = model.apply(params, inputs, context=context).embeddings
+    seen = seen if key is None else seen * jax.random.bernoulli(key, 0.5, seen.shape)
+    return mf.Outputs(model.head(params, seen), seen)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_a_model_draws_it_draws_from_the_key_of_its_episodes(case):
+    noisy = mf.objectives.loss_fn(model._replace(apply=dropping), objective)
+    learner = mf.LEARNERS[CASES[case].name].make(noisy, outer_optimizer=optax.sgd(0.1), **CASES[case].options)
+    state = learner.init(jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 3))))
+    update = jax.jit(lambda state, key: learner.update(state, mf.with_keys(episodes(0), key))[0].params)
+    one, again, other = (jax.device_get(update(state, jax.random.key(seed))) for seed in (1, 1, 2))
+    assert_equal(one, again)
+    moved = jax.tree.map(lambda a, b: bool(np.any(a != b)), one, other)
+    assert any(jax.tree.leaves(moved))
+    assert jax.tree.map(np.shape, one) == jax.tree.map(np.shape, state.params)
+
+
+ASKING = {"polyak": optax.polyak_sgd(max_learning_rate=0.5), "lbfgs": optax.lbfgs(memory_size=2)}
+"""Rules that ask for the loss, and for the loss elsewhere."""
+EXACT_ALONE = {"ltw"}
+"""Learners that go through their inner steps exactly, whatever one says."""
+
+
+@pytest.mark.parametrize("rule", ASKING)
+@pytest.mark.parametrize("name", [name for name, entry in mf.LEARNERS.items() if "inner_optimizer" in entry.takes])
+def test_the_inner_rule_may_ask_for_the_loss_and_search_along_a_line(name, rule):
+    takes = mf.LEARNERS[name].takes
+    first = {"order": "first"} if "order" in takes and rule == "lbfgs" else {}
+    learner = build(name, inner_optimizer=ASKING[rule], **first)
+    params = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 3)))
+    support = jax.tree.map(lambda leaf: leaf[0], episodes(0).support)
+
+    @jax.jit
+    def run(state, episodes, support):
+        adapted, info = learner.adapt(state.params, support)
+        return info.losses[0], loss_fn(adapted, support)[0], learner.update(state, episodes)
+
+    if rule == "lbfgs" and name in EXACT_ALONE:
+        with pytest.raises(ValueError, match="searches along a line cannot be differentiated exactly"):
+            run(learner.init(params), episodes(0), support)
+        return
+    before, after, (state, info) = run(learner.init(params), episodes(0), support)
+    assert after < before
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((state, info)))
+
+
+@pytest.mark.parametrize("name", mf.LEARNERS)
+def test_the_outer_rule_may_ask_for_the_loss(name):
+    options = dict(CASES[name].options)
+    learner = mf.LEARNERS[name].make(loss_fn, outer_optimizer=optax.polyak_sgd(max_learning_rate=0.5), **options)
+    params = {"Dense_0": {"kernel": jnp.ones((3, 4)), "bias": jnp.zeros(4)}}
+    start = learner.init(params | {"head": {"kernel": jnp.ones((4, 2)), "bias": jnp.zeros(2)}})
+    state, _ = jax.eval_shape(learner.update, start, episodes(0))
+    assert signature(state) == signature(start)
+
+
 @pytest.mark.parametrize("name", sorted(LOOK_INSIDE))
 def test_a_loss_function_that_shows_no_model_is_refused_in_one_line(name):
     with pytest.raises(ValueError, match=f"^{name} looks inside a model, and this loss function shows none"):

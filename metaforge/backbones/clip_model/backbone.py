@@ -44,6 +44,7 @@ def clip(
     head: Head = "linear",
     precision: Precision = "float32",
     remat: bool = False,
+    dropout: float = 0.0,
 ) -> Backbone:
     r"""CLIP's vision tower, with adapters if wanted, and a head: FakeRadar's model, or a frozen baseline.
 
@@ -60,8 +61,9 @@ def clip(
       likewise, for `metaforge.evaluation.tri_log_odds`.
 
     Parameters are a dictionary of "vision" (the tower), "adapters", "lora" and "neck" (where asked for) and "head".
-    Nothing is frozen by itself: `metaforge.core.param_paths` says what an optimizer or a learner may move. There is no
-    dropout, since `apply` takes no random key; FakeRadar's sister code drops half of $z$ while training.
+    Nothing is frozen by itself: `metaforge.core.param_paths` says what an optimizer or a learner may move. FakeRadar's
+    sister code drops half of $z$ while training: `dropout=0.5`, and `apply` draws what to drop from its `key`. Without
+    one (see `metaforge.with_keys`) nothing is dropped.
 
     Args:
         variant: "ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px", or a `VisionConfig`.
@@ -79,6 +81,8 @@ def clip(
         precision: "bfloat16" keeps the tower's weights, and multiplies by them, in 16 bits. Only for towers that
             are not trained: adapters, head, sums along the residual stream and normalisations stay float32.
         remat: whether blocks are computed twice while training, for less memory.
+        dropout: the share of the numbers in $z$ that is dropped where `apply` is given a key, at least 0 and below 1;
+            the others grow so that the mean stays.
 
     Returns:
         A `Backbone`.
@@ -110,6 +114,8 @@ def clip(
         raise ValueError(f"`num_classes` must be at least 1, got {num_classes}.")
     if neck < 0:
         raise ValueError(f"`neck` must be at least 0, got {neck}.")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"`dropout` must be at least 0 and below 1, got {dropout}.")
     check_head(head)
     size = checked_size(config, image_size)
     if weights is not None:
@@ -134,7 +140,7 @@ def clip(
         return params
 
     logits = _head(head, num_classes)
-    return Backbone(init, _apply(config, adapter, lora, size, pixels, remat, logits), logits)
+    return Backbone(init, _apply(config, adapter, lora, size, pixels, remat, dropout, logits), logits)
 
 
 _RANKS = (4, 5, 6)
@@ -152,9 +158,10 @@ def _apply(
     size: int,
     pixels: Pixels,
     remat: bool,
+    dropout: float,
     head: Callable[[Any, Any], Any],
 ) -> ApplyFn:
-    def apply(params, inputs, *, context=None):
+    def apply(params, inputs, *, context=None, key=None):
         frames = check_images(inputs, size, _RANKS)
         leading, length = (frames.shape[:1], 1) if frames.ndim == 4 else (frames.shape[:-4], frames.shape[-4])
 
@@ -167,6 +174,9 @@ def _apply(
         pooled = tokens[:, 0].reshape(-1, length, config.width).mean(axis=1)
         embedded, features = vision_readout(params["vision"], pooled)
         seen = features if embedded is None else embedded
+        if key is not None and dropout:
+            kept = jax.random.bernoulli(key, 1 - dropout, seen.shape)
+            seen = jnp.where(kept, seen / (1 - dropout), 0)
         if "neck" in params:
             seen = linear(params["neck"], seen)
         return Outputs(*(rows.reshape(*leading, rows.shape[-1]) for rows in (head(params, seen), seen)))

@@ -203,8 +203,9 @@ def _read(file, path, naming: Naming, places: list[tuple[Entry, Any]], shapes: A
     for place, _ in places:
         if place.name != last:
             tensor, last = _tensor(file, path, place.name), place.name
-        arrays.append(jnp.asarray(from_file(place, tensor, naming), jnp.float32))
-    return jax.tree.unflatten(jax.tree.structure(shapes), arrays)
+        arrays.append(np.asarray(from_file(place, tensor, naming), np.float32))
+    # Not `jnp.asarray`, which compiles a program for every shape.
+    return jax.tree.unflatten(jax.tree.structure(shapes), jax.device_put(arrays))
 
 
 def _tensor(file, path, name: str) -> np.ndarray:

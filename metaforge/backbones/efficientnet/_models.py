@@ -1,7 +1,7 @@
 """The members of the family as backbones."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -179,20 +179,36 @@ def _backbone(plan, num_classes, pretrained, normalisation, depthwise, neck, hea
         made = make_head(head, num_classes).init(of_head, jnp.zeros((1, neck or plan.top)))["params"]
         return {**parts, "head": jax.tree.map(jnp.zeros_like, made) if head_init == "zeros" else made}
 
-    @functools.cache
-    def shapes():
-        return jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
-
     def init(key, inputs):
         if pretrained is False:
             # Compiled, since only parameters are wanted and the forward pass then drops out.
-            return {**jax.jit(module.init)(key, inputs), **last_parts(key)}
-        source = None if pretrained is True else pretrained
-        own = {} if head_init == "pretrained" else last_parts(key)
-        template = {name: part for name, part in shapes().items() if name not in own}
-        return {**fill(template, load_weights(source), source), **own}
+            return {**jax.jit(module.init)(key, inputs), **jax.jit(last_parts)(key)}
+        own = {} if head_init == "pretrained" else jax.jit(last_parts)(key)
+        shapes = _shapes(plan, num_classes, normalisation, neck, head)
+        return {**_filled(shapes, pretrained, but=tuple(own)), **own}
 
     return module._replace(init=init)
+
+
+def lite0_params(
+    *, num_classes: int, normalisation: EfficientNetNormalisation, neck: int, head: Head, pretrained: bool | str | Path
+) -> Params:
+    """The parameters of `efficientnet_lite0` as shapes; those that a file brings, if one is given, as its arrays."""
+    shapes = _shapes(LITE0, num_classes, normalisation, neck, head)
+    return shapes | (_filled(shapes, pretrained, but=("neck", "head")) if pretrained else {})
+
+
+@functools.lru_cache(maxsize=64)
+def _shapes(plan: Plan, num_classes: int, normalisation: Any, neck: int, head: Head) -> Params:
+    """Of all parameters. Tracing takes most of a second: once is enough, images of any size give the same."""
+    network = EfficientNet(plan, num_classes, normalisation, "lax", neck, head)
+    return jax.eval_shape(from_flax(network).init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+
+
+def _filled(shapes: Params, pretrained: bool | str | Path, *, but: Collection[str]) -> Params:
+    source = None if pretrained is True else pretrained
+    template = {name: part for name, part in shapes.items() if name not in but}
+    return fill(template, load_weights(source), source)  # type: ignore[arg-type]
 
 
 @functools.lru_cache(maxsize=64)

@@ -5,7 +5,6 @@ import importlib.util
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from metaforge.backbones._torch_file import read_torch_file
@@ -61,9 +60,10 @@ def fill(template: Params, weights: dict[str, np.ndarray], source: str | Path | 
         array = np.asarray(found.transpose(axes) if found.ndim == len(axes) else found, np.float32)
         if array.size != leaf.size or [n for n in array.shape if n > 1] != [n for n in leaf.shape if n > 1]:
             raise InputError(f"weights: '{name}' of {source or _FILE!r} has shape {found.shape}, not this network's.")
-        return jnp.asarray(array.reshape(leaf.shape))
+        return array.reshape(leaf.shape)
 
-    return jax.tree_util.tree_map_with_path(find, template)
+    # Not `jnp.asarray`, which compiles a program for every shape.
+    return jax.device_put(jax.tree_util.tree_map_with_path(find, template))
 
 
 # Our layers, the names of lukemelas/EfficientNet-PyTorch, and the order of axes that makes theirs ours.

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from metaforge.data.images import FilePath
 from metaforge.errors import InputError
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 Split = Literal["train", "validation", "test"]
 

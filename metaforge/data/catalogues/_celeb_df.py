@@ -21,7 +21,7 @@ from metaforge.data.catalogues._scan import check_root, child, report_namesakes,
 from metaforge.data.catalogues._splits import drawn
 from metaforge.data.images import FilePath
 from metaforge.errors import InputError
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 NAME = "celeb_df"
 

@@ -21,7 +21,7 @@ from metaforge.data.catalogues._scan import check_root, listing, videos_in
 from metaforge.data.catalogues._splits import homes, keep_whole
 from metaforge.data.images import FilePath
 from metaforge.errors import InputError
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 NAME = "deeper_forensics"
 

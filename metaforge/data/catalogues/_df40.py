@@ -10,7 +10,7 @@ from metaforge.data.catalogues._splits import drawn, homes, keep_whole
 from metaforge.data.copies import groups
 from metaforge.data.images import FilePath
 from metaforge.errors import InputError
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 NAME = "df40"
 

@@ -20,7 +20,7 @@ from metaforge.data.catalogues._scan import File, check_root, listing, videos_in
 from metaforge.data.catalogues._splits import homes, keep_whole
 from metaforge.data.images import FilePath
 from metaforge.errors import InputError
-from metaforge.types import REAL
+from metaforge.labels import REAL
 
 NAME = "dfdc"
 

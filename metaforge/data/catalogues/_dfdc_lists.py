@@ -9,7 +9,7 @@ from metaforge.data import tables
 from metaforge.data.catalogues._base import Finding, shown
 from metaforge.data.catalogues._scan import read_json
 from metaforge.errors import InputError
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 _LABELS = {"real": REAL, "0": REAL, "0.0": REAL, "fake": FAKE, "1": FAKE, "1.0": FAKE}
 _NOTHING = frozenset({"", "nan", "none", "null"})

@@ -7,7 +7,7 @@ from metaforge.data.catalogues._dfdc_lists import label_of, name_of, read_mappin
 from metaforge.data.catalogues._scan import File, join, listing, videos_in
 from metaforge.data.catalogues._splits import drawn, homes, keep_whole
 from metaforge.errors import InputError
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 _TOPS = ("original_videos", "method_A", "method_B")
 

@@ -19,7 +19,7 @@ from metaforge.data.catalogues._scan import File, check_root, read_json, videos_
 from metaforge.data.catalogues._splits import keep_whole
 from metaforge.data.images import FilePath
 from metaforge.errors import InputError
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 NAME = "faceforensics"
 ACTORS = "DeepFakeDetection"

@@ -9,7 +9,7 @@ from metaforge.data.catalogues._splits import drawn
 from metaforge.data.catalogues._table import Row, read_table
 from metaforge.data.copies import groups
 from metaforge.data.images import FilePath
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 NAME = "face_folder"
 

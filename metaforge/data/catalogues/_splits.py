@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 
 from metaforge.data.catalogues._base import SPLITS, Finding, Found, Split, Video
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 
 def drawn(name: str, *, validation: float = 0.15, test: float = 0.0) -> Split:

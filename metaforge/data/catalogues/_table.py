@@ -10,7 +10,7 @@ from metaforge.data.catalogues._base import SPLITS, Finding, Found, Split, Video
 from metaforge.data.catalogues._scan import hidden
 from metaforge.data.formats import SUFFIXES
 from metaforge.errors import InputError
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 _LABELS = {"real": REAL, "0": REAL, "fake": FAKE, "1": FAKE}
 _SPLITS: dict[str, Split] = {

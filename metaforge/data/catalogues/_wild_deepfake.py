@@ -15,7 +15,7 @@ from metaforge.data.catalogues._splits import drawn
 from metaforge.data.formats import SUFFIXES
 from metaforge.data.images import FilePath
 from metaforge.errors import InputError
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 NAME = "wild_deepfake"
 

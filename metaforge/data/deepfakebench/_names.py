@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 DATASETS: dict[str, str] = {
     "FaceForensics++": "faceforensics",

@@ -6,7 +6,7 @@ from typing import Any
 
 from metaforge.data.deepfakebench._names import COMPRESSIONS, DATASETS, SPLITS, family, is_entry, label_of
 from metaforge.errors import InputError
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 _CLASSES = {"0": REAL, "real": REAL, "1": FAKE, "fake": FAKE}
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from metaforge.errors import InputError
@@ -73,7 +74,7 @@ def _read(path: Path, expected: str) -> bytes:
 def _unpacked(data: bytes) -> Weights:
     import joblib
 
-    return tuple(jnp.asarray(array, jnp.float32) for array in joblib.load(io.BytesIO(data)))
+    return tuple(jax.device_put([np.asarray(array, np.float32) for array in joblib.load(io.BytesIO(data))]))
 
 
 @jax.jit

@@ -105,6 +105,19 @@ def test_uint8_is_the_same_as_floating_point(model, params):
     close(apply(params, pixels), apply(params, jnp.asarray(pixels / 255, jnp.float32)))
 
 
+def test_dropout_takes_a_share_of_the_feature_where_there_is_a_key(model, params):
+    dropping = clip(variant=SMALL, adapter=STAdapter(width=4), dropout=0.75)
+    whole = jax.jit(model.apply)(params, VIDEOS)
+    jax.tree.map(np.testing.assert_array_equal, jax.jit(dropping.apply)(params, VIDEOS), whole)
+    found = jax.jit(dropping.apply)(params, VIDEOS, key=jax.random.key(0))
+    kept = np.asarray(found.embeddings) != 0
+    assert 0.05 < kept.mean() < 0.5  # 48 numbers, a quarter of which stay
+    np.testing.assert_allclose(found.embeddings, np.where(kept, 4 * np.asarray(whole.embeddings), 0), rtol=1e-5)
+    close(found.logits, model.head(params, found.embeddings))
+    with pytest.raises(ValueError, match="`dropout` must be at least 0 and below 1, got 1"):
+        inspect.unwrap(clip)(variant=SMALL, dropout=1.0)
+
+
 def test_another_image_size_resizes_the_positions(file, tensors):
     model = clip(variant=SMALL, weights=file, image_size=12, projection=True)
     images = RNG.uniform(size=(2, 12, 12, 3)).astype(np.float32)

@@ -1,15 +1,4 @@
-"""What an outer step costs on this machine: every way of running it, and PyTorch's, side by side.
-
-    python -m experiments.benchmark --out=benchmark.json
-    python -m experiments.benchmark --sizes=84 --orders=second,mixed --steps=5
-
-Writes JSON, and beside it Markdown: milliseconds per outer step of MAML on Conv4, in rounds that run every program
-once, so that ratios hold while the machine's speed drifts; compile seconds; memory; GFLOP/s, and what share that is of
-a large matrix product timed in the same rounds; the bytes that XLA counts as read and written in a second, and what
-share that is of a sum of long arrays in the same rounds (above 1 where caches serve them). With the extra `bench`,
-PyTorch as its users write it: a loop over tasks, `torch.func`, and `torch.compile` of that; its first loss must be ours
-to 1e-4. The quick preset takes a quarter of an hour on two cores; the full one is for an accelerator.
-"""
+"""From cells to a report: every way of running an outer step, timed in rounds."""
 
 import dataclasses
 import itertools
@@ -25,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.benchmark import torch_step
+from experiments.benchmark.config import QUICK, Grid, Options
 from experiments.benchmark.meta_step import INNER_LR, Cell, compiled, episodes, initial
 from experiments.benchmark.profiling import profile
 from metaforge.bounds import Bounds, check_bounds
-from metaforge.commands import launch, setting
 from metaforge.core.execution import Strategy
 from metaforge.core.inner import Order
 from metaforge.core.tuning import Form, forms, interleave
@@ -36,38 +25,6 @@ from metaforge.errors import InputError
 from metaforge.provenance import provenance
 from metaforge.types import Convolution
 from metaforge.whole import refuse_used, write_text
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What to measure, how long."""
-
-    out: str = setting("benchmark.json", "JSON file to write; the Markdown goes beside it.", place="file")
-    rounds: int = setting(7, "Rounds; each runs every program once.", least=1, most=1_000_000)
-    torch: bool = setting(True, "Whether to measure PyTorch too, if it is installed.")
-    profile: bool = setting(False, "Whether to say where the time of the fastest of our forms goes.")
-    slow: float = setting(15.0, "Programs this many times slower than the fastest run once only.", above=0)
-
-
-@dataclasses.dataclass(frozen=True)
-class Grid:
-    """The cells: every combination. Lists are comma-separated."""
-
-    sizes: str = setting("28,32,64,84", "Sides of the images, in pixels.")
-    orders: str = setting("first", "Orders of the outer gradient.")
-    steps: str = setting("1", "Inner steps.")
-    tasks: str = setting("4", "Tasks in a meta-batch.")
-    strategies: str = setting("vmap,scan,unroll", "How tasks run; unrolled only up to 8 of them.")
-    convolutions: str = setting("lax,patches,winograd", "How convolutions run.")
-    precision: str = setting("float32", "Of convolutions and products.", choices=("float32", "bfloat16"))
-    remat: str = setting("none", "What an exact gradient computes again.", choices=("none", "steps", "sqrt"))
-    width: int = setting(64, "Filters.", least=1, most=65_536)
-    shots: int = setting(5, "Support images per class.", least=1, most=100_000)
-    queries: int = setting(15, "Query images per class.", least=1, most=100_000)
-
-
-QUICK = Grid()
-FULL = Grid(orders="first,second,mixed", steps="1,5,20", tasks="4,16,64")
 
 
 def cells(grid: Grid) -> list[Cell]:
@@ -295,15 +252,3 @@ def _known(text: str, name: str, choices) -> list[str]:
         if word not in choices:
             raise InputError(f"--{name}: unknown '{word}'; known: {', '.join(choices)}.")
     return words
-
-
-def main(argv: list[str]) -> int:
-    """The command."""
-
-    def body(options: Options, grid: Grid) -> str:
-        report = run(options, grid)
-        print(json.dumps([{k: c[k] for k in ("best", "measured", "measured_to_best")} for c in report["cells"]]))
-        return f"Wrote {options.out} and {Path(options.out).with_suffix('.md')}."
-
-    presets = {"quick": QUICK, "full": FULL}
-    return launch(argv, body, doc=__doc__ or "", options=Options(), config=QUICK, presets=presets)

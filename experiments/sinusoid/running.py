@@ -1,28 +1,4 @@
-r"""Does the package reproduce MAML's sinusoid table? 5-shot regression against pre-training on the same data.
-
-    python -m experiments.sinusoid --workdir=runs/sinusoid
-    python -m experiments.sinusoid --workdir=runs/sinusoid_quick --preset=quick
-
-A task is $y = A \sin(x - \varphi)$ with A ~ U[0.1, 5], phase ~ U[0, pi], x ~ U[-5, 5]; the network is 1-40-40-1 with
-ReLU. MAML trains with 10 support and 10 query points, one inner step at 0.01 and exact second order; pre-training
-sees the very same points and starts from the same parameters. The paper says 0.01, its released code defaults to 0.001:
-here it is 0.01. Initial weights are Flax's (LeCun normal); those of the released code are smaller.
-
-Judged on 600 test tasks, the same for every method and seed, on 100 query points evenly spaced over [-5, 5], after 1, 5
-and 10 steps of plain gradient descent on the support points (5-shot takes the first 5 of 10). `maml` goes on with the
-rate it trained with; `maml_tuned` and `pretrain` take, for each number of shots and steps, the best of a grid on other
-tasks. MAML learns to take one step: its support loss is typically curved beyond 2 / 0.01 = 200 (largest Hessian
-eigenvalue, median 307), where more steps at 0.01 may climb, and on a few 5-shot tasks in a thousand they diverge. So an
-error counts as 25 at most, more than predicting 0 costs on any task, and the report says how often (`capped`); on the
-tasks that choose a rate nothing is capped. Intervals (95 %) resample seeds and tasks.
-
-Numbers to expect, 5-shot MSE after 1 / 5 / 10 steps: `maml` 0.61 / 0.49 / 0.44, `maml_tuned` 0.61 / 0.40 / 0.35,
-`pretrain` 2.60 / 2.31 / 2.26; in the paper MAML 0.67 / 0.38 / 0.35, pre-training 2.41 / 2.23 / 2.19. Without a step, no
-network that was only pre-trained can be below 3.01 on average, the error of the best function of x alone.
-Costs three to five minutes on two CPU cores (quick: half a minute); a killed run goes on from its last checkpoint.
-
-Source: Finn, Abbeel and Levine, *Model-Agnostic Meta-Learning*, ICML 2017, section 5.1 and table 2.
-"""
+"""Sinusoids, MAML and pre-training on them, and the table."""
 
 import dataclasses
 import functools
@@ -38,9 +14,8 @@ import optax
 from jaxtyping import Array, Float
 
 import metaforge as mf
+from experiments.sinusoid.config import Config
 from metaforge.backbones import mlp
-from metaforge.bounds import Bounds, check_bounds
-from metaforge.commands import launch, setting, start
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval
 from metaforge.objectives import loss_fn, squared_error
@@ -57,47 +32,6 @@ TEST_SEED = 2**31 + 1
 """Seed of validation and test tasks; no model has it."""
 MODEL = mlp(hidden=(40, 40), outputs=1)
 LOSS = loss_fn(MODEL.apply, squared_error())
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """How to train and how to judge; the defaults are the paper's."""
-
-    seeds: int = setting(3, "Trained models: initial parameters and streams of tasks.", least=1, most=10_000)
-    iterations: int = setting(70_000, "Outer steps.", least=1)
-    tasks: int = setting(25, "Tasks in a meta-batch.", least=1, most=1_000_000)
-    shots: int = setting(10, "Support points of a task in training.", least=1, most=1_000_000)
-    queries: int = setting(10, "Query points of a task in training.", least=1, most=1_000_000)
-    inner_lr: float = setting(0.01, "MAML's inner rate, in training and at test (released code: 0.001).", above=0)
-    outer_lr: float = setting(1e-3, "Adam's rate, for MAML and for pre-training.", above=0)
-    order: str = setting("second", "Order of the outer gradient.", choices=("first", "second"))
-    test_tasks: int = setting(600, "Test tasks.", least=1, most=1_000_000)
-    validation_tasks: int = setting(2000, "Tasks on which rates are chosen.", least=1, most=1_000_000)
-    rates: str = setting("0.001,0.002,0.005,0.0075,0.01,0.015,0.02,0.03", "Rates tried at test, comma-separated.")
-    chunk: int = setting(1000, "Outer steps to one row of the log; a checkpoint is ten rows.", least=1)
-
-    def check(self) -> None:
-        """Raises `InputError` for what cannot work, naming the field."""
-        check_bounds(self)
-        if not all(Bounds(above=0).holds(rate) for rate in self.rate_grid()):
-            raise InputError(f"--rates='{self.rates}': give numbers above 0.")
-
-    def rate_grid(self) -> list[float]:
-        """`rates` as numbers."""
-        try:
-            return [float(rate) for rate in self.rates.split(",")]
-        except ValueError:
-            raise InputError(f"--rates='{self.rates}': give numbers, such as 0.001,0.01.") from None
-
-
-PRESETS = {"full": Config(), "quick": Config(seeds=2, iterations=5000, test_tasks=200, validation_tasks=500)}
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Where to."""
-
-    workdir: str = setting(..., "The run's directory.", place="folder")
 
 
 @functools.partial(jax.jit, static_argnames=("tasks", "support", "query", "grid"))
@@ -253,17 +187,3 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
     write_text(directory / "report.md", table(report) + "\n")
     write_json(directory / "report.json", report)
     return report
-
-
-def main(argv: list[str]) -> int:
-    """The command."""
-
-    def body(options: Options, config: Config) -> str:
-        print(table(run(config, options.workdir)))
-        return f"\nWrote {options.workdir}/report.json and report.md."
-
-    return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=Config(), presets=PRESETS)
-
-
-if __name__ == "__main__":
-    start(main, heavy=True)

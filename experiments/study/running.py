@@ -1,15 +1,4 @@
-"""Does meta-learning beat plain fine-tuning on a kind of forgery that was held out? Every method on the same episodes.
-
-    python -m experiments.study --study=leave_one_out --workdir=runs/study
-    python -m experiments.study --study=shots_by_steps --workdir=runs/shots --shots=1,5,10 --steps=0,1,5
-    python -m experiments.study --study=task_weighting --workdir=runs/weighting --learner.outer_optimizer=sgd
-    python -m experiments.study --study=what_adapts --preset=strong --workdir=runs/what --faces.folder=FOLDER
-
-Holds out forgery methods in turn, trains every learner on the others with several seeds, adapts each with a few
-labelled images, and writes AUC with 95 % intervals and paired differences to ERM with fine-tuning. Rates and steps are
-chosen on source validation only. Every cell (method, held-out method, seed) is kept when it is done: called again, the
-study goes on; a cell that fails is reported as failed, and the others go on.
-"""
+"""A study from end to end: its cells, made or found, and the report of them."""
 
 import dataclasses
 import os
@@ -20,75 +9,27 @@ from typing import Any
 import jax
 import numpy as np
 
-import metaforge as mf
 from experiments.study import cells as study_cells
 from experiments.study import data as study_data
 from experiments.study import report as study_report
 from experiments.study import tables as study_tables
 from experiments.study.cells import Unit, queries_of, run_unit
+from experiments.study.config import STUDY, Options
 from experiments.study.judging import Grid
-from experiments.study.methods import METHODS, RULE_OF, STUDIES, chosen
+from experiments.study.methods import METHODS, STUDIES, chosen
 from metaforge.backbones import choice
 from metaforge.bounds import Bounds, check_bounds
-from metaforge.commands import flags_of, launch, setting
+from metaforge.commands import flags_of
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import Queries
 from metaforge.progress import progress
 from metaforge.provenance import provenance
 from metaforge.runs import Run
-from metaforge.settings import change
 from metaforge.training import build, frozen_params, kept_features
-from metaforge.training.cited import parts_of
-from metaforge.training.config import STRONG, Config
+from metaforge.training.config import Config
 from metaforge.training.loop import PASSING
 from metaforge.whole import write_text
 from metaforge.workers import mapped
-
-STUDY = change(
-    Config(),
-    {"run.baseline": False, "model.width": 16, "run.iterations": 300, "run.log_every": 20, "run.checkpoint_every": 300},
-)
-"""How every model of a study is trained unless flags say otherwise."""
-
-PRESETS = {
-    "default": STUDY,
-    "strong": change(
-        STRONG,
-        {
-            "learner.name": STUDY.learner.name,
-            "learner.adaptable": "",
-            "faces.variants": 4,
-            "run.iterations": 300,
-            "run.log_every": 20,
-            "run.checkpoint_every": 300,
-        },
-    ),
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What to compare, where, how often."""
-
-    study: str = setting("leave_one_out", "The question.", choices=tuple(STUDIES))
-    workdir: str = setting("runs/study", "Where models, cells, report and tables go.", place="folder")
-    methods: str = setting("all", "The study's methods, or a comma-separated choice.")
-    target: str = setting("all", "Forgery methods to hold out, each in turn.")
-    seeds: int = setting(3, "Trained models of each learner and held-out method.", least=1, most=10_000)
-    shots: str = setting("", "Labelled images a class, comma-separated; the study's own if left out.")
-    steps: str = setting("", "Steps of adaptation, comma-separated, from 0 up; the study's own if left out.")
-    episodes: int = setting(
-        200, "Test episodes of every seed: 200 with 3 seeds are 600 a row.", least=1, most=10_000_000
-    )
-    tuning: int = setting(
-        20, "Source-validation episodes on which rates and steps are chosen.", least=1, most=10_000_000
-    )
-    agreement: int = setting(0, "Outer steps between looks at how far domains' gradients agree (seed 0); 0: never.")
-    resamples: int = setting(
-        1000, "Of the bootstrap; p is 2 / (resamples + 1) at least, so many rows want 5000.", least=1, most=10_000_000
-    )
-    workers: int = setting(0, "Processes; 0 for one a core on a CPU, and one on an accelerator.", most=10_000)
-
 
 _PASSING = (
     "workdir", "workers", "resamples", "methods", "seeds", "target", *(f"config.{name}" for name in PASSING)
@@ -245,18 +186,3 @@ def _numbers(name: str, text: str, *, least: int) -> tuple[int, ...]:
     if not all(map(bounds.holds, found)):
         raise InputError(f"--{name}='{text}': give whole numbers, {bounds}.")
     return found
-
-
-def main(argv: list[str]) -> int:
-    """The command."""
-
-    def body(options: Options, config: Config) -> str:
-        run(options, config)
-        print("\n" + (Path(options.workdir) / "report.md").read_text(encoding="utf-8", errors="surrogateescape"))
-        asked = [METHODS[name] for name in chosen(options.methods, STUDIES[options.study], config.model.normalisation)]
-        parts = [part for one in asked for part in parts_of(change(config, {"learner.name": one.learner}))]
-        parts += [RULE_OF[one.rule] for one in asked if one.rule in RULE_OF]
-        print(f"Please cite what it stands on:\n\n{mf.citation(*parts)}")
-        return f"Wrote {options.workdir}/report.json, report.md and table.md."
-
-    return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=STUDY, presets=PRESETS)

@@ -1,21 +1,11 @@
-"""Runs one of the field's tables: trains on its sources, adapts to its targets, judges on their test splits.
+"""A protocol's table from end to end: models trained, cells judged, the report."""
 
-    python -m experiments.protocol --protocol=daml_table2 --data_dir=faces --workdir=runs/table2 --preset=paper
-    python -m experiments.protocol --list
-
-DATA_DIR holds a folder for each data set, named as the protocol names it, made by experiments.prepare. Every learner
-gets the same support sets: K labelled images a class of the target's train split, or of what --support names for
-targets that have none. Rate and steps come from source validation; --selection=oracle takes the best on the test split
-instead, and says so. Called again, it goes on.
-"""
-
-import dataclasses
-import shlex
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
+from experiments.protocol.config import Options
 from experiments.protocol.judging import LEARNERS, corrected, judged
 from experiments.protocol.material import (
     ASIDE,
@@ -29,11 +19,10 @@ from experiments.protocol.material import (
 from experiments.protocol.scores import scores_of
 from experiments.protocol.thresholds import thresholds_of
 from metaforge.bounds import check_bounds
-from metaforge.commands import launch, python, setting
 from metaforge.data import prepared
 from metaforge.errors import InputError
 from metaforge.evaluation.official import unofficial
-from metaforge.evaluation.protocols import PROTOCOLS, Cell, Domains, Protocol, Selection, sources
+from metaforge.evaluation.protocols import PROTOCOLS, Cell, Domains, Protocol, sources
 from metaforge.locks import lock_directory
 from metaforge.progress import progress
 from metaforge.provenance import provenance
@@ -41,26 +30,7 @@ from metaforge.runs import read_json, write_json
 from metaforge.screening import from_run
 from metaforge.settings import change, fields_of
 from metaforge.training import checks, loop
-from metaforge.training.config import PAPER, PRESETS, Config
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Which table, of what, where to."""
-
-    protocol: str = setting("", "Which table.", choices=("", *PROTOCOLS))
-    data_dir: str = setting("", "The folder with a prepared data set in each subfolder.", place="read")
-    workdir: str = setting("", "Where runs, scores and the report go.", place="folder")
-    seeds: int = setting(3, "Trained models of each learner.", least=1, most=10_000)
-    draws: int = setting(10, "Support sets to adapt each of them on.", least=1, most=100_000)
-    shots: int = setting(0, "Labelled images a class; 0 for the protocol's.", most=1_000_000)
-    support: str = setting(
-        "", "TARGET=FOLDER,...: folders whose train splits give the labelled images of targets that have none; or "
-        f"TARGET={ASIDE}: videos of its test split, which then are not judged.",
-    )  # fmt: skip
-    selection: str = setting("source_validation", "What adaptation is chosen on.", choices=get_args(Selection))
-    level: str = setting("", "One row of a metric; empty: the protocol's.", choices=("", "frame", "video"))
-    list: bool = setting(False, "Only list the protocols, with the folders that they need.")
+from metaforge.training.config import PRESETS, Config
 
 
 def run(options: Options, config: Config) -> dict[str, Any]:
@@ -258,24 +228,3 @@ def _trained(options: Options, config: Config, source: Domains, learner: str, se
     workdir = Path(options.workdir) / "runs" / name / f"{learner}-seed{seed}"
     loop.run(_run_config(options, config, source, learner, seed), workdir)
     return from_run.load_run(workdir)
-
-
-def main(argv: list[str]) -> int:
-    """The command."""
-
-    def body(options: Options, config: Config) -> str:
-        if options.list:
-            for protocol in PROTOCOLS.values():
-                folders = sorted({d.folder for cell in protocol.cells for d in (cell.source, cell.target)})
-                print(f"{protocol.name}: {protocol.about}; needs {', '.join(folders)}.")
-            return ""
-        from paper_figures.protocol_table import markdown
-
-        report = run(options, config)
-        print(markdown(report))
-        again = f"{python()} -m paper_figures.protocol_table {shlex.quote(f'--report={options.workdir}/report.json')}"
-        print(f"As LaTeX or CSV:\n  {again} --out=table.tex\n")
-        return f"Wrote {options.workdir}/report.json."
-
-    presets = {name: PRESETS[name] for name in ("default", "paper", "strong")}
-    return launch(argv, body, doc=__doc__ or "", options=Options(), config=PAPER, presets=presets, resumes=True)

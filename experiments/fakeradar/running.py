@@ -1,12 +1,4 @@
-"""FakeRadar's ablation: tri-training on source domains, judged on a kind of forgery that nobody has seen.
-
-    python -m experiments.fakeradar --workdir=runs/fakeradar --target=swap,smooth
-    python -m experiments.fakeradar --workdir=runs/fakeradar --target=all
-
-Trains every row of the table on the same images with several seeds, and prints AUC on each held-out method with a 95 %
-interval and the paired difference to the binary classifier. Nothing is adapted, and nothing is chosen on a held-out
-method. `--target=all` holds every method (of `--methods`) out in turn. Called again, it goes on.
-"""
+"""The ablation from end to end: rows trained on source domains, judged on what was held out."""
 
 import dataclasses
 from pathlib import Path
@@ -15,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from experiments.fakeradar import training as tri_training
-from experiments.fakeradar.config import Config
+from experiments.fakeradar.config import Config, Options
 from metaforge.backbones import choice
 from metaforge.backbones.spec import BackboneSpec
-from metaforge.commands import flags_of, launch, setting
+from metaforge.commands import flags_of
 from metaforge.data.domains import TestSplit
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval, Target, bootstrap, paired_difference
@@ -30,14 +22,6 @@ from metaforge.settings import change
 from metaforge.training import build
 from metaforge.training import config as train_config
 from metaforge.whole import write_text
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What to hold out, and where to."""
-
-    workdir: str = setting("runs/fakeradar", "Where runs, report and figures go.", place="folder")
-    target: str = setting("swap", "Forgery methods held out together, or 'all' for each in turn.")
 
 
 def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, Any]:
@@ -248,14 +232,3 @@ _PASSING = ("seeds", "rows")
 
 def _identity(config: Config) -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in _PASSING}
-
-
-def main(argv: list[str]) -> int:
-    """The command."""
-
-    def body(options: Options, config: Config) -> str:
-        run(options, config)
-        print("\n" + (Path(options.workdir) / "report.md").read_text(encoding="utf-8", errors="surrogateescape"))
-        return f"Wrote {options.workdir}/report.json and report.md."
-
-    return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=Config())

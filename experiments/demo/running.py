@@ -1,22 +1,14 @@
-"""The main job in one command: meta-train, hold one forgery method out, adapt to it with five images a class.
-
-    python -m experiments.demo --workdir=runs/demo
-
-Trains MAML, DAML (first order, Conv4) and ERM on the same images, over forgery domains synthesised from real face
-photographs, each with three seeds; then adapts each to the method that none has seen, and prints AUC with a 95 %
-interval, not adapted and adapted. `--target=all` holds every method out in turn. Called again, it goes on.
-"""
+"""The demo from end to end: models trained and adapted to what none has seen, and the report."""
 
 import dataclasses
-import shlex
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import metaforge as mf
+from experiments.demo.config import LEARNERS, Options
 from metaforge.bounds import check_bounds
-from metaforge.commands import flags_of, launch, program, python, setting, start
+from metaforge.commands import flags_of
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import Interval, bootstrap, paired_difference
 from metaforge.forgeries import FORGERIES
@@ -26,24 +18,13 @@ from metaforge.provenance import provenance
 from metaforge.runs import Run
 from metaforge.screening import from_run
 from metaforge.settings import change
-from metaforge.training import build, checks, cited, loop
-from metaforge.training.config import DEMO, PRESETS, Config
+from metaforge.training import build, checks, loop
+from metaforge.training.config import DEMO, Config
 from metaforge.whole import write_text
 from paper_figures import loss_curves, validation_curves
 
-LEARNERS = ("maml", "daml", "erm")
 HEADINGS = {"not adapted": "no adaptation"}
 """What the table calls a state, where it is not by its name."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What to hold out, how often to repeat."""
-
-    workdir: str = setting("runs/demo", "Where runs, report and figures go.", place="folder")
-    target: str = setting("swap", "The forgery method held out, or 'all' for each in turn.")
-    seeds: int = setting(3, "Trained models of each learner.", least=1, most=10_000)
-    draws: int = setting(10, "Support sets that each model is adapted on.", least=1, most=100_000)
 
 
 def run(options: Options, config: Config) -> dict[str, Any]:
@@ -194,30 +175,3 @@ def _told(normalisation: str) -> str:
             "*adapted* takes the steps."
         )
     return "*Adapted* takes the steps."
-
-
-def main(argv: list[str]) -> int:
-    """The command."""
-
-    def body(options: Options, config: Config) -> str:
-        report = run(options, config)
-        workdir = options.workdir
-        last = workdir if len(report["targets"]) == 1 else f"{workdir}/*"
-        print("\n" + (Path(workdir) / "report.md").read_text(encoding="utf-8", errors="surrogateescape"))
-        parts = [part for learner in LEARNERS for part in cited.parts_of(change(config, {"learner.name": learner}))]
-        print(f"Please cite what it stands on:\n\n{mf.citation(*parts)}")
-        run_of = lambda flag, learner: shlex.quote(f"--{flag}={workdir}/{learner}-seed0")
-        print("Next:")
-        print(f"  {python()} -m experiments.show_domains --out=domains.png         # what the forgeries look like")
-        print(f"  {program()} adapt {run_of('run', 'daml')} {run_of('baseline', 'erm')} \\")
-        print("      --target=FOLDER --shots=5 --out=adapted                  # adapt to FOLDER/real and FOLDER/fake")
-        print(f"  {program()} train --workdir=runs/mine --faces.folder=FOLDER   # train on your own faces\n")
-        curves = f"{last}/loss_curves.png, {last}/validation_curves.png"
-        return f"Wrote {workdir}/report.json, {workdir}/report.md, {curves}."
-
-    presets = {name: PRESETS[name] for name in ("default", "paper", "demo")}
-    return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=DEMO, presets=presets)
-
-
-if __name__ == "__main__":
-    start(main, heavy=True, brief=True)

@@ -1,0 +1,1 @@
+"""Does the package reproduce MAML's sinusoid table?"""
