@@ -69,7 +69,7 @@ def test_what_is_installed_trains_adapts_predicts_and_exports(installed, tmp_pat
     assert all(f"\n  {name} " in commands for name in ("train", "adapt", "predict", "export", "forge", "prepare"))
 
     call(metaforge, "train", "--workdir=run", *FLAGS, "--run.baseline=false", where=tmp_path)
-    call(metaforge, "forge", "--out=target", "--methods=splice", *FLAGS, where=tmp_path)
+    call(metaforge, "forge", "--out=target", "--methods=splice", "--faces.variants=2", where=tmp_path)
     call(metaforge, "adapt", "--run=run", "--target=target", "--shots=2", "--draws=2", "--steps=1", "--rate=0.1",
          "--out=adapted", where=tmp_path)  # fmt: skip
     call(metaforge, "export", "--run=run", "--out=exported", where=tmp_path)

@@ -62,9 +62,15 @@ def _measured(config: Config, candidates: dict[str, Form], attempt: Callable[[Co
     seconds = (time.perf_counter() - began) * config.run.iterations
     if seconds < WORTH_MEASURING:
         return first, f"the rule; measuring pays above {WORTH_MEASURING:.0f} s of training"
-    # What an outer step takes depends on these; where features are cached is not among them, and whether is.
+    # What an outer step takes depends on these, and on no rate among them; where features are cached is no matter, and
+    # whether is.
     looked_at = (config.network, config.learner, config.objective, config.episodes)
-    said = {type(part).__name__: dataclasses.asdict(part) for part in looked_at}
+    said: dict[str, object] = {
+        f"{type(part).__name__}.{name}": value
+        for part in looked_at
+        for name, value in dataclasses.asdict(part).items()
+        if not isinstance(value, float) and name != "weights"
+    }
     said |= {"devices": config.run.devices, "cached": bool(config.run.feature_cache)}
     return fastest(programs, key=here() | said, cache=cache_folder()), "measurement"
 

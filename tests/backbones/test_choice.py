@@ -89,6 +89,7 @@ def test_what_comes_from_a_file_is_all_but_head_and_neck():
     [("conv4", {"width": 4, "neck": 3}), ("efficientnet_lite0", {"normalisation": "frozen", "neck": 3, "head": "mlp"})],
 )
 def test_parameters_are_described_as_init_makes_them(name, settings):
-    described = choice.params(name, image_size=32, **settings)
+    spec = BackboneSpec(backbone=name, image_size=32, **settings)
+    described = choice.params(spec)
     described = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), described)
-    assert described == shapes(choice.choose(name, image_size=32, **settings), 32)
+    assert described == shapes(choice.choose(spec), 32)

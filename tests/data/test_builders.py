@@ -95,7 +95,7 @@ def test_another_data_set_and_a_missing_one_are_refused(tmp_path):
     draw_prepared(tmp_path / "manual" / "celeb_df", "dfdc")
     with pytest.raises(InputError, match="was prepared from dfdc, not celeb_df"):
         build("celeb_df", tmp_path / "manual", tmp_path / "data", "v2")
-    with pytest.raises(InputError, match=r"no manifest\.csv in .*experiments\.prepare"):
+    with pytest.raises(InputError, match=r"no manifest\.csv in .*metaforge prepare"):
         build("celeb_df", tmp_path / "manual", tmp_path / "data", "v1")
     with pytest.raises(AssertionError, match="Manual directory"):
         build("celeb_df", tmp_path / "nowhere", tmp_path / "data", "v2")

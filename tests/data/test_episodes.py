@@ -96,7 +96,7 @@ def test_support_sets_may_be_skewed(share, fakes):
         ({"shots": 100}, "domain 'a' has 48 real images"),
         ({"fake_share": 1.0}, "fake_share"),
         ({"lead": ["a", "z"]}, "a, z cannot lead"),
-        ({"lead": ["a", "b", "c"]}, "raise --tasks"),
+        ({"lead": ["a", "b", "c"]}, "raise --episodes.tasks"),
     ],
 )
 def test_too_little_data_is_one_line_that_names_the_domain(options, words):

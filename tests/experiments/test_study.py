@@ -88,7 +88,7 @@ def test_a_study_that_was_cut_off_ends_like_one_that_was_not(made, tmp_path):
     config = dataclasses.asdict(CONFIG)
     half = change(CONFIG, {"run.iterations": 2})
     options = dataclasses.replace(OPTIONS, workdir=str(tmp_path), target="warp", seeds=1)
-    study.run(change(options, {"faces.methods": "erm+finetune"}), CONFIG, quiet=True)
+    study.run(dataclasses.replace(options, methods="erm+finetune"), CONFIG, quiet=True)
     unit = study_cells.Unit(str(tmp_path), "warp", 0, ("fomaml",), study._grid(options, 2), half)
     study_cells.run_unit(unit)
     model = tmp_path / "warp" / "models" / "fomaml-seed0"
