@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from metaforge.bounds import check_bounds
-from metaforge.commands import launch, setting, start
+from metaforge.commands import launch, start
 from metaforge.errors import InputError
 from metaforge.places import refuse_inside
+from metaforge.settings import setting
 from metaforge.training.config import Config
 from metaforge.whole import refuse_used, whole_file
 

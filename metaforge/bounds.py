@@ -55,7 +55,7 @@ def check_bounds(group: Any, *, prefix: str = "") -> None:
     """Holds every number among the settings, nested ones too, against its bounds.
 
     Args:
-        group: a dataclass instance whose fields are made by `metaforge.commands.setting`.
+        group: a dataclass instance whose fields are made by `metaforge.settings.setting`.
 
     Other Arguments:
         prefix: of its flags, such as "learner.".
@@ -64,7 +64,7 @@ def check_bounds(group: Any, *, prefix: str = "") -> None:
         InputError: for the first that is outside, or not finite, naming the flag and what it may be.
 
     Example:
-        >>> from metaforge.commands import setting
+        >>> from metaforge.settings import setting
         >>> @dataclasses.dataclass
         ... class Options:
         ...     rounds: int = setting(7, "Rounds.", least=1)

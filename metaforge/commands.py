@@ -18,7 +18,6 @@ from metaforge.output import end_output, flush, print_any_name
 from metaforge.places import cache_folder, settled
 from metaforge.processor import instructions
 from metaforge.settings import change, fields_of
-from metaforge.settings import setting as setting
 
 _KNOWN_FLAGS = (0, 12)
 """The last version of jaxlib that is known to have the flags of XLA that are set here."""

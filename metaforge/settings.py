@@ -1,4 +1,4 @@
-"""Settings as small frozen dataclasses, nested where a command needs several: what a field is, changed and told apart."""
+"""Settings as small frozen dataclasses, nested where a command needs several: what a field is, how it changes."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -86,9 +86,10 @@ def change(settings: Settings, changes: Mapping[str, Any]) -> Settings:
             here.setdefault(first, {})[rest] = value
         else:
             here[first] = value
-    inner = {name: change(getattr(settings, name), value) if dataclasses.is_dataclass(getattr(settings, name)) else value
-             for name, value in here.items()}  # fmt: skip
-    return dataclasses.replace(settings, **inner)  # type: ignore[type-var]
+    for name, value in here.items():
+        if dataclasses.is_dataclass(group := getattr(settings, name)) and isinstance(value, dict):
+            here[name] = change(group, value)
+    return dataclasses.replace(settings, **here)  # type: ignore[type-var]
 
 
 def from_nested(usual: Settings, found: Mapping[str, Any], *, name: str) -> Settings:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from metaforge.commands import setting
 from metaforge.errors import InputError
 from metaforge.runs import flattened, read_config, read_rows
+from metaforge.settings import setting
 from metaforge.whole import whole_file
 
 COLOURS = {"maml": "#0072b2", "daml": "#d55e00", "erm": "#009e73", "fomaml": "#cc79a7"}

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from metaforge.commands import setting
 from metaforge.errors import InputError
 from metaforge.runs import read_json
+from metaforge.settings import setting
 from metaforge.whole import whole_file
 
 PALETTE = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#999999")

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from metaforge.commands import setting
 from metaforge.errors import InputError
 from metaforge.runs import read_config, read_rows
+from metaforge.settings import setting
 from metaforge.whole import whole_file
 from paper_figures._curves import find_runs
 

@@ -7,9 +7,10 @@ Paired differences in AUC with 95 % intervals; a row whose interval leaves out 0
 
 import dataclasses
 
-from metaforge.commands import launch, setting, start
+from metaforge.commands import launch, start
 from metaforge.errors import InputError
 from metaforge.runs import read_json
+from metaforge.settings import setting
 from paper_figures._tri import COLOURS, page
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from metaforge.commands import launch, setting, start
+from metaforge.commands import launch, start
 from metaforge.errors import InputError
 from metaforge.runs import read_rows
+from metaforge.settings import setting
 from paper_figures._study import sheet
 
 

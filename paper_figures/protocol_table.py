@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from metaforge.commands import launch, setting, start
+from metaforge.commands import launch, start
 from metaforge.errors import InputError
+from metaforge.settings import setting
 from metaforge.whole import write_text
 from paper_figures._protocol_report import NAMES, PLAIN, notes, read_report
 

@@ -10,8 +10,9 @@ the right, fakes are claimed too surely. `ECE` is the mean distance of the point
 
 import dataclasses
 
-from metaforge.commands import launch, setting, start
+from metaforge.commands import launch, start
 from metaforge.errors import InputError
+from metaforge.settings import setting
 from paper_figures import _study
 
 

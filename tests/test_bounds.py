@@ -12,9 +12,9 @@ from experiments.fakeradar import speed as tri_speed
 from experiments.study import __main__ as study_command
 from metaforge.bounds import check_bounds
 from metaforge.cli import main as cli
-from metaforge.commands import launch, setting
+from metaforge.commands import launch
 from metaforge.errors import InputError
-from metaforge.settings import change, fields_of
+from metaforge.settings import change, fields_of, setting
 
 ALIASES = ("train", "adapt", "predict")
 """Commands of metaforge under their old names."""

@@ -11,8 +11,9 @@ import jax
 import pytest
 
 from metaforge import commands
-from metaforge.commands import launch, setting, start
+from metaforge.commands import launch, start
 from metaforge.errors import InputError
+from metaforge.settings import setting
 
 ROOT = Path(__file__).parent.parent
 

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 
 from metaforge.bounds import Bounds
-from metaforge.commands import launch, setting, start
+from metaforge.commands import launch, start
 from metaforge.data.domains import by_method, split
 from metaforge.data.episodes import EpisodeSampler
 from metaforge.data.manifest import read_manifest, write_manifest
 from metaforge.errors import InputError
 from metaforge.provenance import provenance
 from metaforge.runs import write_json
+from metaforge.settings import setting
 from metaforge.whole import refuse_used, whole_file
 
 METHODS, FRAMES = 5, 32

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from metaforge.commands import setting
+from metaforge.settings import setting
 
 LEARNERS = ("maml", "daml", "erm")
 

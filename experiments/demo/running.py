@@ -139,7 +139,7 @@ def table(report: dict[str, Any]) -> str:
 
 def markdown(report: dict[str, Any]) -> str:
     """The report for people."""
-    config, where = report["config"], report["provenance"]
+    kind, where = report["config"]["model"]["normalisation"], report["provenance"]
     lines = [
         "# Adapting to a kind of forgery that was held out",
         "",
@@ -155,8 +155,8 @@ def markdown(report: dict[str, Any]) -> str:
             "",
             f"AUC, mean and 95 % interval over {len(one['adaptation']['erm'])} seeds, draws of the support set "
             + f"({one['shots']} images a class, from photographs not trained on) and the {one['test_people']} "
-            + f"photographs behind {one['test_images']} test images. {_told(config['model']['normalisation'])} Gain is from the "
-            + f"first to the last. Normalisation: {config['model']['normalisation']}. Rate and steps were chosen on source "
+            + f"photographs behind {one['test_images']} test images. {_told(kind)} Gain is from the "
+            + f"first to the last. Normalisation: {kind}. Rate and steps were chosen on source "
             + "validation, from one grid for all learners:",
             "",
         ]

@@ -3,10 +3,9 @@
 import dataclasses
 
 from metaforge.backbones.spec import BackboneSpec
-from metaforge.commands import setting
 from metaforge.data.specs import FacesSpec
 from metaforge.errors import InputError
-from metaforge.settings import check_settings
+from metaforge.settings import check_settings, setting
 from metaforge.training import config as train_config
 
 

@@ -18,9 +18,10 @@ import metaforge as mf
 from experiments.fakeradar import training as tri_training
 from experiments.fakeradar.config import Config
 from metaforge.bounds import check_bounds
-from metaforge.commands import launch, setting, start
+from metaforge.commands import launch, start
 from metaforge.provenance import provenance
 from metaforge.runs import write_json
+from metaforge.settings import setting
 from metaforge.whole import refuse_used, whole_file
 
 KINDS = 5

@@ -4,8 +4,8 @@ import dataclasses
 
 from experiments.omniglot.recipes import CELLS, NAMES, STATISTICS, Kind, Recipe, recipe
 from metaforge.bounds import check_bounds
-from metaforge.commands import setting
 from metaforge.errors import InputError
+from metaforge.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import dataclasses
 from typing import get_args
 
-from metaforge.commands import setting
 from metaforge.evaluation.protocols import PROTOCOLS, Selection
+from metaforge.settings import setting
 
 ASIDE = "aside"
 """In the place of a folder: support sets come from videos of the target's own test split, which then are not judged."""

@@ -171,8 +171,8 @@ def _materials(options: Options, config: Config, protocol: Protocol, support: di
     def of(cell: Cell) -> Material:
         if (cell.target, cell.shots) not in read:
             read[cell.target, cell.shots] = read_material(
-                options.data_dir, cell, size=config.model.image_size, frames=config.faces.frames, shots=most[cell.target.folder],
-                support=support,
+                options.data_dir, cell, size=config.model.image_size, frames=config.faces.frames,
+                shots=most[cell.target.folder], support=support,
             )  # fmt: skip
         found = read[cell.target, cell.shots]
         if (cell.source.folder, cell.target) not in apart:
@@ -220,7 +220,9 @@ def _begin(workdir: Path, options: Options, config: Config, sha256: dict[str, st
 
 
 def _run_config(options: Options, config: Config, source: Domains, learner: str, seed: int) -> Config:
-    return change(config, {"faces.prepared": str(Path(options.data_dir) / source.folder), "faces.methods": ",".join(source.methods) or "all", "learner.name": learner, "run.seed": seed})  # fmt: skip
+    folder, methods = str(Path(options.data_dir) / source.folder), ",".join(source.methods) or "all"
+    asked = {"faces.prepared": folder, "faces.methods": methods, "learner.name": learner, "run.seed": seed}
+    return change(config, asked)
 
 
 def _trained(options: Options, config: Config, source: Domains, learner: str, seed: int) -> from_run.Trained:

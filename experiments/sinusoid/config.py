@@ -3,8 +3,8 @@
 import dataclasses
 
 from metaforge.bounds import Bounds, check_bounds
-from metaforge.commands import setting
 from metaforge.errors import InputError
+from metaforge.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)

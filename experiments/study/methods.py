@@ -28,8 +28,8 @@ class Method(NamedTuple):
     Attributes:
         learner: how the model is trained.
         rule: what adapts it, one of `RULES`.
-        settings: settings of the learner, and `normalisation`, in which its training differs from the others', and `outer_rate`, `inner_rate`
-            and `longer`, factors on their `outer_lr`, `inner_lr` and `iterations`.
+        settings: settings of the learner, and `normalisation`, in which its training differs from the others', and
+            `outer_rate`, `inner_rate` and `longer`, factors on their `outer_lr`, `inner_lr` and `iterations`.
         inner_rates: factors on `inner_lr` with which it is trained in turn; source validation keeps one of the models.
     """
 
@@ -72,6 +72,7 @@ class Methods(dict[str, Method]):
     """The rows by name; a learner that has none of its own is trained as `Config` says and adapted as it adapts."""
 
     def __missing__(self, name: str) -> Method:
+        """The row of a learner that has none of its own."""
         from metaforge.learners import LEARNERS  # needs JAX, which --help does not wait for
 
         entry = LEARNERS[name]

@@ -58,7 +58,8 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     usual = (STUDY.learner.name, STUDY.run.seed, STUDY.faces.holdout)
     if (config.learner.name, config.run.seed, config.faces.holdout) != usual:
         raise InputError(
-            "--learner.name, --run.seed and --faces.holdout are the study's own to set. Use --methods, --seeds, --target."
+            "--learner.name, --run.seed and --faces.holdout are the study's own to set. Use --methods, --seeds, "
+            "--target."
         )
     for name in ("optimizer", "lr", "steps"):
         if (value := getattr(config.adapt, name)) != getattr(STUDY.adapt, name):

@@ -48,11 +48,12 @@ def markdown(report: dict[str, Any], *, level: int = 1) -> str:
     title, head = "#" * level, "#" * (level + 1)
     where, grid = report["provenance"], report["grid"]
     ran = f"commit {where['commit']}, {where['date']}, jax {where['jax']} on {where['device']}"
+    queries, kind = report["config"]["episodes"]["queries"], report["config"]["model"]["normalisation"]
     how = (
-        f"Mean AUC of an episode ({report['config']['episodes']['queries']} query images a class), {report['seeds']} seeds of "
+        f"Mean AUC of an episode ({queries} query images a class), {report['seeds']} seeds of "
         f"{grid['episodes']} episodes each, the same episodes for every method. Intervals (95 %) over seeds, support "
         f"sets and the people in the queries. Rates and steps were chosen on source validation ({grid['tuning']} "
-        f"episodes, three rates for everybody); normalisation {report['config']['model']['normalisation']} unless a row says "
+        f"episodes, three rates for everybody); normalisation {kind} unless a row says "
         "otherwise."
     )
     if any(name.endswith(":tuned") for name in report["methods"]):

@@ -12,7 +12,8 @@ import shlex
 from pathlib import Path
 from typing import NoReturn
 
-from metaforge.commands import launch, program, setting, start
+from metaforge.commands import launch, program, start
+from metaforge.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)

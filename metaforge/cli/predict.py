@@ -13,7 +13,8 @@ import os
 import sys
 from typing import NoReturn
 
-from metaforge.commands import launch, setting, start
+from metaforge.commands import launch, start
+from metaforge.settings import setting
 from metaforge.whole import refuse_used, whole_file
 
 

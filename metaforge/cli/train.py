@@ -9,7 +9,8 @@ Called again with the same flags it goes on from the last checkpoint. The defaul
 import dataclasses
 from typing import NoReturn
 
-from metaforge.commands import launch, setting, start
+from metaforge.commands import launch, start
+from metaforge.settings import setting
 from metaforge.training.config import PRESETS, Config
 
 

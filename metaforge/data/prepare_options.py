@@ -4,9 +4,9 @@ import dataclasses
 import os
 from typing import Any, get_args
 
-from metaforge.commands import setting
 from metaforge.data.catalogues import CATALOGUES
 from metaforge.data.crops import Crop
+from metaforge.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)

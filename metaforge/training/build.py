@@ -60,8 +60,8 @@ def records(config: Config, *, split: SourceSplit, held_out: bool = False, quiet
     names = methods(config)[int(held_out)]
     if config.faces.prepared:
         return prepared.records(
-            config.faces.prepared, split=split, methods=tuple(names), size=config.model.image_size, frames=config.faces.frames,
-            memory_gb=config.faces.memory_gb,
+            config.faces.prepared, split=split, methods=tuple(names), size=config.model.image_size,
+            frames=config.faces.frames, memory_gb=config.faces.memory_gb,
         )  # fmt: skip
     return forged(config, names, split, quiet=quiet)
 

@@ -44,8 +44,8 @@ def check_settings(config: Config) -> None:
         )
     if config.episodes.tasks < learner.least_tasks:
         raise InputError(
-            f"--episodes.tasks={config.episodes.tasks}: {config.learner.name} holds domains out of every meta-batch. Give "
-            f"{learner.least_tasks} or more."
+            f"--episodes.tasks={config.episodes.tasks}: {config.learner.name} holds domains out of every meta-batch. "
+            f"Give {learner.least_tasks} or more."
         )
     try:
         build.learner(config)
@@ -64,9 +64,10 @@ def images(config: Config, *, quiet: bool = False) -> tuple[Records, Records]:
 
 def sampler(config: Config, train: Records) -> EpisodeSampler:
     """What draws the episodes of a run."""
+    spec = config.episodes
     return EpisodeSampler(
-        train, seed=config.run.seed, tasks=config.episodes.tasks, shots=config.episodes.shots, queries=config.episodes.queries,
-        fake_share=config.episodes.fake_share, lead=lead(config, train),
+        train, seed=config.run.seed, tasks=spec.tasks, shots=spec.shots, queries=spec.queries,
+        fake_share=spec.fake_share, lead=lead(config, train),
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from metaforge.commands import setting
+from metaforge.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)

@@ -38,7 +38,8 @@ def check(config: Config) -> None:
     if config.run.feature_cache:
         if not config.learner.trainable:
             raise InputError(
-                f"--run.feature_cache={config.run.feature_cache}: everything moves. Say with --learner.trainable what should."
+                f"--run.feature_cache={config.run.feature_cache}: everything moves. Say with "
+                "--learner.trainable what should."
             )
         kept_features.cut_of(config)
 
@@ -83,8 +84,8 @@ def refuse_other_weights(config: Config, directory: Path) -> None:
         return
     if read_json(path).get("weights") != choice.fingerprint(config.model):
         raise InputError(
-            f"weights: '{config.model.weights}' is not the file that the run in '{directory}' began with. Restore that one, "
-            "or choose another --workdir."
+            f"weights: '{config.model.weights}' is not the file that the run in '{directory}' began with. Restore that "
+            "one, or choose another --workdir."
         )
 
 

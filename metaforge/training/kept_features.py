@@ -1,4 +1,4 @@
-"""Features of the part that never moves (`--run.feature_cache`): made once an image, and given to training for images."""
+"""Features of the part that never moves (`--run.feature_cache`): made once an image, given to training for images."""
 
 import dataclasses
 from pathlib import Path
@@ -33,9 +33,9 @@ def cut_of(config: Config) -> Cut:
     found = cut(config.network, {name for name, part in moving.items() if jax.tree.leaves(part)})
     if found is None:
         raise InputError(
-            f"--run.feature_cache={config.run.feature_cache}: with --model.backbone={config.model.backbone}, trains={config.learner.trainable} and "
-            f"normalisation={config.model.normalisation} no first part stays as it is for every image. Leave it out, or let "
-            "less move, such as --learner.trainable='^(block15|top|head)'."
+            f"--run.feature_cache={config.run.feature_cache}: with --model.backbone={config.model.backbone}, "
+            f"trainable={config.learner.trainable} and normalisation={config.model.normalisation} no first part "
+            "stays as it is for every image. Leave it out, or let less move, such as --learner.trainable='^(block15|top|head)'."
         )
     return found
 
@@ -84,8 +84,9 @@ def check_whole(config: Config) -> None:
     left = sorted(name for name, part in (frozen or {}).items() if name not in keys and jax.tree.leaves(part))
     if left:
         raise InputError(
-            f"--learner.trainable={config.learner.trainable}: of {', '.join(left)} something would not move. In a study everything "
-            "moves from the cut on, and --methods say what adapts. Name whole parts, such as '^(block15|top|head)'."
+            f"--learner.trainable={config.learner.trainable}: of {', '.join(left)} something would not move. In a "
+            "study everything moves from the cut on, and --methods say what adapts. Name whole parts, such as "
+            " '^(block15|top|head)'."
         )
     if not config.model.weights:
         raise InputError("--run.feature_cache: random weights are others for every seed. Give --model.weights.")

@@ -55,7 +55,8 @@ def check(config: Config, params: Params) -> None:
     leaves = lambda tree: len(jax.tree.leaves(tree))
     if mf.LEARNERS[config.learner.name].own_head and leaves(moving.get("head")) < leaves(params["head"]):
         raise InputError(
-            f"--learner.trainable={config.learner.trainable}: {config.learner.name} makes its own head. Let 'head' move too."
+            f"--learner.trainable={config.learner.trainable}: {config.learner.name} makes its own head. "
+            "Let 'head' move too."
         )
     for name in ("adaptable", "per_step"):
         if pattern := getattr(config.learner, name):

@@ -7,7 +7,28 @@ from metaforge.settings import change
 from metaforge.training import loop
 from metaforge.training.config import Config
 
-TINY = change(Config(), {"faces.folder": "lfw", "faces.methods": "warp,smooth,swap", "faces.holdout": "", "faces.variants": 2, "model.image_size": 16, "model.width": 4, "episodes.tasks": 2, "episodes.shots": 2, "episodes.queries": 3, "run.iterations": 12, "run.log_every": 2, "run.eval_every": 4, "run.eval_batches": 1, "run.checkpoint_every": 4, "run.baseline": True, "adapt.lr": 0.1, "adapt.steps": 2})  # fmt: skip
+TINY = change(
+    Config(),
+    {
+        "faces.folder": "lfw",
+        "faces.methods": "warp,smooth,swap",
+        "faces.holdout": "",
+        "faces.variants": 2,
+        "model.image_size": 16,
+        "model.width": 4,
+        "episodes.tasks": 2,
+        "episodes.shots": 2,
+        "episodes.queries": 3,
+        "run.iterations": 12,
+        "run.log_every": 2,
+        "run.eval_every": 4,
+        "run.eval_batches": 1,
+        "run.checkpoint_every": 4,
+        "run.baseline": True,
+        "adapt.lr": 0.1,
+        "adapt.steps": 2,
+    },
+)
 
 FLAGS = flags_of(TINY, Config())
 

@@ -30,7 +30,21 @@ from metaforge.training.config import STRONG
 from tests.backbones.test_efficientnet import TINY_LITE, file_of
 from tests.experiments.conftest import TINY
 
-CONFIG = change(TINY, {"model.backbone": "efficientnet_lite0", "learner.trainable": "^head/", "model.normalisation": "frozen", "model.image_size": 32, "learner.name": "fomaml", "run.baseline": False, "model.convolution": "auto", "run.iterations": 4, "run.eval_every": 4, "model.neck": 3})  # fmt: skip
+CONFIG = change(
+    TINY,
+    {
+        "model.backbone": "efficientnet_lite0",
+        "learner.trainable": "^head/",
+        "model.normalisation": "frozen",
+        "model.image_size": 32,
+        "learner.name": "fomaml",
+        "run.baseline": False,
+        "model.convolution": "auto",
+        "run.iterations": 4,
+        "run.eval_every": 4,
+        "model.neck": 3,
+    },
+)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +131,24 @@ def test_kept_features_train_the_same_detector_and_are_made_once(made, tmp_path,
 def test_a_study_of_kept_features_scores_what_the_whole_network_says_of_the_images(weights, tmp_path):
     shared = ("model.backbone", "model.normalisation", "model.image_size", "run.iterations")
     said = {name: value for name, _, value in fields_of(CONFIG)}
-    config = change(STUDY, {**{name: said[name] for name in shared}, "model.weights": str(weights), "learner.trainable": "^(top|head)", "run.feature_cache": str(tmp_path / "features"), "run.log_every": 2, "run.checkpoint_every": 4, "episodes.tasks": 2, "episodes.shots": 2, "episodes.queries": 3, "faces.variants": 2, "faces.methods": "smooth,resample,warp", "episodes.lead": "warp", "learner.average": 0.9})  # fmt: skip
+    config = change(
+        STUDY,
+        {
+            **{name: said[name] for name in shared},
+            "model.weights": str(weights),
+            "learner.trainable": "^(top|head)",
+            "run.feature_cache": str(tmp_path / "features"),
+            "run.log_every": 2,
+            "run.checkpoint_every": 4,
+            "episodes.tasks": 2,
+            "episodes.shots": 2,
+            "episodes.queries": 3,
+            "faces.variants": 2,
+            "faces.methods": "smooth,resample,warp",
+            "episodes.lead": "warp",
+            "learner.average": 0.9,
+        },
+    )
     options = study.Options(
         study="what_adapts", methods="erm+head,anil", target="smooth", seeds=1, shots="1,2", steps="0,1",
         episodes=20, tuning=20, resamples=20, workers=1, workdir=str(tmp_path / "study"),

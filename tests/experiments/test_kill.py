@@ -38,9 +38,19 @@ def train_a_model(workdir: Path) -> int:
 
 
 def make_a_study(workdir: Path) -> int:
-    config = {"faces.methods": "warp,smooth,swap", "faces.variants": 2, "model.image_size": 16, "model.width": 4, "model.convolution": "lax",
-              "episodes.tasks": 2, "episodes.shots": 2, "episodes.queries": 3, "run.iterations": STEPS, "run.log_every": 2,
-              "run.checkpoint_every": 4}  # fmt: skip
+    config = {
+        "faces.methods": "warp,smooth,swap",
+        "faces.variants": 2,
+        "model.image_size": 16,
+        "model.width": 4,
+        "model.convolution": "lax",
+        "episodes.tasks": 2,
+        "episodes.shots": 2,
+        "episodes.queries": 3,
+        "run.iterations": STEPS,
+        "run.log_every": 2,
+        "run.checkpoint_every": 4,
+    }
     options = {"workdir": workdir, "methods": "anil,erm+head", "target": "warp", "seeds": 1, "shots": 2,
                "steps": "0,1", "episodes": 20, "tuning": 20, "resamples": 50, "workers": 1}  # fmt: skip
     flags = [f"--{name}={value}" for name, value in config.items()]

@@ -32,7 +32,27 @@ from paper_figures import protocol_table
 from tests.test_locks import other  # noqa: F401 - another process that holds tmp_path
 
 SIZE = 16
-TINY = change(Config(), {"model.image_size": SIZE, "model.width": 4, "model.normalisation": "none", "model.convolution": "lax", "run.strategy": "vmap", "episodes.tasks": 2, "episodes.shots": 1, "episodes.queries": 2, "run.iterations": 2, "run.log_every": 1, "run.eval_every": 2, "run.eval_batches": 1, "run.checkpoint_every": 2, "run.baseline": False, "adapt.lr": 0.1, "adapt.steps": 1})  # fmt: skip
+TINY = change(
+    Config(),
+    {
+        "model.image_size": SIZE,
+        "model.width": 4,
+        "model.normalisation": "none",
+        "model.convolution": "lax",
+        "run.strategy": "vmap",
+        "episodes.tasks": 2,
+        "episodes.shots": 1,
+        "episodes.queries": 2,
+        "run.iterations": 2,
+        "run.log_every": 1,
+        "run.eval_every": 2,
+        "run.eval_batches": 1,
+        "run.checkpoint_every": 2,
+        "run.baseline": False,
+        "adapt.lr": 0.1,
+        "adapt.steps": 1,
+    },
+)
 SMALL = Protocol(
     "small", "one set to another", (Cell("a", "b", Domains("seta", ("m1",)), Domains("setb"), shots=2, steps=1),),
     ("accuracy", "auc"), published={("Paper", "a", "b", "auc"): 0.75, ("Paper", "a", "b", "accuracy"): 0.5},

@@ -23,7 +23,22 @@ from metaforge.evaluation.intervals import Interval
 from metaforge.settings import change
 from metaforge.training import build
 
-CONFIG = change(STUDY, {"model.image_size": 16, "model.width": 4, "model.convolution": "lax", "run.iterations": 4, "run.log_every": 2, "run.checkpoint_every": 4, "episodes.tasks": 2, "episodes.shots": 2, "episodes.queries": 3, "faces.variants": 2, "faces.methods": "smooth,resample,warp"})  # fmt: skip
+CONFIG = change(
+    STUDY,
+    {
+        "model.image_size": 16,
+        "model.width": 4,
+        "model.convolution": "lax",
+        "run.iterations": 4,
+        "run.log_every": 2,
+        "run.checkpoint_every": 4,
+        "episodes.tasks": 2,
+        "episodes.shots": 2,
+        "episodes.queries": 3,
+        "faces.variants": 2,
+        "faces.methods": "smooth,resample,warp",
+    },
+)
 OPTIONS = study.Options(
     study="shots_by_steps", methods="fomaml", target="smooth,warp", seeds=2, shots="1,2", steps="0,1",
     episodes=20, tuning=20, resamples=50, workers=1,

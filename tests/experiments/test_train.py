@@ -101,10 +101,20 @@ def test_a_non_finite_loss_stops_with_step_and_domain_and_keeps_the_last_good_ch
 
 def test_the_papers_setting_is_the_paper_preset():
     stated = {
-        "learner.name": "daml", "model.width": 64, "episodes.tasks": 4, "run.iterations": 3000, "learner.outer_lr": 1e-3, "learner.outer_decay": 0.1,
-        "learner.decay_epochs": 150, "learner.inner_steps": 1, "learner.order": "first", "learner.reduction": "sum", "learner.detach": False,
-        "adapt.lr": 1e-4, "model.normalisation": "episode",
-    }  # fmt: skip
+        "learner.name": "daml",
+        "model.width": 64,
+        "episodes.tasks": 4,
+        "run.iterations": 3000,
+        "learner.outer_lr": 1e-3,
+        "learner.outer_decay": 0.1,
+        "learner.decay_epochs": 150,
+        "learner.inner_steps": 1,
+        "learner.order": "first",
+        "learner.reduction": "sum",
+        "learner.detach": False,
+        "adapt.lr": 1e-4,
+        "model.normalisation": "episode",
+    }
     said = {name: value for name, _, value in fields_of(PAPER)}
     assert {name: said[name] for name in stated} == stated
 
@@ -127,9 +137,16 @@ def test_the_outer_rate_falls_tenfold_on_its_schedule():
     np.testing.assert_allclose([rate(0), rate(every - 1), rate(every)], [1e-3, 1e-3, 1e-4], rtol=1e-5)
 
 
-@pytest.mark.parametrize(("changes", "word"), [({"run.checkpoint_every": 3}, "multiple"), ({"model.image_size": 8}, "16 pixels"),
-                                              ({"faces.holdout": "warp"}, "held-out"), ({"episodes.shots": 0}, "at least 1"),
-                                              ({"faces.methods": "oops"}, "known: ")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"run.checkpoint_every": 3}, "multiple"),
+        ({"model.image_size": 8}, "16 pixels"),
+        ({"faces.holdout": "warp"}, "held-out"),
+        ({"episodes.shots": 0}, "at least 1"),
+        ({"faces.methods": "oops"}, "known: "),
+    ],
+)
 def test_settings_that_cannot_work_are_refused_before_anything_is_written(tmp_path, changes, word):
     with pytest.raises(InputError, match=word):
         loop.run(change(TINY, changes), tmp_path / "run", quiet=True)
