@@ -35,7 +35,8 @@ def cut_of(config: Config) -> Cut:
         raise InputError(
             f"--run.feature_cache={config.run.feature_cache}: with --model.backbone={config.model.backbone}, "
             f"trainable={config.learner.trainable} and normalisation={config.model.normalisation} no first part "
-            "stays as it is for every image. Leave it out, or let less move, such as --learner.trainable='^(block15|top|head)'."
+            "stays as it is for every image. Leave it out, or let less move, such as "
+            "--learner.trainable='^(block15|top|head)'."
         )
     return found
 
