@@ -1,8 +1,12 @@
 from . import adaptation as adaptation
 from . import backbones as backbones
+from . import data as data
+from . import evaluation as evaluation
+from . import forgeries as forgeries
 from . import losses as losses
 from . import objectives as objectives
 from . import outliers as outliers
+from . import screening as screening
 from .citations import citation as citation
 from .core import weighting as weighting
 from .core.inner import AdaptInfo as AdaptInfo

@@ -23,6 +23,7 @@ from metaforge.core.devices import is_writer
 from metaforge.errors import InputError
 from metaforge.locks import lock_directory
 from metaforge.places import plainly
+from metaforge.whole import write_text
 
 
 class Run:
@@ -33,8 +34,8 @@ class Run:
         config: JSON-able; a directory that holds another configuration is refused.
 
     Other Arguments:
-        passing: fields of it that change nothing of what is computed, and may differ; one in a group of fields is
-            named with its group, as "config.devices".
+        ignored_fields: fields of it that change nothing of what is computed, and may differ; one in a group of fields
+            is named with its group, as "run.devices".
 
     Raises:
         InputError: when the directory holds another configuration, naming the fields that differ, or when another
@@ -49,16 +50,16 @@ class Run:
         [{'step': 1, 'loss': 0.5}]
     """
 
-    def __init__(self, directory: str | os.PathLike, config: dict[str, Any], *, passing: Collection[str] = ()):
+    def __init__(self, directory: str | os.PathLike, config: dict[str, Any], *, ignored_fields: Collection[str] = ()):
         """Opens or makes the directory."""
-        refuse_another(directory, config, passing=passing)
+        refuse_another(directory, config, ignored_fields=ignored_fields)
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         with plainly(self.directory):
             pass  # a name that checkpoints cannot take is said before the work
         # Of several hosts the first one writes; it alone has to be alone. Who waited for it may find another's run.
         self._lock = lock_directory(self.directory) if is_writer() else None
-        refuse_another(directory, config, passing=passing)
+        refuse_another(directory, config, ignored_fields=ignored_fields)
         found = read_config(directory, missing_ok=True)
         self.config = config = json.loads(json.dumps(config))
         if found is None and is_writer():
@@ -77,7 +78,7 @@ class Run:
         path = self.directory / "log.jsonl"
         if path.exists() and is_writer():
             keep = [row for row in read_rows(self.directory) if row["step"] <= step]
-            _replace(path, "".join(json.dumps(row) + "\n" for row in keep))
+            write_text(path, "".join(json.dumps(row) + "\n" for row in keep))
 
     def save(self, step: int, state: Any) -> None:
         """Writes a checkpoint and waits until it is whole. Saving a step that is there already does nothing.
@@ -121,7 +122,9 @@ class Run:
         write_json(self.directory / "report.json", report)
 
 
-def refuse_another(directory: str | os.PathLike, config: dict[str, Any], *, passing: Collection[str] = ()) -> None:
+def refuse_another(
+    directory: str | os.PathLike, config: dict[str, Any], *, ignored_fields: Collection[str] = ()
+) -> None:
     """Holds that a directory is free, or that of a run with this configuration. Writes nothing.
 
     Args:
@@ -129,7 +132,7 @@ def refuse_another(directory: str | os.PathLike, config: dict[str, Any], *, pass
         config: JSON-able.
 
     Other Arguments:
-        passing: fields that may differ, as in `Run`.
+        ignored_fields: fields that may differ, as in `Run`.
 
     Raises:
         InputError: when it is a file, or holds another configuration, naming the fields that differ.
@@ -142,7 +145,7 @@ def refuse_another(directory: str | os.PathLike, config: dict[str, Any], *, pass
     found, config = flattened(found), flattened(json.loads(json.dumps(config)))
     differing = [
         f"{name}: {found.get(name, 'absent')!r} there, {config.get(name, 'absent')!r} asked"
-        for name in sorted({*found, *config} - {*passing})
+        for name in sorted({*found, *config} - {*ignored_fields})
         if found.get(name) != config.get(name)
     ]
     if differing:
@@ -302,16 +305,7 @@ def _parsed(text: str) -> Any:
 
 def write_json(path: str | os.PathLike, content: Any) -> None:
     """Writes a JSON file whole or not at all."""
-    _replace(Path(path), json.dumps(content, indent=2) + "\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 @contextlib.contextmanager

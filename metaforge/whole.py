@@ -3,9 +3,13 @@
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from metaforge.errors import InputError
 from metaforge.locks import lock_directory
@@ -46,7 +50,7 @@ def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def whole_file(path: str | os.PathLike, *, new: bool = False) -> Iterator[Path]:
+def whole_file(path: str | os.PathLike, *, new: bool = False, ending: bool = True) -> Iterator[Path]:
     """A file to write that takes its name when it is whole; folders above it are made.
 
     Args:
@@ -54,6 +58,8 @@ def whole_file(path: str | os.PathLike, *, new: bool = False) -> Iterator[Path]:
 
     Other Arguments:
         new: whether to refuse to write over a file.
+        ending: whether the file has its ending from the start, by which some writers choose the format. Without it,
+            what a kill leaves is no file of that kind.
 
     Raises:
         InputError: when there is such a file, perhaps since a moment ago, and it must be new.
@@ -68,9 +74,11 @@ def whole_file(path: str | os.PathLike, *, new: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = _beside(path)
+    made = _beside(path) if ending else _beside(path.with_suffix(""))
     try:
         yield made
+        with open(made, "rb") as written:
+            os.fsync(written.fileno())  # or after a failure of power the name might stand for nothing
         if new:
             _put_in_free_place(made, path)
         else:
@@ -93,8 +101,39 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         ...     Path(folder, "report.md").read_bytes()
         b"of 'caf\xe9'"
     """
-    with whole_file(path) as made:
+    with whole_file(path, ending=False) as made:
         made.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def write_arrays(path: str | os.PathLike, *, compressed: bool = False, **arrays: Any) -> None:
+    """Writes arrays as an .npz, whole or not at all.
+
+    Args:
+        path: what it is to be called.
+
+    Other Arguments:
+        compressed: whether it is worth the time to make it small.
+        **arrays: by name.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_arrays(f"{folder}/a.npz", seven=np.array(7))
+        ...     int(np.load(f"{folder}/a.npz")["seven"])
+        7
+    """
+    with whole_file(path, ending=False) as made, open(made, "wb") as file:
+        (np.savez_compressed if compressed else np.savez)(file, **arrays)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is what a killed process has left of one that it was writing here.
+
+    Example:
+        >>> is_unfinished(Path("out/.0a1b2c3d.tmp-17")), is_unfinished(Path("out/report.json"))
+        (True, False)
+    """
+    return bool(re.match(r"\.[0-9a-f]{8}\.tmp-\d+", path.name))
 
 
 @contextlib.contextmanager

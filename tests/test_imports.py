@@ -120,7 +120,7 @@ def test_figures_read_runs_and_know_nothing_of_how_they_were_made(path):
     for name in imported(path):
         top, *rest = name.split(".")
         assert top not in {"experiments", "datasets"}, f"{path} imports {name}"
-        assert top != "metaforge" or rest[:1] in (["runs"], ["errors"], ["commands"], ["whole"]), (
+        assert top != "metaforge" or rest[:1] in (["runs"], ["errors"], ["commands"], ["settings"], ["whole"]), (
             f"{path} imports {name}"
         )
 

@@ -55,13 +55,13 @@ def test_what_passes_may_differ_in_a_group_of_settings_too_and_nothing_else(tmp_
     asked = {"config": {"lr": 0.1, "devices": 1}, "seeds": 3, "devices": 1}
     runs.Run(tmp_path / "run", asked)
     others = asked | {"config": {"lr": 0.1, "devices": 8}, "seeds": 1}
-    runs.refuse_another(tmp_path / "run", others, passing=("seeds", "config.devices"))
+    runs.refuse_another(tmp_path / "run", others, ignored_fields=("seeds", "config.devices"))
     for passing, said in (
         ((), r"\(config.devices: 1 there, 8 asked; seeds: 3 "),
         (("seeds", "devices"), r"\(config.dev"),
     ):
         with pytest.raises(InputError, match=said):
-            runs.refuse_another(tmp_path / "run", others, passing=passing)
+            runs.refuse_another(tmp_path / "run", others, ignored_fields=passing)
 
 
 def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path):

@@ -52,8 +52,8 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         checks.check(change(config, {"faces.holdout": target}))
     workdir, reports = Path(options.workdir), {}
     asked = {"target": options.target, "seeds": options.seeds, "draws": options.draws}
-    passing = ("demo.seeds", "demo.draws", *(f"config.{name}" for name in loop.PASSING))
-    whole = Run(workdir, {"demo": asked, "config": dataclasses.asdict(config)}, passing=passing)
+    passing = ("demo.seeds", "demo.draws", *(f"config.{name}" for name in loop.IGNORED_FIELDS))
+    whole = Run(workdir, {"demo": asked, "config": dataclasses.asdict(config)}, ignored_fields=passing)
     for target in targets:
         folder = workdir if len(targets) == 1 else workdir / target
         reports[target] = hold_out(target, folder, options, config)
@@ -91,7 +91,7 @@ def hold_out(target: str, folder: Path, options: Options, config: Config) -> dic
     with progress(f"adapting to {target}", len(runs), unit="model") as bar:
         for (learner, seed), workdir in runs.items():
             trained = from_run.load_run(workdir)
-            states = from_run.worth(
+            states = from_run.scores_over_draws(
                 trained,
                 (np.asarray(pool.image), pool.label),
                 test,

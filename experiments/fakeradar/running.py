@@ -31,7 +31,9 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     rows, groups = rows_of(config), groups_of(options, config)
     workdir = Path(options.workdir)
     whole = Run(
-        workdir, {"target": options.target, **dataclasses.asdict(config)}, passing=(*_PASSING, "checkpoint_every")
+        workdir,
+        {"target": options.target, **dataclasses.asdict(config)},
+        ignored_fields=(*_PASSING, "checkpoint_every"),
     )
     scores, tests = {}, {}
     with progress("fakeradar", len(groups) * len(rows) * config.seeds, unit="model", quiet=quiet) as bar:
@@ -133,7 +135,7 @@ def hold_out(
         for seed in range(config.seeds):
             cell = Run(
                 _place(workdir, targets, row, seed), {"row": row, "seed": seed, **_identity(config)},
-                passing=("checkpoint_every",),
+                ignored_fields=("checkpoint_every",),
             )  # fmt: skip
             params = tri_training.train(config, row, seed, source, validation, methods, cell)
             score = tri_training.programs(config, row, 1 + len(methods)).score

@@ -24,6 +24,7 @@ from metaforge.objectives import WeightedSum
 from metaforge.outliers import OutlierState, OutlierSynthesizer, Probe
 from metaforge.runs import Run, read_rows
 from metaforge.training.probing import describe
+from metaforge.whole import write_arrays
 
 ROWS: tuple[str, ...] = ("full", "no contrastive loss", "no third class", "no outliers", "fixed clusters", "binary")
 """The rows of the ablation table: everything, without each part, and plain classification."""
@@ -192,8 +193,9 @@ def _save_map(config: Config, made: Programs, state: State, source: Data, key, m
     last, _ = made.refresh(jax.random.fold_in(key, config.epochs), state.outliers, bank, source.kind)
     drawn = made.sample(jax.random.key(0), last, 150)
     some = np.linspace(0, len(bank) - 1, min(len(bank), 1500)).astype(int)
-    np.savez_compressed(
+    write_arrays(
         run.directory / "outliers.npz",
+        compressed=True,
         features=np.asarray(bank)[some],
         kind=np.asarray(source.kind)[some],
         names=np.array(["real", *methods]),

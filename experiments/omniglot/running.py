@@ -47,7 +47,7 @@ def run(
     """
     config.check()
     until = time.monotonic() + 60 * max_minutes if max_minutes > 0 else float("inf")
-    refuse_another(workdir, dataclasses.asdict(config), passing=("data",))
+    refuse_another(workdir, dataclasses.asdict(config), ignored_fields=("data",))
     if (Path(workdir) / "report.json").exists():
         return json.loads((Path(workdir) / "report.json").read_text(encoding="utf-8"))
     drawings = read(data, quiet=quiet)

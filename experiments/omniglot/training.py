@@ -16,6 +16,7 @@ from metaforge.backbones import conv4
 from metaforge.errors import InputError
 from metaforge.progress import progress
 from metaforge.runs import Run
+from metaforge.whole import whole_file
 
 BATCH = 50
 """Episodes that are tested in one program."""
@@ -131,6 +132,5 @@ def test(kind: Kind, params, images: jax.Array, rows: np.ndarray) -> np.ndarray:
 
 def keep(path: Path, correct: np.ndarray) -> None:
     """Writes a model's answers, whole or not at all."""
-    temporary = path.with_suffix(".tmp.npy")
-    np.save(temporary, correct)
-    temporary.replace(path)
+    with whole_file(path, ending=False) as made, open(made, "wb") as file:
+        np.save(file, correct)

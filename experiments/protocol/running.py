@@ -192,7 +192,7 @@ def _sha256(options: Options, config: Config, folder: str) -> str:
 
 def _begin(workdir: Path, options: Options, config: Config, sha256: dict[str, str]) -> dict[str, Any]:
     """Begins a table, or holds that the one there is the same, of the same data; returns what was asked for."""
-    passing = ("workdir", "list", *loop.PASSING)
+    passing = ("workdir", "list", *loop.IGNORED_FIELDS)
     fixed = lambda fields: {name: value for name, value in fields.items() if name not in passing}
     said = lambda given: {name: value for name, _, value in fields_of(given)}
     asked = {"options": fixed(said(options)), "config": fixed(said(config))}

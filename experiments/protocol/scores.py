@@ -1,6 +1,5 @@
 """Scores of a model on a cell, kept on the disk, and used again only for the same model and the same data."""
 
-import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from metaforge.evaluation.protocols import Cell, Selection
 from metaforge.runs import fingerprint
 from metaforge.screening import from_run
 from metaforge.training import meta_test
+from metaforge.whole import write_arrays
 
 _RULE = {"rate": float, "steps": int}
 
@@ -53,11 +53,7 @@ def scores_of(
     known = fingerprint([asked, material.sha256, of_sources])
     if not path.exists():
         found, rule = _measured(cell, material, model, draws=draws, seed=seed, selection=selection)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        with open(temporary, "wb") as stream:
-            np.savez_compressed(stream, fingerprint=np.array(known), **(found | rule))  # type: ignore[arg-type]
-        temporary.replace(path)
+        write_arrays(path, compressed=True, fingerprint=np.array(known), **(found | rule))
     found, rule = _read(path, known)
     # What other versions kept beside: a state under its second name, one threshold for all.
     return {state: found[state] for state in from_run.states(model.config.model.normalisation)}, rule
@@ -83,7 +79,9 @@ def _measured(cell: Cell, material: Material, model: from_run.Trained, *, draws:
 
     def worth(rule: dict[str, Any]) -> dict[str, np.ndarray]:
         support = material.pool.image, material.pool.label
-        return from_run.worth(model, support, material.test, shots=cell.shots, seed=seed, draws=draws, **rule)
+        return from_run.scores_over_draws(
+            model, support, material.test, shots=cell.shots, seed=seed, draws=draws, **rule
+        )
 
     if selection == "oracle":
         rule = _oracle(cell, model, material.test, worth)

@@ -84,7 +84,7 @@ def fit(
         parts = validation.take(np.zeros(0, int))
     pool, rest = parts.where(split="train"), _fewer(parts.where(split="test"), level)
     if len(rest):
-        found = from_run.worth(
+        found = from_run.scores_over_draws(
             model, (pool.image, pool.label), TestSplit(rest), shots=shots, draws=min(draws, _DRAWS), seed=seed,
             rate=rate, steps=steps,
         )  # fmt: skip

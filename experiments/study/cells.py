@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +18,8 @@ from metaforge.runs import Run, write_json
 from metaforge.settings import change
 from metaforge.training import build
 from metaforge.training.config import Config
-from metaforge.training.loop import PASSING
+from metaforge.training.loop import IGNORED_FIELDS
+from metaforge.whole import write_arrays
 
 
 class Unit(NamedTuple):
@@ -85,16 +85,17 @@ def _make(place: Path, method: Method, unit: Unit) -> None:
     rows, scores = judge(max(made, key=lambda pair: pair[0])[1], unit.grid)
     if not np.isfinite(scores).all():
         raise Failure("a score on a test episode is not finite")
-    temporary = place.with_suffix(f".{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        np.savez_compressed(file, scores=scores, rows=np.array(json.dumps(rows)))
-    os.replace(temporary, place)
+    write_arrays(place, compressed=True, scores=scores, rows=np.array(json.dumps(rows)))
 
 
 def _trained(method: Method, unit: Unit) -> Trained:
     config = method.trained(change(study_data.held_out(unit.config, unit.target), {"run.seed": unit.seed}))
     material = study_data.material(config)
-    run = Run(model_path(unit.workdir, unit.target, method, unit.seed), dataclasses.asdict(config), passing=PASSING)
+    run = Run(
+        model_path(unit.workdir, unit.target, method, unit.seed),
+        dataclasses.asdict(config),
+        ignored_fields=IGNORED_FIELDS,
+    )
     if (run.directory / "failed.json").exists():
         raise Failure(json.loads((run.directory / "failed.json").read_text(encoding="utf-8"))["failed"])
     try:

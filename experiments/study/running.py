@@ -27,12 +27,12 @@ from metaforge.provenance import provenance
 from metaforge.runs import Run
 from metaforge.training import build, frozen_params, kept_features
 from metaforge.training.config import Config
-from metaforge.training.loop import PASSING
+from metaforge.training.loop import IGNORED_FIELDS
 from metaforge.whole import write_text
 from metaforge.workers import mapped
 
 _PASSING = (
-    "workdir", "workers", "resamples", "methods", "seeds", "target", *(f"config.{name}" for name in PASSING)
+    "workdir", "workers", "resamples", "methods", "seeds", "target", *(f"config.{name}" for name in IGNORED_FIELDS)
 )  # fmt: skip
 """What asks for more or fewer cells, for the same faster, or for the same folder by another path."""
 
@@ -79,7 +79,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     queries = {target: _queries([unit for unit in units if unit.target == target]) for target in targets}
     weights = {"weights": choice.fingerprint(config.model)} if config.model.weights else {}
     settings = {**dataclasses.asdict(options), "config": dataclasses.asdict(config), **weights}
-    whole = Run(workdir, settings, passing=_PASSING)
+    whole = Run(workdir, settings, ignored_fields=_PASSING)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = options.workers or (cores if jax.default_backend() == "cpu" else 1)
     earlier = sum(study_cells.cell_path(workdir, target, name, seed).exists()

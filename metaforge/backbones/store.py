@@ -1,12 +1,13 @@
 """Features of images, kept on disk by what the image is: computed once, whichever run or split asks."""
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Callable, Container
 from pathlib import Path
 
 import numpy as np
+
+from metaforge.whole import write_arrays
 
 BLOCK = 256
 """Images to a file; what an interruption can lose."""
@@ -106,11 +107,4 @@ def _read(path: Path, wanted: Container[bytes]) -> tuple[list[bytes], np.ndarray
 
 def _write(folder: Path, keys: list[bytes], values: np.ndarray) -> None:
     rows = np.stack([np.frombuffer(key, np.uint8) for key in keys])
-    temporary = folder / f".{os.getpid()}.tmp"
-    try:
-        with open(temporary, "wb") as file:
-            np.savez(file, keys=rows, values=values)
-        os.replace(temporary, folder / f"{hashlib.sha256(rows.tobytes()).hexdigest()[:16]}.npz")
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_arrays(folder / f"{hashlib.sha256(rows.tobytes()).hexdigest()[:16]}.npz", keys=rows, values=values)

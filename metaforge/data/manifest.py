@@ -7,7 +7,6 @@ faces/...               the images
 
 import csv
 import itertools
-import os
 import posixpath
 import re
 import unicodedata
@@ -23,6 +22,7 @@ from metaforge.data.images import FilePath
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.labels import FAKE, REAL
+from metaforge.whole import whole_file
 
 NAME = "manifest.csv"
 
@@ -211,12 +211,8 @@ def write_manifest(folder: FilePath, rows: Iterable[Mapping[str, Any]]) -> Path:
         Where it was written.
     """
     path = Path(folder) / NAME
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with open(temporary, "w", newline="", encoding="utf-8") as stream:
+    with whole_file(path, ending=False) as made, open(made, "w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, FIELDS, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
     return path

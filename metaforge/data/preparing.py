@@ -25,6 +25,7 @@ from metaforge.locks import lock_directory
 from metaforge.places import refuse_inside
 from metaforge.progress import progress
 from metaforge.runs import read_json, write_json
+from metaforge.whole import is_unfinished
 from metaforge.workers import mapped
 
 RULE = 2
@@ -167,7 +168,7 @@ def _refuse_another(out: Path, asked: dict[str, Any]) -> None:
             raise InputError(f"out: '{out}' was begun with another {', '.join(other)}. Choose another --out.")
         return
     # A call that was killed while it wrote its first file leaves a piece of it.
-    if out.exists() and any(each.name != "prepare.json.tmp" for each in out.iterdir()):
+    if out.exists() and not all(is_unfinished(each) for each in out.iterdir()):
         raise InputError(f"out: '{out}' exists already and is not a preparation. Choose another --out.")
 
 
@@ -178,6 +179,8 @@ def _begin(out: Path, asked: dict[str, Any], groups: dict[str, list[Video]], *, 
     (out / units.FOLDER).mkdir(exist_ok=True)
     for path in () if whole else (out / PROVENANCE, out / NAME):
         path.unlink(missing_ok=True)
+    for path in filter(is_unfinished, list(out.iterdir())):
+        path.unlink()
     for path in (out / units.FOLDER).glob("*.json"):
         if path.name not in groups:  # its videos have found their real one since, and are another unit's now
             path.unlink()

@@ -32,6 +32,13 @@ def periphery_auc(pairs: Iterable[Pair], *, dilation: int = 2, block: int = 8, f
     Raises:
         InputError: when too few images have a block outside the mask.
 
+    Example:
+        >>> from metaforge.data.faces import load_faces
+        >>> from metaforge.forgeries import forge_pairs
+        >>> pairs = forge_pairs(load_faces("lfw", size=32).faces[:20], methods=["smooth"], variants=1, seed=0)
+        >>> 0 <= periphery_auc(pairs) <= 1
+        True
+
     References:
         Wang et al., *CNN-generated Images Are Surprisingly Easy to Spot*, CVPR 2020, for how compression leaks.
     """

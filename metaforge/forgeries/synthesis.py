@@ -86,6 +86,12 @@ def forge_pairs(
 
     Raises:
         InputError: for unknown names, faces of several sizes or of one name, or a swap among fewer than two people.
+
+    Example:
+        >>> pixels = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
+        >>> face = Face(pixels, None, "a.png", "a")
+        >>> [pair.domain for pair in forge_pairs([face], methods=["smooth", "warp"], variants=1, seed=0)]
+        ['smooth', 'warp']
     """
     if len({face.image.shape for face in faces}) > 1:
         raise InputError("faces: of several sizes. Load them with one `size`.")
@@ -166,7 +172,13 @@ def synthesise(
 
 
 def augment(rng: np.random.Generator, face: Face) -> Face:
-    """The face flipped or not, shifted by up to 5 % and lit anew: what real and fake of a pair share."""
+    """The face flipped or not, shifted by up to 5 % and lit anew: what real and fake of a pair share.
+
+    Example:
+        >>> face = Face(np.full((20, 20, 3), 128, np.uint8), None, "a.png", "a")
+        >>> augment(np.random.default_rng(0), face).image.shape
+        (20, 20, 3)
+    """
     image, marks = face.image.astype(np.float64), face.landmarks
     size = image.shape[0]
     if rng.random() < 0.5:

@@ -57,7 +57,7 @@ def _run(options: Options) -> dict[str, Any]:
     measured = {}
     for key, one in trained.items():
         name = one.name if key == "run" else "erm"
-        states = from_run.worth(
+        states = from_run.scores_over_draws(
             one, (images[pool], labels[pool]), judged, shots=options.shots, draws=options.draws,
             seed=options.seed, rate=options.rate, steps=options.steps,
         )  # fmt: skip

@@ -38,6 +38,16 @@ def save_detector(directory: str | Path, detector: Detector) -> None:
 
     Raises:
         InputError: when the folder exists and is not empty.
+
+    Example:
+        >>> import tempfile
+        >>> spec = BackboneSpec(image_size=16, width=4)
+        >>> params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), choice.shapes(spec))
+        >>> detector = Detector(params, np.zeros((2, 16, 16, 3), np.uint8), spec, {"learner": "erm"})
+        >>> with tempfile.TemporaryDirectory() as around:
+        ...     save_detector(f"{around}/detector", detector)
+        ...     sorted(path.name for path in Path(around, "detector").iterdir())
+        ['SHA256SUMS', 'config.json', 'detector.safetensors']
     """
     from safetensors.flax import save
 
@@ -69,6 +79,11 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
     Raises:
         InputError: when it is not one, is damaged, or is of another backbone than it says; or when the file of weights
             is missing or another one.
+
+    Example:
+        >>> load_detector("nowhere")
+        Traceback (most recent call last):
+        metaforge.errors.InputError: model: 'nowhere' is not a saved detector. Give the --out folder of metaforge adapt.
     """
     folder = Path(directory)
     config = runs.read_config(folder)

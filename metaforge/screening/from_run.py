@@ -159,7 +159,7 @@ def scores(trained: Trained, detector: Detector, test: TestSplit) -> np.ndarray:
     return test.score(scorer, batch=DEALT, deal=0) if trained.transductive else test.score(scorer)
 
 
-def worth(
+def scores_over_draws(
     trained: Trained,
     support: tuple[np.ndarray | ImageFiles, np.ndarray],
     test: TestSplit,

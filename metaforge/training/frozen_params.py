@@ -4,7 +4,6 @@ What came from a file is read from it again, and refused if the file is another 
 moves, such as a frozen neck, is written when the run begins, since other machines would draw other last digits.
 """
 
-import os
 import zipfile
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from metaforge.runs import read_json
 from metaforge.training import build, kept_features, trainable
 from metaforge.training.config import Config
 from metaforge.types import Params
+from metaforge.whole import write_arrays
 
 
 def check(config: Config) -> None:
@@ -61,7 +61,7 @@ def of_run(config: Config, directory: Path) -> Params | None:
     file = directory / "frozen.npz"
     if not file.exists():
         if is_writer():
-            _write(file, flat)
+            write_arrays(file, **flat)
         return frozen
     try:
         with np.load(file, allow_pickle=False) as archive:
@@ -100,12 +100,3 @@ def _drawn(config: Config, frozen: Params) -> tuple[Params, Params]:
     except ValueError:  # a run may move all that came from the file
         return frozen, nothing
     return drawn, given
-
-
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)

@@ -30,8 +30,9 @@ from metaforge.training import (
     probing,
 )
 from metaforge.training.config import Config
+from metaforge.whole import write_arrays
 
-PASSING = ("faces.memory_gb", "run.devices", "run.checkpoint_every", "run.baseline")
+IGNORED_FIELDS = ("faces.memory_gb", "run.devices", "run.checkpoint_every", "run.baseline")
 """Settings that change nothing of what a run computes, but for rounding: one goes on with others."""
 
 
@@ -45,10 +46,10 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
     # A directory belongs to what it was begun with, so what cannot work is said before anything is written.
     config.check()
     for one, place in parts:
-        refuse_another(place, dataclasses.asdict(one), passing=PASSING)
+        refuse_another(place, dataclasses.asdict(one), ignored_fields=IGNORED_FIELDS)
     whole = all(_is_whole(one, place) for one, place in parts)
     train, validation = checks.images(config, quiet=quiet) if whole else checks.check(config, quiet=quiet)
-    opened = [Run(place, dataclasses.asdict(one), passing=PASSING) for one, place in parts]
+    opened = [Run(place, dataclasses.asdict(one), ignored_fields=IGNORED_FIELDS) for one, place in parts]
     for directory in opened:
         checks.refuse_other_images(config, directory, train, validation)
     reports = [
@@ -69,7 +70,8 @@ def _finish(config: Config, directory: Run, train: Records, validation: Records,
     seen, unseen = (kept_features.images(config, records, frozen, quiet=quiet) for records in (train, validation))
     params = _train(config, directory, train, seen, _validator(config, validation, unseen, frozen), frozen, quiet=quiet)
     if is_writer():
-        np.savez_compressed(directory.directory / "context.npz", images=build.source_context(config, train))
+        context = build.source_context(config, train)
+        write_arrays(directory.directory / "context.npz", compressed=True, images=context)
     report = {
         "config": dataclasses.asdict(config),
         "adaptation": meta_test.choose_rule(config, params, validation, held=unseen, frozen=frozen),

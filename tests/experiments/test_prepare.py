@@ -354,9 +354,9 @@ def test_damaged_crops_and_records_are_made_anew(cut, damage):
 def test_a_call_killed_in_its_first_file_leaves_nothing_in_the_way(tmp_path):
     root, out = draw_folders(tmp_path / "source"), tmp_path / "out"
     out.mkdir()
-    (out / "prepare.json.tmp").write_text("{")
+    (out / ".0a1b2c3d.tmp-17").write_text("{")
     assert crop_whole(root, out)["counts"]["test"]["real"] == {"videos": 1, "images": 3}
-    assert "prepare.json.tmp" not in contents(out)
+    assert ".0a1b2c3d.tmp-17" not in contents(out)
 
 
 def test_an_older_preparation_is_refused(cut):

@@ -43,7 +43,7 @@ def test_no_state_is_another_one_under_a_second_name(normalisation, known, monke
     )
     monkeypatch.setattr(from_run, "scores", lambda *_: scored.append(0) or np.zeros(32))
     test = TestSplit(RECORDS)
-    found = from_run.worth(of(normalisation), (IMAGES, LABELS), test, shots=1, draws=3, seed=0)
+    found = from_run.scores_over_draws(of(normalisation), (IMAGES, LABELS), test, shots=1, draws=3, seed=0)
     assert list(found) == ["not adapted", "support statistics", "adapted"][:: 1 if known == 3 else 2]
     assert {state: len(values) for state, values in found.items()} == {"not adapted": 1} | dict.fromkeys(
         list(found)[1:], 3
