@@ -35,7 +35,7 @@ def periphery_auc(pairs: Iterable[Pair], *, dilation: int = 2, block: int = 8, f
     Example:
         >>> from metaforge.data.faces import load_faces
         >>> from metaforge.forgeries import forge_pairs
-        >>> pairs = forge_pairs(load_faces("lfw", size=32).faces[:20], methods=["smooth"], variants=1, seed=0)
+        >>> pairs = forge_pairs(load_faces("lfw", size=64).faces[:20], methods=["splice"], variants=1, seed=0)
         >>> 0 <= periphery_auc(pairs) <= 1
         True
 

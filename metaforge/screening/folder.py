@@ -86,7 +86,7 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
         metaforge.errors.InputError: model: 'nowhere' is not a saved detector. Give the --out folder of metaforge adapt.
     """
     folder = Path(directory)
-    config = runs.read_config(folder)
+    config = runs.read_config(folder, missing_ok=True)
     if not isinstance(config, dict) or "detector" not in config:
         raise InputError(f"model: '{directory}' is not a saved detector. Give the --out folder of metaforge adapt.")
     try:
