@@ -202,7 +202,7 @@ def test_nothing_of_the_target_reaches_training_or_choice(made, data, tmp_path):
 
 def test_called_again_it_trains_and_scores_nothing(made, data, monkeypatch):
     workdir, report = made
-    monkeypatch.setattr(protocol.from_run, "worth", None)
+    monkeypatch.setattr(protocol.from_run, "scores_over_draws", None)
     before = {path: path.stat().st_mtime_ns for path in (workdir / "runs").rglob("*") if path.is_file()}
     again = protocol.run(options(data, workdir), TINY)
     assert again["cells"] == report["cells"]
@@ -475,7 +475,7 @@ def test_scores_at_another_rate_than_that_of_the_steps_are_refused(made, data, t
     validation = sources_validation(str(data), SMALL.cells[0].source, size=SIZE, frames=0)
     taken = []
     monkeypatch.setattr(
-        protocol.from_run, "worth",
+        protocol.from_run, "scores_over_draws",
         lambda *_, rate, **__: taken.append(rate) or dict.fromkeys(("not adapted", "adapted"), np.zeros((1, 1))),
     )  # fmt: skip
 
@@ -496,7 +496,7 @@ def test_scores_at_another_rate_than_that_of_the_steps_are_refused(made, data, t
 
 def test_a_table_goes_on_whatever_memory_is_allowed_and_names_what_was_asked_otherwise(made, data, monkeypatch):
     workdir, report = made
-    monkeypatch.setattr(protocol.from_run, "worth", None)
+    monkeypatch.setattr(protocol.from_run, "scores_over_draws", None)
     again = protocol.run(options(data, workdir), change(TINY, {"faces.memory_gb": 4.0}))
     assert again["cells"] == report["cells"]
     with pytest.raises(InputError, match=r"asked for with another draws, model.width. Choose another --workdir"):

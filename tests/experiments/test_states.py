@@ -71,7 +71,7 @@ def scripted(monkeypatch, *, moved):
     monkeypatch.setattr(from_run, "detector", lambda *_, **__: None)
     monkeypatch.setattr(from_run, "scores", lambda _, __, test: of_test(test) / 2)
     worth = lambda _, __, test, **___: {"adapted": np.stack([of_test(test) / 2 + moved] * 2)}
-    monkeypatch.setattr(from_run, "worth", worth)
+    monkeypatch.setattr(from_run, "scores_over_draws", worth)
 
 
 @pytest.mark.parametrize(("level", "expected"), [("frame", (0.25 + 0.5) / 2), ("video", (0.125 + 0.35) / 2)])
@@ -101,7 +101,7 @@ def test_what_goes_wrong_while_a_threshold_is_fitted_is_not_called_too_few_image
         raise InputError("images: 'a.png' is gone.")
 
     scripted(monkeypatch, moved=0.3)
-    monkeypatch.setattr(from_run, "worth", gone)
+    monkeypatch.setattr(from_run, "scores_over_draws", gone)
     how = {"level": "frame", "draws": 9, "seed": 0, "rate": 1.0, "steps": 1}
     with pytest.raises(InputError, match=r"'a\.png' is gone"):
         fitted_thresholds.fit(of("none"), RECORDS, shots=2, **how)
