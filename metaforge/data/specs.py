@@ -12,7 +12,7 @@ class FacesSpec:
     folder: str = setting("lfw", "Real faces: 'lfw' (embedded) or a folder of photographs.", place="read")
     identity: str = setting("", "Regular expression whose group finds the person in a file's path.")
     landmarks: str = setting("", "An .npz of landmarks; default: landmarks*.npz in the folder, if any.", place="read")
-    prepared: str = setting("", "Prepared data sets instead: folders of experiments.prepare.", place="read")
+    prepared: str = setting("", "Prepared data sets instead: folders of metaforge prepare.", place="read")
     frames: int = setting(0, "Frames of each video, spread evenly, of prepared data; 0 for all.")
     memory_gb: float = setting(8.0, "The most that a split's images may take in memory.", above=0)
     methods: str = setting("all", "Source forgery methods, or 'all' but the held-out ones.")

@@ -5,7 +5,7 @@ import dataclasses
 from metaforge.bounds import MOST_FLOAT
 from metaforge.settings import setting
 
-WEIGHTINGS = ("uniform", "through", "detached", "normalised", "softmax", "focal")
+WEIGHTINGS = ("uniform", "through", "detached", "normalised", "detached_normalised", "softmax", "focal")
 """The task weightings that have a name."""
 
 
@@ -13,7 +13,7 @@ WEIGHTINGS = ("uniform", "through", "detached", "normalised", "softmax", "focal"
 class LearnerSpec:
     """The learner and its hyper-parameters; those that it does not take change nothing."""
 
-    name: str = setting("daml", "What learns.")
+    name: str = setting("daml", "What learns; an unknown name lists all that there are.")
     inner_lr: float = setting(0.1, "alpha of eq. 2, of plain descent.", open_in_paper=True, above=0, most=MOST_FLOAT)
     inner_steps: int = setting(1, "Steps of adaptation while training (paper: 1).", least=1, most=10_000)
     order: str = setting("first", "Order of the outer gradient (paper: first).", choices=("first", "second", "mixed"))

@@ -10,7 +10,10 @@ import pytest
 from experiments.study import data as study_data
 from experiments.study import rules as study_rules
 from metaforge.backbones import choice
-from metaforge.backbones.spec import BackboneSpec
+from metaforge.backbones.clip_model.config import VISION
+from metaforge.backbones.spec import VARIANTS, BackboneSpec
+from metaforge.core import weighting
+from metaforge.learners.spec import WEIGHTINGS
 from metaforge.screening import detector, from_run, save_detector, saved_detector
 from metaforge.settings import change, fields_of
 from metaforge.training import meta_test
@@ -38,6 +41,12 @@ TOY = {
 def test_all_that_a_backbone_is_made_from_is_held_here():
     # Weights are in the parameters; however convolutions run, the numbers agree.
     assert {field.name for field in dataclasses.fields(BackboneSpec)} - {"weights", "convolution"} == {*TOY}
+
+
+def test_names_that_flags_offer_are_those_of_the_tables():
+    # They stand apart from the tables so that --help need not import what computes.
+    assert tuple(weighting.WEIGHTINGS) == WEIGHTINGS
+    assert tuple(VISION) == VARIANTS
 
 
 def of(config):
