@@ -9,10 +9,10 @@ is saved to --out, with report.json and report.md beside it. With --remembers=tr
 lost on the kinds that the run was trained on.
 """
 
-import shlex
 from typing import NoReturn
 
-from metaforge.commands import launch, program, start
+from metaforge.cli.predict import how_to_screen
+from metaforge.commands import launch, start
 from metaforge.screening.adapt_options import Options
 
 
@@ -27,8 +27,7 @@ def main(argv: list[str]) -> int:
         print(markdown(report))
         if not any(name.startswith("erm") for name in report["table"]):
             print("Not compared with ERM: the run has none beside it. Name one with --baseline=RUN.")
-        screen = f"{program()} predict {shlex.quote(f'--model={options.out}')} --images=PATH"
-        print(f"To screen images with it:\n  {screen}\n")
+        print(how_to_screen(options.out))
         return f"Wrote {options.out}: the detector, report.json and report.md."
 
     return launch(argv, body, doc=__doc__ or "", options=Options())

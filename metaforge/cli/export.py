@@ -8,11 +8,11 @@ scored; of a network that stands on a file of weights, what that file does not h
 """
 
 import dataclasses
-import shlex
 from pathlib import Path
 from typing import NoReturn
 
-from metaforge.commands import launch, program, start
+from metaforge.cli.predict import how_to_screen
+from metaforge.commands import launch, start
 from metaforge.settings import setting
 
 
@@ -33,8 +33,7 @@ def main(argv: list[str]) -> int:
 
         save_detector(options.out, from_run.detector(from_run.load_run(options.run)))
         size = sum(file.stat().st_size for file in Path(options.out).rglob("*") if file.is_file())
-        screen = f"{program()} predict {shlex.quote(f'--model={options.out}')} --images=PATH"
-        print(f"To screen images with it:\n  {screen}\n")
+        print(how_to_screen(options.out))
         return f"Wrote {options.out}: {size / 2**20:.1f} MiB."
 
     return launch(argv, body, doc=__doc__ or "", options=Options())

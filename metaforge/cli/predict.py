@@ -10,10 +10,11 @@ import csv
 import dataclasses
 import io
 import os
+import shlex
 import sys
 from typing import NoReturn
 
-from metaforge.commands import launch, start
+from metaforge.commands import launch, program, start
 from metaforge.settings import setting
 from metaforge.whole import refuse_used, whole_file
 
@@ -26,6 +27,11 @@ class Options:
     images: str = setting(..., "An image, or a folder of images.", place="read")
     weights: str = setting("", "Where the weights are on which the detector stands, if they have moved.", place="read")
     out: str = setting("", "CSV file to write; standard output if left out.", place="file")
+
+
+def how_to_screen(model: str) -> str:
+    """What a command that has written a detector says of what to do with it."""
+    return f"To screen images with it:\n  {program()} predict {shlex.quote(f'--model={model}')} --images=PATH\n"
 
 
 def main(argv: list[str]) -> int:

@@ -6,20 +6,26 @@ from metaforge.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class FacesSpec:
-    """Real faces and what forges them, or prepared data sets, and who is left out."""
+class RealFaces:
+    """Real faces, and how many forgeries are made of each."""
 
     folder: str = setting("lfw", "Real faces: 'lfw' (embedded) or a folder of photographs.", place="read")
     identity: str = setting("", "Regular expression whose group finds the person in a file's path.")
     landmarks: str = setting("", "An .npz of landmarks; default: landmarks*.npz in the folder, if any.", place="read")
+    acquisitions: str = setting("none", "Of none, jpeg, downscale, varied: each makes a domain of every method.")
+    variants: int = setting(6, "Forged pairs of each face and domain.", least=1, most=10_000)
+    split_seed: int = setting(0, "How people are split into train, validation and test.", most=2**32 - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class FacesSpec(RealFaces):
+    """Real faces and what forges them, or prepared data sets, and who is left out."""
+
     prepared: str = setting("", "Prepared data sets instead: folders of metaforge prepare.", place="read")
     frames: int = setting(0, "Frames of each video, spread evenly, of prepared data; 0 for all.")
     memory_gb: float = setting(8.0, "The most that a split's images may take in memory.", above=0)
     methods: str = setting("all", "Source forgery methods, or 'all' but the held-out ones.")
     holdout: str = setting("", "Methods never trained or selected on.")
-    acquisitions: str = setting("none", "Of none, jpeg, downscale, varied: each makes a domain of every method.")
-    variants: int = setting(6, "Forged pairs of each face and domain.", least=1, most=10_000)
-    split_seed: int = setting(0, "How people are split into train, validation and test.", most=2**32 - 1)
 
 
 @dataclasses.dataclass(frozen=True)

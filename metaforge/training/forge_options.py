@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from metaforge.data.specs import RealFaces
 from metaforge.settings import setting
 
 
@@ -15,15 +16,9 @@ class Options:
 
 
 @dataclasses.dataclass(frozen=True)
-class ForgedFaces:
-    """Real faces, and how forgeries of them are made."""
+class ForgedFaces(RealFaces):
+    """Real faces, and the size of what is made of them."""
 
-    folder: str = setting("lfw", "Real faces: 'lfw' (embedded) or a folder of photographs.", place="read")
-    identity: str = setting("", "Regular expression whose group finds the person in a file's path.")
-    landmarks: str = setting("", "An .npz of landmarks; default: landmarks*.npz in the folder, if any.", place="read")
-    acquisitions: str = setting("none", "Of none, jpeg, downscale, varied: each treats all images once.")
-    variants: int = setting(6, "Forged pairs of each face.", least=1, most=10_000)
-    split_seed: int = setting(0, "How people are split into train, validation and test.", most=2**32 - 1)
     image_size: int = setting(32, "Side of the face crops, in pixels.", least=16, most=4096)
 
 
