@@ -5,8 +5,10 @@ import gc
 import os
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
+
 # Before jax is imported, and inherited by commands that tests start: what one test compiled, others need not.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "programs"))
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "programs"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # XLA's older way to write out fused loops compiles the small programs of tests in a third of the time, and one module
 # for LLVM in place of up to 32 in two thirds of what is left. A program here is too small to gain from threads.
@@ -26,6 +28,18 @@ os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 import jax
 import psutil
 import pytest
+from jaxtyping import install_import_hook
+
+SHAPED = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted((ROOT / "metaforge").rglob("*.py"))
+    if "from jaxtyping import" in path.read_text()
+]
+"""The modules that say shapes. Every call into them is checked; elsewhere a check would only cost time, a tenth of it
+all: commands and settings pass no arrays."""
+
+# Before any of them is imported.
+install_import_hook(SHAPED, "beartype.beartype")
 
 jax.config.update("jax_platforms", os.environ.get("JAX_PLATFORMS") or "cpu")
 # Arrays of different rank never meet by accident: (n,) against (n, 1) would quietly give (n, n).

@@ -1,4 +1,3 @@
-import jaxtyping
 import numpy as np
 import pytest
 from scipy import stats
@@ -98,12 +97,9 @@ def coverage(studies, *, videos, by_rows=False, seed=0):
 
 @pytest.fixture
 def thousands_of_calls():
-    """Threads, and the checks of annotations, cost more than these small matrix products themselves."""
-    before = jaxtyping.config.jaxtyping_disable
-    jaxtyping.config.update("jaxtyping_disable", True)
+    """Threads cost more than these small matrix products themselves."""
     with threadpool_limits(1):
         yield
-    jaxtyping.config.update("jaxtyping_disable", before)
 
 
 @pytest.mark.usefixtures("thousands_of_calls")
