@@ -5,10 +5,8 @@ import gc
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-
 # Before jax is imported, and inherited by commands that tests start: what one test compiled, others need not.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "programs"))
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "programs"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # XLA's older way to write out fused loops compiles the small programs of tests in a third of the time, and one module
 # for LLVM in place of up to 32 in two thirds of what is left. A program here is too small to gain from threads.
@@ -30,6 +28,7 @@ import psutil
 import pytest
 from jaxtyping import install_import_hook
 
+ROOT = Path(__file__).parents[1]
 SHAPED = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for path in sorted((ROOT / "metaforge").rglob("*.py"))
