@@ -9,6 +9,7 @@ import dataclasses
 
 from metaforge.commands import launch, start
 from metaforge.errors import InputError
+from metaforge.evaluation.interval import Interval
 from metaforge.runs import read_json
 from metaforge.settings import setting
 from paper_figures._tri import COLOURS, page
@@ -36,10 +37,10 @@ def draw(options: Options) -> str:
     rows = list(one["minus_binary"])
     with page(options.out, size=(4.6, 0.34 * len(rows) + 1.0)) as axes:
         for place, row in enumerate(reversed(rows)):
-            found = one["minus_binary"][row]
-            spread = [[found["value"] - found["low"]], [found["high"] - found["value"]]]
-            axes.barh(place, found["value"], color=COLOURS.get(row, "#666666"), alpha=0.85, height=0.6)
-            axes.errorbar(found["value"], place, xerr=spread, color="black", lw=1.1, capsize=3)
+            found = Interval.from_json(one["minus_binary"][row])
+            spread = [[found.value - found.low], [found.high - found.value]]
+            axes.barh(place, found.value, color=COLOURS.get(row, "#666666"), alpha=0.85, height=0.6)
+            axes.errorbar(found.value, place, xerr=spread, color="black", lw=1.1, capsize=3)
         axes.set_yticks(range(len(rows)), list(reversed(rows)), fontsize=8)
         axes.axvline(0.0, color="black", lw=0.8)
         axes.grid(visible=False, axis="y")

@@ -4,6 +4,7 @@ python -m paper_figures.adaptation_curves --run=runs/shots_by_steps --out=curves
 """
 
 from metaforge.commands import launch, start
+from metaforge.evaluation.interval import Interval
 from paper_figures._study import PALETTE, Options, named, read_report, row_at, sheet
 
 _MARKS, _LINES = "osD^vP*X", ("-", "--", "-.", ":")
@@ -36,7 +37,7 @@ def draw(options: Options) -> str:
 
 
 def _line(axes, points, look) -> None:
-    points = [(x, row["auc"]) for x, row in points if row]
+    points = [(x, Interval.from_json(row["auc"])) for x, row in points if row]
     if points:
         x, found = zip(*points, strict=True)
         value, low, high = zip(*found, strict=True)

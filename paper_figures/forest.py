@@ -8,6 +8,7 @@ at 5 % after Holm's correction over the methods; light marks are single held-out
 
 from metaforge.commands import launch, start
 from metaforge.errors import InputError
+from metaforge.evaluation.interval import Interval
 from paper_figures._study import Options, named, read_report, sheet
 
 
@@ -19,7 +20,7 @@ def draw(options: Options) -> str:
         row for row in report["rows"]
         if row["steps"] == "chosen" and row["shots"] in (0, most) and "minus_baseline" in row
     ]  # fmt: skip
-    main_rows = sorted((row for row in rows if row["target"] == target), key=lambda row: row["minus_baseline"][0])
+    main_rows = sorted((row for row in rows if row["target"] == target), key=lambda row: row["minus_baseline"]["value"])
     if not main_rows:
         raise InputError(f"--run: '{options.run}' compares no method with {report['baseline']}.")
     with sheet(options.out, columns=1, size=(4.8, 0.27 * len(main_rows) + 1.3)) as (_, panels):
@@ -27,8 +28,8 @@ def draw(options: Options) -> str:
         for place, row in enumerate(main_rows):
             for single in rows:
                 if target == "mean" and single["target"] != "mean" and single["method"] == row["method"]:
-                    axes.plot(single["minus_baseline"][0], place, ".", color="#56b4e9", ms=4, alpha=0.8, zorder=1)
-            value, low, high = row["minus_baseline"]
+                    axes.plot(single["minus_baseline"]["value"], place, ".", color="#56b4e9", ms=4, alpha=0.8, zorder=1)
+            value, low, high = Interval.from_json(row["minus_baseline"])
             sure = row.get("holm", 1.0) < 0.05
             axes.plot([low, high], [place, place], color="black", lw=1.3, zorder=2)
             axes.plot(value, place, "o", color="black", mfc="black" if sure else "white", ms=5, zorder=3)

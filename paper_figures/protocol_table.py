@@ -15,6 +15,7 @@ from typing import Any
 
 from metaforge.commands import launch, start
 from metaforge.errors import InputError
+from metaforge.evaluation.interval import Interval
 from metaforge.settings import setting
 from metaforge.whole import write_text
 from paper_figures._protocol_report import NAMES, PLAIN, notes, read_report
@@ -74,7 +75,7 @@ def _number(value: float | None, metric: str) -> str:
 def _interval(value: dict[str, float] | None, metric: str) -> str:
     if value is None:
         return "-"
-    middle, low, high = (_number(value[name], metric) for name in ("value", "low", "high"))
+    middle, low, high = (_number(number, metric) for number in Interval.from_json(value))
     return f"{middle} [{low}, {high}]"
 
 
@@ -117,8 +118,8 @@ def as_csv(report: dict[str, Any]) -> str:
             method, metric = name.rsplit(", ", 1)
             writer.writerow([method, *where, metric, value, "", "", "published"])
         for method, metrics in cell["table"].items():
-            for metric, v in metrics.items():
-                writer.writerow([method, *where, metric, v["value"], v["low"], v["high"], "ours"])
+            for metric, found in metrics.items():
+                writer.writerow([method, *where, metric, *Interval.from_json(found), "ours"])
     return stream.getvalue()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from metaforge.commands import launch, start
 from metaforge.errors import InputError
+from metaforge.evaluation.interval import Interval
 from paper_figures._study import Options, named, read_report, row_at, sheet
 
 
@@ -24,13 +25,14 @@ def draw(options: Options) -> str:
             grids[method] = rows
     if not grids:
         raise InputError(f"--run: no method of '{options.run}' has all shots and steps. Draw another figure of it.")
-    values = {name: np.array([[row["auc"][0] for row in line] for line in rows]) for name, rows in grids.items()}
+    values = {name: np.array([[row["auc"]["value"] for row in line] for line in rows]) for name, rows in grids.items()}
     low, high = min(map(np.min, values.values())), max(map(np.max, values.values()))
     with sheet(options.out, columns=len(grids), size=(0.5 + 1.65 * len(grids), 2.4)) as (figure, panels):
         for place, (axes, name) in enumerate(zip(panels, grids, strict=True)):
             image = axes.imshow(values[name], vmin=low, vmax=high, cmap="viridis", aspect="auto", origin="lower")
             for (line, column), value in np.ndenumerate(values[name]):
-                beats = grids[name][line][column].get("minus_baseline", [0, 0, 0])[1] > 0
+                above = grids[name][line][column].get("minus_baseline")
+                beats = above is not None and Interval.from_json(above).low > 0
                 light = value < (low + high) / 2
                 axes.text(column, line, f"{value:.2f}{'*' if beats else ''}".lstrip("0"), ha="center", va="center",
                           fontsize=7.5, color="white" if light else "black")  # fmt: skip

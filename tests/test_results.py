@@ -8,6 +8,8 @@ import pytest
 from docs.write_tables import FOLDER, read, tables
 from experiments.demo import running as demo
 from experiments.study import tables as study_tables
+from metaforge.errors import InputError
+from metaforge.evaluation.interval import Interval
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -34,6 +36,41 @@ def test_every_report_has_its_table(name):
 def test_every_table_is_linked_to_from_a_page(name):
     pages = [README, *(path.read_text() for path in (ROOT / "docs").glob("*.md"))]
     assert any(f"tables/{name}" in page for page in pages)
+
+
+# Lists that may have three numbers, and are none of a value and its interval.
+NO_INTERVALS = {"seeds", "shots", "steps", "knobs", "inner_lrs"}
+
+
+def looks_like_an_interval(name, found):
+    if isinstance(found, dict):
+        return bool({"low", "high"} & set(found))
+    numbers = isinstance(found, list) and all(isinstance(one, int | float) for one in found)
+    return numbers and len(found) == 3 and name not in NO_INTERVALS
+
+
+def intervals(found, name=""):
+    if looks_like_an_interval(name, found):
+        yield found
+    for key, value in found.items() if isinstance(found, dict) else [(name, one) for one in found]:
+        if isinstance(value, dict | list):
+            yield from intervals(value, key)
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_every_interval_of_a_report_has_the_one_form(name):
+    for found in intervals(read(name)):
+        value, low, high = Interval.from_json(found)
+        assert low <= value <= high
+
+
+def test_an_interval_of_another_form_is_found():
+    report = {"rows": [{"steps": [0, 1, 5], "auc": [0.5, 0.4, 0.6]}, {"value": 1.0, "low": 0.5, "high": 2.0, "p": 0.1}]}
+    found = list(intervals(report))
+    assert found == [report["rows"][0]["auc"], report["rows"][1]]
+    for one in found:
+        with pytest.raises(InputError, match="stands for an interval"):
+            Interval.from_json(one)
 
 
 def test_every_file_that_a_page_links_to_exists():
@@ -79,7 +116,7 @@ def test_the_table_of_speed_by_image_size_is_that_of_the_report():
     page = (ROOT / "docs" / "performance.md").read_text()
     for cell in read("benchmark")["cells"]:
         row = cell["rows"]["scan, winograd"]
-        low_to_high = "{:.2f} [{:.2f}, {:.2f}]".format(*row["times_faster_than torch loop"])
+        low_to_high = str(Interval.from_json(row["times_faster_than torch loop"]))
         share = row["share_of_matrix_product"]
         assert f"| {cell['cell']['size']} | {row['ms_p50']:.0f} | {low_to_high} | {share * 100:.0f} % |" in page
 

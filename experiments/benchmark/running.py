@@ -22,6 +22,7 @@ from metaforge.core.execution import Strategy
 from metaforge.core.inner import Order
 from metaforge.core.tuning import Form, forms, interleave
 from metaforge.errors import InputError
+from metaforge.evaluation.interval import Interval
 from metaforge.provenance import provenance
 from metaforge.types import Convolution
 from metaforge.whole import refuse_used, write_text
@@ -142,7 +143,7 @@ def _statistics(ms: np.ndarray, times, torch_forms) -> dict[str, Any]:
         other = times.get(name)
         if other is not None and len(other) == len(ms):
             ratios = other / ms
-            row[f"times_faster_than {name}"] = [float(q) for q in np.percentile(ratios, [50, 5, 95])]
+            row[f"times_faster_than {name}"] = Interval(*map(float, np.percentile(ratios, [50, 5, 95]))).as_json()
     return row
 
 
@@ -189,7 +190,7 @@ def _line(name: str, row: dict[str, Any]) -> str:
     if "failed" in row:
         return f"| {name} | failed: {row['failed'][:60]} |" + " |" * (6 + len(torch_step.FORMS))
     ratio = lambda other: row.get(f"times_faster_than {other}")
-    ratios = ["-" if not (r := ratio(other)) else f"{r[0]:.2f} [{r[1]:.2f}, {r[2]:.2f}]" for other in torch_step.FORMS]
+    ratios = ["-" if not (r := ratio(other)) else f"{Interval.from_json(r)}" for other in torch_step.FORMS]
     memory = f"{row['memory_mb']:.0f}" if "memory_mb" in row else "-"
     bandwidth = f"{row['share_of_bandwidth']:.0%}" if "share_of_bandwidth" in row else "-"
     p95 = f"{row['ms_p95']:.0f}" if row["rounds"] > 1 else "once"

@@ -10,7 +10,8 @@ from experiments.demo.config import LEARNERS, Options
 from metaforge.bounds import check_bounds
 from metaforge.commands import flags_of
 from metaforge.errors import InputError
-from metaforge.evaluation.intervals import Interval, bootstrap, paired_difference
+from metaforge.evaluation.interval import Interval
+from metaforge.evaluation.intervals import bootstrap, paired_difference
 from metaforge.forgeries import FORGERIES
 from metaforge.places import refuse_inside
 from metaforge.progress import progress
@@ -106,13 +107,13 @@ def hold_out(target: str, folder: Path, options: Options, config: Config) -> dic
     stacked = {name: np.stack(values) for name, values in scores.items()}
     found = bootstrap(test.label, stacked, test.identity, metric="auc")
     differences = {
-        f"{ours} minus {theirs}": paired_difference(test.label, stacked[ours], stacked[theirs], test.identity)._asdict()
+        f"{ours} minus {theirs}": paired_difference(test.label, stacked[ours], stacked[theirs], test.identity).as_json()
         for ours, theirs in _PAIRS
     }
     loss_curves.draw_runs(list(runs.values()), folder / "loss_curves.png")
     validation_curves.draw_runs(list(runs.values()), folder / "validation_curves.png")
     return {
-        "auc": {name: interval._asdict() for name, interval in found.items()},
+        "auc": {name: interval.as_json() for name, interval in found.items()},
         "differences": differences,
         "adaptation": rules,
         "test_images": len(test),
@@ -131,8 +132,8 @@ def table(report: dict[str, Any]) -> str:
     lines = ["| learner | " + " | ".join(HEADINGS.get(state) or state for state in states) + " | gain |"]
     lines += ["|---" * (len(states) + 2) + "|"]
     for learner in LEARNERS:
-        each = [Interval(**report["auc"][f"{learner}, {state}"]) for state in states]
-        gain = Interval(**report["differences"][f"{learner}, adapted minus {learner}, not adapted"])
+        each = [Interval.from_json(report["auc"][f"{learner}, {state}"]) for state in states]
+        gain = Interval.from_json(report["differences"][f"{learner}, adapted minus {learner}, not adapted"])
         lines.append(f"| {learner.upper()} | " + " | ".join(f"{i:.3f}" for i in each) + f" | {gain:+.3f} |")
     return "\n".join(lines)
 
@@ -164,7 +165,7 @@ def markdown(report: dict[str, Any]) -> str:
             chosen = "; ".join(f"{rule['steps']} x {rule['rate']:g}" for rule in rules)
             lines.append(f"- {learner}: steps x rate by seed {chosen}")
         lines += ["", "On the same seeds, draws and people:", ""]
-        lines += [f"- {name}: {Interval(**i):+.3f}" for name, i in one["differences"].items()]
+        lines += [f"- {name}: {Interval.from_json(i):+.3f}" for name, i in one["differences"].items()]
     return "\n".join(lines) + "\n"
 
 

@@ -13,8 +13,10 @@ from metaforge.backbones.spec import BackboneSpec
 from metaforge.commands import flags_of
 from metaforge.data.domains import TestSplit
 from metaforge.errors import InputError
-from metaforge.evaluation.intervals import Interval, Target, bootstrap, paired_difference
+from metaforge.evaluation.interval import Interval
+from metaforge.evaluation.intervals import bootstrap, paired_difference
 from metaforge.evaluation.joint import joint_bootstrap
+from metaforge.evaluation.targets import Target
 from metaforge.progress import progress
 from metaforge.provenance import provenance
 from metaforge.runs import Run, read_rows
@@ -155,11 +157,11 @@ def hold_out(
 def judge(test: TestSplit, scores: dict[str, np.ndarray]) -> dict[str, Any]:
     """AUC of every row with its interval, and its paired difference to the binary classifier."""
     differences = {
-        row: paired_difference(test.label, values, scores["binary"], test.identity)._asdict()
+        row: paired_difference(test.label, values, scores["binary"], test.identity).as_json()
         for row, values in scores.items() if row != "binary"
     }  # fmt: skip
     return {
-        "auc": {row: found._asdict() for row, found in bootstrap(test.label, scores, test.identity).items()},
+        "auc": {row: found.as_json() for row, found in bootstrap(test.label, scores, test.identity).items()},
         "minus_binary": differences,
         "test_images": len(test),
         "test_people": len(set(test.identity.tolist())),
@@ -174,7 +176,7 @@ def over_targets(tests: dict[str, TestSplit], scores: dict[str, dict], rows: lis
             name: Target(test.label, scores[name][row], test.identity, scores[name][baseline] if baseline else None)
             for name, test in tests.items()
         }
-        return joint_bootstrap(targets)._asdict()
+        return joint_bootstrap(targets).as_json()
 
     return {
         "auc": {row: mean(row, None) for row in rows},
@@ -190,8 +192,8 @@ def table(report: dict[str, Any]) -> str:
         lines = ["| row | AUC | minus binary | seen kinds, new people |", "|---|---|---|---|"]
     for row, found in report["auc"].items():
         difference = report["minus_binary"].get(row)
-        last = f"{Interval(**difference):+.3f}" if difference else ""
-        lines.append(f"| {row} | {Interval(**found):.3f} | {last} |" + (f" {seen[row]:.3f} |" if seen else ""))
+        last = f"{Interval.from_json(difference):+.3f}" if difference else ""
+        lines.append(f"| {row} | {Interval.from_json(found):.3f} | {last} |" + (f" {seen[row]:.3f} |" if seen else ""))
     return "\n".join(lines)
 
 

@@ -19,6 +19,7 @@ from experiments.fakeradar import training as tri_training
 from experiments.fakeradar.config import Config
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, start
+from metaforge.evaluation.interval import Interval
 from metaforge.provenance import provenance
 from metaforge.runs import write_json
 from metaforge.settings import setting
@@ -84,7 +85,7 @@ def steps(options: Options) -> dict:
         low, middle, high = np.quantile(ratios, [0.05, 0.5, 0.95])
         answers[name] = {
             "full_ms": float(np.median(found["full"])), "binary_ms": float(np.median(found["binary"])),
-            "ratio": float(middle), "ratio_5": float(low), "ratio_95": float(high), "batch": config.batch,
+            "ratio": Interval(float(middle), float(low), float(high)).as_json(), "batch": config.batch,
         }  # fmt: skip
     return answers
 
@@ -115,7 +116,7 @@ def rows(report: dict) -> list[str]:
     """The steps as lines of a table."""
     return [
         f"| a step, {name}, {one['batch']} images | {one['full_ms']:.1f} ms | {one['binary_ms']:.1f} ms | "
-        f"{one['ratio']:.2f} [{one['ratio_5']:.2f}, {one['ratio_95']:.2f}] |"
+        f"{Interval.from_json(one['ratio'])} |"
         for name, one in report["steps"].items()
     ]
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from experiments.omniglot.data import FULL
 from experiments.omniglot.recipes import NAMES, PUBLISHED, STATISTICS
-from metaforge.evaluation.intervals import Interval, bootstrap, paired_difference
+from metaforge.evaluation.interval import Interval
+from metaforge.evaluation.intervals import bootstrap, paired_difference
 
 
 def rows(answers: dict[tuple[str, str, str], np.ndarray], groups: dict[str, np.ndarray]) -> list[dict[str, Any]]:
@@ -28,13 +29,18 @@ def rows(answers: dict[tuple[str, str, str], np.ndarray], groups: dict[str, np.n
         interval = bootstrap(labels, flat, clusters, metric="accuracy")
         by_episode = correct.mean(axis=2)
         naive = float(np.mean(1.96 * by_episode.std(axis=1) / np.sqrt(by_episode.shape[1])))
-        row = {"task": cell, "learner": learner, "normalisation": normalisation} | interval._asdict()
-        row |= {"published_way": naive, "seeds": correct.mean(axis=(1, 2)).tolist(), "episodes": correct.shape[1]}
+        row = {"task": cell, "learner": learner, "normalisation": normalisation}
+        row |= {
+            "accuracy": interval.as_json(),
+            "published_way": naive,
+            "seeds": correct.mean(axis=(1, 2)).tolist(),
+            "episodes": correct.shape[1],
+        }
         baseline = answers.get((cell, "maml", normalisation))
         row["minus_maml"] = None
         if learner != "maml" and baseline is not None:
             other = _flat(baseline, groups[cell])[0]
-            row["minus_maml"] = paired_difference(labels, flat, other, clusters, metric="accuracy")._asdict()
+            row["minus_maml"] = paired_difference(labels, flat, other, clusters, metric="accuracy").as_json()
         found.append(row)
     return found
 
@@ -88,7 +94,7 @@ def table(report: dict[str, Any]) -> str:
                 continue
             known = PUBLISHED[learner].get(kind, {}).get(cell, "-")
             cells += [
-                _percent(row[kind]),
+                _percent(row[kind].get("accuracy")),
                 f"{row[kind]['published_way']:.1%}",
                 known if known == "-" else reason or known,
             ]
@@ -96,8 +102,8 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join([*lines, "", *_differences(report, kinds), _made(report)])
 
 
-def _percent(row: dict[str, Any], spec: str = ".1%") -> str:
-    return format(Interval(row["value"], row["low"], row["high"]), spec)
+def _percent(found: dict[str, float] | None, spec: str = ".1%") -> str:
+    return format(Interval.from_json(found), spec)
 
 
 def _differences(report: dict[str, Any], kinds: list[str]) -> list[str]:

@@ -47,8 +47,10 @@ def judged(
     pairs = [(f"{learner}, adapted", f"{learner}, not adapted") for learner in LEARNERS]
     pairs += [(f"{learner}, adapted", "erm, adapted") for learner in LEARNERS if learner != "erm"]
     gains = {
-        f"{a} minus {b}": paired_difference(labels, scores[a], scores[b], of_whom)._asdict()
-        | {"p": paired_p(labels, scores[a], scores[b], of_whom)}
+        f"{a} minus {b}": {
+            "difference": paired_difference(labels, scores[a], scores[b], of_whom).as_json(),
+            "p": paired_p(labels, scores[a], scores[b], of_whom),
+        }
         for a, b in pairs
     }
     called, lacking = {}, {}
@@ -66,8 +68,8 @@ def judged(
         "shots": cell.shots,
         "steps": cell.steps,
         "table": {
-            name: {m: interval._asdict() for m, interval in row.items()}
-            | ({"accuracy_fitted": at_fitted[name]._asdict()} if name in at_fitted else {})
+            name: {m: interval.as_json() for m, interval in row.items()}
+            | ({"accuracy_fitted": at_fitted[name].as_json()} if name in at_fitted else {})
             for name, row in found.items()
         },
         "without_threshold": lacking,

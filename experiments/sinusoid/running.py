@@ -17,7 +17,7 @@ import metaforge as mf
 from experiments.sinusoid.config import Config
 from metaforge.backbones import mlp
 from metaforge.errors import InputError
-from metaforge.evaluation.intervals import Interval
+from metaforge.evaluation.interval import Interval
 from metaforge.objectives import loss_fn, squared_error
 from metaforge.progress import progress
 from metaforge.runs import Run, read_rows, write_json
@@ -151,12 +151,12 @@ def judge(config: Config, params: dict[str, Any]) -> list[dict[str, Any]]:
             each = {name: found[name][best[name][i], :, :, i] for name in rates}
             for name, values in each.items():
                 capped = np.minimum(values, CAP)
-                row = {"shots": shots, "steps": steps, "method": name} | interval(capped)._asdict()
+                row = {"shots": shots, "steps": steps, "method": name, "mse": interval(capped).as_json()}
                 row |= {"seeds": capped.mean(axis=1).tolist(), "capped": int((values > CAP).sum())}
                 row["rate"] = rates[name][best[name][i]] if steps else None
                 row["paper"] = PAPER[name.removesuffix("_tuned")].get(steps) if shots == 5 else None
                 below = np.minimum(each["pretrain"], CAP) - capped
-                rows.append(row | {"below_pretrain": interval(below)._asdict() if name != "pretrain" else None})
+                rows.append(row | {"below_pretrain": interval(below).as_json() if name != "pretrain" else None})
     return rows
 
 
@@ -164,10 +164,11 @@ def table(report: dict[str, Any]) -> str:
     """The report as a Markdown table."""
     names = ("shots", "steps", "method", "rate", "paper", "MSE [95 %]", "capped", "below pre-training by")
     lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
-    show = lambda part: part and f"{Interval(part['value'], part['low'], part['high'])}"
+    show = lambda part: str(Interval.from_json(part))
     for row in report["rows"]:
         cells = [row[name] for name in ("shots", "steps", "method", "rate", "paper")]
-        cells += [show(row), row["capped"], show(row["below_pretrain"])]
+        below = row["below_pretrain"]
+        cells += [show(row.get("mse")), row["capped"], below and show(below)]
         lines.append("| " + " | ".join("-" if cell is None else str(cell) for cell in cells) + " |")
     sizes = [f"{report['config'][name]} {name.replace('_', ' ')}" for name in ("iterations", "seeds", "test_tasks")]
     took = [f"{name} {value:.0f} s" for name, value in report["seconds"].items()]

@@ -9,7 +9,6 @@ import numpy as np
 from experiments.study.cells import cell_path, failed_path, read_cell
 from experiments.study.methods import METHODS
 from metaforge.evaluation.episodes import Queries, Resampled, episode_bootstrap, mean_of
-from metaforge.evaluation.intervals import Interval
 from metaforge.evaluation.multiple import holm
 from metaforge.runs import read_json
 
@@ -97,7 +96,7 @@ def measure(
         for row in rows:
             if row["target"] == last and row["steps"] == "chosen" and row["method"] != UNADAPTED:
                 difference = _mean(found, (row["method"], row["shots"], "chosen")).minus(_mean(found, unadapted))
-                row |= {"minus_unadapted": list(difference.interval()), "p_unadapted": difference.p()}
+                row |= {"minus_unadapted": difference.interval().as_json(), "p_unadapted": difference.p()}
     correct(rows, shots)
     correct(rows, shots, of="_unadapted")
     return {"rows": rows, "pairs": _pairs(found, scores, targets, shots), "reliability": _reliability(scores, queries)}
@@ -123,10 +122,10 @@ def _mean(found: Mapping[str, Mapping[str, Resampled]], key: Key) -> Resampled:
 
 def _row(target: str, key: Key, found: Resampled, base: Resampled | None) -> dict[str, Any]:
     row: dict[str, Any] = {"target": target, "method": key[0], "shots": key[1], "steps": key[2]}
-    row["auc"] = list(found.interval())
+    row["auc"] = found.interval().as_json()
     if base is not None:
         difference = found.minus(base)
-        row |= {"minus_baseline": list(difference.interval()), "p": difference.p()}
+        row |= {"minus_baseline": difference.interval().as_json(), "p": difference.p()}
     return row
 
 
@@ -168,8 +167,8 @@ def _pairs(found, scores, targets: Sequence[str], shots: Sequence[int]) -> list[
             if all(key in scores[target] for key in keys for target in targets):
                 ours, theirs = (_mean(found, key) for key in keys)
                 difference = ours.minus(theirs)
-                pairs.append({"method": one, "other": other, "shots": count, "difference": list(difference.interval()),
-                              "p": difference.p()})  # fmt: skip
+                pairs.append({"method": one, "other": other, "shots": count,
+                              "difference": difference.interval().as_json(), "p": difference.p()})  # fmt: skip
     return pairs
 
 
@@ -185,11 +184,6 @@ def _reliability(scores, queries: dict[str, Queries], bins: int = 10) -> dict[st
         gap = float(np.mean([abs(score - share) for score, share in points]))
         found[f"{method}|{shots}"] = {"points": points, "ece": gap, "images": len(values)}
     return found
-
-
-def interval_of(row: dict[str, Any], name: str = "auc") -> Interval:
-    """An interval of a report's row."""
-    return Interval(*row[name])
 
 
 def _text(key: Key) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from experiments.study.cells import cell_path, failed_path, read_cell
 from experiments.study.report import UNADAPTED, overall
 from metaforge.evaluation.episodes import Queries, episode_auc
-from metaforge.evaluation.intervals import Interval
+from metaforge.evaluation.interval import Interval
 
 
 def live(
@@ -86,7 +86,7 @@ def markdown(report: dict[str, Any], *, level: int = 1) -> str:
     if report["pairs"]:
         lines += ["", f"{head} Differences, {judged}", ""]
         lines += [
-            f"- {one['method']} minus {one['other']}, {one['shots']} shots: {Interval(*one['difference']):+.3f}"
+            f"- {one['method']} minus {one['other']}, {one['shots']} shots: {_signed(one['difference'])}"
             for one in report["pairs"]
         ]
     if taken := _inner_rates(report):
@@ -112,7 +112,7 @@ def choices(report: dict[str, Any]) -> list[str]:
     recipe = f"`{moves}` | {config['run']['iterations']} at {config['learner']['outer_lr']:g} | "
     recipe += config["episodes"]["lead"] or "none"
     found = {
-        (row["method"], row["target"]): Interval(*row["auc"])
+        (row["method"], row["target"]): Interval.from_json(row["auc"])
         for row in report["rows"]
         if row["steps"] == "chosen" and row["shots"] in (0, shots)
     }
@@ -129,7 +129,9 @@ def chosen_table(report: dict[str, Any], shots: int) -> list[str]:
     targets = [name for name in [*report["targets"], "mean"] if any(row["target"] == name for row in rows)]
     by = {(row["method"], row["target"]): row for row in rows}
     last = targets[-1]
-    methods = sorted({row["method"] for row in rows}, key=lambda name: -by.get((name, last), {"auc": [0]})["auc"][0])
+    methods = sorted(
+        {row["method"] for row in rows}, key=lambda name: -by.get((name, last), {"auc": {"value": 0}})["auc"]["value"]
+    )
     against = {"baseline": report["baseline"]}
     if any("minus_unadapted" in row for row in rows):
         against["unadapted"] = UNADAPTED
@@ -140,17 +142,21 @@ def chosen_table(report: dict[str, Any], shots: int) -> list[str]:
         cells = []
         for target in targets:
             row = by.get((method, target))
-            cells.append(f"{Interval(*row['auc']):.3f}" if row else "failed")
+            cells.append(f"{Interval.from_json(row['auc']):.3f}" if row else "failed")
         cells += [_difference(by.get((method, last), {}), name) for name in against]
         lines.append(f"| {method} | {' | '.join(cells)} |")
     return lines
+
+
+def _signed(found: dict[str, float]) -> str:
+    return f"{Interval.from_json(found):+.3f}"
 
 
 def _difference(row: dict[str, Any], name: str) -> str:
     """Two cells: by how much a row is above the one of this name, and Holm's p; empty for that one itself."""
     if f"minus_{name}" not in row:
         return " | "
-    return f"{Interval(*row[f'minus_{name}']):+.3f} | {row['holm' if name == 'baseline' else f'holm_{name}']:.3f}"
+    return f"{_signed(row[f'minus_{name}'])} | {row['holm' if name == 'baseline' else f'holm_{name}']:.3f}"
 
 
 def _grid(report: dict[str, Any]) -> list[str]:
@@ -163,7 +169,7 @@ def _grid(report: dict[str, Any]) -> list[str]:
     for method in report["methods"]:
         cells = [by.get((method, *budget)) for budget in budgets]
         if any(cells):
-            said = [f"{Interval(*row['auc']):.3f}" if row else "" for row in cells]
+            said = [f"{Interval.from_json(row['auc']):.3f}" if row else "" for row in cells]
             lines.append(f"| {method} | " + " | ".join(said) + " |")
     return lines
 
@@ -193,27 +199,27 @@ def verdict(report: dict[str, Any]) -> list[str]:
         rows = rows_at(report, shots, target=target)
         if not rows:
             continue
-        best = max(rows, key=lambda row: row["auc"][0])
+        best = max(rows, key=lambda row: row["auc"]["value"])
         sentence = f"With {shots} image{'s' * (shots > 1)} a class, {best['method']} has the highest mean AUC {where}: "
-        sentence += f"{best['auc'][0]:.3f}"
+        sentence += f"{best['auc']['value']:.3f}"
         if "minus_baseline" in best:
             sure = best["holm"] < 0.05
             sentence += (
-                f", {Interval(*best['minus_baseline']):+.3f} above {report['baseline']}, which "
+                f", {_signed(best['minus_baseline'])} above {report['baseline']}, which "
                 + ("is resolved" if sure else "is not resolved")
                 + f" (p {best['holm']:.3f} by Holm's rule over {sum('holm' in row for row in rows)} comparisons)"
             )
         said.append(sentence + ".")
         if "minus_unadapted" in best:
             said.append(
-                f"It is {Interval(*best['minus_unadapted']):+.3f} above {UNADAPTED}, which has seen no image of the "
+                f"It is {_signed(best['minus_unadapted'])} above {UNADAPTED}, which has seen no image of the "
                 f"held-out method; that is {'' if best['holm_unadapted'] < 0.05 else 'not '}resolved "
                 f"(p {best['holm_unadapted']:.3f} over {sum('holm_unadapted' in row for row in rows)})."
             )
         for name in ("daml", "maml", "daml:tuned", "maml:tuned"):
             row = next((row for row in rows if row["method"] == name), None)
             if row and "minus_baseline" in row:
-                difference = Interval(*row["minus_baseline"])
+                difference = Interval.from_json(row["minus_baseline"])
                 sides = {True: "is above", False: "is below"}
                 word = (
                     sides[difference.value > 0] if difference.low > 0 or difference.high < 0 else "cannot be told from"

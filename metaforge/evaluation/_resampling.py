@@ -5,6 +5,7 @@ import numpy as np
 from metaforge.errors import InputError
 from metaforge.evaluation._crossings import crossings
 from metaforge.evaluation._rows import checked
+from metaforge.evaluation.interval import Interval
 from metaforge.evaluation.metrics import METRICS, OF_RESAMPLES, ROW_VALUES
 from metaforge.types import FAKE
 
@@ -144,3 +145,9 @@ def _has_blank(clusters: np.ndarray) -> bool:
     if clusters.dtype.kind == "O":  # of any Python objects, only text can be sorted and told from a missing value
         return not all(isinstance(name, str) and name for name in clusters)
     return clusters.dtype.kind in "UST" and bool((clusters == clusters.dtype.type()).any())
+
+
+def interval_of(value: float, resampled: np.ndarray, level: float) -> Interval:
+    """The value, and the middle `level` of the replicates."""
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(value), float(low), float(high))

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from metaforge.errors import InputError
-from metaforge.evaluation._resampling import seed_slots
-from metaforge.evaluation.intervals import Interval, interval_of
+from metaforge.evaluation._resampling import interval_of, seed_slots
+from metaforge.evaluation.interval import Interval
 from metaforge.evaluation.multiple import bootstrap_p
 from metaforge.types import FAKE
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from metaforge.errors import InputError
-from metaforge.evaluation._resampling import seed_slots
-from metaforge.evaluation.intervals import Interval, Target, interval_of, of_target, shared_seeds
+from metaforge.evaluation._resampling import interval_of, seed_slots
+from metaforge.evaluation.interval import Interval
+from metaforge.evaluation.targets import Target, of_target, shared_seeds
 
 
 def joint_bootstrap(

@@ -14,6 +14,7 @@ from metaforge.data.domains import TestSplit
 from metaforge.data.images import ImageFolder, read_folder
 from metaforge.data.records import Records
 from metaforge.errors import InputError
+from metaforge.evaluation.interval import Interval
 from metaforge.evaluation.intervals import bootstrap, paired_difference
 from metaforge.runs import write_json
 from metaforge.screening import forgetting, from_run, save_detector, saved_detector
@@ -150,12 +151,12 @@ def set_aside(
 
 def _tables(labels, measured, groups, learner: str) -> dict[str, Any]:
     found = bootstrap(labels, measured, groups, metric=METRICS, resample_seeds=False)
-    table = {method: {metric: interval._asdict() for metric, interval in row.items()} for method, row in found.items()}
+    table = {method: {metric: interval.as_json() for metric, interval in row.items()} for method, row in found.items()}
     best = f"{learner}, adapted"
     gains = {
         f"{best} minus {other}": paired_difference(
             labels, measured[best], measured[other], groups, metric="auc", resample_seeds=False
-        )._asdict()
+        ).as_json()
         for other in measured
         if other != best
     }
@@ -164,14 +165,12 @@ def _tables(labels, measured, groups, learner: str) -> dict[str, Any]:
 
 def markdown(report: dict[str, Any]) -> str:
     """The report for people."""
-    show = lambda i: f"{i['value']:.3f} [{i['low']:.3f}, {i['high']:.3f}]"
+    show = lambda found: f"{Interval.from_json(found):.3f}"
     lines = ["| method | AUC | accuracy | EER | calibration error |", "|---|---|---|---|---|"]
     for method, row in report["table"].items():
         lines.append(f"| {method} | " + " | ".join(show(row[metric]) for metric in METRICS) + " |")
     lines += ["", "AUC gained, on the same images and draws:", ""]
-    lines += [
-        f"- {name}: {i['value']:+.3f} [{i['low']:+.3f}, {i['high']:+.3f}]" for name, i in report["auc_gain"].items()
-    ]
+    lines += [f"- {name}: {Interval.from_json(gain):+.3f}" for name, gain in report["auc_gain"].items()]
     images, command = report["images"], report["command"]
     lines += [
         "",

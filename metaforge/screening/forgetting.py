@@ -6,6 +6,7 @@ from typing import Any
 from metaforge.data.domains import TestSplit, clusters
 from metaforge.data.records import Records
 from metaforge.errors import InputError
+from metaforge.evaluation.interval import Interval
 from metaforge.evaluation.intervals import bootstrap, paired_difference
 from metaforge.runs import read_json
 from metaforge.screening import Detector, from_run
@@ -58,20 +59,18 @@ def remembered(trained: from_run.Trained, adapted: Detector, records: Records) -
         labels, people = records.label[rows], whose[rows]
         sides = {"before": before[..., rows], "after": after[..., rows]}
         found[name] = {
-            state: interval["auc"]._asdict()
+            state: interval["auc"].as_json()
             for state, interval in bootstrap(labels, sides, people, metric=("auc",), resample_seeds=False).items()
         }
         lost = paired_difference(labels, sides["before"], sides["after"], people, metric="auc", resample_seeds=False)
-        found[name]["lost"] = lost._asdict()
+        found[name]["lost"] = lost.as_json()
     return found
 
 
 def markdown(found: dict[str, dict[str, Any]]) -> str:
     """The table for people."""
-    show = lambda i: f"{i['value']:.3f} [{i['low']:.3f}, {i['high']:.3f}]"
     lines = ["| trained on | AUC before adapting | after | lost |", "|---|---|---|---|"]
     for name, row in found.items():
-        lost = row["lost"]
-        change = f"{lost['value']:+.3f} [{lost['low']:+.3f}, {lost['high']:+.3f}]"
-        lines.append(f"| {name} | {show(row['before'])} | {show(row['after'])} | {change} |")
+        before, after, lost = (Interval.from_json(row[part]) for part in ("before", "after", "lost"))
+        lines.append(f"| {name} | {before:.3f} | {after:.3f} | {lost:+.3f} |")
     return "\n".join(lines)

@@ -1,11 +1,21 @@
+import json
+
 import numpy as np
 import pytest
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from metaforge.errors import InputError
-from metaforge.evaluation import _resampling, metrics
-from metaforge.evaluation.intervals import Interval, Target, bootstrap, macro_bootstrap, paired_difference, paired_p
+from metaforge.evaluation import (
+    Interval,
+    Target,
+    _resampling,
+    bootstrap,
+    macro_bootstrap,
+    metrics,
+    paired_difference,
+    paired_p,
+)
 
 
 def draw_study(seed=0, *, seeds=3, draws=4, clusters=12, rows=96, levels=41):
@@ -31,6 +41,15 @@ def test_an_interval_prints_itself():
     interval = Interval(0.789, 0.741, 0.832)
     assert str(interval) == f"{interval}" == "0.79 [0.74, 0.83]"
     assert f"{interval:.1%}" == "78.9% [74.1%, 83.2%]"
+
+
+def test_a_report_holds_an_interval_by_its_names_and_nothing_else_is_read_as_one():
+    written = json.loads(json.dumps(Interval(0.789, 0.741, 0.832).as_json()))
+    assert written == {"value": 0.789, "low": 0.741, "high": 0.832}
+    assert Interval.from_json(written) == (0.789, 0.741, 0.832)
+    for other in ([0.789, 0.741, 0.832], written | {"p": 0.1}, {"value": 0.789}, None):
+        with pytest.raises(InputError, match=r"^report: .*stands for an interval"):
+            Interval.from_json(other)
 
 
 def test_the_fast_auc_equals_the_weighted_auc_of_every_resample():

@@ -246,14 +246,17 @@ def test_an_interval_is_of_characters_where_the_published_one_is_of_episodes():
     models = {("5x1", "maml", "episode"): answers(within=0.0), ("5x1", "anil", "episode"): answers(within=1.0)}
     by_group, by_chance = reporting.rows(models, {"5x1": GROUPS})
     correct = models["5x1", "maml", "episode"]
-    assert by_group["value"] == correct.mean()
+    assert by_group["accuracy"]["value"] == correct.mean()
     # All that is known are 40 groups, each tested five times: the published formula takes them for 200.
     spread = 1.96 * correct[0, :40, 0].std()
     assert by_group["published_way"] == pytest.approx(spread / np.sqrt(200))
-    assert by_group["high"] - by_group["low"] == pytest.approx(2 * spread / np.sqrt(40), rel=0.15)
-    assert by_chance["high"] - by_chance["low"] == pytest.approx(2 * 1.96 * 0.4 / np.sqrt(1000), rel=0.3)
+    width = lambda row: row["accuracy"]["high"] - row["accuracy"]["low"]
+    assert width(by_group) == pytest.approx(2 * spread / np.sqrt(40), rel=0.15)
+    assert width(by_chance) == pytest.approx(2 * 1.96 * 0.4 / np.sqrt(1000), rel=0.3)
     assert by_group["minus_maml"] is None
-    assert by_chance["minus_maml"]["value"] == pytest.approx(by_chance["value"] - by_group["value"])
+    assert by_chance["minus_maml"]["value"] == pytest.approx(
+        by_chance["accuracy"]["value"] - by_group["accuracy"]["value"]
+    )
 
 
 def report_of(data, **changes):
@@ -303,7 +306,7 @@ def without_time(folder):
 def test_prototypes_of_drawings_that_are_all_alike_are_always_right(whole):
     # A query drawing equals its class's support drawing, and the others are other patterns.
     report = json.loads((whole / "report.json").read_text())
-    assert [row["value"] for row in report["rows"]] == [1.0]
+    assert [row["accuracy"]["value"] for row in report["rows"]] == [1.0]
     assert report["rows"][0]["episodes"] == 4
     assert report["data"]["split"] == {"train": 11, "validation": 1, "test": 12}
     assert "not comparable: 24 characters" in (whole / "report.md").read_text()

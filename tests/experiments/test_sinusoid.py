@@ -106,14 +106,16 @@ def test_the_short_version_has_maml_far_below_pretraining(workdir, capsys):
     rows = json.loads((workdir / "report.json").read_text())["rows"]
     found = {(row["method"], row["shots"], row["steps"]): row for row in rows}
     for shots in (5, 10):
-        floor = found["pretrain", shots, 0]
+        floor = found["pretrain", shots, 0]["mse"]
         assert floor["low"] < 3.01 < floor["high"]
         for steps in (1, 5, 10):
             for method in ("maml", "maml_tuned"):
-                assert found[method, shots, steps]["value"] < 0.5 * found["pretrain", shots, steps]["value"]
+                assert (
+                    found[method, shots, steps]["mse"]["value"] < 0.5 * found["pretrain", shots, steps]["mse"]["value"]
+                )
                 assert found[method, shots, steps]["below_pretrain"]["low"] > 0.5
             assert found["maml", shots, steps]["rate"] == 0.01
-    assert all(row["low"] < row["value"] < row["high"] for row in rows)
+    assert all(row["mse"]["low"] < row["mse"]["value"] < row["mse"]["high"] for row in rows)
     printed = capsys.readouterr().out
     assert printed.startswith((workdir / "report.md").read_text())
     assert printed.count("\n| ") == len(rows) == 24
@@ -126,7 +128,7 @@ def test_a_task_on_which_descent_diverges_counts_as_the_cap_and_is_counted():
     config = Config(inner_lr=1e6, rates="1000000.0,0.001", test_tasks=200, validation_tasks=200)
     rows = sinusoid.judge(config, {"maml": params, "pretrain": params})
     found = {(row["method"], row["shots"], row["steps"]): row for row in rows}
-    assert (found["maml", 5, 10]["value"], found["maml", 5, 10]["capped"]) == (25.0, 200)
+    assert (found["maml", 5, 10]["mse"]["value"], found["maml", 5, 10]["capped"]) == (25.0, 200)
     assert found["pretrain", 5, 10]["rate"] == 0.001
     assert found["pretrain", 5, 10]["capped"] < 20
     assert found["maml_tuned", 5, 10]["below_pretrain"] == {"value": 0.0, "low": 0.0, "high": 0.0}

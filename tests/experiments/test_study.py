@@ -19,7 +19,7 @@ from experiments.study.config import STUDY
 from metaforge.commands import flags_of
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import Queries, episode_auc
-from metaforge.evaluation.intervals import Interval
+from metaforge.evaluation.interval import Interval
 from metaforge.settings import change
 from metaforge.training import build
 
@@ -71,7 +71,7 @@ def test_every_method_has_every_budget_on_every_target_and_on_their_mean(made):
               for k in (1, 2) for s in (0, 1, "chosen")}  # fmt: skip
     assert {(row["target"], row["method"], row["shots"], row["steps"]) for row in report["rows"]} == wanted
     for row in report["rows"]:
-        value, low, high = row["auc"]
+        value, low, high = Interval.from_json(row["auc"])
         assert low <= value <= high
         assert ("minus_baseline" in row) == (row["method"] != "erm+finetune")
 
@@ -84,7 +84,7 @@ def test_the_numbers_are_those_of_the_cells(made):
         expected = np.mean([episode_auc(labels, one[number]) for one in scores])
         found = next(r for r in report["rows"] if (r["target"], r["method"], r["shots"], r["steps"])
                      == ("warp", "fomaml", row["shots"], row["steps"]))  # fmt: skip
-        np.testing.assert_allclose(found["auc"][0], expected, rtol=1e-5)
+        np.testing.assert_allclose(found["auc"]["value"], expected, rtol=1e-5)
 
 
 def test_a_cell_that_fails_is_reported_and_the_others_go_on(made):
@@ -149,11 +149,11 @@ def test_what_was_chosen_was_the_best_on_source_validation(made):
 def test_the_sentence_says_who_wins_and_whether_it_is_resolved(made):
     report, _ = made
     rows = [row for row in report["rows"] if row["target"] == "mean" and row["steps"] == "chosen" and row["shots"] == 2]
-    best = max(rows, key=lambda row: row["auc"][0])
+    best = max(rows, key=lambda row: row["auc"]["value"])
     sentence = next(line for line in report["verdict"] if line.startswith("With 2 images a class"))
-    assert f"{best['method']} has the highest mean AUC over 2 held-out methods: {best['auc'][0]:.3f}" in sentence
+    assert f"{best['method']} has the highest mean AUC over 2 held-out methods: {best['auc']['value']:.3f}" in sentence
     if "minus_baseline" in best:
-        assert f"{Interval(*best['minus_baseline']):+.3f}" in sentence
+        assert f"{Interval.from_json(best['minus_baseline']):+.3f}" in sentence
         assert ("is resolved" in sentence) == (best["holm"] < 0.05)
 
 
@@ -240,11 +240,11 @@ def test_what_adapting_is_worth_is_the_difference_to_a_model_that_saw_nothing_ne
     last = "mean" if len(targets) > 1 else targets[0]
     said = {row["method"]: row for row in found["rows"] if "minus_unadapted" in row}
     assert {(row["target"], row["steps"]) for row in said.values()} == {(last, "chosen")}
-    assert {name: row["minus_unadapted"][0] for name, row in said.items()} == pytest.approx(
+    assert {name: row["minus_unadapted"]["value"] for name, row in said.items()} == pytest.approx(
         {"erm+finetune": 0.5, "daml": 1.0, "erm+head": 0.0}
     )
-    assert said["daml"]["minus_unadapted"] == [1.0, 1.0, 1.0]
-    assert said["daml"]["minus_baseline"][0] == pytest.approx(0.5)
+    assert said["daml"]["minus_unadapted"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert said["daml"]["minus_baseline"]["value"] == pytest.approx(0.5)
     # Of 99 resamples p is 2/100 at least: times 3 of a family of three; what is not there has none.
     adjusted = {name: row["holm_unadapted"] for name, row in said.items()}
     assert adjusted == pytest.approx({"daml": 0.06, "erm+finetune": 0.06, "erm+head": 1.0})

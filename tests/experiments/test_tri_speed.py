@@ -22,7 +22,7 @@ def test_the_report_has_ratios_a_command_and_a_commit(tmp_path, monkeypatch):
     assert tri_speed.main(["speed", f"--out={out}", "--rounds=1", "--size=16", "--conv4=false"]) == 0
     report = json.loads(out.read_text())
     for one in report["steps"].values():
-        assert one["ratio_5"] <= one["ratio"] <= one["ratio_95"]
+        assert one["ratio"]["low"] <= one["ratio"]["value"] <= one["ratio"]["high"]
         assert one["full_ms"] > 0 < one["binary_ms"]
     assert set(report["refresh"]) == {"safe", "literal"}
     assert "--size=16" in report["command"]

@@ -12,6 +12,10 @@ from paper_figures import adaptation_curves, forest, gradient_agreement, reliabi
 from paper_figures._study import Options
 
 
+def interval(value, half):
+    return {"value": value, "low": value - half, "high": value + half}
+
+
 @pytest.fixture
 def study(tmp_path):
     """A report of three methods on two held-out methods."""
@@ -22,10 +26,10 @@ def study(tmp_path):
                 for steps in (0, 1, "chosen"):
                     value = 0.6 + 0.02 * m + 0.01 * shots
                     row = {"target": target, "method": method, "shots": shots, "steps": steps,
-                           "auc": [value, value - 0.05, value + 0.05]}  # fmt: skip
+                           "auc": interval(value, 0.05)}  # fmt: skip
                     if m:
                         difference = 0.02 * m
-                        row |= {"minus_baseline": [difference, difference - 0.03, difference + 0.03], "p": 0.01 * m}
+                        row |= {"minus_baseline": interval(difference, 0.03), "p": 0.01 * m}
                         row |= {"holm": 0.2 / m**3} if steps == "chosen" else {}
                     rows.append(row)
     report = {"rows": rows, "grid": {"shots": [1, 5], "steps": [0, 1]}, "baseline": "erm+finetune",
