@@ -13,7 +13,7 @@ from metaforge import adaptation, citations, forgeries
 from metaforge.cli import train
 from metaforge.data.catalogues import CATALOGUES
 from metaforge.settings import change
-from metaforge.training import cited, loop
+from metaforge.training import cited, meta_train
 from metaforge.training.config import Config
 
 ROOT = Path(__file__).parents[1]
@@ -166,7 +166,7 @@ def test_an_unknown_part_is_refused_with_those_that_are_known():
 
 def test_a_run_ends_with_what_to_cite(tmp_path, monkeypatch, capsys):
     rule = {"steps": 5, "optimizer": "sgd", "rate": 0.1, "validation_auc": 0.7}
-    monkeypatch.setattr(loop, "run", lambda config, workdir: {"adaptation": rule})
+    monkeypatch.setattr(meta_train, "run", lambda config, workdir: {"adaptation": rule})
     assert train.main(["train", f"--workdir={tmp_path}", "--learner.name=anil", "--faces.methods=smooth"]) == 0
     _, _, rest = capsys.readouterr().out.partition("Please cite what it stands on:")
     cited, _, last = rest.rpartition("Wrote ")

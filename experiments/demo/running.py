@@ -19,7 +19,7 @@ from metaforge.provenance import provenance
 from metaforge.runs import Run
 from metaforge.screening import from_run
 from metaforge.settings import change
-from metaforge.training import build, checks, loop
+from metaforge.training import build, checks, meta_train
 from metaforge.training.config import DEMO, Config
 from metaforge.whole import write_text
 from paper_figures import loss_curves, validation_curves
@@ -53,7 +53,7 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         checks.check(change(config, {"faces.holdout": target}))
     workdir, reports = Path(options.workdir), {}
     asked = {"target": options.target, "seeds": options.seeds, "draws": options.draws}
-    passing = ("demo.seeds", "demo.draws", *(f"config.{name}" for name in loop.IGNORED_FIELDS))
+    passing = ("demo.seeds", "demo.draws", *(f"config.{name}" for name in meta_train.IGNORED_FIELDS))
     whole = Run(workdir, {"demo": asked, "config": dataclasses.asdict(config)}, ignored_fields=passing)
     for target in targets:
         folder = workdir if len(targets) == 1 else workdir / target
@@ -83,7 +83,7 @@ def hold_out(target: str, folder: Path, options: Options, config: Config) -> dic
     config = change(config, {"faces.holdout": target})
     runs = {(learner, seed): folder / f"{learner}-seed{seed}" for seed in range(options.seeds) for learner in LEARNERS}
     for (learner, seed), workdir in runs.items():
-        loop.run(change(config, {"learner.name": learner, "run.seed": seed}), workdir)
+        meta_train.run(change(config, {"learner.name": learner, "run.seed": seed}), workdir)
     # Support sets come from people whom nobody trained on, test images from people whom nobody has seen at all.
     pool = build.records(config, split="validation", held_out=True)
     test = build.test_split(config)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from experiments.fakeradar import images as images_of
+from experiments.fakeradar import programs as programs_of
 from experiments.fakeradar import training as tri_training
 from experiments.fakeradar.config import Config, Options
 from metaforge.backbones import choice
@@ -116,10 +118,10 @@ def groups_of(options: Options, config: Config) -> dict[tuple[str, ...], train_c
 
 def rows_of(config: Config) -> list[str]:
     """The rows of the table that are asked for; the binary classifier is what all are compared with."""
-    asked = list(tri_training.ROWS) if config.rows == "all" else [name.strip() for name in config.rows.split(",")]
+    asked = list(programs_of.ROWS) if config.rows == "all" else [name.strip() for name in config.rows.split(",")]
     for name in asked:
-        if name not in tri_training.ROWS:
-            raise InputError(f"--rows: unknown '{name}'; known: {', '.join(tri_training.ROWS)}, all.")
+        if name not in programs_of.ROWS:
+            raise InputError(f"--rows: unknown '{name}'; known: {', '.join(programs_of.ROWS)}, all.")
     return asked if "binary" in asked else [*asked, "binary"]
 
 
@@ -128,8 +130,8 @@ def hold_out(
 ) -> dict[str, tuple[TestSplit, dict]]:
     """Every row and seed, trained without the targets: each one's test images, and scores `(seeds, 1, images)`."""
     methods = build.methods(images)[0]
-    source = tri_training.data(config, build.records(images, split="train"), methods)
-    validation = tri_training.data(config, build.records(images, split="validation"), methods)
+    source = images_of.data(config, build.records(images, split="train"), methods)
+    validation = images_of.data(config, build.records(images, split="validation"), methods)
     tests = {name: build.test_split(change(images, {"faces.holdout": name})) for name in targets}
     scores: dict[str, dict[str, np.ndarray]] = {name: {} for name in targets}
     for row in rows:
@@ -140,10 +142,10 @@ def hold_out(
                 ignored_fields=("checkpoint_every",),
             )  # fmt: skip
             params = tri_training.train(config, row, seed, source, validation, methods, cell)
-            score = tri_training.programs(config, row, 1 + len(methods)).score
+            score = programs_of.programs(config, row, 1 + len(methods)).score
 
             def scorer(images, params=params, score=score):
-                odds = np.asarray(score(params, tri_training.features(config, images))[0], np.float64)
+                odds = np.asarray(score(params, images_of.features(config, images))[0], np.float64)
                 return 1.0 / (1.0 + np.exp(-odds))
 
             for name, test in tests.items():

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import metaforge as mf
-from experiments.fakeradar import training as tri_training
+from experiments.fakeradar import images as images_of
+from experiments.fakeradar import programs as programs_of
 from experiments.fakeradar.config import Config
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, start
@@ -39,9 +40,9 @@ class Options:
     literal: bool = setting(True, "Whether to time the literal refresh too, in all 768 dimensions.")
 
 
-def step_of(config: Config, row: str, source: tri_training.Data) -> Callable[[], None]:
+def step_of(config: Config, row: str, source: images_of.Data) -> Callable[[], None]:
     """One compiled step of a row that waits for its end; with clusters and outliers where the row has them."""
-    made, objective = tri_training.programs(config, row, KINDS), tri_training.objective_of(config, row)
+    made, objective = programs_of.programs(config, row, KINDS), programs_of.objective_of(config, row)
     state = made.begin(jax.random.key(0), source.inputs[:2])
     if row != "binary":
         bank = made.score(state.params, source.inputs)[1]
@@ -79,7 +80,7 @@ def steps(options: Options) -> dict:
         cases[f"conv4, {options.size} pixels"] = (Config(width=64), images)
     for name, (config, inputs) in cases.items():
         images = jnp.asarray(inputs, jnp.uint8 if inputs.ndim == 4 else jnp.float32)
-        source = tri_training.Data(images, jnp.minimum(kind, 1), kind)
+        source = images_of.Data(images, jnp.minimum(kind, 1), kind)
         found = paired({row: step_of(config, row, source) for row in ("full", "binary")}, options.rounds)
         ratios = np.array(found["full"]) / np.array(found["binary"])
         low, middle, high = np.quantile(ratios, [0.05, 0.5, 0.95])

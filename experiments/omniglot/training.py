@@ -1,7 +1,6 @@
 """One model: trained in chunks of outer steps that are one program each, tested on everybody's episodes."""
 
 import functools
-import time
 from pathlib import Path
 
 import jax
@@ -14,8 +13,8 @@ from experiments.omniglot.episodes import Pool, draw, episodes
 from experiments.omniglot.recipes import Kind, ways_and_shots
 from metaforge.backbones import conv4
 from metaforge.errors import InputError
-from metaforge.progress import progress
 from metaforge.runs import Run
+from metaforge.training.outer_loop import outer_loop
 from metaforge.whole import whole_file
 
 BATCH = 50
@@ -94,32 +93,27 @@ def train(
     def rows(step):
         steps = range(step, min(step + kind.chunk, recipe.iterations))
         how = {"tasks": recipe.tasks, "ways": recipe.ways, "examples": recipe.shots + recipe.queries}
-        return np.stack([draw(pool, seed=(seed, number), **how) for number in steps]) if steps else None
+        return np.stack([draw(pool, seed=(seed, number), **how) for number in steps])
+
+    ahead: dict[int, np.ndarray] = {}
+
+    def chunk(state, step, count):
+        state, seen = advance(state, images, ahead.pop(step) if step in ahead else rows(step))
+        if step + count < recipe.iterations:
+            ahead[step + count] = rows(step + count)  # while the device is at work
+        loss, accuracy = (float(np.mean(value)) for value in seen)
+        if not np.isfinite(loss):
+            remedy = "Give a lower --inner_lr, or more --tasks."
+            raise InputError(f"{kind.trained}: the loss is not finite by step {step + count}. {remedy}")
+        return state, {"query_loss": loss, "query_accuracy": accuracy}
 
     # Put on the device by name, as a restored state is, so that going on compiles nothing anew.
-    step, state = run.resume(jax.device_put(start(jax.random.key(seed)), jax.devices()[0]))
-    ahead, saved = rows(step), time.monotonic()
-    with progress(title or kind.trained, recipe.iterations, done=step, quiet=quiet) as bar:
-        while ahead is not None:
-            began, length = time.perf_counter(), len(ahead)
-            state, seen = advance(state, images, ahead)
-            ahead = rows(step + length)  # while the device is at work
-            loss, accuracy = (float(np.mean(value)) for value in seen)
-            step += length
-            if not np.isfinite(loss):
-                remedy = "Give a lower --inner_lr, or more --tasks."
-                raise InputError(f"{kind.trained}: the loss is not finite by step {step}. {remedy}")
-            seconds = round(time.perf_counter() - began, 3)
-            run.log({"step": step, "seconds": seconds, "query_loss": loss, "query_accuracy": accuracy})
-            over = time.monotonic() > until
-            if ahead is None or over or time.monotonic() - saved > SAVE_AFTER:
-                run.save(step, state)
-                saved = time.monotonic()
-            bar.update(length)
-            bar.set_postfix_str(f"training tasks {accuracy:.1%}")
-            if over and ahead is not None:
-                return None
-    return state.params
+    first = jax.device_put(start(jax.random.key(seed)), jax.devices()[0])
+    step, state = outer_loop(
+        run, first, chunk, steps=recipe.iterations, chunk=kind.chunk, save_seconds=SAVE_AFTER, until=until,
+        title=title or kind.trained, quiet=quiet,
+    )  # fmt: skip
+    return state.params if step == recipe.iterations else None
 
 
 def test(kind: Kind, params, images: jax.Array, rows: np.ndarray) -> np.ndarray:

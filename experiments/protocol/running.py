@@ -29,7 +29,7 @@ from metaforge.provenance import provenance
 from metaforge.runs import read_json, write_json
 from metaforge.screening import from_run
 from metaforge.settings import change, fields_of
-from metaforge.training import checks, loop
+from metaforge.training import checks, meta_train
 from metaforge.training.config import PRESETS, Config
 
 
@@ -192,7 +192,7 @@ def _sha256(options: Options, config: Config, folder: str) -> str:
 
 def _begin(workdir: Path, options: Options, config: Config, sha256: dict[str, str]) -> dict[str, Any]:
     """Begins a table, or holds that the one there is the same, of the same data; returns what was asked for."""
-    passing = ("workdir", "list", *loop.IGNORED_FIELDS)
+    passing = ("workdir", "list", *meta_train.IGNORED_FIELDS)
     fixed = lambda fields: {name: value for name, value in fields.items() if name not in passing}
     said = lambda given: {name: value for name, _, value in fields_of(given)}
     asked = {"options": fixed(said(options)), "config": fixed(said(config))}
@@ -228,5 +228,5 @@ def _run_config(options: Options, config: Config, source: Domains, learner: str,
 def _trained(options: Options, config: Config, source: Domains, learner: str, seed: int) -> from_run.Trained:
     name = "+".join([source.folder, *source.methods])
     workdir = Path(options.workdir) / "runs" / name / f"{learner}-seed{seed}"
-    loop.run(_run_config(options, config, source, learner, seed), workdir)
+    meta_train.run(_run_config(options, config, source, learner, seed), workdir)
     return from_run.load_run(workdir)

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from metaforge.backbones import mlp
 from metaforge.errors import InputError
 from metaforge.evaluation.interval import Interval
 from metaforge.objectives import loss_fn, squared_error
-from metaforge.progress import progress
 from metaforge.runs import Run, read_rows, write_json
+from metaforge.training.outer_loop import outer_loop
 from metaforge.whole import write_text
 
 SHOTS, STEPS = (5, 10), (0, 1, 5, 10)
@@ -114,19 +113,18 @@ def train(config: Config, name: str, directory: Run, *, quiet: bool = False):
     """Trains all seeds of "maml" or "pretrain" at once, or goes on; returns parameters with a leading axis of seeds."""
     start, advance = _programs(config, name)
     for_params, for_tasks = jax.vmap(lambda seed: jax.random.split(jax.random.key(seed)))(jnp.arange(config.seeds)).T
-    step, state = directory.resume(start(for_params))
-    with progress(f"{name}, {config.seeds} seeds", config.iterations, done=step, quiet=quiet) as bar:
-        while step < config.iterations:
-            began, length = time.perf_counter(), min(config.chunk, config.iterations - step)
-            state, losses = advance(state, for_tasks, length)
-            loss, step = float(np.mean(losses)), step + length
-            if not np.isfinite(loss):
-                raise InputError(f"{name}: the loss is not finite by step {step}. Lower --outer_lr or inner_lr.")
-            directory.log({"step": step, "seconds": round(time.perf_counter() - began, 3), "query_loss": loss})
-            if step % (10 * config.chunk) == 0 or step == config.iterations:
-                directory.save(step, state)
-            bar.update(length)
-            bar.set_postfix_str(f"loss {loss:.3f}")
+
+    def chunk(state, step, count):
+        state, losses = advance(state, for_tasks, count)
+        loss = float(np.mean(losses))
+        if not np.isfinite(loss):
+            raise InputError(f"{name}: the loss is not finite by step {step + count}. Lower --outer_lr or inner_lr.")
+        return state, {"query_loss": loss}
+
+    _, state = outer_loop(
+        directory, start(for_params), chunk, steps=config.iterations, chunk=config.chunk, save_every=10 * config.chunk,
+        title=f"{name}, {config.seeds} seeds", quiet=quiet,
+    )  # fmt: skip
     return state.params
 
 

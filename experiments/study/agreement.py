@@ -20,7 +20,7 @@ BATCHES = 8
 """Episodes of each domain that a gradient is averaged over."""
 
 
-def record(config: Config, params, step: int, material: Material, directory: Run) -> None:
+def record(config: Config, params, step: int, *, material: Material, directory: Run) -> None:
     """Appends to `agreement.jsonl` a row of step, domains and cosines, unless that step has one.
 
     A domain's gradient is that of its query loss after one inner step, first order, whatever the learner is, so that

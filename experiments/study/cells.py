@@ -18,7 +18,7 @@ from metaforge.runs import Run, write_json
 from metaforge.settings import change
 from metaforge.training import build
 from metaforge.training.config import Config
-from metaforge.training.loop import IGNORED_FIELDS
+from metaforge.training.meta_train import IGNORED_FIELDS
 from metaforge.whole import write_arrays
 
 

@@ -1,37 +1,23 @@
-"""Trains one model of a study: the loop of `metaforge train` without its choices, on images that all models share."""
+"""Trains one model of a study, as `metaforge train` does but without its choices, on images that all models share."""
 
 import functools
-import time
 
 import jax
-import numpy as np
 
 import metaforge as mf
 from experiments.study import agreement as study_agreement
 from experiments.study.data import Material
-from metaforge.data.episodes import gather
+from metaforge.core.devices import spread
 from metaforge.errors import InputError
 from metaforge.runs import Run
 from metaforge.settings import change
-from metaforge.training import build, checks, learner_choice, probing
+from metaforge.training import build, checks, episodic, learner_choice, probing
 from metaforge.training.config import Config
-from metaforge.training.loop import summarise
+from metaforge.training.outer_loop import outer_loop
 
 
 class Failure(Exception):
     """A model or a cell that could not be made, and why: reported, and the others go on."""
-
-
-@functools.lru_cache(maxsize=64)
-def _programs(config: Config):
-    """The outer step, shared by held-out methods and, but for learners that draw as they step, by all seeds."""
-    learner = build.learner(config)
-
-    @functools.partial(jax.jit, donate_argnums=0)
-    def update(state, images, labels, support, query, domain):
-        return learner.update(state, gather(images, labels, support, query, domain))
-
-    return update
 
 
 @functools.lru_cache(maxsize=64)
@@ -59,33 +45,31 @@ def train(config: Config, material: Material, directory: Run, *, agreement: int 
         sampler = checks.sampler(config, material.train)
     except InputError as error:
         raise Failure(str(error)) from error
-    names = {name: number for number, name in enumerate(material.train.by_domain())}
-    update = _programs(key(config))
-    step, state = directory.resume(initial(config))
+    measure = functools.partial(study_agreement.record, config, material=material, directory=directory)
     model = build.learner(config).model
-    while step < config.run.iterations:
+    # What differs between the seeds and the held-out methods of a study is no part of the program.
+    advance = episodic.advance_on(
+        episodic.outer_step(key(config)), sampler,
+        images=material.images, labels=material.labels, index=material.index,
+        domains={name: number for number, name in enumerate(material.train.by_domain())},
+        placed=spread(1, tasks=config.episodes.tasks),
+    )  # fmt: skip
+
+    def measured(state, step, count):
         if agreement and step % agreement == 0:
-            study_agreement.record(config, model(jax.device_get(state.params)), step, material, directory)
-        began, infos, domains = time.perf_counter(), [], []
-        for index in range(step, min(step + config.run.log_every, config.run.iterations)):
-            rows = sampler(index)
-            number = np.array([names[name] for name in rows.domains], np.int32)
-            arrays = (material.index[rows.support], material.index[rows.query], number)
-            state, info = update(state, material.images, material.labels, *arrays)
-            infos.append(info)
-            domains.append(rows.domains)
-        infos = jax.device_get(infos)
-        bad = [step + place for place, info in enumerate(infos, 1)
-               if not (np.isfinite(info.loss) and np.isfinite(info.grad_norm))]  # fmt: skip
-        if bad:
-            raise Failure(f"the outer loss or its gradient is not finite at step {bad[0]}")
-        step += len(infos)
-        directory.log({"step": step, "seconds": round(time.perf_counter() - began, 4)} | summarise(infos, domains))
-        if step % config.run.checkpoint_every == 0 or step == config.run.iterations:
-            directory.save(step, state)
+            measure(model(jax.device_get(state.params)), step)
+        return advance(state, step, count)
+
+    try:
+        step, state = outer_loop(
+            directory, initial(config), measured, steps=config.run.iterations, chunk=config.run.log_every,
+            save_every=config.run.checkpoint_every,
+        )  # fmt: skip
+    except episodic.Diverged as error:
+        raise Failure(f"the outer loss or its gradient is not finite at step {error.step}") from error
     params = jax.device_get(probing.final(config, state))
     if agreement:
-        study_agreement.record(config, model(params), step, material, directory)
+        measure(model(params), step)
     return params
 
 

@@ -27,7 +27,7 @@ from metaforge.provenance import provenance
 from metaforge.runs import Run
 from metaforge.training import build, frozen_params, kept_features
 from metaforge.training.config import Config
-from metaforge.training.loop import IGNORED_FIELDS
+from metaforge.training.meta_train import IGNORED_FIELDS
 from metaforge.whole import write_text
 from metaforge.workers import mapped
 

@@ -31,11 +31,11 @@ def main(argv: list[str]) -> int:
         # What computes is imported where it is used, so that --help answers at once.
         from metaforge.citations import citation
         from metaforge.core.devices import connect
-        from metaforge.training import loop
+        from metaforge.training import meta_train
         from metaforge.training.cited import parts_of
 
         connect(options.coordinator, options.processes, options.process)
-        report = loop.run(config, options.workdir)
+        report = meta_train.run(config, options.workdir)
         rule = report["adaptation"]
         how = f"{rule['steps']} steps of {rule['optimizer']} at {rule['rate']:g} adapt best"
         how = f"it adapts as {rule['optimizer']} does" if rule["optimizer"] == config.learner.name else how

@@ -4,7 +4,7 @@ import pytest
 
 from metaforge.commands import flags_of
 from metaforge.settings import change
-from metaforge.training import loop
+from metaforge.training import meta_train
 from metaforge.training.config import Config
 
 TINY = change(
@@ -37,5 +37,5 @@ FLAGS = flags_of(TINY, Config())
 def trained(tmp_path_factory):
     """A finished run of DAML with its ERM baseline: do not write into it."""
     folder = tmp_path_factory.mktemp("runs") / "daml"
-    loop.run(TINY, folder, quiet=True)
+    meta_train.run(TINY, folder, quiet=True)
     return folder

@@ -25,7 +25,7 @@ from metaforge.core.param_paths import merge
 from metaforge.errors import InputError
 from metaforge.screening import forgetting, from_run, load_detector, save_detector
 from metaforge.settings import change, fields_of
-from metaforge.training import build, kept_features, loop, probing, trainable
+from metaforge.training import build, kept_features, meta_train, probing, trainable
 from metaforge.training.config import STRONG
 from tests.backbones.test_efficientnet import TINY_LITE, file_of
 from tests.experiments.conftest import TINY
@@ -66,7 +66,7 @@ def made(weights, tmp_path_factory):
     """A run that moves the head alone, on weights of a file."""
     config = change(CONFIG, {"model.weights": str(weights)})
     folder = tmp_path_factory.mktemp("runs") / "head"
-    loop.run(config, folder, quiet=True)
+    meta_train.run(config, folder, quiet=True)
     return config, folder
 
 
@@ -115,7 +115,7 @@ def test_a_detector_holds_what_its_file_does_not_and_scores_alike(made, weights,
 def test_kept_features_train_the_same_detector_and_are_made_once(made, tmp_path, monkeypatch):
     config, folder = made
     keeping = change(config, {"run.feature_cache": str(tmp_path / "features")})
-    loop.run(keeping, tmp_path / "run", quiet=True)
+    meta_train.run(keeping, tmp_path / "run", quiet=True)
     plain, kept = from_run.load_run(folder), from_run.load_run(tmp_path / "run")
     assert kept.config == plain.config
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-2, atol=2e-3), kept.params, plain.params)
@@ -123,9 +123,9 @@ def test_kept_features_train_the_same_detector_and_are_made_once(made, tmp_path,
     # Another learner on the same images, and a run that goes on, make none anew.
     monkeypatch.setattr(kept_features, "BATCH", 0)
     other = change(keeping, {"learner.name": "anil", "run.seed": 1, "run.iterations": 2, "learner.average": 0.9})
-    loop.run(change(other, {"learner.trainable": "^head/"}), tmp_path / "other", quiet=True)
+    meta_train.run(change(other, {"learner.trainable": "^head/"}), tmp_path / "other", quiet=True)
     with pytest.raises((ValueError, ZeroDivisionError)):
-        loop.run(change(other, {"learner.trainable": "^(top|head)"}), tmp_path / "deeper", quiet=True)
+        meta_train.run(change(other, {"learner.trainable": "^(top|head)"}), tmp_path / "deeper", quiet=True)
 
 
 def test_a_study_of_kept_features_scores_what_the_whole_network_says_of_the_images(weights, tmp_path):
@@ -240,7 +240,7 @@ def test_the_strong_recipe_trains_adapts_remembers_and_screens(weights, tmp_path
 def test_an_average_is_what_is_judged_and_kept(made, tmp_path):
     config, _ = made
     config = change(config, {"learner.average": 0.9, "run.iterations": 2, "run.eval_every": 2})
-    loop.run(config, tmp_path / "run", quiet=True)
+    meta_train.run(config, tmp_path / "run", quiet=True)
     state = runs.restore(tmp_path / "run", jax.eval_shape(lambda: probing.initial(config)))
     run = from_run.load_run(tmp_path / "run")
     jax.tree.map(np.testing.assert_array_equal, run.params, average_of(state.opt_state))
@@ -253,7 +253,7 @@ def test_other_weights_than_a_run_began_with_are_refused(made, weights, tmp_path
     weights.write_bytes(b"of another")
     try:
         with pytest.raises(InputError, match=r"is not the file that the run in .* began with"):
-            loop.run(config, folder, quiet=True)
+            meta_train.run(config, folder, quiet=True)
         with pytest.raises(InputError, match="is not the file"):
             from_run.load_run(folder)
     finally:
@@ -287,5 +287,5 @@ def test_what_does_not_fit_is_one_line_before_anything_is_written(changes, line,
     given = {"model.weights": str(weights)} | changes
     config = change(CONFIG, given)
     with pytest.raises(InputError, match=line):
-        loop.run(config, tmp_path / "run", quiet=True)
+        meta_train.run(config, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()

@@ -15,7 +15,7 @@ from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.screening import from_run
 from metaforge.settings import change
-from metaforge.training import build, checks, loop
+from metaforge.training import build, checks, meta_train
 from metaforge.training.config import Config
 from paper_figures import loss_curves
 from tests.experiments import test_protocol
@@ -36,7 +36,7 @@ def test_a_folder_of_faces_trains_and_names_the_files_it_skipped(tmp_path):
     config = change(
         TINY, {"faces.folder": str(faces(tmp_path / "faces", 60, broken=1)), "run.iterations": 2, "run.baseline": False}
     )
-    report = loop.run(config, tmp_path / "run", quiet=True)
+    report = meta_train.run(config, tmp_path / "run", quiet=True)
     assert [skip["path"] for skip in report["data"]["skipped_files"]] == ["broken0.jpg"]
 
 
@@ -70,7 +70,7 @@ def test_a_run_directory_of_another_configuration_is_left_alone(trained, capsys)
     "changes", [{"run.devices": 0}, {"run.checkpoint_every": 2}, {"run.baseline": False}, {"faces.memory_gb": 1.0}]
 )
 def test_a_run_goes_on_with_other_settings_that_change_nothing_of_what_it_computes(trained, changes):
-    report = loop.run(change(TINY, changes), trained, quiet=True)
+    report = meta_train.run(change(TINY, changes), trained, quiet=True)
     assert report == runs.read_json(trained / "report.json")
 
 
@@ -142,13 +142,13 @@ def test_a_run_does_not_go_on_with_other_images_than_it_began_with(tmp_path, mon
     config = change(TINY, {"faces.folder": str(faces(tmp_path / "faces", 60)), "run.baseline": False})
     monkeypatch.setattr(runs.Run, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        loop.run(config, tmp_path / "run", quiet=True)
+        meta_train.run(config, tmp_path / "run", quiet=True)
     monkeypatch.undo()
     Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / "faces" / "0.png")
     build._faces.cache_clear()
     build._domain.cache_clear()
     with pytest.raises(InputError, match="not those that the run in"):
-        loop.run(config, tmp_path / "run", quiet=True)
+        meta_train.run(config, tmp_path / "run", quiet=True)
 
 
 @pytest.mark.parametrize("name", ["context.npz", "report.json", "config.json", "log.jsonl"])
@@ -172,7 +172,7 @@ def test_a_finished_run_whose_last_checkpoint_is_gone_is_not_taken_for_finished(
     shutil.rmtree(tmp_path / "run" / "checkpoints" / str(TINY.run.iterations))
     with pytest.raises(InputError, match="has not finished"):
         from_run.load_run(tmp_path / "run")
-    loop.run(TINY, tmp_path / "run", quiet=True)
+    meta_train.run(TINY, tmp_path / "run", quiet=True)
     assert runs.latest_step(tmp_path / "run") == TINY.run.iterations
 
 
@@ -205,16 +205,16 @@ def test_a_finished_run_is_an_answer_whatever_memory_is_allowed_and_not_for_othe
     folder, config = prepared
     tight = change(config, {"faces.memory_gb": 1e-9})
     with pytest.raises(InputError, match="memory_gb allows 1e-09"):
-        loop.run(tight, tmp_path / "run", quiet=True)
+        meta_train.run(tight, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
-    report = loop.run(config, tmp_path / "run", quiet=True)
+    report = meta_train.run(config, tmp_path / "run", quiet=True)
     before = touched(tmp_path / "run")
-    assert loop.run(change(config, {"faces.memory_gb": 1.0}), tmp_path / "run", quiet=True) == report
+    assert meta_train.run(change(config, {"faces.memory_gb": 1.0}), tmp_path / "run", quiet=True) == report
     assert from_run.load_run(tmp_path / "run").config == config
     Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(folder / "frames" / "m1" / "0" / "0.png")
     prepared_data.opened.cache_clear()
     with pytest.raises(InputError, match=f"data: '{folder}': the images, or what is said of them"):
-        loop.run(config, tmp_path / "run", quiet=True)
+        meta_train.run(config, tmp_path / "run", quiet=True)
     assert touched(tmp_path / "run") == before
 
 
@@ -239,7 +239,7 @@ def test_a_split_that_is_empty_leaves_no_directory(prepared, tmp_path, split, wo
     folder, config = prepared
     edit(folder, f",{split},", ",test,")
     with pytest.raises(InputError, match=word):
-        loop.run(config, tmp_path / "run", quiet=True)
+        meta_train.run(config, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 
 
@@ -247,30 +247,30 @@ def test_episodes_that_cannot_be_drawn_and_devices_that_are_not_there_leave_no_d
     _, config = prepared
     for changes, word in (({"episodes.shots": 50}, "real"), ({"run.devices": 99}, "--run.devices=99: there are")):
         with pytest.raises(InputError, match=word):
-            loop.run(change(config, changes), tmp_path / "run", quiet=True)
+            meta_train.run(change(config, changes), tmp_path / "run", quiet=True)
         assert not (tmp_path / "run").exists()
 
 
 def test_a_baseline_s_directory_that_holds_something_else_is_said_before_anything_is_written(tmp_path):
     runs.Run(tmp_path / "run" / "erm", {"seed": 0})
     with pytest.raises(InputError, match="erm' holds a run of another configuration"):
-        loop.run(TINY, tmp_path / "run", quiet=True)
+        meta_train.run(TINY, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run" / "config.json").exists()
 
 
 def test_prepared_data_that_cannot_be_used_is_one_line_that_names_the_folder(prepared, tmp_path):
     folder, config = prepared
     with pytest.raises(InputError, match=r"--faces.prepared=,: names no folder. Give folders"):
-        loop.run(change(config, {"faces.prepared": ","}), tmp_path / "run", quiet=True)
+        meta_train.run(change(config, {"faces.prepared": ","}), tmp_path / "run", quiet=True)
     (folder / "frames" / "m1" / "0" / "0.png").unlink()
     with pytest.raises(InputError, match=r"0.png' cannot be read .* the manifest of '.*set' names it"):
-        loop.run(config, tmp_path / "run", quiet=True)
+        meta_train.run(config, tmp_path / "run", quiet=True)
     lines = [line.split(",") for line in (folder / "manifest.csv").read_text().splitlines()]
     where = lines[0].index("split")
     text = "\n".join(",".join(word for place, word in enumerate(line) if place != where) for line in lines)
     (folder / "manifest.csv").write_text(text)
     with pytest.raises(InputError, match=r"data: '.*set': split: 72 of 72 images are in no split, the first 'frames"):
-        loop.run(config, tmp_path / "run", quiet=True)
+        meta_train.run(config, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 
 

@@ -17,7 +17,7 @@ from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.screening import Detector, adapting, forgetting, from_run
 from metaforge.settings import change
-from metaforge.training import checks, loop
+from metaforge.training import checks, meta_train
 from metaforge.training.config import Config
 from tests.experiments.conftest import TINY
 
@@ -89,7 +89,7 @@ def test_a_test_set_of_one_group_is_too_few():
 def test_a_learner_that_cannot_be_had_leaves_no_directory(changes, said, tmp_path, monkeypatch):
     monkeypatch.setattr(checks, "images", lambda *_, **__: pytest.fail("forged"))
     with pytest.raises(InputError, match=said):
-        loop.run(change(TINY, changes), tmp_path / "run", quiet=True)
+        meta_train.run(change(TINY, changes), tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 
 
@@ -97,8 +97,8 @@ def test_the_baseline_of_a_learner_that_weighs_tasks_weighs_none(tmp_path, monke
     begun = []
     monkeypatch.setattr(checks, "check", lambda config, **_: (config, config))
     monkeypatch.setattr(checks, "refuse_other_images", lambda *_: None)
-    monkeypatch.setattr(loop, "_finish", lambda config, *_, **__: begun.append(config) or {})
-    loop.run(change(TINY, {"learner.name": "maml", "learner.weighting": "uniform"}), tmp_path / "run", quiet=True)
+    monkeypatch.setattr(meta_train, "_finish", lambda config, *_, **__: begun.append(config) or {})
+    meta_train.run(change(TINY, {"learner.name": "maml", "learner.weighting": "uniform"}), tmp_path / "run", quiet=True)
     assert [(config.learner.name, config.learner.weighting) for config in begun] == [("erm", ""), ("maml", "uniform")]
 
 

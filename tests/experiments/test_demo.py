@@ -6,7 +6,7 @@ import pytest
 
 from experiments.demo import __main__ as demo_command
 from metaforge.screening import from_run
-from metaforge.training import loop
+from metaforge.training import meta_train
 
 FLAGS = [
     *("--seeds=2", "--draws=2", "--target=smooth", "--faces.methods=all", "--faces.variants=1"),
@@ -51,7 +51,7 @@ def test_called_again_it_trains_nothing_says_the_same_and_names_its_files_and_th
     finished, monkeypatch, capsys
 ):
     before = json.loads((finished / "report.json").read_text())
-    monkeypatch.setattr(loop, "_train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(meta_train, "_train", lambda *_, **__: pytest.fail("trained again"))
     assert demo_command.main(["demo", f"--workdir={finished}", *FLAGS]) == 0
     assert json.loads((finished / "report.json").read_text())["targets"] == before["targets"]
     text = capsys.readouterr().out

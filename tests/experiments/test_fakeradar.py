@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from experiments.fakeradar import __main__ as fakeradar_command
+from experiments.fakeradar import programs as programs_of
 from experiments.fakeradar import running as fakeradar
-from experiments.fakeradar import training as tri_training
 from experiments.fakeradar.config import Config
 from metaforge import runs
 from metaforge.errors import InputError
@@ -97,7 +97,7 @@ def _asked(folder):
 
 
 def _state(place):
-    begin = tri_training.programs(_asked("")[1], "full", 3).begin
+    begin = programs_of.programs(_asked("")[1], "full", 3).begin
     return runs.restore(place, begin(jax.random.key(0), np.zeros((2, 16, 16, 3), np.uint8)))
 
 
@@ -130,4 +130,4 @@ def test_bad_input_is_one_line(finished, tmp_path, capsys):
     assert clusters_over_training.main(["figure", f"--runs={finished}/swap/binary-*", f"--out={tmp_path}/x.png"]) == 2
     assert "none that" in capsys.readouterr().err
     with pytest.raises(InputError, match="unknown row"):
-        tri_training.programs(Config(), "everything", 3)
+        programs_of.programs(Config(), "everything", 3)

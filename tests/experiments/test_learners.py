@@ -15,7 +15,7 @@ from experiments.study import models as study_models
 from metaforge.errors import InputError
 from metaforge.screening import from_run
 from metaforge.settings import change
-from metaforge.training import build, checks, cited, learner_choice, loop, meta_test
+from metaforge.training import build, checks, cited, episodic, learner_choice, meta_test, validating
 from metaforge.training.config import Config
 
 TINY = change(
@@ -92,7 +92,7 @@ def test_a_new_learner_has_a_row_of_a_study(newcomer):
     config = row.trained(newcomer)
     assert (row.rule, config) == ("own", newcomer)
     state = jax.eval_shape(lambda: study_models.initial(config))
-    update = study_models._programs(study_models.key(config))
+    update = episodic.outer_step(study_models.key(config))
     after, _ = jax.eval_shape(update, state, IMAGES, int32(12), int32(2, 4), int32(2, 6), int32(2))
     assert jax.tree.structure(after) == jax.tree.structure(state)
     assert rules.budgets("own", config, (0, 1, 5)) == (0,)
@@ -107,20 +107,20 @@ def programs_fit(name):
     config = change(TINY, {"learner.name": name})
     learner = build.learner(config)
     state = jax.eval_shape(lambda: learner.init(build.init_params(config)))
-    update = loop._outer_step(config)
+    update = episodic.outer_step(config)
     after, info = jax.eval_shape(update, state, IMAGES, int32(12), int32(2, 4), int32(2, 6), int32(2))
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), (after,)) == jax.tree.map(
         lambda leaf: (leaf.shape, leaf.dtype), (state,)
     )
     infos = jax.tree.map(lambda leaf: np.ones(leaf.shape), info)
-    row = loop.summarise([infos], [("swap", "warp")])
+    row = episodic.summarise([infos], [("swap", "warp")])
     assert {"query_loss", "support_loss", "weight"} < set(row)
     assert {"query_loss/swap", "weight/swap"} <= set(row) or len(info.query_losses) == 1
     support = mf.Batch(jax.ShapeDtypeStruct((4, 16, 16, 3), jnp.uint8), int32(4))
     key = meta_test.rule_key(config)
     start = functools.partial(meta_test.start, config)
     jax.eval_shape(
-        lambda p, *rows: loop._evaluate(start(p), *rows, 0.1, 2, config=key),
+        lambda p, *rows: validating.evaluate(start(p), *rows, 0.1, 2, config=key),
         *(state.params, IMAGES, int32(12), int32(2, 4), int32(2, 6)),
     )
     adapted = jax.eval_shape(

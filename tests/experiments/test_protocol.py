@@ -26,7 +26,7 @@ from metaforge.evaluation import protocols
 from metaforge.evaluation.metrics import auc
 from metaforge.evaluation.protocols import Cell, Domains, Protocol
 from metaforge.settings import change
-from metaforge.training import loop, meta_test
+from metaforge.training import meta_test, meta_train
 from metaforge.training.config import Config
 from paper_figures import protocol_table
 from tests.test_locks import other  # noqa: F401 - another process that holds tmp_path
@@ -116,7 +116,7 @@ def material(data, target, *, shots=2, most=0, **support):
 @pytest.fixture
 def untrained(monkeypatch):
     """Fails where anything is trained."""
-    monkeypatch.setattr(loop, "run", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(meta_train, "run", lambda *_, **__: pytest.fail("trained"))
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,7 @@ def test_nothing_of_the_target_reaches_training_or_choice(made, data, tmp_path):
         assert set(report["data"]["images"]["train"]) == {"m1"}
     # Without the target's images at all, training comes to the same parameters.
     config = change(TINY, {"learner.name": "maml", "faces.prepared": str(data / "seta"), "faces.methods": "m1"})
-    alone = loop.run(config, tmp_path / "alone", quiet=True)
+    alone = meta_train.run(config, tmp_path / "alone", quiet=True)
     beside = json.loads((workdir / "runs" / "seta+m1" / "maml-seed0" / "report.json").read_text())
     assert alone["adaptation"] == beside["adaptation"]
     assert alone["final"]["val_loss"] == beside["final"]["val_loss"]

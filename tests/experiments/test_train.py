@@ -9,7 +9,7 @@ from metaforge import runs
 from metaforge.cli import train
 from metaforge.errors import InputError
 from metaforge.settings import change, fields_of
-from metaforge.training import build, loop
+from metaforge.training import build, meta_train
 from metaforge.training.config import PAPER, Config
 from tests.experiments.conftest import FLAGS, TINY
 
@@ -48,7 +48,7 @@ def test_the_log_holds_validation_rows_and_the_share_of_time_waiting_for_data(tr
 
 def test_a_finished_run_returns_its_report_without_training(trained):
     before = (trained / "log.jsonl").stat().st_mtime_ns
-    assert loop.run(TINY, trained, quiet=True) == json.loads((trained / "report.json").read_text())
+    assert meta_train.run(TINY, trained, quiet=True) == json.loads((trained / "report.json").read_text())
     assert (trained / "log.jsonl").stat().st_mtime_ns == before
 
 
@@ -64,9 +64,9 @@ def test_an_interrupted_run_ends_bitwise_like_one_that_was_not(trained, tmp_path
 
     monkeypatch.setattr(runs.Run, "log", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        loop.run(TINY, tmp_path / "run", quiet=True)
+        meta_train.run(TINY, tmp_path / "run", quiet=True)
     monkeypatch.undo()
-    loop.run(TINY, tmp_path / "run", quiet=True)
+    meta_train.run(TINY, tmp_path / "run", quiet=True)
     for part in ("", "erm"):
         assert rows_of(tmp_path / "run" / part) == rows_of(trained / part)
         assert params_of(tmp_path / "run" / part) == params_of(trained / part)
@@ -149,5 +149,5 @@ def test_the_outer_rate_falls_tenfold_on_its_schedule():
 )
 def test_settings_that_cannot_work_are_refused_before_anything_is_written(tmp_path, changes, word):
     with pytest.raises(InputError, match=word):
-        loop.run(change(TINY, changes), tmp_path / "run", quiet=True)
+        meta_train.run(change(TINY, changes), tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()

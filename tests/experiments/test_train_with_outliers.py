@@ -11,7 +11,7 @@ from metaforge import runs
 from metaforge.errors import InputError
 from metaforge.screening import from_run, load_detector, save_detector
 from metaforge.settings import change
-from metaforge.training import build, loop, meta_test, probing
+from metaforge.training import build, meta_test, meta_train, probing
 from tests.experiments.conftest import TINY
 
 TRI = change(
@@ -30,7 +30,7 @@ TRI = change(
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tri") / "daml"
-    loop.run(TRI, folder, quiet=True)
+    meta_train.run(TRI, folder, quiet=True)
     return folder
 
 
@@ -63,9 +63,9 @@ def test_an_interrupted_run_goes_on_to_the_same_bits_clusters_and_all(finished, 
 
     monkeypatch.setattr(runs.Run, "log", dies)
     with pytest.raises(KeyboardInterrupt):
-        loop.run(TRI, tmp_path / "daml", quiet=True)
+        meta_train.run(TRI, tmp_path / "daml", quiet=True)
     monkeypatch.setattr(runs.Run, "log", whole)
-    loop.run(TRI, tmp_path / "daml", quiet=True)
+    meta_train.run(TRI, tmp_path / "daml", quiet=True)
     jax.tree.map(np.testing.assert_array_equal, state_of(tmp_path / "daml"), state_of(finished))
     assert rows_of(tmp_path / "daml") == rows_of(finished)
 

@@ -1,0 +1,154 @@
+"""Meta-training: a run, from its images to its report; interrupted, it goes on."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from metaforge.core.devices import is_writer, spread
+from metaforge.data import prepared
+from metaforge.data.episodes import Pool
+from metaforge.data.records import Records
+from metaforge.runs import Run, latest_step, read_json, read_rows, refuse_another
+from metaforge.settings import change
+from metaforge.training import (
+    build,
+    checks,
+    episodic,
+    execution_form,
+    frozen_params,
+    kept_features,
+    learner_choice,
+    meta_test,
+    probing,
+)
+from metaforge.training.config import Config
+from metaforge.training.outer_loop import outer_loop
+from metaforge.training.validating import validator
+from metaforge.whole import write_arrays
+
+IGNORED_FIELDS = ("faces.memory_gb", "run.devices", "run.checkpoint_every", "run.baseline")
+"""Settings that change nothing of what a run computes, but for rounding: one goes on with others."""
+
+
+def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:
+    """Trains, or goes on training, and returns the report; a finished run of the same images returns it at once."""
+    parts = [(config, Path(workdir))]
+    if config.run.baseline and config.learner.name != "erm":
+        # ERM weighs no tasks.
+        alone = change(config, {"learner.name": "erm", "run.baseline": False, "learner.weighting": ""})
+        parts.append((alone, Path(workdir) / "erm"))
+    # A directory belongs to what it was begun with, so what cannot work is said before anything is written.
+    config.check()
+    for one, place in parts:
+        refuse_another(place, dataclasses.asdict(one), ignored_fields=IGNORED_FIELDS)
+    whole = all(_is_whole(one, place) for one, place in parts)
+    train, validation = checks.images(config, quiet=quiet) if whole else checks.check(config, quiet=quiet)
+    opened = [Run(place, dataclasses.asdict(one), ignored_fields=IGNORED_FIELDS) for one, place in parts]
+    for directory in opened:
+        checks.refuse_other_images(config, directory, train, validation)
+    reports = [
+        _finish(one, directory, train, validation, quiet=quiet)
+        for (one, _), directory in reversed(list(zip(parts, opened, strict=True)))
+    ]
+    return reports[-1]
+
+
+def _is_whole(config: Config, workdir: Path) -> bool:
+    return (workdir / "report.json").exists() and latest_step(workdir) == config.run.iterations
+
+
+def _finish(config: Config, directory: Run, train: Records, validation: Records, *, quiet: bool) -> dict[str, Any]:
+    if _is_whole(config, directory.directory):
+        return read_json(directory.directory / "report.json")
+    frozen = frozen_params.of_run(config, directory.directory)
+    seen, unseen = (kept_features.images(config, records, frozen, quiet=quiet) for records in (train, validation))
+    params = _train(config, directory, train, seen, validator(config, validation, unseen, frozen), frozen, quiet=quiet)
+    if is_writer():
+        context = build.source_context(config, train)
+        write_arrays(directory.directory / "context.npz", compressed=True, images=context)
+    report = {
+        "config": dataclasses.asdict(config),
+        "adaptation": meta_test.choose_rule(config, params, validation, held=unseen, frozen=frozen),
+        "data": describe(config, train, validation),
+        "final": read_rows(directory.directory)[-1],
+    }
+    directory.finish(report)
+    return report
+
+
+def describe(config: Config, train: Records, validation: Records) -> dict[str, Any]:
+    """What went in: counts by domain and split, and the files that could not be read or the data sets' provenance."""
+    counts = {
+        split: {domain: len(rows) for domain, rows in records.by_domain().items()}
+        for split, records in (("train", train), ("validation", validation))
+    }
+    if config.faces.prepared:
+        return {
+            "images": counts,
+            "domains": "prepared data sets",
+            "provenance": prepared.provenance(config.faces.prepared),
+        }
+    skipped = [skip._asdict() for skip in build.faces(config).skipped]
+    return {"images": counts, "skipped_files": skipped, "domains": "synthesised from real faces"}
+
+
+def _train(config: Config, directory: Run, train: Records, held: Pool, validate, frozen, *, quiet: bool):
+    """Trains to the end and returns the parameters that were trained, on the host."""
+    sampler = checks.sampler(config, train)
+    placed = spread(config.run.devices, tasks=config.episodes.tasks)
+    frozen = placed.replicate(frozen)
+    images, labels = placed.replicate((held.image, held.label))
+    state = placed.replicate(probing.initial(config))
+    domains = {name: number for number, name in enumerate(train.by_domain())}
+
+    def program(config: Config):
+        return episodic.outer_step(learner_choice.for_step(config), placed.everywhere)
+
+    def attempt(config: Config):
+        """One outer step in one form, on a copy of the state, since a step consumes its own."""
+        arrays = episodic.arguments(placed, held.index, domains)(sampler(0))
+        with placed.on_mesh():
+            copy = jax.tree.map(jnp.copy, state)
+            jax.block_until_ready(program(config)(copy, images, labels, *arrays, frozen))
+
+    advance = episodic.advance_on(
+        program(execution_form.choose(config, directory.directory, attempt)), sampler,
+        images=images, labels=labels, index=held.index, domains=domains, placed=placed, frozen=frozen,
+        refresh=_refresher(config, train, images, placed, frozen), refresh_every=config.objective.refresh_every,
+    )  # fmt: skip
+
+    def judge(state, step: int) -> dict[str, float]:
+        row = {"outer_lr": _rate(config, step)}
+        if step % config.run.eval_every == 0 or step == config.run.iterations:
+            row |= validate(jax.device_get(probing.final(config, state)))
+        return row
+
+    _, state = outer_loop(
+        directory, state, advance, steps=config.run.iterations, chunk=config.run.log_every,
+        save_every=config.run.checkpoint_every, judge=judge, title=f"{config.learner.name} seed {config.run.seed}",
+        quiet=quiet,
+    )  # fmt: skip
+    return jax.device_get(probing.final(config, state))
+
+
+def _refresher(config: Config, train: Records, images, placed, frozen):
+    """A state to one with new outliers and what to log of them; `None` for an objective without any."""
+    if config.objective.name != "fakeradar":
+        return None
+    bank, context = placed.replicate((probing.bank(config, train), build.source_context(config, train)))
+    methods = build.methods(config)[0]
+
+    def refresh(state):
+        with placed.on_mesh():
+            state, info = probing.refresher(change(config, {"run.seed": 0}))(state, images, bank, context, frozen)
+        return state, probing.describe(jax.device_get(info), methods)
+
+    return refresh
+
+
+def _rate(config: Config, step: int) -> float:
+    rate = build.learning_rate(config)
+    return float(rate(step - 1)) if callable(rate) else float(rate)
