@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmark import running as benchmark
 from experiments.benchmark import scale
+from experiments.benchmark import table as benchmark
 from experiments.demo import running as demo
 from experiments.fakeradar import running as fakeradar
 from experiments.fakeradar import speed

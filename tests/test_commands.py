@@ -10,8 +10,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from metaforge import commands
-from metaforge.commands import launch, start
+from metaforge.commands import launch, start, starting
 from metaforge.errors import InputError
 from metaforge.settings import setting
 
@@ -189,7 +188,7 @@ def test_a_device_that_jax_has_not_is_one_line(error, monkeypatch, capsys):
 def test_without_a_home_folder_no_compiled_program_is_kept(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where neither HOME nor the user is known
-    assert commands._compiled_programs() == ""
+    assert starting._compiled_programs() == ""
 
 
 def test_help_lists_every_flag_with_default_choices_and_what_the_paper_leaves_open(capsys):
@@ -264,7 +263,7 @@ def test_a_flag_of_xla_is_set_where_it_pays_and_is_known(monkeypatch, jaxlib, br
     # A process that gives XLA a flag that it does not know is ended by it.
     given = {}
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(commands, "version", lambda _name: jaxlib)
+    monkeypatch.setattr(starting, "version", lambda _name: jaxlib)
     monkeypatch.setattr(os, "execve", lambda _program, _words, environment: given.update(environment))
     monkeypatch.delenv("XLA_FLAGS")
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)

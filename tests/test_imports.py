@@ -128,6 +128,30 @@ def test_figures_read_runs_and_know_nothing_of_how_they_were_made(path):
         )
 
 
+LONG, REASON = 250, "Over 250 lines because "
+MODULES = sorted(
+    path
+    for top in ("metaforge", "experiments", "paper_figures", "datasets", "docs")
+    for path in (ROOT / top).rglob("*.py")
+)
+
+
+def long_without_a_reason(text):
+    return len(text.splitlines()) > LONG and REASON not in (ast.get_docstring(ast.parse(text)) or "")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=[str(path.relative_to(ROOT)) for path in MODULES])
+def test_a_long_module_says_in_its_docstring_why_it_is_not_split(path):
+    assert not long_without_a_reason(path.read_text(encoding="utf-8"))
+
+
+def test_a_module_is_long_from_the_first_line_beyond_the_limit():
+    lines = ["x = 1"] * (LONG - 1)
+    assert not long_without_a_reason("\n".join(['"""Short."""', *lines]))
+    assert long_without_a_reason("\n".join(['"""Long."""', *lines, "x = 1"]))
+    assert not long_without_a_reason("\n".join(['"""Long.\n\nOver 250 lines because it is a table."""', *lines]))
+
+
 def test_importing_metaforge_loads_nothing_heavy():
     heavy = ("tensorflow", "tensorflow_datasets", "sklearn", "matplotlib", "skimage")
     program = f"import sys, metaforge; print([name for name in {heavy} if name in sys.modules])"

@@ -9,6 +9,7 @@ import pytest
 
 from metaforge import runs
 from metaforge.errors import InputError
+from metaforge.runs import checkpoints
 
 
 def state(value=1.0, width=3):
@@ -80,7 +81,7 @@ def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
 def test_a_checkpoint_whose_bytes_changed_is_refused(tmp_path, monkeypatch):
     run = runs.Run(tmp_path / "run", {})
     # As a flipped byte on the disk would show: the values restored are not those of the fingerprint.
-    monkeypatch.setattr(runs, "fingerprint", lambda _: "of other values")
+    monkeypatch.setattr(checkpoints, "fingerprint", lambda _: "of other values")
     run.save(1, state())
     monkeypatch.undo()
     with pytest.raises(InputError, match="changed since it was written"):

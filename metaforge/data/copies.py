@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from metaforge.data.files import ImageFiles
-from metaforge.data.images import Skipped, read_image
+from metaforge.data.folders import Skipped
+from metaforge.data.images import read_image
 from metaforge.errors import InputError
 from metaforge.labels import REAL
 

@@ -9,23 +9,19 @@ partner is a unit of its own.
 Memory: each unit holds one frame at a time, at most `metaforge.data.video`'s bound on pixels, and one crop.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from metaforge.data.catalogues import Video, read_member_frames
+from metaforge.data.catalogues import Video
+from metaforge.data.crop_files import FRAMES, MASKS, clear, frame_count, frames_of, row_of, write_png
 from metaforge.data.crops import Crop, apply_crop, crop_transform, rescaled
-from metaforge.data.images import decode_image, square
-from metaforge.data.video import count_frames, even_frames, frame_names, read_frames
+from metaforge.data.images import square
+from metaforge.data.video import even_frames, frame_names, read_frames
 from metaforge.errors import InputError
 from metaforge.labels import FAKE
-
-FRAMES, MASKS = "frames", "masks"
-"""The folders of crops and of their masks; a mask has its crop's path below the other folder."""
 
 
 class Rule(NamedTuple):
@@ -98,11 +94,11 @@ def extract(unit: Sequence[Video], *, root: Path, out: Path, rule: Rule, find: C
         shows another picture than its real video. Nothing raises for one bad video; where it is the real one, its
         fakes are cut each by the faces in itself.
     """
-    _clear(out, unit)
+    clear(out, unit)
     rows, dropped, counts = [], [], {}
     for video in unit:
         try:
-            counts[video.key] = _count(root, video)
+            counts[video.key] = frame_count(root, video)
         except InputError as error:
             dropped.append(Dropped(video.key, -1, str(error)))
     readable = [video for video in unit if video.key in counts]
@@ -122,7 +118,7 @@ def extract(unit: Sequence[Video], *, root: Path, out: Path, rule: Rule, find: C
             kept, lost, cuts = _cut(root, out, video, frames, shared, rule, find)
         except InputError as error:
             # What came before a video broke off is not kept: those frames are of its beginning alone.
-            _clear(out, [video])
+            clear(out, [video])
             dropped.append(Dropped(video.key, -1, str(error)))
             continue
         if paired and video is unit[0]:
@@ -166,17 +162,17 @@ def _cut(root: Path, out: Path, video: Video, frames: dict[int, int], shared: di
     `frames` are the places to read, and those of the real video's frames that they go with.
     """
     rows, lost, cuts = [], [], dict[int, _Cut]()
-    for place, image in _frames(root, video, np.array(sorted(frames))):
+    for place, image in frames_of(root, video, np.array(sorted(frames))):
         frame = frames[place]
         size = (image.shape[0], image.shape[1])
         if rule.crop == "whole":
-            rows.append(_row(out, video, frame, square(image, size=rule.size)))
+            rows.append(row_of(out, video, frame, square(image, size=rule.size)))
             continue
         cuts[frame] = cut = _Cut(_transform(image, rule, find) if shared is None else _at(shared[frame], size), size)
         if cut.transform is None:
             lost.append(Dropped(video.key, frame, "no face"))
         else:
-            rows.append(_row(out, video, frame, apply_crop(image, cut.transform, rule.size)))
+            rows.append(row_of(out, video, frame, apply_crop(image, cut.transform, rule.size)))
     return rows, lost, cuts
 
 
@@ -191,34 +187,6 @@ def _transform(image: np.ndarray, rule: Rule, find) -> np.ndarray | None:
     return crop_transform(
         face.box, face.points, convention=rule.crop, size=rule.size, image_size=(image.shape[0], image.shape[1])
     )
-
-
-def _clear(out: Path, videos: Iterable[Video]) -> None:
-    for folder in (out / name / video.key for name in (FRAMES, MASKS) for video in videos):
-        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if file.suffix in (".png", ".part"):
-                file.unlink()
-
-
-def _row(out: Path, video: Video, frame: int, crop: np.ndarray) -> dict[str, Any]:
-    path = f"{FRAMES}/{video.key}/{frame:05d}.png"
-    digest, size = _write(out / path, crop)
-    leader = video.pair or (video.key if video.label != FAKE else "")
-    return {
-        "path": path, "label": video.label, "dataset": video.dataset, "method": video.method, "video": video.key,
-        "identity": video.identity, "donor": video.donor, "pair": f"{leader}#{frame}" if leader else "",
-        "compression": video.compression, "split": video.split, "frame": frame, "sha256": digest,
-        "bytes": size,
-    }  # fmt: skip
-
-
-def _write(path: Path, crop: np.ndarray) -> tuple[str, int]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    Image.fromarray(crop).save(temporary, format="PNG")
-    size = temporary.stat().st_size
-    temporary.replace(path)
-    return hashlib.sha256(crop.tobytes()).hexdigest(), size
 
 
 def _masks(
@@ -238,24 +206,8 @@ def _masks(
             path = row["path"].replace(FRAMES, MASKS, 1)
             transform = _at(cuts[row["frame"]], (image.shape[0], image.shape[1]))
             assert transform is not None  # its frame has a row
-            _write(out / path, apply_crop(image, transform, rule.size)[..., 0])
+            write_png(out / path, apply_crop(image, transform, rule.size)[..., 0])
             row["mask"] = path
     except InputError as error:
         return [Dropped(f"{video.key} (mask)", -1, str(error))]
     return []
-
-
-def _count(root: Path, video: Video) -> int:
-    if "::" in video.path:
-        return sum(1 for _ in read_member_frames(root, video.path))
-    return count_frames(root / video.path)
-
-
-def _frames(root: Path, video: Video, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    if "::" not in video.path:
-        yield from read_frames(root / video.path, indices)
-        return
-    wanted = set(indices.tolist())
-    for place, (_, data) in enumerate(read_member_frames(root, video.path)):
-        if place in wanted:
-            yield place, decode_image(data, name=f"{video.path} #{place}")

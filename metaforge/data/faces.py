@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from metaforge.data.copies import groups, picture_key
+from metaforge.data.folders import Skipped, left_out, list_images
 from metaforge.data.formats import READ
-from metaforge.data.images import Skipped, left_out, list_images, read_image, square
+from metaforge.data.images import read_image, square
 from metaforge.errors import InputError
 from metaforge.forgeries.base import Face
 

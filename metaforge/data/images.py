@@ -2,27 +2,28 @@
 
 import io
 import os
-import re
 import warnings
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError, features
 
-from metaforge.data.formats import READ, SUFFIXES, hdr_of, is_image, what_it_is
+from metaforge.data.formats import hdr_of, is_image, what_it_is
 from metaforge.data.pixels import Unreadable, tiff_tags, to_rgb
 from metaforge.errors import InputError
 
 # Only these decoders are let near the bytes; others that Pillow has start programs (EPS) or are seldom tested.
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
+
 if "avif" in features.modules and features.check("avif"):  # from Pillow 11.3 on
     _FORMATS = (*_FORMATS, "AVIF")
 
 _HEAD = 1 << 16  # bytes in which a file says what it is
 
 _ORIENTATION = 0x0112  # the EXIF tag, and what undoes each of its values
+
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -35,27 +36,6 @@ _UPRIGHT = {
 
 FilePath = str | os.PathLike[str]
 """What `open` takes for a name."""
-
-
-class Skipped(NamedTuple):
-    """A file that was not read: its `path`, relative to the folder, and the `reason` in one line."""
-
-    path: str
-    reason: str
-
-
-class ImageFolder(NamedTuple):
-    """The images of a folder.
-
-    Attributes:
-        images: uint8 RGB in [0, 255], shape `(images, size, size, 3)`.
-        names: where each was found, relative to the folder, with "/" between folders.
-        skipped: the files that could not be read, and those whose ending is none of an image's.
-    """
-
-    images: UInt8[np.ndarray, "images size size 3"]
-    names: list[str]
-    skipped: list[Skipped]
 
 
 def read_image(path: FilePath, *, max_pixels: int = 64_000_000) -> UInt8[np.ndarray, "height width 3"]:
@@ -103,7 +83,7 @@ def read_image(path: FilePath, *, max_pixels: int = 64_000_000) -> UInt8[np.ndar
         with open(path, "rb") as stream:
             return _decode(stream, name, max_pixels)
     except OSError as error:
-        raise _refusal(name, f"it cannot be opened ({_one_line(error)}). Check its permissions.") from error
+        raise _refusal(name, f"it cannot be opened ({one_line(error)}). Check its permissions.") from error
 
 
 def decode_image(
@@ -159,135 +139,6 @@ def square(image: UInt8[np.ndarray, "height width 3"], *, size: int) -> UInt8[np
     return np.array(Image.fromarray(cut).resize((size, size), Image.Resampling.LANCZOS))
 
 
-def list_images(path: FilePath, *, what: str = "images") -> list[Path]:
-    """The image files below a folder, by their endings, in the order a person would count them.
-
-    Names are compared folder by folder, numbers by value ("frame2" before "frame10"), capital and small letters alike;
-    the order depends on the names alone. Hidden files and folders (with a leading dot) are left out. Linked folders are
-    entered, but no folder twice, so links in a circle end.
-
-    Args:
-        path: a folder.
-        what: what the images are, to begin an error with: "faces", "support", ...
-
-    Returns:
-        Paths that begin with `path`. They have an ending in `SUFFIXES`; whether they can be read is not known.
-
-    Raises:
-        InputError: if the folder, or one in it, is missing, not a folder, or closed to us.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     for name in ("frame10.png", "frame2.png", "notes.txt", ".hidden.png"):
-        ...         Path(folder, name).touch()
-        ...     print([file.name for file in list_images(folder)])
-        ['frame2.png', 'frame10.png']
-    """
-    return [file for file in _files(Path(path), what) if file.suffix.lower() in SUFFIXES]
-
-
-def left_out(path: FilePath, *, what: str = "images") -> list[Skipped]:
-    """What `list_images` does not list of a folder, so that nobody takes it for read: an entry for each ending.
-
-    Args:
-        path: a folder.
-        what: as in `list_images`.
-
-    Returns:
-        The first file of each ending that is none of an image's, and how many more there are. Hidden files are named
-        nowhere.
-
-    Raises:
-        InputError: as `list_images`.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     for name in ("face.png", "face.psd", "more.psd"):
-        ...         Path(folder, name).touch()
-        ...     print(left_out(folder)[0].reason)
-        '.psd' is not the ending of an image: left out, with 1 more like it. If it is one, save it as JPEG or PNG.
-    """
-    root = Path(path)
-    others: dict[str, list[Path]] = {}
-    for file in _files(root, what):
-        if file.suffix.lower() not in SUFFIXES:
-            others.setdefault(file.suffix.lower(), []).append(file)
-    skipped = []
-    for ending, files in others.items():
-        more = f", with {len(files) - 1} more like it" * (len(files) > 1)
-        ends = f"'{_printable(ending)}' is not the ending of an image" if ending else "its name has no ending"
-        reason = f"{ends}: left out{more}. If it is one, save it as JPEG or PNG."
-        skipped.append(Skipped(files[0].relative_to(root).as_posix(), reason))
-    return skipped
-
-
-def _files(root: Path, what: str) -> list[Path]:
-    """All files below a folder but the hidden ones, as `list_images` orders them."""
-    if not root.is_dir():
-        problem = "is not a folder" if root.exists() else "does not exist"
-        raise InputError(f"{what}: '{_printable(root.as_posix())}' {problem}. Give a folder that holds image files.")
-
-    def closed(error: OSError):
-        raise InputError(f"{what}: a folder cannot be read ({_one_line(error)}). Check its permissions.") from error
-
-    found, entered = [], set()
-    for folder, folders, files in os.walk(root, followlinks=True, onerror=closed):
-        status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in entered:
-            folders.clear()
-            continue
-        entered.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))  # which of two links is entered
-        found += [Path(folder, name) for name in files if not name.startswith(".")]
-    return sorted(found, key=lambda file: _natural(file.relative_to(root)))
-
-
-def read_folder(path: FilePath, *, size: int, what: str = "images", max_pixels: int = 64_000_000) -> ImageFolder:
-    """All images below a folder, as squares of one size; files that cannot be read are named, not fatal.
-
-    Args:
-        path: a folder; `list_images` says which of its files are read, and in which order.
-        size: pixels of the squares, as in `square`.
-        what: as in `list_images`.
-        max_pixels: as in `read_image`.
-
-    Returns:
-        An `ImageFolder` with at least one image.
-
-    Raises:
-        InputError: if the folder is missing, holds no image file, or none of them can be read; or `size` is below 1.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     Image.new("RGB", (9, 7)).save(Path(folder, "good.png"))
-        ...     _ = Path(folder, "bad.jpg").write_text("not an image", encoding="utf-8")
-        ...     faces = read_folder(folder, size=8)
-        >>> faces.images.shape, faces.names, [skipped.path for skipped in faces.skipped]
-        ((1, 8, 8, 3), ['good.png'], ['bad.jpg'])
-    """
-    if size < 1:
-        raise InputError(f"{what}: squares of {size} pixels. The size must be at least 1.")
-    root, shown = Path(path), _printable(Path(path).as_posix())
-    files = list_images(root, what=what)
-    if not files:
-        raise InputError(f"{what}: no image in '{shown}'. Give a folder that holds {', '.join(sorted(READ))} files.")
-    images, names, skipped = [], [], []
-    for file in files:
-        name = file.relative_to(root).as_posix()
-        try:
-            images.append(square(read_image(file, max_pixels=max_pixels), size=size))
-            names.append(name)
-        except InputError as error:
-            skipped.append(Skipped(name, str(error).removeprefix(_prefix(file.as_posix()))))
-    if not images:
-        first = f"'{_printable(skipped[0].path)}': {skipped[0].reason}"
-        raise InputError(f"{what}: none of the {len(files)} image files in '{shown}' can be read. The first, {first}")
-    return ImageFolder(np.stack(images), names, skipped + left_out(root, what=what))
-
-
 def _decode(stream: Any, name: str, max_pixels: int) -> np.ndarray:
     """Reads a seekable binary stream; every failure becomes an `InputError` that calls it `name`."""
     head = stream.read(_HEAD)
@@ -323,7 +174,7 @@ def _decode(stream: Any, name: str, max_pixels: int) -> np.ndarray:
             raise _refusal(name, f"its content is not an image that can be read. {remedy}") from error
         # Hostile bytes make decoders raise nearly anything (struct.error, SyntaxError, ...): to the caller one thing.
         except Exception as error:
-            reason = f"it is cut off or broken ({_one_line(error)}). Copy or download it again."
+            reason = f"it is cut off or broken ({one_line(error)}). Copy or download it again."
             raise _refusal(name, reason) from error
 
 
@@ -335,28 +186,24 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _natural(file: Path) -> tuple:
-    """Sorts by folder, then with numbers by value; the plain text settles what is then still equal."""
-    parts = [re.split(r"([0-9]+)", part.casefold()) for part in file.parts]
-    return [[int(bit) if place % 2 else bit for place, bit in enumerate(part)] for part in parts], file.parts
-
-
-def _prefix(name: str) -> str:
-    return f"image '{_printable(name)}': "
+def prefix(name: str) -> str:
+    """What a refusal of an image begins with."""
+    return f"image '{printable(name)}': "
 
 
 def _refusal(name: str, reason: str) -> InputError:
-    return InputError(_prefix(name) + reason)
+    return InputError(prefix(name) + reason)
 
 
 def _too_large(name: str, pixels: str, limit: int) -> InputError:
     return _refusal(name, f"it claims {pixels}, and {limit} are allowed. Make it smaller, or raise max_pixels.")
 
 
-def _one_line(error: Exception) -> str:
-    return _printable(" ".join(str(error).split()) or type(error).__name__)[:200]
+def one_line(error: Exception) -> str:
+    """What an error says, in one line of 200 letters at most."""
+    return printable(" ".join(str(error).split()) or type(error).__name__)[:200]
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """File names may hold line breaks and bytes that no terminal shows; an error stays one line."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -9,7 +9,7 @@ from typing import Any
 
 from metaforge.data.catalogues import Video
 from metaforge.data.extraction import Extracted
-from metaforge.data.images import list_images
+from metaforge.data.folders import list_images
 from metaforge.errors import InputError
 from metaforge.runs import read_json, write_json
 

@@ -8,23 +8,20 @@ file's index, and miscounts when frames are stored in another order than they ar
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
-from metaforge.data.display import hdr, shown, stretched, the_film
-from metaforge.data.formats import SUFFIXES, is_image, what_it_is
-from metaforge.data.images import FilePath, list_images, read_image
+from metaforge.data.decoding import decoded, pyav, refusal
+from metaforge.data.display import shown
+from metaforge.data.folders import list_images
+from metaforge.data.formats import SUFFIXES
+from metaforge.data.images import FilePath, read_image
 from metaforge.errors import InputError
 
 MAX_PIXELS = 64_000_000
 """Width times height of a frame that is still decoded, unless another bound is given."""
-
-# Only these are opened, whatever the file is called. Others (play lists, descriptions of sessions) name further files.
-_CONTAINERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,gif,yuv4mpegpipe,h264,hevc"
 
 
 def even_frames(total: int, count: int) -> Int[np.ndarray, " frames"]:
@@ -77,7 +74,7 @@ def count_frames(path: FilePath, *, max_pixels: int = MAX_PIXELS) -> int:
     """
     if _is_drawn(path):
         return len(_images(path))
-    return sum(1 for _ in _decoded(path, max_pixels))
+    return sum(1 for _ in decoded(path, max_pixels))
 
 
 def frame_names(path: FilePath) -> list[str] | None:
@@ -123,7 +120,7 @@ def read_frames(
     may differ in size.
 
     Args:
-        path: a video file, or a folder of image files, whose order is that of `metaforge.data.images.list_images`;
+        path: a video file, or a folder of image files, whose order is that of `metaforge.data.folders.list_images`;
             images in folders below it count only if none lies in itself.
         indices: whole numbers from 0, in any order; a repeated one counts once.
         max_pixels: width times height of a frame that is still decoded.
@@ -145,7 +142,7 @@ def read_frames(
     """
     wanted = sorted({int(index) for index in indices})
     if wanted and wanted[0] < 0:
-        raise InputError(f"video '{_shown(path)}': there is no frame {wanted[0]}. Frames are counted from 0.")
+        raise refusal(path, f"there is no frame {wanted[0]}. Frames are counted from 0.")
     if _is_drawn(path):
         files = _images(path)
         for index in wanted:
@@ -154,7 +151,7 @@ def read_frames(
             yield index, read_image(files[index], max_pixels=max_pixels)
         return
     seen, left = 0, set(wanted)
-    for frame, stream in _decoded(path, max_pixels) if wanted else ():
+    for frame, stream in decoded(path, max_pixels) if wanted else ():
         if seen in left:
             left.remove(seen)
             yield seen, shown(frame, stream)
@@ -178,7 +175,7 @@ def check_decoder(paths: Iterable[FilePath]) -> None:
         >>> check_decoder(["portrait.png"])
     """
     if not all(map(_is_drawn, paths)):
-        _pyav()
+        pyav()
 
 
 def _is_drawn(path: FilePath) -> bool:
@@ -194,96 +191,9 @@ def _images(path: FilePath) -> list[Path]:
     # Below a folder with frames of its own lie masks, or another video, which would be in two videos at once.
     files = [file for file in files if file.parent == Path(path)] or files
     if not files:
-        raise InputError(f"video '{_shown(path)}': the folder holds no image file. Give one image a frame.")
+        raise refusal(path, "the folder holds no image file. Give one image a frame.")
     return files
 
 
-def _decoded(path: FilePath, max_pixels: int) -> Iterator[tuple[Any, Any]]:
-    """The decoded frames of a file, in the order in which they are shown, and their stream; at least one."""
-    if not os.path.exists(path):
-        raise _refusal(path, "there is no such file or folder. Check the path.")
-    if not os.path.isfile(path):  # a pipe would block for ever
-        raise _refusal(path, "it is neither a file nor a folder. Give the path of a video.")
-    if os.path.getsize(path) == 0:
-        raise _refusal(path, "it is empty. Copy or download it again.")
-    av = _pyav()
-    options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
-    with _failures(path, *_what_it_is(path)):
-        container = av.open(os.fspath(path), metadata_errors="ignore", options=options)
-    count = 0
-    with container, _failures(path, "it is cut off or broken", "Copy or download it again."):
-        stream, problem = the_film(container.streams.video)
-        if problem:
-            raise _refusal(path, problem)
-        if stream.codec_context is None:
-            raise _refusal(path, "its pictures are in a coding that cannot be read. Convert it to H.264.")
-        _check_size(path, stream.codec_context, stream, max_pixels)  # what it claims, before anything is decoded
-        if curve := hdr(stream):
-            remedy = "Convert it to SDR (BT.709), as a person would see it."
-            raise _refusal(path, f"it is HDR ({curve}), whose brightness 8 bits do not hold. {remedy}")
-        for packet in container.demux(stream):
-            _check_whole(path, packet, count)
-            for frame in packet.decode():
-                _check_whole(path, frame, count)  # what a decoder guesses of a broken frame would look forged
-                _check_size(path, frame, stream, max_pixels)
-                yield frame, stream
-                count += 1
-    if count == 0:
-        raise _refusal(path, "it has no frame. Copy or download it again.")
-
-
-def _what_it_is(path: FilePath) -> tuple[str, str]:
-    """Why a file cannot be opened as a video, and what to do, by its first bytes."""
-    with _failures(path, "it cannot be opened", "Check its permissions."), open(path, "rb") as stream:
-        head = stream.read(64)
-    if is_image(head):
-        return "its content is an image, not a video that can be read", "Give it the ending of an image, such as .png."
-    found, remedy = what_it_is(head)
-    if found and not found.startswith("a video"):
-        return f"its content is {found}, not a video that can be read", remedy
-    return "its content is not a video that can be read", "Give an MP4, MOV, MKV, WebM, AVI or MPEG file."
-
-
-@contextmanager
-def _failures(path: FilePath, reason: str, remedy: str) -> Iterator[None]:
-    """Hostile bytes make a decoder raise nearly anything: to the caller one thing."""
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:
-        said = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
-        raise _refusal(path, f"{reason} ({said}). {remedy}") from error
-
-
-def _pyav() -> Any:
-    try:
-        import av
-    except ImportError as error:
-        raise InputError("video: reading video files needs PyAV. Install the extra `video`.") from error
-    return av
-
-
-def _check_size(path: FilePath, picture: Any, stream: Any, max_pixels: int) -> None:
-    width, height = stretched((picture.width, picture.height), stream)
-    if width * height > max_pixels:
-        claimed = f"it claims frames of {width} x {height} pixels, and {max_pixels} are allowed"
-        raise _refusal(path, f"{claimed}. Make it smaller, or raise max_pixels.")
-
-
-def _check_whole(path: FilePath, part: Any, count: int) -> None:
-    if part.is_corrupt:
-        raise _refusal(path, f"it is cut off or broken at frame {count}. Copy or download it again.")
-
-
 def _too_short(path: FilePath, index: int, total: int) -> InputError:
-    return _refusal(path, f"it has no frame {index}, only {total} frames. Ask for frames that are there.")
-
-
-def _refusal(path: FilePath, reason: str) -> InputError:
-    return InputError(f"video '{_shown(path)}': {reason}")
-
-
-def _shown(path: FilePath) -> str:
-    """File names may hold line breaks and bytes that no terminal shows; an error stays one line."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in Path(path).as_posix())
+    return refusal(path, f"it has no frame {index}, only {total} frames. Ask for frames that are there.")

@@ -11,7 +11,7 @@ import metaforge as mf
 from metaforge.bounds import check_bounds
 from metaforge.data.copies import each_once
 from metaforge.data.domains import TestSplit
-from metaforge.data.images import ImageFolder, read_folder
+from metaforge.data.folders import ImageFolder, read_folder
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.interval import Interval

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from metaforge import runs
-from metaforge.data.images import read_folder, read_image, square
+from metaforge.data.folders import read_folder
+from metaforge.data.images import read_image, square
 from metaforge.errors import InputError
 from metaforge.screening.detector import Detector
 from metaforge.screening.folder import load_detector

@@ -10,7 +10,8 @@ from PIL import Image
 
 from metaforge.data import images
 from metaforge.data.faces import load_faces
-from metaforge.data.images import decode_image, read_folder
+from metaforge.data.folders import read_folder
+from metaforge.data.images import decode_image
 from metaforge.errors import InputError
 
 GREY = np.linspace(0, 255, 48).astype(np.uint8).reshape(6, 8)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from metaforge.data.images import decode_image, list_images, read_folder, read_image, square
+from metaforge.data.folders import list_images, read_folder
+from metaforge.data.images import decode_image, read_image, square
 from metaforge.errors import InputError
 
 # Four corners, each of another colour: tells every rotation and reflection from the others.

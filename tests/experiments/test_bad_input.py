@@ -13,6 +13,7 @@ from metaforge.cli import predict, train
 from metaforge.data import prepared as prepared_data
 from metaforge.data.records import Records
 from metaforge.errors import InputError
+from metaforge.runs import directory
 from metaforge.screening import from_run
 from metaforge.settings import change
 from metaforge.training import build, checks, meta_train
@@ -79,7 +80,7 @@ def test_a_full_disk_is_one_line(tmp_path, capsys, monkeypatch):
         # /dev/full takes the call and refuses the bytes, as a full disk does.
         return open("/dev/full" if mode == "a" else path, mode, **options)
 
-    monkeypatch.setattr(runs, "open", full, raising=False)
+    monkeypatch.setattr(directory, "open", full, raising=False)
     assert train.main(["train", f"--workdir={tmp_path / 'run'}", *FLAGS, "--run.baseline=false"]) == 2
     assert "No space left" in capsys.readouterr().err.splitlines()[-1]
 

@@ -7,8 +7,7 @@ import pytest
 
 import metaforge as mf
 from experiments.benchmark import __main__ as benchmark_command
-from experiments.benchmark import meta_step, torch_step
-from experiments.benchmark import running as benchmark
+from experiments.benchmark import meta_step, table, torch_step
 from experiments.benchmark.meta_step import Cell
 from metaforge.core.tuning import Form
 
@@ -89,7 +88,7 @@ def test_pytorch_takes_the_same_two_steps(order):
 def test_the_summary_names_the_best_and_what_choosing_would_cost():
     times = {"scan, winograd": 12.0, "scan, patches": 11.0, "unroll, lax": 10.0, "torch loop": 1.0}
     cell = {"cell": {"tasks": 4}, "rows": {name: {"ms_p50": ms} for name, ms in times.items()}}
-    found = benchmark.summary(cell)
+    found = table.summary(cell)
     assert (found["best"], found["measured"], found["rule"]) == ("unroll, lax", "scan, patches", "scan, winograd")
     assert found["measured_to_best"] == pytest.approx(1.1)
     assert found["rule_to_best"] == pytest.approx(1.2)
