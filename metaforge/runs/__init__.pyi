@@ -1,0 +1,10 @@
+from .checkpoints import fingerprint as fingerprint
+from .checkpoints import latest_step as latest_step
+from .checkpoints import restore as restore
+from .directory import Run as Run
+from .directory import refuse_another as refuse_another
+from .files import flattened as flattened
+from .files import read_config as read_config
+from .files import read_json as read_json
+from .files import read_rows as read_rows
+from .files import write_json as write_json
