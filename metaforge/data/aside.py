@@ -1,5 +1,7 @@
 """Videos set aside from a test split, to draw support sets from where a data set has nothing but a test split."""
 
+import dataclasses
+
 import numpy as np
 
 from metaforge.data.records import Records
@@ -48,16 +50,11 @@ def set_aside(records: Records, *, shots: int) -> Records:
             split[rows[inside]] = "train"
             split[rows[outside]] = "test"
             split[records.split == "train"] = ""
-            columns = {name: getattr(records, name) for name in ("image", "label", "frame")}
-            columns |= {name: getattr(records, name) for name in _TEXT}
-            return Records(**columns, split=split).take(split != "")
+            return dataclasses.replace(records, split=split).take(split != "")
     raise InputError(
         f"support: half of the {len(names)} people or videos of the test split do not give {shots} real and {shots} "
         "fake images. Lower --shots, or give a folder with a train split by --support."
     )
-
-
-_TEXT = ("domain", "method", "video", "identity", "donor", "pair", "compression")
 
 
 def _shown(records: Records) -> np.ndarray:

@@ -1,11 +1,12 @@
 """Episodes: a pure function of (records, seed, index), so that a run has nothing to save but its step."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Int, PyTree, Shaped
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -110,12 +111,19 @@ class EpisodeSampler:
             np.stack([support for support, _ in sides]), np.stack([query for _, query in sides]), domains
         )
 
-    def episode(self, index: int) -> Episode:
-        """The meta-batch of number `index` itself, its images copied to the device."""
+    def episode(self, index: int, *, beside: Mapping[str, np.ndarray] | None = None) -> Episode:
+        """The meta-batch of number `index` itself, its images copied to the device.
+
+        Args:
+            index: its number.
+
+        Other Arguments:
+            beside: what else a model is shown of every record, as in `pool`.
+        """
         rows = self(index)
-        image, label = self._records.image, self._records.label
-        sides = (rows.support, rows.query)
-        support, query = (Batch(jnp.asarray(np.asarray(image[r])), jnp.asarray(label[r])) for r in sides)
+        inputs = {"image": self._records.image, **beside} if beside else self._records.image
+        of = lambda side: jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf[side])), inputs)
+        support, query = (Batch(of(r), jnp.asarray(self._records.label[r])) for r in (rows.support, rows.query))
         return Episode(support, query)
 
     def _draw(self, rng, domain: "_Domain", name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -208,38 +216,77 @@ def _numbers(names: list) -> np.ndarray:
 
 
 def gather(
-    images: UInt8[Array, "records height width channels"] | Float[Array, "records ..."],
+    inputs: PyTree[Shaped[Array, "records ..."]],
     labels: Int[Array, " records"],
     support: Int[Array, "tasks shots"],
     query: Int[Array, "tasks queries"],
     domain: Int[Array, " tasks"] | None = None,
 ) -> Episode:
-    """The meta-batch at given rows of an image pool, to be called inside `jax.jit`.
-
-    Where a part of the model never moves, kept features can stand in the place of images.
+    """The meta-batch at given rows of a pool, to be called inside `jax.jit`.
 
     The pool lives on the device, so a step sends only row numbers there: a few hundred bytes.
+
+    Args:
+        inputs: images, uint8; where a part of the model never moves, kept features in their place; or any pytree of
+            arrays with the same leading axis, such as image, mask and tokens of a text.
+        labels: of every record.
+        support: the rows of each task's support set.
+        query: those of its query set.
+        domain: which domain each task is of, if a learner asks for it.
+
+    Example:
+        >>> inputs = {"image": jnp.zeros((4, 8, 8, 3), jnp.uint8), "mask": jnp.zeros((4, 8, 8), jnp.uint8)}
+        >>> episode = gather(inputs, jnp.array([0, 1, 0, 1]), jnp.array([[0, 1]]), jnp.array([[2, 3]]))
+        >>> episode.query.inputs["mask"].shape
+        (1, 2, 8, 8)
     """
-    return Episode(Batch(images[support], labels[support]), Batch(images[query], labels[query]), domain)
+    at = lambda rows: Batch(jax.tree.map(lambda leaf: leaf[rows], inputs), labels[rows])
+    return Episode(at(support), at(query), domain)
 
 
 class Pool(NamedTuple):
     """Images in memory, and where a table's rows are among them.
 
     Attributes:
-        image: uint8 `(images, size, size, 3)`, each file once; or kept features of these, floating point.
+        image: uint8 `(images, size, size, 3)`, each file once; kept features of these, floating point; or a dict of the
+            images and what was asked for beside them.
         label: int32 `(images,)`.
         index: int32 `(rows,)`: the image of every row of the table.
     """
 
-    image: np.ndarray
+    image: Any
     label: np.ndarray
     index: np.ndarray
 
 
-def pool(records: Records) -> Pool:
-    """A table's images, decoded, on the host."""
+def pool(records: Records, *, beside: Mapping[str, np.ndarray] | None = None) -> Pool:
+    """A table's images, decoded, on the host.
+
+    Args:
+        records: the table.
+
+    Other Arguments:
+        beside: what else a model is shown of every record, by name: `{"mask": records.mask}`, or the tokens of a text.
+            The pool then has a dict, `image` and these.
+
+    Raises:
+        InputError: when rows that show one file have different things beside it.
+
+    Example:
+        >>> images, masks = np.zeros((2, 8, 8, 3), np.uint8), np.ones((2, 8, 8), np.uint8)
+        >>> records = Records.from_columns(image=images, label=[0, 1], mask=masks)
+        >>> sorted(pool(records, beside={"mask": records.mask}).image)
+        ['image', 'mask']
+    """
     image, index = distinct(records.image)
     label = np.zeros(len(image), np.int32)
     label[index] = records.label
-    return Pool(image, label, index)
+    if not beside:
+        return Pool(image, label, index)
+    inputs = {"image": image}
+    for name, rows in beside.items():
+        inputs[name] = np.zeros((len(image), *rows.shape[1:]), rows.dtype)
+        inputs[name][index] = rows
+        if not np.array_equal(inputs[name][index], rows):
+            raise InputError(f"pool: rows that show one file have a different '{name}'. Give each file one.")
+    return Pool(inputs, label, index)

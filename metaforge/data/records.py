@@ -32,6 +32,8 @@ class Records:
         compression: the acquisition: "none", "jpeg", "downscale", "c23", ...
         split: "train", "validation" or "test".
         frame: int32, the frame's number in its video.
+        mask: uint8 in [0, 255], shape `(records, height, width)`: how much of each pixel is forged, 0 in real images;
+            `None` where that is not known of every image, or not asked for.
     """
 
     image: np.ndarray | ImageFiles
@@ -45,20 +47,28 @@ class Records:
     compression: np.ndarray
     split: np.ndarray
     frame: np.ndarray
+    mask: np.ndarray | None = None
 
     def __len__(self) -> int:
         """The number of records."""
         return len(self.label)
 
     def __post_init__(self):
-        """Refuses columns of different lengths."""
-        lengths = {field.name: len(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        """Refuses columns of different lengths, and masks of another size than the images."""
+        lengths = {name: len(column) for name, column in self._columns().items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns of different lengths: {lengths}.")
+        if self.mask is not None and self.mask.shape[1:] != self.image.shape[1:3]:
+            raise ValueError(f"masks of shape {self.mask.shape[1:]} for images of shape {self.image.shape[1:3]}.")
+
+    def _columns(self) -> dict:
+        """Every column that there is, by its name."""
+        columns = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: column for name, column in columns.items() if column is not None}
 
     @classmethod
-    def from_columns(cls, *, image, label, **columns) -> "Records":
-        """Builds a table, with "" for every text column and 0 for every frame number that is left out.
+    def from_columns(cls, *, image, label, mask=None, **columns) -> "Records":
+        """Builds a table, with "" for every text column, 0 for every frame number and no mask where left out.
 
         Example:
             >>> images = np.zeros((2, 8, 8, 3), np.uint8)
@@ -68,16 +78,17 @@ class Records:
         count = len(label)
         unknown = set(columns) - {*COLUMNS, "frame"}
         if unknown:
-            raise ValueError(f"unknown columns {sorted(unknown)}; known: {[*COLUMNS, 'frame']}.")
+            raise ValueError(f"unknown columns {sorted(unknown)}; known: {[*COLUMNS, 'frame', 'mask']}.")
         empty = np.zeros(count, _TEXT)
         text = {name: _column(name, columns.get(name, empty)) for name in COLUMNS}
         frame = np.asarray(columns.get("frame", np.zeros(count)), np.int32)
         image = image if isinstance(image, ImageFiles) else np.asarray(image)
-        return cls(image=image, label=np.asarray(label, np.int32), frame=frame, **text)
+        mask = None if mask is None else np.asarray(mask, np.uint8)
+        return cls(image=image, label=np.asarray(label, np.int32), frame=frame, mask=mask, **text)
 
     def take(self, rows) -> "Records":
         """The records at `rows` (indices or a boolean mask), as a new table."""
-        return type(self)(**{f.name: getattr(self, f.name)[rows] for f in dataclasses.fields(self)})
+        return type(self)(**{name: column[rows] for name, column in self._columns().items()})
 
     def rows(self, **conditions) -> np.ndarray:
         """Row numbers, int64, where every named column equals its value (or is one of a list, tuple or set).
@@ -146,19 +157,21 @@ def _column(name: str, values) -> np.ndarray:
 
 
 def concatenate(tables: list[Records]) -> Records:
-    """One table of several, in order. Their images must be of one size.
+    """One table of several, in order. Their images must be of one size, and all of them have masks or none.
 
     Raises:
-        InputError: if there is no table, or their image sizes differ.
+        InputError: if there is no table, their image sizes differ, or some have masks and others have not.
     """
     if not tables:
         raise InputError("records: nothing to concatenate. Give at least one table.")
     sizes = {table.image.shape[1:] for table in tables}
     if len(sizes) > 1:
         raise InputError(f"records: images of different sizes {sorted(sizes)}. Resize them to one size first.")
-    fields = [field.name for field in dataclasses.fields(Records) if field.name != "image"]
+    if len({table.mask is None for table in tables}) > 1:
+        raise InputError("records: some tables have masks and others have not. Give them to all, or set mask=None.")
+    names = [name for name in tables[0]._columns() if name != "image"]
     images = [table.image for table in tables]
-    columns = {name: np.concatenate([getattr(table, name) for table in tables]) for name in fields}
+    columns = {name: np.concatenate([getattr(table, name) for table in tables]) for name in names}
     pixels = [image for image in images if isinstance(image, np.ndarray)]
     image = np.concatenate(pixels) if len(pixels) == len(images) else ImageFiles.concatenate(images)
     return Records(image=image, **columns)

@@ -126,6 +126,7 @@ def synthesise(
     split: str,
     acquisitions: Sequence[str] = ("none",),
     fit_faces: Sequence[Face] | None = None,
+    masks: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> Records:
     """Forgery domains as records: for every pair of `forge_pairs` a real one and a fake one.
@@ -140,10 +141,11 @@ def synthesise(
         split: the records' split.
         acquisitions: names out of `ACQUISITIONS`.
         fit_faces: training faces, for methods that learn from faces.
+        masks: whether to remember how much of each pixel was forged, for a third more memory.
         progress: called with 1 after every pair.
 
     Returns:
-        `Records`: `video` is the photograph, `frame` the variant.
+        `Records`: `video` is the photograph, `frame` the variant, `mask` the forged region if it was asked for.
 
     Example:
         >>> from metaforge.data.faces import load_faces
@@ -152,12 +154,16 @@ def synthesise(
         >>> len(records), records.domains()
         (40, ['smooth', 'swap'])
     """
-    images, rows = [], []
+    images, regions, rows = [], [], []
     for pair in forge_pairs(
         faces, methods=methods, variants=variants, seed=seed, acquisitions=acquisitions, fit_faces=fit_faces
     ):
         for label, image in ((REAL, pair.forged.real), (FAKE, pair.forged.fake)):
             images.append(image)
+            if masks:
+                # No part that counts becomes 0: `compose` leaves none below a grey level.
+                mask = np.round(255 * pair.forged.mask).astype(np.uint8)
+                regions.append(mask if label == FAKE else np.zeros_like(mask))
             rows.append({
                 "label": label, "domain": pair.domain, "method": pair.method, "video": pair.face.name,
                 "identity": pair.face.identity, "donor": pair.donor if label == FAKE else "",
@@ -168,7 +174,8 @@ def synthesise(
             progress(1)
     if not rows:
         raise InputError("forgeries: nothing to forge. Give at least one face, one method and one variant.")
-    return Records.from_columns(image=np.stack(images), **{name: [row[name] for row in rows] for name in rows[0]})
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    return Records.from_columns(image=np.stack(images), mask=np.stack(regions) if masks else None, **columns)
 
 
 def augment(rng: np.random.Generator, face: Face) -> Face:

@@ -1,10 +1,14 @@
 """Episodes: pure in (records, seed, index), balanced, and with nobody on both sides."""
 
+import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
+from PIL import Image
 
 from metaforge.data.episodes import EpisodeSampler, gather, pool, together
+from metaforge.data.files import ImageFiles
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 
@@ -156,3 +160,43 @@ def test_gather_takes_the_images_and_labels_of_the_rows():
     assert episode.support.inputs.shape == (2, 2, 2, 2, 3)
     np.testing.assert_array_equal(episode.query.inputs[..., 0, 0, 0], rows.query.astype(np.uint8))
     np.testing.assert_array_equal(episode.query.targets, records.label[rows.query])
+
+
+def test_gather_of_a_pytree_is_gather_of_each_leaf():
+    draw = np.random.default_rng(0)
+    leaves = {"image": draw.integers(0, 256, (6, 2, 2, 3), np.uint8), "text": (draw.integers(0, 9, (6, 5)), np.ones(6))}
+    leaves = jax.tree.map(jnp.asarray, leaves)
+    rows = jnp.array([[0, 3], [5, 5]]), jnp.array([[1], [2]])
+    labels, domain = jnp.arange(6), jnp.array([1, 0])
+    together = gather(leaves, labels, *rows, domain)
+    for side, taken in (("support", rows[0]), ("query", rows[1])):
+        found = getattr(together, side)
+        np.testing.assert_array_equal(found.targets, taken)
+        jax.tree.map(lambda leaf, given, r=taken: np.testing.assert_array_equal(leaf, given[r]), found.inputs, leaves)
+    with pytest.raises(jaxtyping.TypeCheckError):
+        gather({"image": jnp.zeros((6, 2)), "mask": jnp.zeros((5, 2))}, labels, *rows)
+
+
+def test_what_is_shown_beside_an_image_stays_beside_it():
+    records = table()
+    tokens = 1000 + np.arange(len(records))[:, None]
+    sampler = EpisodeSampler(records, seed=0, tasks=2, shots=1, queries=2)
+    rows, held = sampler(0), pool(records, beside={"text": tokens})
+    sides = [jnp.asarray(held.index[side]) for side in (rows.support, rows.query)]
+    inputs = jax.tree.map(jnp.asarray, held.image)
+    for episode in (gather(inputs, jnp.asarray(held.label), *sides), sampler.episode(0, beside={"text": tokens})):
+        np.testing.assert_array_equal(episode.support.inputs["image"], records.image[rows.support])
+        np.testing.assert_array_equal(episode.query.inputs["text"], tokens[rows.query])
+        np.testing.assert_array_equal(episode.query.targets, records.label[rows.query])
+
+
+def test_a_file_in_several_rows_has_one_thing_beside_it(tmp_path):
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (2, 2)).save(tmp_path / name)
+    files = ImageFiles(["b.png", "a.png", "b.png"], root=tmp_path, size=2)
+    records = Records.from_columns(image=files, label=[0, 1, 0])
+    held = pool(records, beside={"text": np.array([[7], [8], [7]])})
+    assert held.image["text"][held.index].tolist() == [[7], [8], [7]]
+    assert len(held.image["text"]) == len(held.image["image"]) == 2
+    with pytest.raises(InputError, match="different 'text'"):
+        pool(records, beside={"text": np.array([[7], [8], [9]])})

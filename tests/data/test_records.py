@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from metaforge.data.aside import set_aside
+from metaforge.data.domains import by_method, split, spread_frames
 from metaforge.data.files import ImageFiles
 from metaforge.data.records import Records, check_splits_are_disjoint, concatenate
 from metaforge.errors import InputError
@@ -33,6 +35,45 @@ def test_concatenate_keeps_order_and_refuses_mixed_sizes():
     big = Records.from_columns(image=np.zeros((1, 4, 4, 3), np.uint8), label=[0])
     with pytest.raises(InputError, match="different sizes"):
         concatenate([one, big])
+
+
+def masked(count, **columns):
+    """Record i has the label i % 2, and i everywhere in its image and its mask."""
+    filled = np.arange(count, dtype=np.uint8)[:, None, None]
+    mask = np.broadcast_to(filled, (count, 2, 2))
+    image = np.broadcast_to(filled[..., None], (count, 2, 2, 3))
+    return Records.from_columns(image=image, label=np.arange(count) % 2, mask=mask, **columns)
+
+
+def test_a_mask_goes_where_its_image_goes():
+    video, method = [f"s/real/{n}" for n in range(40)], ["real", "a"] * 20
+    records = masked(40, video=video, method=method, split=["test"] * 40, frame=np.arange(40))
+    parts = split(records)
+    tables = [
+        records.take([3, 1, 2]),
+        records.take(records.label == 1),
+        records.where(label=0),
+        concatenate([records.take([5, 4]), records.take([0])]),
+        by_method(records),
+        spread_frames(records, 1),
+        set_aside(records, shots=2),
+        parts.train,
+    ]
+    for table in tables:
+        np.testing.assert_array_equal(table.mask[..., 0, 0], table.image[..., 0, 0, 0])
+    assert tables[0].mask[:, 1, 1].tolist() == [3, 1, 2]
+    assert tables[3].mask[:, 1, 1].tolist() == [5, 4, 0]
+
+
+def test_masks_are_of_all_images_or_of_none():
+    assert make(label=[0, 1]).take([1]).mask is None
+    assert concatenate([make(label=[0]), make(label=[1])]).mask is None
+    with pytest.raises(InputError, match="some tables have masks"):
+        concatenate([make(label=[0]), masked(1)])
+    with pytest.raises(ValueError, match="different lengths"):
+        make(label=[0, 1], mask=np.zeros((1, 2, 2)))
+    with pytest.raises(ValueError, match=r"\(4, 4\) for images of shape \(2, 2\)"):
+        make(label=[0], mask=np.zeros((1, 4, 4)))
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,20 @@ def test_records_say_what_they_are():
     check_splits_are_disjoint(records)
 
 
+@pytest.mark.parametrize("method", FORGERIES)
+def test_masks_are_asked_for_and_hold_every_pixel_that_was_forged(method):
+    options = {"methods": [method], "variants": 1, "seed": 0, "split": "train"}
+    plain, records = synthesise(coloured(), **options), synthesise(coloured(), masks=True, **options)
+    assert plain.mask is None
+    np.testing.assert_array_equal(plain.image, records.image)
+    real, fake = records.where(label=0), records.where(label=1)
+    assert real.pair.tolist() == fake.pair.tolist()
+    assert not real.mask.any()
+    assert fake.mask.any(axis=(1, 2)).all()
+    changed = (real.image != fake.image).any(axis=-1)
+    assert not (changed & (fake.mask == 0)).any()
+
+
 def test_a_grey_face_stays_grey_whoever_the_donor_is():
     grey = load_faces("lfw", size=32).faces[0]
     for method in ("swap", "poisson_swap", "splice"):

@@ -303,3 +303,17 @@ def test_weakly_typed_parameters_do_not_compile_twice(case):
     state = learner.init(jnp.array(1.0))
     # A program is for shapes, types and weakness: a state that is left as it was found needs no second one.
     assert signature(jax.eval_shape(learner.update, state, episodes(0))[0]) == signature(state)
+
+
+@pytest.mark.parametrize("case", ["daml", "reptile"])
+def test_inputs_may_be_a_pytree(case):
+    apply = lambda params, inputs, context=None: model.apply(params, inputs["image"], context=context)
+    seen = mf.objectives.loss_fn(model._replace(apply=apply), objective)
+    beside = lambda batch: batch._replace(inputs={"image": batch.inputs, "mask": batch.inputs[..., 0] > 0})
+    plain = episodes(0)
+    both = plain._replace(support=beside(plain.support), query=beside(plain.query))
+    options = dict(CASES[case].options)
+    learner = mf.LEARNERS[CASES[case].name].make(seen, outer_optimizer=optax.adam(0.1), **options)
+    start = learner.init(model.init(jax.random.key(0), jnp.zeros((1, 3))))
+    known = build(case)
+    assert_close(jax.jit(learner.update)(start, both)[0].params, jax.jit(known.update)(start, plain)[0].params)
