@@ -26,6 +26,7 @@ _OF: dict[str, tuple[str, ...]] = {
     # Rules of adaptation.
     "fine_tune": ("guo2020broader",),
     "unadapted": (),
+    "learned": (),
     "linear_probe": ("tian2020embedding",),
     "nearest_neighbour": ("wang2019simpleshot",),
     "prototypes": ("snell2017prototypical",),

@@ -14,7 +14,7 @@ from jaxtyping import Array, Int, UInt8
 import metaforge as mf
 
 
-class Pool(NamedTuple):
+class CharacterPool(NamedTuple):
     """The characters that episodes are drawn from.
 
     Attributes:
@@ -36,7 +36,9 @@ class Pool(NamedTuple):
         return ((turn * self.of + characters)[..., None] * self.drawings + which).astype(np.int32)
 
 
-def draw(pool: Pool, *, seed: tuple[int, ...], tasks: int, ways: int, examples: int) -> Int[np.ndarray, "tasks ways n"]:
+def draw(
+    pool: CharacterPool, *, seed: tuple[int, ...], tasks: int, ways: int, examples: int
+) -> Int[np.ndarray, "tasks ways n"]:
     """The rows of a meta-batch, a pure function of its arguments; the first examples are to be the support set.
 
     Args:
@@ -53,7 +55,9 @@ def draw(pool: Pool, *, seed: tuple[int, ...], tasks: int, ways: int, examples: 
     return pool.rows(rng, characters, examples)
 
 
-def grouped(pool: Pool, *, seed: int, episodes: int, ways: int, examples: int) -> tuple[np.ndarray, np.ndarray]:
+def grouped(
+    pool: CharacterPool, *, seed: int, episodes: int, ways: int, examples: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Test episodes on groups of characters that have nothing in common, so that whole groups can be resampled.
 
     The characters are dealt into groups of `ways`, once (a few are left over), and every group is tested as often, each

@@ -12,7 +12,7 @@ import numpy as np
 from experiments.omniglot import training
 from experiments.omniglot.config import Config
 from experiments.omniglot.data import Drawings, read, split, turned
-from experiments.omniglot.episodes import Pool, grouped
+from experiments.omniglot.episodes import CharacterPool, grouped
 from experiments.omniglot.recipes import ways_and_shots
 from experiments.omniglot.report import rows, table
 from metaforge.errors import InputError
@@ -91,7 +91,7 @@ def _answers(config: Config, models: list) -> dict[tuple[str, str, str], np.ndar
     return {name: np.stack(parts) for name, parts in found.items() if len(parts) == config.seeds}
 
 
-def _pools(config: Config, drawings: Drawings) -> dict[str, Pool]:
+def _pools(config: Config, drawings: Drawings) -> dict[str, CharacterPool]:
     """The characters of each split, after holding them against the episodes that are asked for."""
     of, each = drawings.images.shape[:2]
     parts = split(drawings, config.split)
@@ -109,10 +109,10 @@ def _pools(config: Config, drawings: Drawings) -> dict[str, Pool]:
             raise InputError(
                 f"--data: {kind.learner} at {kind.cell} needs {needed} drawings a character, there are {each}."
             )
-    return {name: Pool(part, of, each, 4 if config.turns else 1) for name, part in parts.items()}
+    return {name: CharacterPool(part, of, each, 4 if config.turns else 1) for name, part in parts.items()}
 
 
-def _tests(config: Config, pools: dict[str, Pool], cell: str) -> tuple[np.ndarray, np.ndarray]:
+def _tests(config: Config, pools: dict[str, CharacterPool], cell: str) -> tuple[np.ndarray, np.ndarray]:
     ways, shots = ways_and_shots(cell)
     pool = pools[config.judged_on]
     return grouped(pool, seed=TEST_SEED, episodes=config.test_episodes, ways=ways, examples=2 * shots)

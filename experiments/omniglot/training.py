@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.omniglot import learners
 from experiments.omniglot.data import SIDE
-from experiments.omniglot.episodes import Pool, draw, episodes
+from experiments.omniglot.episodes import CharacterPool, draw, episodes
 from experiments.omniglot.recipes import Kind, ways_and_shots
 from metaforge.backbones import conv4
 from metaforge.errors import InputError
@@ -63,7 +63,7 @@ def train(
     kind: Kind,
     seed: int,
     images: jax.Array,
-    pool: Pool,
+    pool: CharacterPool,
     run: Run,
     *,
     until: float,

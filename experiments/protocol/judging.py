@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.protocol.material import Material
+from experiments.protocol.target_images import TargetImages
 from metaforge.data.domains import TestSplit, clusters
 from metaforge.evaluation.intervals import bootstrap, paired_difference, paired_p
 from metaforge.evaluation.metrics import per_method
@@ -17,7 +17,7 @@ LEARNERS = ("maml", "daml", "erm")
 
 
 def judged(
-    protocol: Protocol, cell: Cell, material: Material, scores: Mapping[str, np.ndarray],
+    protocol: Protocol, cell: Cell, target: TargetImages, scores: Mapping[str, np.ndarray],
     rules: Mapping[str, list[dict[str, Any]]], *, level: str,
 ) -> dict[str, Any]:  # fmt: skip
     """One cell of the table: every method's metrics with intervals, and the gains on the same draws.
@@ -25,7 +25,7 @@ def judged(
     Args:
         protocol: the table.
         cell: of it.
-        material: the cell's.
+        target: the cell's.
         scores: by "learner, state", shape `(seeds, draws, images)`.
         rules: by learner, what each seed's model adapts by; in "thresholds" what was fitted for its states.
 
@@ -35,7 +35,7 @@ def judged(
     Returns:
         JSON-able.
     """
-    test = material.test
+    test = target.test
     labels, of_whom = test.label, clusters(test)
     by_forgery = {name: {forgery: float(np.mean(value)) for forgery, value in
                          per_method(labels, values, test.method, "auc").items()}
@@ -81,8 +81,8 @@ def judged(
             "clusters": len(set(of_whom.tolist())),
         },
         "support": {
-            "from": material.origin,
-            "images": {name: len(material.pool.rows(label=label)) for label, name in enumerate(("real", "fake"))},
+            "from": target.origin,
+            "images": {name: len(target.pool.rows(label=label)) for label, name in enumerate(("real", "fake"))},
         },
         "published": {
             f"{method}, {metric}": value

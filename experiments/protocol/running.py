@@ -7,16 +7,16 @@ import numpy as np
 
 from experiments.protocol.config import Options
 from experiments.protocol.judging import LEARNERS, corrected, judged
-from experiments.protocol.material import (
+from experiments.protocol.scores import scores_of
+from experiments.protocol.target_images import (
     ASIDE,
-    Material,
+    TargetImages,
     check_compression,
-    read_material,
     read_support,
+    read_target_images,
     refuse_shared_files,
     sources_validation,
 )
-from experiments.protocol.scores import scores_of
 from experiments.protocol.thresholds import thresholds_of
 from metaforge.bounds import check_bounds
 from metaforge.data import prepared
@@ -47,7 +47,7 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         checks.check(_run_config(options, config, source, LEARNERS[0], 0))
         for learner in LEARNERS[1:]:
             checks.check_settings(_run_config(options, config, source, learner, 0))
-    materials = _materials(options, config, protocol, support)
+    targets = _targets(options, config, protocol, support)
     workdir = Path(options.workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     _lock = lock_directory(workdir)
@@ -60,7 +60,7 @@ def run(options: Options, config: Config) -> dict[str, Any]:
     }
     level, cells = options.level or protocol.level, []
     with progress("judging", len(protocol.cells) * len(LEARNERS) * options.seeds, unit="model") as bar:
-        for number, (cell, material) in enumerate(zip(protocol.cells, materials, strict=True)):
+        for number, (cell, target) in enumerate(zip(protocol.cells, targets, strict=True)):
             validation = sources_validation(
                 options.data_dir, cell.source, size=config.model.image_size, frames=config.faces.frames
             )
@@ -71,7 +71,7 @@ def run(options: Options, config: Config) -> dict[str, Any]:
                     continue
                 path = workdir / "scores" / f"{number:03d}-{learner}-seed{seed}.npz"
                 scores, rule = scores_of(
-                    path, cell, material, validation, model, draws=options.draws, seed=seed,
+                    path, cell, target, validation, model, draws=options.draws, seed=seed,
                     selection=options.selection,  # type: ignore[arg-type]
                 )  # fmt: skip
                 fitted = thresholds_of(
@@ -83,7 +83,7 @@ def run(options: Options, config: Config) -> dict[str, Any]:
                 rules.setdefault(learner, []).append(rule | {"thresholds": fitted._asdict()})
                 bar.update()
             stacked = {name: np.stack(values) for name, values in found.items()}
-            cells.append(judged(protocol, cell, material, stacked, rules, level=level) | {"adaptation": rules})
+            cells.append(judged(protocol, cell, target, stacked, rules, level=level) | {"adaptation": rules})
     # A paper's numbers stand beside ours only where both are of the owners' whole data sets.
     reasons = unofficial(protocol.cells, data)
     reasons += [f"{name}: videos set aside for support sets" for name, where in support.items() if where == ASIDE]
@@ -161,16 +161,16 @@ def _folders(options: Options, protocol: Protocol, support: dict[str, str]) -> l
     return folders
 
 
-def _materials(options: Options, config: Config, protocol: Protocol, support: dict[str, str]) -> list[Material]:
+def _targets(options: Options, config: Config, protocol: Protocol, support: dict[str, str]) -> list[TargetImages]:
     most: dict[str, int] = {}
     for cell in protocol.cells:
         most[cell.target.folder] = max(cell.shots, most.get(cell.target.folder, 0))
-    read: dict[tuple[Domains, int], Material] = {}
+    read: dict[tuple[Domains, int], TargetImages] = {}
     apart: set[tuple[str, Domains]] = set()
 
-    def of(cell: Cell) -> Material:
+    def of(cell: Cell) -> TargetImages:
         if (cell.target, cell.shots) not in read:
-            read[cell.target, cell.shots] = read_material(
+            read[cell.target, cell.shots] = read_target_images(
                 options.data_dir, cell, size=config.model.image_size, frames=config.faces.frames,
                 shots=most[cell.target.folder], support=support,
             )  # fmt: skip

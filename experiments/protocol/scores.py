@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.protocol.material import Material
+from experiments.protocol.target_images import TargetImages
 from metaforge.data import prepared
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
@@ -23,15 +23,15 @@ _RULE = {"rate": float, "steps": int}
 
 
 def scores_of(
-    path: Path, cell: Cell, material: Material, validation: Records, model: from_run.Trained, *, draws: int, seed: int,
-    selection: Selection,
+    path: Path, cell: Cell, target: TargetImages, validation: Records, model: from_run.Trained, *, draws: int,
+    seed: int, selection: Selection,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:  # fmt: skip
     """Scores of a model in its states (`from_run.states`), and the rule that it adapted by.
 
     Args:
         path: the file that keeps them.
         cell: of the table.
-        material: the cell's.
+        target: the cell's.
         validation: images of the cell's sources, which thresholds are fitted on.
         model: a finished run.
 
@@ -50,9 +50,9 @@ def scores_of(
     if selection != "oracle" and rate != model.rule["rate"]:
         asked |= {"rate": rate}  # other versions took the rule's own, whatever the steps
     of_sources = [prepared.paths(validation), validation.label, model.params, model.context]
-    known = fingerprint([asked, material.sha256, of_sources])
+    known = fingerprint([asked, target.sha256, of_sources])
     if not path.exists():
-        found, rule = _measured(cell, material, model, draws=draws, seed=seed, selection=selection)
+        found, rule = _measured(cell, target, model, draws=draws, seed=seed, selection=selection)
         write_arrays(path, compressed=True, fingerprint=np.array(known), **(found | rule))
     found, rule = _read(path, known)
     # What other versions kept beside: a state under its second name, one threshold for all.
@@ -74,23 +74,22 @@ def _read(path: Path, known: str) -> tuple[dict[str, np.ndarray], dict[str, Any]
     return found, rule
 
 
-def _measured(cell: Cell, material: Material, model: from_run.Trained, *, draws: int, seed: int, selection: Selection):
+def _measured(
+    cell: Cell, target: TargetImages, model: from_run.Trained, *, draws: int, seed: int, selection: Selection
+):
     rule = {"rate": meta_test.rate_at(model.rule, cell.steps)[0], "steps": cell.steps or model.rule["steps"]}
 
     def worth(rule: dict[str, Any]) -> dict[str, np.ndarray]:
-        support = material.pool.image, material.pool.label
-        return from_run.scores_over_draws(
-            model, support, material.test, shots=cell.shots, seed=seed, draws=draws, **rule
-        )
+        support = target.pool.image, target.pool.label
+        return from_run.scores_over_draws(model, support, target.test, shots=cell.shots, seed=seed, draws=draws, **rule)
 
     if selection == "oracle":
-        rule = _oracle(cell, model, material.test, worth)
+        rule = _oracle(cell, model, target.test, worth)
     return worth(rule), rule
 
 
 def _oracle(cell: Cell, model: from_run.Trained, test: TestSplit, worth: Callable) -> dict[str, Any]:
     """The rule that is best on the test split: what choosing on the answers would give."""
-    unit = model.config.learner.inner_lr if model.config.adapt.optimizer == "sgd" else 1e-3
     steps = (cell.steps,) if cell.steps else meta_test.STEPS
-    tried = [{"rate": unit * rate, "steps": count} for count in steps for rate in meta_test.RATES]
+    tried = [{"rate": rate, "steps": count} for count in steps for rate in meta_test.every_rate(model.config)]
     return max(tried, key=lambda rule: float(np.mean(auc(test.label, worth(rule)["adapted"]))))

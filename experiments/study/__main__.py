@@ -14,7 +14,7 @@ study goes on; a cell that fails is reported as failed, and the others go on.
 from pathlib import Path
 
 from experiments.study.config import PRESETS, STUDY, Options
-from experiments.study.methods import METHODS, RULE_OF, STUDIES, chosen
+from experiments.study.methods import METHODS, STUDIES, chosen
 from metaforge.commands import launch, start
 from metaforge.settings import change
 from metaforge.training.config import Config
@@ -26,6 +26,7 @@ def main(argv: list[str]) -> int:
     def body(options: Options, config: Config) -> str:
         # What computes is imported where it is used, so that --help answers at once.
         from experiments.study.running import run
+        from metaforge.adaptation import RULES
         from metaforge.citations import citation
         from metaforge.training.cited import parts_of
 
@@ -33,7 +34,7 @@ def main(argv: list[str]) -> int:
         print("\n" + (Path(options.workdir) / "report.md").read_text(encoding="utf-8", errors="surrogateescape"))
         asked = [METHODS[name] for name in chosen(options.methods, STUDIES[options.study], config.model.normalisation)]
         parts = [part for one in asked for part in parts_of(change(config, {"learner.name": one.learner}))]
-        parts += [RULE_OF[one.rule] for one in asked if one.rule in RULE_OF]
+        parts += [part for one in asked for part in RULES[one.rule].cites]
         print(f"Please cite what it stands on:\n\n{citation(*parts)}")
         return f"Wrote {options.workdir}/report.json, report.md and table.md."
 

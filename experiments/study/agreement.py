@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 import metaforge as mf
-from experiments.study.data import Material
+from experiments.study.data import StudyData
 from metaforge.data.episodes import EpisodeSampler, gather
 from metaforge.learners.spec import LearnerSpec
 from metaforge.runs import Run, read_rows
@@ -20,7 +20,7 @@ BATCHES = 8
 """Episodes of each domain that a gradient is averaged over."""
 
 
-def record(config: Config, params, step: int, *, material: Material, directory: Run) -> None:
+def record(config: Config, params, step: int, *, data: StudyData, directory: Run) -> None:
     """Appends to `agreement.jsonl` a row of step, domains and cosines, unless that step has one.
 
     A domain's gradient is that of its query loss after one inner step, first order, whatever the learner is, so that
@@ -29,9 +29,9 @@ def record(config: Config, params, step: int, *, material: Material, directory: 
     path = directory.directory / "agreement.jsonl"
     if path.exists() and any(row["step"] == step for row in read_rows(directory.directory, name=path.name)):
         return
-    names = list(material.train.by_domain())
+    names = list(data.train.by_domain())
     sampler = EpisodeSampler(
-        material.train,
+        data.train,
         seed=5_000_000 + config.run.seed,
         tasks=len(names),
         shots=config.episodes.shots,
@@ -42,10 +42,8 @@ def record(config: Config, params, step: int, *, material: Material, directory: 
         rows = sampler(index)
         # A meta-batch of all domains has each once, in an order of its own.
         order = np.argsort([names.index(name) for name in rows.domains])
-        sides = (material.index[rows.support][order], material.index[rows.query][order])
-        total = total + _gradients(
-            _key(config), params, material.images, material.labels, *sides, config.learner.inner_lr
-        )
+        sides = (data.index[rows.support][order], data.index[rows.query][order])
+        total = total + _gradients(_key(config), params, data.images, data.labels, *sides, config.learner.inner_lr)
     unit = np.asarray(total, np.float64)
     unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
     with open(path, "a", encoding="utf-8") as file:

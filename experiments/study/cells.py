@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.study import data as study_data
 from experiments.study import models as study_models
-from experiments.study.judging import Grid, Trained, judge, validated
+from experiments.study.judging import Grid, TrainedModel, judge, validated
 from experiments.study.methods import METHODS, Method
 from experiments.study.models import Failure
 from metaforge.errors import InputError
@@ -88,9 +88,9 @@ def _make(place: Path, method: Method, unit: Unit) -> None:
     write_arrays(place, compressed=True, scores=scores, rows=np.array(json.dumps(rows)))
 
 
-def _trained(method: Method, unit: Unit) -> Trained:
+def _trained(method: Method, unit: Unit) -> TrainedModel:
     config = method.trained(change(study_data.held_out(unit.config, unit.target), {"run.seed": unit.seed}))
-    material = study_data.material(config)
+    data = study_data.load(config)
     run = Run(
         model_path(unit.workdir, unit.target, method, unit.seed),
         dataclasses.asdict(config),
@@ -99,11 +99,11 @@ def _trained(method: Method, unit: Unit) -> Trained:
     if (run.directory / "failed.json").exists():
         raise Failure(json.loads((run.directory / "failed.json").read_text(encoding="utf-8"))["failed"])
     try:
-        params = study_models.train(config, material, run, agreement=unit.grid.agreement if unit.seed == 0 else 0)
+        params = study_models.train(config, data, run, agreement=unit.grid.agreement if unit.seed == 0 else 0)
     except Failure as failure:
         write_json(run.directory / "failed.json", {"failed": str(failure)})
         raise
-    return Trained(method, config, params, material)
+    return TrainedModel(method, config, params, data)
 
 
 def read_cell(place: Path) -> tuple[list[dict[str, Any]], np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 import metaforge as mf
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.data.domains import TestSplit
-from metaforge.data.episodes import EpisodeSampler, Pool, pool
+from metaforge.data.episodes import EpisodeSampler, ImagePool, pool
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.learners.spec import LearnerSpec
@@ -21,7 +21,7 @@ BLOCK = 20
 """Episodes that are scored at a time."""
 
 
-class Material(NamedTuple):
+class StudyData(NamedTuple):
     """One held-out method's images.
 
     Attributes:
@@ -43,28 +43,26 @@ class Material(NamedTuple):
     test: TestSplit
 
 
-def material(config: Config) -> Material:
+def load(config: Config) -> StudyData:
     """The images for the held-out method that a configuration names; one at a time is kept in memory."""
     if not config.run.feature_cache:
-        return _material(Config(faces=config.faces, model=BackboneSpec(image_size=config.model.image_size)))
+        return _load(Config(faces=config.faces, model=BackboneSpec(image_size=config.model.image_size)))
     # Features are of one network, cut where it begins to be trained.
     learner = LearnerSpec(trainable=config.learner.trainable)
     run = RunSpec(feature_cache=config.run.feature_cache)
-    return _material(
-        Config(faces=config.faces, model=config.model, objective=config.objective, learner=learner, run=run)
-    )
+    return _load(Config(faces=config.faces, model=config.model, objective=config.objective, learner=learner, run=run))
 
 
 @functools.lru_cache(maxsize=1)
-def _material(config: Config) -> Material:
+def _load(config: Config) -> StudyData:
     frozen = trainable.part(config, build.all_params(config))[1] if config.run.feature_cache else None
     seen = functools.partial(kept_features.seen, config, frozen=frozen)
     train = seen(build.records(config, split="train"))
-    held: Pool = pool(train)
+    held: ImagePool = pool(train)
     images, labels = jax.device_put((held.image, held.label))
     validation = seen(build.records(config, split="validation"))
     support = seen(build.records(config, split="validation", held_out=True))
-    return Material(train, images, labels, held.index, validation, support, build.test_split(config, seen=seen))
+    return StudyData(train, images, labels, held.index, validation, support, build.test_split(config, seen=seen))
 
 
 def held_out(config: Config, target: str) -> Config:
@@ -100,15 +98,13 @@ def query_sets(config: Config, test: TestSplit, *, episodes: int) -> np.ndarray:
     return np.stack([draw() for _ in range(episodes)])
 
 
-def validation_episodes(
-    config: Config, material: Material, *, shots: int, episodes: int
-) -> tuple[np.ndarray, np.ndarray]:
+def validation_episodes(config: Config, data: StudyData, *, shots: int, episodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Support and query rows of source validation, on which a rule's knob and steps are chosen: a task is a source."""
     sampler = EpisodeSampler(
-        material.validation, seed=4_000_000 + config.run.seed, tasks=1, shots=shots, queries=config.episodes.queries
+        data.validation, seed=4_000_000 + config.run.seed, tasks=1, shots=shots, queries=config.episodes.queries
     )
     rows = [sampler(index) for index in range(episodes)]
-    by_class = lambda found: found[np.argsort(material.validation.label[found], kind="stable")]
+    by_class = lambda found: found[np.argsort(data.validation.label[found], kind="stable")]
     return np.stack([by_class(row.support[0]) for row in rows]), np.stack([row.query[0] for row in rows])
 
 

@@ -8,26 +8,13 @@ from metaforge.errors import InputError
 from metaforge.settings import change
 from metaforge.training.config import Config
 
-RULES = (
-    "none", "all", "head", "part", "own", "logistic", "ridge", "nearest", "prototypes", "bn", "bn_query", "tent",
-)  # fmt: skip
-"""What happens at the target: nothing; steps on all parameters, on the head, on `--learner.adaptable`; what the learner
-itself does; classifiers on frozen features; the target's statistics; entropy minimisation."""
-
-
-RULE_OF = {
-    "part": "partial", "logistic": "linear_probe", "ridge": "linear_probe", "nearest": "nearest_neighbour",
-    "prototypes": "prototypes", "bn": "bn_adapt", "bn_query": "bn_adapt", "tent": "tent",
-}  # fmt: skip
-"""The names under which `metaforge.citation` knows the rules."""
-
 
 class Method(NamedTuple):
     """One row of a table.
 
     Attributes:
         learner: how the model is trained.
-        rule: what adapts it, one of `RULES`.
+        rule: what adapts it, a name in `metaforge.adaptation.RULES`.
         settings: settings of the learner, and `normalisation`, in which its training differs from the others', and
             `outer_rate`, `inner_rate` and `longer`, factors on their `outer_lr`, `inner_lr` and `iterations`.
         inner_rates: factors on `inner_lr` with which it is trained in turn; source validation keeps one of the models.

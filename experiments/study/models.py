@@ -6,7 +6,7 @@ import jax
 
 import metaforge as mf
 from experiments.study import agreement as study_agreement
-from experiments.study.data import Material
+from experiments.study.data import StudyData
 from metaforge.core.devices import spread
 from metaforge.errors import InputError
 from metaforge.runs import Run
@@ -33,7 +33,7 @@ def initial(config: Config) -> mf.MetaState:
     return _first(change(key(config), {"run.seed": seed}))(build.init_params(config))
 
 
-def train(config: Config, material: Material, directory: Run, *, agreement: int = 0):
+def train(config: Config, data: StudyData, directory: Run, *, agreement: int = 0):
     """Trains to the end, from the last checkpoint if there is one, and returns the meta-parameters, on the host.
 
     With `agreement`, the directory gets the cosines between the domains' gradients every so many outer steps.
@@ -42,16 +42,16 @@ def train(config: Config, material: Material, directory: Run, *, agreement: int 
         Failure: when the loss or its gradient is no longer finite.
     """
     try:
-        sampler = checks.sampler(config, material.train)
+        sampler = checks.sampler(config, data.train)
     except InputError as error:
         raise Failure(str(error)) from error
-    measure = functools.partial(study_agreement.record, config, material=material, directory=directory)
+    measure = functools.partial(study_agreement.record, config, data=data, directory=directory)
     model = build.learner(config).model
     # What differs between the seeds and the held-out methods of a study is no part of the program.
     advance = episodic.advance_on(
         episodic.outer_step(key(config)), sampler,
-        images=material.images, labels=material.labels, index=material.index,
-        domains={name: number for number, name in enumerate(material.train.by_domain())},
+        images=data.images, labels=data.labels, index=data.index,
+        domains={name: number for number, name in enumerate(data.train.by_domain())},
         placed=spread(1, tasks=config.episodes.tasks),
     )  # fmt: skip
 

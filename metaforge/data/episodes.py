@@ -244,7 +244,7 @@ def gather(
     return Episode(at(support), at(query), domain)
 
 
-class Pool(NamedTuple):
+class ImagePool(NamedTuple):
     """Images in memory, and where a table's rows are among them.
 
     Attributes:
@@ -259,7 +259,7 @@ class Pool(NamedTuple):
     index: np.ndarray
 
 
-def pool(records: Records, *, beside: Mapping[str, np.ndarray] | None = None) -> Pool:
+def pool(records: Records, *, beside: Mapping[str, np.ndarray] | None = None) -> ImagePool:
     """A table's images, decoded, on the host.
 
     Args:
@@ -282,11 +282,11 @@ def pool(records: Records, *, beside: Mapping[str, np.ndarray] | None = None) ->
     label = np.zeros(len(image), np.int32)
     label[index] = records.label
     if not beside:
-        return Pool(image, label, index)
+        return ImagePool(image, label, index)
     inputs = {"image": image}
     for name, rows in beside.items():
         inputs[name] = np.zeros((len(image), *rows.shape[1:]), rows.dtype)
         inputs[name][index] = rows
         if not np.array_equal(inputs[name][index], rows):
             raise InputError(f"pool: rows that show one file have a different '{name}'. Give each file one.")
-    return Pool(inputs, label, index)
+    return ImagePool(inputs, label, index)

@@ -9,7 +9,7 @@ import numpy as np
 from metaforge.backbones import choice
 from metaforge.backbones.cut import Cut, cut
 from metaforge.backbones.store import stored
-from metaforge.data.episodes import Pool, pool
+from metaforge.data.episodes import ImagePool, pool
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.progress import progress
@@ -41,7 +41,7 @@ def cut_of(config: Config) -> Cut:
     return found
 
 
-def images(config: Config, records: Records, frozen: Params | None, *, quiet: bool = True) -> Pool:
+def images(config: Config, records: Records, frozen: Params | None, *, quiet: bool = True) -> ImagePool:
     """A table's images for a run to hold on the device: pixels, or what the part that never moves makes of them."""
     held = pool(records)
     if not config.run.feature_cache or frozen is None:

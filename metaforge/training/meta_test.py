@@ -8,19 +8,17 @@ import numpy as np
 import optax
 
 import metaforge as mf
+from metaforge.adaptation import selection
 from metaforge.core.param_paths import merge, partition
-from metaforge.data.episodes import EpisodeSampler, Pool, gather, pool
+from metaforge.data.episodes import EpisodeSampler, ImagePool, gather, pool
 from metaforge.data.records import Records
 from metaforge.errors import InputError
-from metaforge.evaluation.metrics import auc
 from metaforge.evaluation.tri import forgery_score
 from metaforge.learners import LEARNERS
 from metaforge.learners.spec import LearnerSpec
 from metaforge.training import build, learner_choice
 from metaforge.training.config import AdaptSpec, Config, RunSpec
 
-RATES = (0.1, 1.0, 10.0)
-"""Rates that are tried, in units of the inner rate; for Adam in units of 1e-3. The same for every learner."""
 STEPS = (1, 5, 10)
 """Numbers of steps that are tried. Learners and baseline get the same grid, so the same tuning budget."""
 
@@ -61,7 +59,7 @@ def adapt_params(params, support: mf.Batch, rate, steps, *, config: Config, froz
 
 @functools.partial(jax.jit, static_argnames="config")
 def _episode_scores(params, images, labels, support, query, rate, steps, *, config: Config, frozen=None):
-    """Scores of each task's query set after adaptation, and their labels: `(tasks, queries)`."""
+    """Scores of each task's query set after adaptation: `(tasks, queries)`."""
     apply = build.model(config, frozen=frozen).apply
 
     def one(episode):
@@ -69,15 +67,14 @@ def _episode_scores(params, images, labels, support, query, rate, steps, *, conf
         logits = apply(adapted, episode.query.inputs, context=episode.support.inputs).logits
         return forgery_score(logits)
 
-    episodes = gather(images, labels, support, query)
-    return jax.lax.map(one, episodes), episodes.query.targets
+    return jax.lax.map(one, gather(images, labels, support, query))
 
 
-def choose_rule(config: Config, params, records: Records, *, held: Pool | None = None, frozen=None) -> dict:
+def choose_rule(config: Config, params, records: Records, *, held: ImagePool | None = None, frozen=None) -> dict:
     """The rate and the number of steps with the highest mean AUC over source-validation episodes.
 
-    What the configuration fixes is not chosen. Ties go to the smaller step, and a rule that diverges counts as 0.
-    `frozen` is as in `adapt_params`, and `held` what the run sees of the images, if not they themselves.
+    What the configuration fixes is not chosen; `metaforge.adaptation.selection` has the rest. `frozen` is as in
+    `adapt_params`, and `held` what the run sees of the images, if not they themselves.
 
     Returns:
         `{"optimizer", "rate", "steps", "validation_auc", "tried"}`, JSON-able.
@@ -86,33 +83,38 @@ def choose_rule(config: Config, params, records: Records, *, held: Pool | None =
         InputError: when all of them diverge.
     """
     itself = learner_choice.adapts_itself(config.learner.name)
-    unit = config.learner.inner_lr if config.adapt.optimizer == "sgd" else 1e-3
-    rates = (0.0,) if itself else (config.adapt.lr,) if config.adapt.lr else tuple(unit * rate for rate in RATES)
+    rates = (0.0,) if itself else (config.adapt.lr,) if config.adapt.lr else every_rate(config)
     counts = (config.learner.inner_steps,) if itself else (config.adapt.steps,) if config.adapt.steps else STEPS
     sampler, held = validation_sampler(config, records), held or pool(records)
+    drawn = [sampler(index) for index in range(config.run.eval_batches)]
+    episodes = [(jnp.asarray(held.index[rows.support]), jnp.asarray(held.index[rows.query])) for rows in drawn]
     images, labels = jax.device_put((held.image, held.label))
-    params, tried = start(config, params), []
-    for steps in counts:
-        for rate in rates:
-            values = []
-            for index in range(config.run.eval_batches):
-                rows = sampler(index)
-                arrays = (jnp.asarray(held.index[rows.support]), jnp.asarray(held.index[rows.query]))
-                scores, targets = _episode_scores(
-                    params, images, labels, *arrays, rate, steps, config=rule_key(config), frozen=frozen
-                )
-                values += [_auc(t, s) for t, s in zip(np.asarray(targets), np.asarray(scores), strict=True)]
-            tried.append({"rate": rate, "steps": steps, "auc": float(np.mean(values))})
-    if not any(row["auc"] > 0 for row in tried):
+    params, key = start(config, params), rule_key(config)
+
+    def scores(rate: float) -> np.ndarray:
+        at = lambda steps, one: _episode_scores(params, images, labels, *one, rate, steps, config=key, frozen=frozen)
+        return np.stack([np.concatenate([np.asarray(at(steps, one)) for one in episodes]) for steps in counts])
+
+    queries = held.label[held.index[np.concatenate([rows.query for rows in drawn])]]
+    choice = selection.choose(rates, counts, scores, queries)
+    if not choice.auc > 0:
         raise InputError("adaptation: every rate and number of steps diverged. Lower --learner.inner_lr.")
-    best = max(tried, key=lambda row: (round(row["auc"], 6), -row["steps"], -row["rate"]))
     return {
         "optimizer": config.learner.name if itself else config.adapt.optimizer,
-        "rate": best["rate"],
-        "steps": best["steps"],
-        "validation_auc": best["auc"],
-        "tried": tried,
+        "rate": choice.knob,
+        "steps": choice.steps,
+        "validation_auc": choice.auc,
+        # Reports list them by steps.
+        "tried": [
+            {"rate": one.knob, "steps": one.steps, "auc": one.auc}
+            for one in sorted(choice.tried, key=lambda one: one.steps)
+        ],
     }
+
+
+def every_rate(config: Config) -> tuple[float, ...]:
+    """The rates that are tried where none is given, around the inner rate, for Adam around 1e-3; the same for all."""
+    return selection.grid(config.learner.inner_lr if config.adapt.optimizer == "sgd" else 1e-3)
 
 
 def rate_at(rule: dict, steps: int) -> tuple[float, bool]:
@@ -123,15 +125,9 @@ def rate_at(rule: dict, steps: int) -> tuple[float, bool]:
     """
     if not steps or steps == rule["steps"]:
         return rule["rate"], True
-    tried = [row for row in rule.get("tried", ()) if row["steps"] == steps and row["auc"] > 0]
-    if not tried:
-        return rule["rate"], False
-    return max(tried, key=lambda row: (round(row["auc"], 6), -row["rate"]))["rate"], True
-
-
-def _auc(targets: np.ndarray, scores: np.ndarray) -> float:
-    """The AUC of an episode, or 0, the worst there is, where adapting diverged: that rule is not the one to take."""
-    return float(auc(targets, scores)) if np.isfinite(scores).all() else 0.0
+    tried = (selection.Tried(one["rate"], one["steps"], one["auc"]) for one in rule.get("tried", ()))
+    found = selection.best_at(tried, steps)
+    return (found.knob, True) if found else (rule["rate"], False)
 
 
 def validation_sampler(config: Config, records: Records) -> EpisodeSampler:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from metaforge.core.devices import is_writer, spread
 from metaforge.data import prepared
-from metaforge.data.episodes import Pool
+from metaforge.data.episodes import ImagePool
 from metaforge.data.records import Records
 from metaforge.runs import Run, latest_step, read_json, read_rows, refuse_another
 from metaforge.settings import change
@@ -95,7 +95,7 @@ def describe(config: Config, train: Records, validation: Records) -> dict[str, A
     return {"images": counts, "skipped_files": skipped, "domains": "synthesised from real faces"}
 
 
-def _train(config: Config, directory: Run, train: Records, held: Pool, validate, frozen, *, quiet: bool):
+def _train(config: Config, directory: Run, train: Records, held: ImagePool, validate, frozen, *, quiet: bool):
     """Trains to the end and returns the parameters that were trained, on the host."""
     sampler = checks.sampler(config, train)
     placed = spread(config.run.devices, tasks=config.episodes.tasks)

@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from metaforge.data.episodes import Pool, gather
+from metaforge.data.episodes import ImagePool, gather
 from metaforge.data.records import Records
 from metaforge.settings import change
 from metaforge.training import build, meta_test
 from metaforge.training.config import Config
 
 
-def validator(config: Config, records: Records, held: Pool, frozen: Any) -> Callable[[Any], dict[str, float]]:
+def validator(config: Config, records: Records, held: ImagePool, frozen: Any) -> Callable[[Any], dict[str, float]]:
     """Parameters to loss and accuracy on source-validation episodes, before adaptation and after."""
     sampler = meta_test.validation_sampler(config, records)
     images, labels, frozen = jax.device_put((held.image, held.label, frozen))

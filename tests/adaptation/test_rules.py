@@ -22,20 +22,13 @@ flat = mf.backbones.mlp(hidden=(6,), outputs=2)
 objective = mf.objectives.cross_entropy()
 SGD = optax.sgd(0.5)
 
-RULES = {
-    "unadapted": lambda model, context: adaptation.unadapted(model, context=context),
-    "fine_tune": lambda model, _: adaptation.fine_tune(model, objective, optimizer=SGD, steps=(0, 2)),
-    "fine_tune, head": lambda model, _: adaptation.fine_tune(
-        model, objective, optimizer=SGD, steps=(0, 2), adaptable="^head/"
-    ),
-    "logistic": lambda model, _: adaptation.linear_probe(model),
-    "ridge": lambda model, _: adaptation.linear_probe(model, kind="ridge"),
-    "nearest": lambda model, _: adaptation.nearest_neighbour(model),
-    "prototypes": lambda model, _: adaptation.prototypes(model),
-    "bn, support": lambda model, _: adaptation.bn_adapt(model),
-    "bn, query": lambda model, _: adaptation.bn_adapt(model, statistics="query"),
-    "tent": lambda model, _: adaptation.tent(model, optimizer=SGD, steps=(0, 2)),
-}
+
+def made(name, model, context=None, **others):
+    """A rule of the table for a model; "own" is what a prototypical network does."""
+    learner = mf.protonet(mf.objectives.loss_fn(model, objective), outer_optimizer=SGD)
+    given = {"backbone": model, "objective": objective, "optimizer": SGD, "steps": (0, 2), "adaptable": "bias$",
+             "l2": 1.0, "context": context, "adapt": learner.adapt}  # fmt: skip
+    return adaptation.RULES[name].rule(given | others)
 
 
 def pictures(count, seed):
@@ -45,11 +38,11 @@ def pictures(count, seed):
 SOURCE = jnp.asarray(pictures(6, 9))
 
 
-@pytest.fixture(scope="module", params=RULES)
+@pytest.fixture(scope="module", params=adaptation.RULES)
 def case(request):
     """A rule of conv4, compiled once, with one image a class to adapt on."""
     params = jax.jit(conv.init)(jax.random.key(1), pictures(2, 0))
-    rule = RULES[request.param](conv, SOURCE)
+    rule = made(request.param, conv, SOURCE)
     support = mf.Batch(pictures(2, 1), jnp.array([0, 1], jnp.int32))
     return rule, jax.jit(rule.apply), params, support
 
@@ -84,13 +77,36 @@ def test_only_a_rule_that_uses_labels_sees_them(case):
     assert same != rule.uses_labels
 
 
+def test_only_a_rule_that_uses_the_support_set_sees_its_images(case, request):
+    entry = adaptation.RULES[request.node.callspec.params["case"]]
+    _, apply, params, support = case
+    other = support._replace(inputs=pictures(2, 8))
+    same = np.allclose(apply(params, support, pictures(5, 2)), apply(params, other, pictures(5, 2)), atol=1e-6)
+    assert same != entry.uses_support
+
+
+@pytest.mark.parametrize("name", adaptation.RULES)
+def test_the_table_says_of_a_rule_what_the_rule_says_of_itself(name):
+    entry, rule = adaptation.RULES[name], made(name, flat)
+    assert entry.uses_labels == rule.uses_labels
+    assert rule.steps == ((0, 2) if entry.takes_steps else (0,))
+    assert {"rate": "optimizer", "penalty": "l2"}.get(entry.knob, "backbone") in entry.takes
+    assert entry.knob or not {"optimizer", "l2"} & set(entry.takes)
+
+
+def test_a_knob_is_tried_around_its_unit_or_around_the_inner_rate():
+    assert adaptation.RULES["all"].knobs(0.5) == (0.05, 0.5, 5.0)
+    assert adaptation.RULES["ridge"].knobs(0.5) == (0.1, 1.0, 10.0)
+    assert adaptation.RULES["prototypes"].knobs(0.5) == (0.0,)
+
+
 forward = jax.jit(lambda params, images, context: conv.apply(params, images, context=context).logits)
 
 
 def test_with_no_step_a_rule_is_the_model_with_the_statistics_that_it_names(case, request):
     name = request.node.callspec.params["case"]
-    contexts = {"unadapted": lambda support, _: SOURCE, "bn, query": lambda _, query: query}
-    contexts |= dict.fromkeys(("fine_tune", "fine_tune, head", "bn, support"), lambda support, _: support)
+    contexts = {"none": lambda support, _: SOURCE, "bn_query": lambda _, query: query}
+    contexts |= dict.fromkeys(("all", "head", "part", "bn"), lambda support, _: support)
     contexts |= {"tent": lambda _, query: query}
     if name not in contexts:
         pytest.skip("a rule that has no model's logits to begin with")
@@ -102,10 +118,10 @@ def test_with_no_step_a_rule_is_the_model_with_the_statistics_that_it_names(case
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", adaptation.RULES)
 def test_eager_or_compiled_mapped_or_vectorised_the_numbers_agree(name):
-    tent = lambda *_: adaptation.tent(flat, optimizer=SGD, steps=(0, 2), pattern="bias$")
-    rule = (RULES | {"tent": tent})[name](flat, None)
+    # An mlp has no normalisation that tent could move.
+    rule = made(name, flat, pattern="bias$")
     params = jax.jit(flat.init)(jax.random.key(0), jnp.zeros((1, 4)))
     rng = np.random.default_rng(0)
     support = mf.Batch(rng.normal(size=(2, 2, 4, 4)).astype(np.float32), np.tile(np.int32([0, 1]), (2, 2, 2)))

@@ -159,7 +159,7 @@ def test_a_study_of_kept_features_scores_what_the_whole_network_says_of_the_imag
         method = study_methods.METHODS[name]
         asked = method.trained(study_data.held_out(config, "smooth"))
         run = runs.Run(study_cells.model_path(options.workdir, "smooth", method, 0), dataclasses.asdict(asked))
-        params = study_models.train(asked, study_data.material(asked), run)
+        params = study_models.train(asked, study_data.load(asked), run)
         assert not np.array_equal(
             params["head"]["kernel"], run.resume(study_models.initial(asked))[1].params["head"]["kernel"]
         )

@@ -16,7 +16,7 @@ from experiments.omniglot import running as omniglot
 from experiments.omniglot import training
 from experiments.omniglot.config import QUICK, Config
 from experiments.omniglot.data import SIDE, Drawings, read, split, turned
-from experiments.omniglot.episodes import Pool, draw, episodes, grouped
+from experiments.omniglot.episodes import CharacterPool, draw, episodes, grouped
 from experiments.omniglot.recipes import CELLS, NAMES, PUBLISHED, recipe, ways_and_shots
 from metaforge.errors import InputError
 from metaforge.runs import read_rows
@@ -134,7 +134,7 @@ def test_every_character_is_in_one_split_in_the_published_shares(how, count, bac
         assert np.mean(parts["test"]) == pytest.approx(count / 2, rel=0.15)  # at random, not the last ones
 
 
-POOL = Pool(np.arange(10, 40), of=50, drawings=20)
+POOL = CharacterPool(np.arange(10, 40), of=50, drawings=20)
 
 
 def decode(rows):

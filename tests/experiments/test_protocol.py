@@ -13,8 +13,8 @@ from PIL import Image
 
 from experiments.protocol import judging
 from experiments.protocol import running as protocol
-from experiments.protocol.material import read_material, sources_validation
 from experiments.protocol.scores import scores_of
+from experiments.protocol.target_images import read_target_images, sources_validation
 from metaforge import locks
 from metaforge.data import prepared
 from metaforge.data.aside import set_aside
@@ -110,7 +110,7 @@ def options(data, workdir, **rest):
 
 def material(data, target, *, shots=2, most=0, **support):
     cell = Cell("a", "b", Domains("seta"), target, shots=shots)
-    return read_material(str(data), cell, size=SIZE, frames=0, shots=most or shots, support=support)
+    return read_target_images(str(data), cell, size=SIZE, frames=0, shots=most or shots, support=support)
 
 
 @pytest.fixture
@@ -391,7 +391,7 @@ def test_what_is_trained_on_and_what_is_judged_share_no_file(tmp_path):
     # Two sources are judged on one target, which is read once.
     cells = tuple(Cell(name, "b", Domains(name), Domains("two"), shots=1) for name in ("one", "three"))
     table = SMALL._replace(cells=cells)
-    read = lambda: protocol._materials(options(tmp_path, ""), change(TINY, {"model.image_size": 8}), table, {})
+    read = lambda: protocol._targets(options(tmp_path, ""), change(TINY, {"model.image_size": 8}), table, {})
     read()
     for name in ("three", "one"):
         (tmp_path / name / "train0.png").unlink()
@@ -443,7 +443,7 @@ def test_scores_of_another_model_or_other_images_are_refused_and_damaged_ones_sa
     shutil.copytree(workdir / "scores", tmp_path / "scores")
     path = tmp_path / "scores" / "000-maml-seed0.npz"
     model = protocol.from_run.load_run(workdir / "runs" / "seta+m1" / "maml-seed0")
-    of = read_material(str(data), SMALL.cells[0], size=SIZE, frames=0, shots=2, support={})
+    of = read_target_images(str(data), SMALL.cells[0], size=SIZE, frames=0, shots=2, support={})
     validation = sources_validation(str(data), SMALL.cells[0].source, size=SIZE, frames=0)
 
     def again(model=model, of=of, draws=2):
@@ -471,7 +471,7 @@ def test_scores_at_another_rate_than_that_of_the_steps_are_refused(made, data, t
     model = protocol.from_run.load_run(made[0] / "runs" / "seta+m1" / "maml-seed0")
     tried = [{"rate": 0.1, "steps": 1, "auc": 0.9}, {"rate": 0.01, "steps": 10, "auc": 0.8}]
     model = dataclasses.replace(model, rule={"optimizer": "sgd", "rate": 0.1, "steps": 1, "tried": tried})
-    of = read_material(str(data), SMALL.cells[0], size=SIZE, frames=0, shots=2, support={})
+    of = read_target_images(str(data), SMALL.cells[0], size=SIZE, frames=0, shots=2, support={})
     validation = sources_validation(str(data), SMALL.cells[0].source, size=SIZE, frames=0)
     taken = []
     monkeypatch.setattr(

@@ -70,12 +70,12 @@ def test_what_is_tuned_adapted_and_screened_with_is_the_model_that_was_trained(n
 
 
 def test_a_study_s_features_are_of_the_precision_that_was_asked_for(monkeypatch):
-    monkeypatch.setattr(study_data, "_material", lambda config: config)
+    monkeypatch.setattr(study_data, "_load", lambda config: config)
     for precision in ("float32", "bfloat16"):
         config = change(
             CLIP, {"model.precision": precision, "run.feature_cache": "features", "learner.trainable": "head"}
         )
-        material: Any = study_data.material(config)
+        material: Any = study_data.load(config)
         assert choice.shapes(material.network) == choice.shapes(config.network)
 
 

@@ -125,15 +125,15 @@ def test_a_study_that_was_cut_off_ends_like_one_that_was_not(made, tmp_path):
 
 def test_support_and_query_share_nobody_and_budgets_are_nested():
     config = study_data.held_out(CONFIG, "warp")
-    material = study_data.material(config)
-    support = study_data.support_sets(config, material.support, shots=2, episodes=20)
-    assert (material.support.label[support] == [0, 0, 1, 1]).all()
+    data = study_data.load(config)
+    support = study_data.support_sets(config, data.support, shots=2, episodes=20)
+    assert (data.support.label[support] == [0, 0, 1, 1]).all()
     np.testing.assert_array_equal(study_data.fewer(support, 1), support[:, [0, 2]])
-    people = set(material.support.identity.tolist())
-    assert not people & set(material.test.identity.tolist())
-    assert not set(material.train.identity.tolist()) & (people | set(material.test.identity.tolist()))
-    assert "warp" not in set(material.train.method.tolist()) | set(material.validation.method.tolist())
-    assert set(material.support.method.tolist()) <= {"warp", "real"}
+    people = set(data.support.identity.tolist())
+    assert not people & set(data.test.identity.tolist())
+    assert not set(data.train.identity.tolist()) & (people | set(data.test.identity.tolist()))
+    assert "warp" not in set(data.train.method.tolist()) | set(data.validation.method.tolist())
+    assert set(data.support.method.tolist()) <= {"warp", "real"}
 
 
 def test_what_was_chosen_was_the_best_on_source_validation(made):

@@ -8,6 +8,7 @@ import pytest
 import scipy.special
 
 from metaforge import runs
+from metaforge.adaptation import selection
 from metaforge.errors import InputError
 from metaforge.screening import from_run, load_detector, save_detector
 from metaforge.settings import change
@@ -73,11 +74,11 @@ def test_an_interrupted_run_goes_on_to_the_same_bits_clusters_and_all(finished, 
 def test_a_rule_that_diverges_is_the_worst_and_not_the_end(finished, monkeypatch):
     params, records = from_run.load_run(finished).params, build.records(TRI, split="validation")
     free = change(TRI, {"adapt.lr": 0.0, "adapt.steps": 1})
-    monkeypatch.setattr(meta_test, "RATES", (0.1, 1e30))
+    monkeypatch.setattr(selection, "FACTORS", (0.1, 1e30))
     found = meta_test.choose_rule(free, params, records)
     assert [row["auc"] > 0 for row in found["tried"]] == [True, False]
     assert found["rate"] == pytest.approx(0.1 * TRI.learner.inner_lr)
-    monkeypatch.setattr(meta_test, "RATES", (1e30,))
+    monkeypatch.setattr(selection, "FACTORS", (1e30,))
     with pytest.raises(InputError, match="every rate and number of steps diverged"):
         meta_test.choose_rule(free, params, records)
 

@@ -16,7 +16,7 @@ from metaforge.evaluation.protocols import Cell, Domains
 from metaforge.types import FAKE, REAL
 
 
-class Material(NamedTuple):
+class TargetImages(NamedTuple):
     """The images of a target.
 
     Attributes:
@@ -51,9 +51,9 @@ def read_support(text: str, cells: Sequence[Cell]) -> dict[str, str]:
     return found
 
 
-def read_material(
+def read_target_images(
     data_dir: str, cell: Cell, *, size: int, frames: int, shots: int, support: Mapping[str, str]
-) -> Material:
+) -> TargetImages:
     """Opens a target, and holds that it can be adapted to and judged on.
 
     Args:
@@ -85,7 +85,7 @@ def read_material(
     if lender is not opened:
         _refuse_shared(pool, test, other, target.folder)
     origin = {"": f"the train split of {target.folder}", ASIDE: f"videos of {target.folder} set aside from its test"}
-    return Material(
+    return TargetImages(
         pool, test, origin.get(other, f"the train split of {other}"), sorted({opened.sha256, lender.sha256})
     )
 
