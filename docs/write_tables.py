@@ -105,7 +105,7 @@ def _strong() -> tuple[str, str]:
         "",
         f"Written by `python -m docs.write_tables` from {named}.",
         "",
-        "| moves | outer steps at rate | lead | method | " + " | ".join([*first, "mean"]) + " |",
+        "| trainable | outer steps at rate | lead | method | " + " | ".join([*first, "mean"]) + " |",
         "|---" * (5 + len(first)) + "|",
     ]
     for report in reports.values():

@@ -2,8 +2,8 @@
 
     python -m paper_figures.forest --run=runs/leave_one_out --out=forest.png
 
-Methods as source validation chose them, sorted by the mean, with the most shots of the study. A filled mark is resolved
-at 5 % after Holm's correction over the methods; light marks are single held-out methods.
+Methods as source validation chose them, sorted by the mean, with the most shots of the study. A filled mark is
+significant at 5 % after Holm's correction over the methods; light marks are single held-out methods.
 """
 
 from metaforge.commands import launch, start

@@ -7,8 +7,8 @@
 
 Holds out forgery methods in turn, trains every learner on the others with several seeds, adapts each with a few
 labelled images, and writes AUC with 95 % intervals and paired differences to ERM with fine-tuning. Rates and steps are
-chosen on source validation only. Every cell (method, held-out method, seed) is kept when it is done: called again, the
-study goes on; a cell that fails is reported as failed, and the others go on.
+chosen on source validation only. Every result (method, held-out method, seed) is a file of its own: called again,
+the study continues. A result that fails is reported as failed, and the others continue.
 """
 
 from pathlib import Path

@@ -21,7 +21,7 @@ BATCHES = 8
 
 
 def record(config: Config, params, step: int, *, data: StudyData, directory: Run) -> None:
-    """Appends to `agreement.jsonl` a row of step, domains and cosines, unless that step has one.
+    """Appends a line of step, domains and cosines to `agreement.jsonl`, unless that step has one.
 
     A domain's gradient is that of its query loss after one inner step, first order, whatever the learner is, so that
     learners can be compared; `params` are the model's.

@@ -1,4 +1,4 @@
-"""From a trained model to a cell's scores: rate and steps chosen on source validation, then the test episodes."""
+"""From a trained model to its scores: rate and steps chosen on source validation, then the test episodes."""
 
 import functools
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ class Grid(NamedTuple):
     Attributes:
         shots: labelled images a class.
         steps: steps of adaptation.
-        episodes: test episodes of every cell.
+        episodes: test episodes of every model.
         tuning: episodes of source validation on which a rule's knob and steps are chosen.
         agreement: outer steps between measurements of how far the domains' gradients agree, of seed 0; 0 for never.
     """
@@ -54,7 +54,7 @@ def validated(model: TrainedModel, grid: Grid) -> float:
 
 
 def judge(model: TrainedModel, grid: Grid) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """The rows of a cell, what was chosen for each, and the scores `(rows, episodes, queries)`, float32.
+    """Every budget with what was chosen for it, and the scores `(budgets, episodes, queries)`, float32.
 
     Raises:
         Failure: when everything that is tried diverges on source validation.

@@ -10,14 +10,14 @@ from metaforge.training.config import Config
 
 
 class Method(NamedTuple):
-    """One row of a table.
+    """How a model is trained, and what adapts it.
 
     Attributes:
         learner: how the model is trained.
         rule: what adapts it, a name in `metaforge.adaptation.RULES`.
         settings: settings of the learner, and `normalisation`, in which its training differs from the others', and
             `outer_rate`, `inner_rate` and `longer`, factors on their `outer_lr`, `inner_lr` and `iterations`.
-        inner_rates: factors on `inner_lr` with which it is trained in turn; source validation keeps one of the models.
+        inner_rates: factors on `inner_lr` with which it is trained in turn; source validation chooses one model.
     """
 
     learner: str
@@ -56,10 +56,10 @@ def _of(learner: str, rule: str = "all", **settings: Any) -> Method:
 
 
 class Methods(dict[str, Method]):
-    """The rows by name; a learner that has none of its own is trained as `Config` says and adapted as it adapts."""
+    """The methods by name; a learner that has none of its own is trained as `Config` says and adapted as it adapts."""
 
     def __missing__(self, name: str) -> Method:
-        """The row of a learner that has none of its own."""
+        """The method of a learner that has none of its own."""
         from metaforge.learners import LEARNERS  # needs JAX, which --help does not wait for
 
         entry = LEARNERS[name]
@@ -166,7 +166,7 @@ STUDIES: dict[str, Study] = {
             "erm+finetune", "erm+head", "erm+logistic", "erm+ridge", "erm+prototypes", "anil", "fomaml", "maml",
             "partial:norms", "protonet", "r2d2",
         ),
-        "erm+finetune", (5, 20), (0, 1, 5, 10), "On kept features of a large backbone: what should adapt?",
+        "erm+finetune", (5, 20), (0, 1, 5, 10), "On cached features of a large backbone: what should adapt?",
     ),
     "order": Study(
         (

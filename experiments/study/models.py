@@ -17,7 +17,7 @@ from metaforge.training.outer_loop import outer_loop
 
 
 class Failure(Exception):
-    """A model or a cell that could not be made, and why: reported, and the others go on."""
+    """A model or a result that could not be made, and why: reported, and the others go on."""
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""What a study found: every cell with its interval, differences on the same resamples, and a sentence on who wins."""
+"""What a study found: every mean AUC with its interval, and differences on the same resamples."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.study.cells import cell_path, failed_path, read_cell
 from experiments.study.methods import METHODS
+from experiments.study.results import failed_path, read_result, result_path
 from metaforge.evaluation.episodes import Queries, Resampled, episode_bootstrap, mean_of
 from metaforge.evaluation.multiple import holm
 from metaforge.runs import read_json
@@ -23,35 +23,35 @@ ALSO = (
 )  # fmt: skip
 """Comparisons besides those with the baseline, where both methods are there."""
 UNADAPTED = "erm"
-"""Has seen no image of the held-out method: does a row, training and adapting together, beat doing nothing?"""
+"""Has seen no image of the held-out method: does a method, training and adapting together, beat doing nothing?"""
 
 
 def collect(
     workdir: str | Path, targets: Sequence[str], methods: Sequence[str], seeds: int
 ) -> tuple[dict[str, dict[Key, np.ndarray]], list[dict[str, Any]], list[dict[str, Any]]]:
-    """The scores of every whole row of cells, `(seeds, episodes, queries)`, what was chosen, and what failed."""
+    """Scores `(seeds, episodes, queries)` of methods that have a result of every seed, the choices, and what failed."""
     scores: dict[str, dict[Key, np.ndarray]] = {target: {} for target in targets}
     rules, failed = [], []
     for target in targets:
         for method in methods:
-            cells = []
+            results = []
             for seed in range(seeds):
-                place = cell_path(workdir, target, method, seed)
+                place = result_path(workdir, target, method, seed)
                 if place.exists():
-                    cells.append(read_cell(place))
+                    results.append(read_result(place))
                 elif failed_path(place).exists():
                     failed.append({"target": target, "method": method, "seed": seed} | read_json(failed_path(place)))
-            if len(cells) < seeds:
+            if len(results) < seeds:
                 continue
-            for number, row in enumerate(cells[0][0]):
-                scores[target][method, row["shots"], row["steps"]] = np.stack([cell[1][number] for cell in cells])
-            for shots in sorted({row["shots"] for row in cells[0][0]}):
+            for number, row in enumerate(results[0][0]):
+                scores[target][method, row["shots"], row["steps"]] = np.stack([result[1][number] for result in results])
+            for shots in sorted({row["shots"] for row in results[0][0]}):
                 picked = [
                     next((i, row) for i, row in enumerate(rows) if row["chosen"] and row["shots"] == shots)
-                    for rows, _ in cells
+                    for rows, _ in results
                 ]
                 scores[target][method, shots, "chosen"] = np.stack(
-                    [cell[1][i] for cell, (i, _) in zip(cells, picked, strict=True)]
+                    [result[1][i] for result, (i, _) in zip(results, picked, strict=True)]
                 )
                 said = {name: [row.get(name) for _, row in picked] for name in ("steps", "knob", "inner_lr")}
                 rules.append(
@@ -70,7 +70,7 @@ def measure(
     shots: Sequence[int],
     resamples: int,
 ) -> dict[str, Any]:
-    """Intervals of every row of every target and of the mean over targets, and differences to the baseline.
+    """Intervals for every method and budget, on every target and their mean, and differences to the baseline.
 
     Where methods are ranked, also differences to `UNADAPTED`, if it was asked for: `minus_unadapted`. Each kind of
     difference is corrected by Holm's rule as a family of its own.
@@ -103,7 +103,7 @@ def measure(
 
 
 def _baseline(key: Key, baseline: str, shots: Sequence[int]) -> Key | None:
-    """What a row is compared with: the baseline with the same shots and steps, or as it was chosen."""
+    """What a method is compared with: the baseline with the same shots and steps, or as it was chosen."""
     method, count, steps = key
     if method == baseline:
         return None
@@ -116,7 +116,7 @@ def _everywhere(found: Mapping[str, Mapping[str, Resampled]], key: Key) -> bool:
 
 
 def _mean(found: Mapping[str, Mapping[str, Resampled]], key: Key) -> Resampled:
-    """Of a row that is there for every target, over targets."""
+    """The mean over targets of what is there for every target."""
     return mean_of([one[_text(key)] for one in found.values()])
 
 
@@ -133,8 +133,8 @@ def correct(rows: list[dict[str, Any]], shots: Sequence[int], *, of: str = "") -
     """Holm's correction of what was chosen, in place: `holm` of every `p`, both with the ending `of`.
 
     Where a winner is named, on the mean over targets or on the only target, all methods at one number of shots are a
-    family, those that take no labels among them; these are in the family of every number of shots, and keep the highest
-    of its p-values. On the single targets of several, a family is one method on all of them.
+    family, those that take no labels among them; these are in the family of every number of shots, and have the highest
+    of their p-values. On the single targets of several, a family is one method on all of them.
     """
     p, adjusted = f"p{of}", f"holm{of}"
     chosen = [row for row in rows if row["steps"] == "chosen" and p in row]
@@ -153,7 +153,7 @@ def correct(rows: list[dict[str, Any]], shots: Sequence[int], *, of: str = "") -
 
 
 def overall(rows: Sequence[dict[str, Any]]) -> str:
-    """Where methods are ranked: "mean", over targets, or the only target that has rows."""
+    """Where methods are ranked: "mean", over targets, or the only target that was judged."""
     targets = list(dict.fromkeys(row["target"] for row in rows))
     return "mean" if "mean" in targets or not targets else targets[0]
 

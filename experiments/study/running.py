@@ -1,4 +1,4 @@
-"""A study from end to end: its cells, made or found, and the report of them."""
+"""A study from end to end: its results, made or found, and the report of them."""
 
 import dataclasses
 import os
@@ -9,14 +9,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.study import cells as study_cells
 from experiments.study import data as study_data
 from experiments.study import report as study_report
+from experiments.study import results as study_results
 from experiments.study import tables as study_tables
-from experiments.study.cells import Unit, queries_of, run_unit
 from experiments.study.config import STUDY, Options
 from experiments.study.judging import Grid
 from experiments.study.methods import METHODS, STUDIES, chosen
+from experiments.study.results import Unit, queries_of, run_unit
 from metaforge.backbones import choice
 from metaforge.bounds import Bounds, check_bounds
 from metaforge.commands import flags_of
@@ -34,7 +34,7 @@ from metaforge.workers import mapped
 _PASSING = (
     "workdir", "workers", "resamples", "methods", "seeds", "target", *(f"config.{name}" for name in IGNORED_FIELDS)
 )  # fmt: skip
-"""What asks for more or fewer cells, for the same faster, or for the same folder by another path."""
+"""What asks for more or fewer results, for the same faster, or for the same folder by another path."""
 
 
 def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
         kept_features.check_whole(config)
     elif config.model.backbone != "conv4" or config.learner.trainable:
         raise InputError(
-            "--model.backbone, --learner.trainable: a study compares whole Conv4 models, or such as stand on kept "
+            "--model.backbone, --learner.trainable: a study compares whole Conv4 models, or models on cached "
             "features. Leave them out, or give --run.feature_cache=FOLDER too."
         )
     study, grid = STUDIES[options.study], _grid(options, config.run.log_every)
@@ -74,18 +74,18 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
         _refuse_what_does_not_fit(name, study_data.held_out(config, targets[0]))
     study_data.refuse_too_few(config, targets, max(grid.shots))
     workdir = Path(options.workdir)
-    cells = [(target, seed) for target in targets for seed in range(options.seeds)]
-    units = [Unit(str(workdir), *cell, group, grid, config) for cell in cells for group in _by_model(methods)]
+    pairs = [(target, seed) for target in targets for seed in range(options.seeds)]
+    units = [Unit(str(workdir), *pair, group, grid, config) for pair in pairs for group in _by_model(methods)]
     queries = {target: _queries([unit for unit in units if unit.target == target]) for target in targets}
     weights = {"weights": choice.fingerprint(config.model)} if config.model.weights else {}
     settings = {**dataclasses.asdict(options), "config": dataclasses.asdict(config), **weights}
     whole = Run(workdir, settings, ignored_fields=_PASSING)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = options.workers or (cores if jax.default_backend() == "cpu" else 1)
-    earlier = sum(study_cells.cell_path(workdir, target, name, seed).exists()
-                  for target, seed in cells for name in methods)  # fmt: skip
+    earlier = sum(study_results.result_path(workdir, target, name, seed).exists()
+                  for target, seed in pairs for name in methods)  # fmt: skip
     live = study_tables.live(workdir, targets, methods, options.seeds, queries)
-    with progress(options.study, len(cells) * len(methods), unit="cell", quiet=quiet) as bar:
+    with progress(options.study, len(pairs) * len(methods), unit="result", quiet=quiet) as bar:
         for found in mapped(run_unit, units, workers=workers):
             bar.update(len(found))
             table = live()
@@ -93,7 +93,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
             if not quiet:
                 bar.write(f"\n{table}\n")
     report = _report(options, config, methods, targets, grid, queries) | {"provenance": where}
-    report |= {"minutes": (time.time() - began) / 60, "cells_of_earlier_calls": earlier}
+    report |= {"minutes": (time.time() - began) / 60, "results_of_earlier_calls": earlier}
     report["verdict"] = study_tables.verdict(report)
     whole.finish(report)
     write_text(workdir / "report.md", study_tables.markdown(report))
@@ -155,7 +155,7 @@ def _targets(options: Options, config: Config) -> tuple[str, ...]:
 
 
 def _refuse_what_does_not_fit(name: str, config: Config) -> None:
-    """Holds a method's settings against the network, before anything is written."""
+    """Raises `InputError` for a method whose settings do not fit the network, before anything is written."""
     try:
         for candidate in METHODS[name].candidates:
             trained = candidate.trained(config)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.study.cells import cell_path, failed_path, read_cell
 from experiments.study.report import UNADAPTED, overall
+from experiments.study.results import failed_path, read_result, result_path
 from metaforge.evaluation.episodes import Queries, episode_auc
 from metaforge.evaluation.interval import Interval
 
@@ -18,26 +18,26 @@ def live(
 ) -> Callable[[], str]:
     """Makes the table of what is there so far: mean AUC as chosen with the most shots, and from how many seeds.
 
-    A cell never changes once it is there, so each is read once, however often the table is asked for.
+    A result never changes once it is there, so each is read once, however often the table is asked for.
     """
     known: dict[Path, float] = {}
 
     def read(place: Path, target: str, seed: int) -> float:
         if place not in known:
-            rows, scores = read_cell(place)
+            rows, scores = read_result(place)
             last = [number for number, row in enumerate(rows) if row["chosen"]][-1]
             known[place] = float(episode_auc(np.asarray(queries[target].labels)[seed], scores[last]).mean())
         return known[place]
 
-    def cell(target: str, method: str) -> str:
-        places = [cell_path(workdir, target, method, seed) for seed in range(seeds)]
+    def shown(target: str, method: str) -> str:
+        places = [result_path(workdir, target, method, seed) for seed in range(seeds)]
         found = [read(place, target, seed) for seed, place in enumerate(places) if place.exists()]
         failed = sum(failed_path(place).exists() for place in places)
         return (f"{np.mean(found):.3f} ({len(found)})" if found else "") + (f" {failed} failed" if failed else "")
 
     def table() -> str:
         lines = ["| method | " + " | ".join(targets) + " |", "|---" * (len(targets) + 1) + "|"]
-        lines += [f"| {name} | {' | '.join(cell(target, name) for target in targets)} |" for name in methods]
+        lines += [f"| {name} | {' | '.join(shown(target, name) for target in targets)} |" for name in methods]
         return "\n".join(lines)
 
     return table
@@ -53,17 +53,16 @@ def markdown(report: dict[str, Any], *, level: int = 1) -> str:
         f"Mean AUC of an episode ({queries} query images a class), {report['seeds']} seeds of "
         f"{grid['episodes']} episodes each, the same episodes for every method. Intervals (95 %) over seeds, support "
         f"sets and the people in the queries. Rates and steps were chosen on source validation ({grid['tuning']} "
-        f"episodes, three rates for everybody); normalisation {kind} unless a row says "
-        "otherwise."
+        f"episodes, three rates for everybody); normalisation {kind} unless a method's name says otherwise."
     )
     if any(name.endswith(":tuned") for name in report["methods"]):
         how += (
-            " Rows `:tuned` choose between two models, trained at the inner rate and at a tenth of it; a model's rates "
-            "of adaptation are 0.1, 1 and 10 times its own inner rate."
+            " Methods with `:tuned` in their name choose between two models, trained at the inner rate and at a tenth "
+            "of it; a model's rates of adaptation are 0.1, 1 and 10 times its own inner rate."
         )
     took = f"{report['minutes']:.0f} minute{'s' * (round(report['minutes']) != 1)}"
-    if earlier := report.get("cells_of_earlier_calls", 0):
-        took = f"the last call took {took}, and earlier ones had made {earlier} cells"
+    if earlier := report.get("results_of_earlier_calls", 0):
+        took = f"the last call took {took}, and earlier ones had made {earlier} results"
     lines = [
         f"{title} {report['question']}",
         "",
@@ -100,16 +99,16 @@ def markdown(report: dict[str, Any], *, level: int = 1) -> str:
 
 
 def rows_at(report: dict[str, Any], shots: int, *, target: str | None = None) -> list[dict[str, Any]]:
-    """The rows that stand for methods as they were chosen, with so many shots or with none."""
+    """The entries of methods as they were chosen, with so many shots or with none."""
     rows = [row for row in report["rows"] if row["steps"] == "chosen" and row["shots"] in (0, shots)]
     return [row for row in rows if target is None or row["target"] == target]
 
 
 def choices(report: dict[str, Any]) -> list[str]:
-    """The rows of a table of recipes: how all models of a study were trained, and each method at its most shots."""
+    """The lines of a table of recipes: how all models of a study were trained, and each method at its most shots."""
     config, shots = report["config"], max(report["grid"]["shots"])
-    moves = config["learner"]["trainable"].replace("|", r"\|")  # or the table would have more columns
-    recipe = f"`{moves}` | {config['run']['iterations']} at {config['learner']['outer_lr']:g} | "
+    trained = config["learner"]["trainable"].replace("|", r"\|")  # or the table would have more columns
+    recipe = f"`{trained}` | {config['run']['iterations']} at {config['learner']['outer_lr']:g} | "
     recipe += config["episodes"]["lead"] or "none"
     found = {
         (row["method"], row["target"]): Interval.from_json(row["auc"])
@@ -125,13 +124,13 @@ def chosen_table(report: dict[str, Any], shots: int) -> list[str]:
     """Every method as it was chosen, best first: every target, their mean, differences to the baseline and to ERM."""
     rows = rows_at(report, shots)
     if not rows:
-        return ["No method has all of its cells."]
+        return ["No method has a result of every seed."]
     targets = [name for name in [*report["targets"], "mean"] if any(row["target"] == name for row in rows)]
     by = {(row["method"], row["target"]): row for row in rows}
     last = targets[-1]
-    methods = sorted(
-        {row["method"] for row in rows}, key=lambda name: -by.get((name, last), {"auc": {"value": 0}})["auc"]["value"]
-    )
+    # Methods with equal means are in the order of the report, not in that of a set, which differs from call to call.
+    names = dict.fromkeys(row["method"] for row in rows)
+    methods = sorted(names, key=lambda name: -by.get((name, last), {"auc": {"value": 0}})["auc"]["value"])
     against = {"baseline": report["baseline"]}
     if any("minus_unadapted" in row for row in rows):
         against["unadapted"] = UNADAPTED
@@ -153,7 +152,7 @@ def _signed(found: dict[str, float]) -> str:
 
 
 def _difference(row: dict[str, Any], name: str) -> str:
-    """Two cells: by how much a row is above the one of this name, and Holm's p; empty for that one itself."""
+    """By how much a method is above the one of this name, and Holm's p; empty for that one itself."""
     if f"minus_{name}" not in row:
         return " | "
     return f"{_signed(row[f'minus_{name}'])} | {row['holm' if name == 'baseline' else f'holm_{name}']:.3f}"
@@ -182,19 +181,19 @@ def _inner_rates(report: dict[str, Any]) -> list[str]:
             taken.setdefault(one["method"], Counter()).update(one["inner_lrs"])
     return [
         f"- {name}: "
-        + ", ".join(f"{rate:g} in {count} of {found.total()} cells" for rate, count in found.most_common())
+        + ", ".join(f"{rate:g} in {count} of {found.total()} results" for rate, count in found.most_common())
         for name, found in taken.items()
     ]
 
 
 def verdict(report: dict[str, Any]) -> list[str]:
-    """Who wins at each number of shots, by how much, and whether it is resolved; and where DAML and MAML are."""
+    """Who wins at each number of shots, by how much, and whether that is significant; and where DAML and MAML are."""
     target = overall(report["rows"])
     judged = {row["target"] for row in report["rows"]} - {"mean"}
     where = f"over {len(judged)} held-out methods" if target == "mean" else f"on {target}"
     said = []
     if missing := [name for name in report["targets"] if name not in judged]:
-        said.append(f"Nothing could be judged on {', '.join(missing)}: no method has all of its cells.")
+        said.append(f"Nothing could be judged on {', '.join(missing)}: no method has a result of every seed.")
     for shots in report["grid"]["shots"]:
         rows = rows_at(report, shots, target=target)
         if not rows:
@@ -203,30 +202,31 @@ def verdict(report: dict[str, Any]) -> list[str]:
         sentence = f"With {shots} image{'s' * (shots > 1)} a class, {best['method']} has the highest mean AUC {where}: "
         sentence += f"{best['auc']['value']:.3f}"
         if "minus_baseline" in best:
-            sure = best["holm"] < 0.05
             sentence += (
-                f", {_signed(best['minus_baseline'])} above {report['baseline']}, which "
-                + ("is resolved" if sure else "is not resolved")
-                + f" (p {best['holm']:.3f} by Holm's rule over {sum('holm' in row for row in rows)} comparisons)"
+                f", {_signed(best['minus_baseline'])} above {report['baseline']}. {_significance(best, rows, 'holm')}"
             )
         said.append(sentence + ".")
         if "minus_unadapted" in best:
             said.append(
                 f"It is {_signed(best['minus_unadapted'])} above {UNADAPTED}, which has seen no image of the "
-                f"held-out method; that is {'' if best['holm_unadapted'] < 0.05 else 'not '}resolved "
-                f"(p {best['holm_unadapted']:.3f} over {sum('holm_unadapted' in row for row in rows)})."
+                f"held-out method. {_significance(best, rows, 'holm_unadapted')}."
             )
         for name in ("daml", "maml", "daml:tuned", "maml:tuned"):
             row = next((row for row in rows if row["method"] == name), None)
             if row and "minus_baseline" in row:
                 difference = Interval.from_json(row["minus_baseline"])
-                sides = {True: "is above", False: "is below"}
-                word = (
-                    sides[difference.value > 0] if difference.low > 0 or difference.high < 0 else "cannot be told from"
-                )
+                zero = "excludes" if difference.low > 0 or difference.high < 0 else "includes"
                 learner, *tuned = name.split(":")
                 who = learner.upper()
                 if tuned:
                     who += ", trained at whichever of two inner rates source validation took,"
-                said.append(f"{who} {word} {report['baseline']} there: {difference:+.3f}.")
+                said.append(
+                    f"{who} differs from {report['baseline']} there by {difference:+.3f}; the interval {zero} zero."
+                )
     return said
+
+
+def _significance(best: dict[str, Any], rows: Sequence[dict[str, Any]], holm: str) -> str:
+    said = "significant" if best[holm] < 0.05 else "not significant"
+    family = sum(holm in row for row in rows)
+    return f"This difference is {said} (p {best[holm]:.3f} by Holm's rule over {family} comparisons)"

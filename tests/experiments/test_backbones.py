@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.study import cells as study_cells
 from experiments.study import data as study_data
 from experiments.study import methods as study_methods
 from experiments.study import models as study_models
+from experiments.study import results as study_results
 from experiments.study import running as study
 from experiments.study.config import STUDY
 from metaforge import runs
@@ -158,7 +158,7 @@ def test_a_study_of_kept_features_scores_what_the_whole_network_says_of_the_imag
     for name in ("erm+head", "anil"):
         method = study_methods.METHODS[name]
         asked = method.trained(study_data.held_out(config, "smooth"))
-        run = runs.Run(study_cells.model_path(options.workdir, "smooth", method, 0), dataclasses.asdict(asked))
+        run = runs.Run(study_results.model_path(options.workdir, "smooth", method, 0), dataclasses.asdict(asked))
         params = study_models.train(asked, study_data.load(asked), run)
         assert not np.array_equal(
             params["head"]["kernel"], run.resume(study_models.initial(asked))[1].params["head"]["kernel"]
@@ -169,7 +169,7 @@ def test_a_study_of_kept_features_scores_what_the_whole_network_says_of_the_imag
         apply = jax.jit(lambda images, every=every, plain=plain: build.model(plain).apply(every, images).logits)
         test = build.test_split(plain)
         whole = test.score(lambda images, apply=apply: np.asarray(jax.nn.softmax(apply(images))[:, 1]))
-        rows, scores = study_cells.read_cell(study_cells.cell_path(options.workdir, "smooth", name, 0))
+        rows, scores = study_results.read_result(study_results.result_path(options.workdir, "smooth", name, 0))
         expected = whole[study_data.query_sets(asked, test, episodes=20)]
         for row, found in zip(rows, scores, strict=True):
             close = np.allclose(found, expected, rtol=5e-3, atol=5e-3)

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from experiments.study import __main__ as study_command
-from experiments.study import cells as study_cells
+from experiments.study import results as study_results
 from metaforge import runs
 from metaforge.cli import train
 from paper_figures import loss_curves
@@ -121,19 +121,19 @@ def test_kills_change_nothing(tmp_path):
 
 
 def study_of(folder: Path) -> tuple[dict, dict]:
-    """Its report, without what may differ, and its cells."""
+    """Its report, without what may differ, and its results."""
     report = json.loads((folder / "report.json").read_text())
-    for name in ("minutes", "cells_of_earlier_calls", "command"):
+    for name in ("minutes", "results_of_earlier_calls", "command"):
         del report[name]
-    return report, {path.name: study_cells.read_cell(path) for path in folder.glob("warp/cells/*.npz")}
+    return report, {path.name: study_results.read_result(path) for path in folder.glob("warp/results/*.npz")}
 
 
 def test_a_study_that_is_killed_whenever_a_file_appears_ends_like_one_that_was_not(tmp_path):
     cache, whole, killed = tmp_path / "cache", tmp_path / "whole", tmp_path / "killed"
     finish(start(make_a_study, whole, cache), whole)
     rng, hits = random.Random(0), 0
-    # While models are trained, from checkpoints on, and about when a cell is written.
-    for name in ("models/erm-seed0/checkpoints/8", "cells/erm+head*", "models/anil*/checkpoints/24"):
+    # While models are trained, from checkpoints on, and about when a result is written.
+    for name in ("models/erm-seed0/checkpoints/8", "results/erm+head*", "models/anil*/checkpoints/24"):
         process = start(make_a_study, killed, cache)
         while process.is_alive() and not any(killed.glob(f"warp/{name}")):
             process.join(0.005)
@@ -143,9 +143,9 @@ def test_a_study_that_is_killed_whenever_a_file_appears_ends_like_one_that_was_n
         process.join()
     assert hits >= 2, f"most kills must hit a living study: {hits}"
     finish(start(make_a_study, killed, cache), killed)
-    (report, cells), (expected, unbroken) = study_of(killed), study_of(whole)
+    (report, results), (expected, unbroken) = study_of(killed), study_of(whole)
     assert report == expected
-    assert len(cells) == 3
+    assert len(results) == 3
     for name, (rows, scores) in unbroken.items():
-        assert cells[name][0] == rows
-        np.testing.assert_array_equal(cells[name][1], scores)
+        assert results[name][0] == rows
+        np.testing.assert_array_equal(results[name][1], scores)

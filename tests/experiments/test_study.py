@@ -1,4 +1,4 @@
-"""The study: the same episodes for everybody, cells that are kept, failures that stop nobody, a report that adds up."""
+"""The study: the same episodes for all, a file for every result, failures that stop nobody, a report that adds up."""
 
 import dataclasses
 import json
@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import metaforge as mf
-from experiments.study import cells as study_cells
 from experiments.study import data as study_data
 from experiments.study import methods as study_methods
 from experiments.study import report as study_report
+from experiments.study import results as study_results
 from experiments.study import rules as study_rules
 from experiments.study import running as study
 from experiments.study import tables as study_tables
@@ -61,8 +61,9 @@ def made(tmp_path_factory, broken):
     return study.run(options, CONFIG, quiet=True), folder
 
 
-def cells(folder):
-    return {str(path.relative_to(folder)): study_cells.read_cell(path) for path in sorted(folder.rglob("cells/*.npz"))}
+def results(folder):
+    paths = sorted(folder.rglob("results/*.npz"))
+    return {str(path.relative_to(folder)): study_results.read_result(path) for path in paths}
 
 
 def test_every_method_has_every_budget_on_every_target_and_on_their_mean(made):
@@ -76,9 +77,11 @@ def test_every_method_has_every_budget_on_every_target_and_on_their_mean(made):
         assert ("minus_baseline" in row) == (row["method"] != "erm+finetune")
 
 
-def test_the_numbers_are_those_of_the_cells(made):
+def test_the_numbers_are_those_of_the_results(made):
     report, folder = made
-    rows, scores = zip(*(cell for name, cell in cells(folder).items() if "warp/cells/fomaml" in name), strict=True)
+    rows, scores = zip(
+        *(found for name, found in results(folder).items() if "warp/results/fomaml" in name), strict=True
+    )
     labels = np.tile([0, 0, 0, 1, 1, 1], (20, 1))
     for number, row in enumerate(rows[0]):
         expected = np.mean([episode_auc(labels, one[number]) for one in scores])
@@ -87,7 +90,7 @@ def test_the_numbers_are_those_of_the_cells(made):
         np.testing.assert_allclose(found["auc"]["value"], expected, rtol=1e-5)
 
 
-def test_a_cell_that_fails_is_reported_and_the_others_go_on(made):
+def test_a_result_that_fails_is_reported_and_the_others_go_on(made):
     report, folder = made
     assert {(one["target"], one["seed"]) for one in report["failed"]} == {
         (t, s) for t in ("smooth", "warp") for s in (0, 1)
@@ -99,25 +102,25 @@ def test_a_cell_that_fails_is_reported_and_the_others_go_on(made):
 
 def test_a_study_that_was_cut_off_ends_like_one_that_was_not(made, tmp_path):
     _, folder = made
-    # Killed while training: a model's checkpoint of half the way is there, and a cell of another method.
+    # Killed while training: a model's checkpoint of half the way is there, and a result of another method.
     config = dataclasses.asdict(CONFIG)
     half = change(CONFIG, {"run.iterations": 2})
     options = dataclasses.replace(OPTIONS, workdir=str(tmp_path), target="warp", seeds=1)
     study.run(dataclasses.replace(options, methods="erm+finetune"), CONFIG, quiet=True)
-    unit = study_cells.Unit(str(tmp_path), "warp", 0, ("fomaml",), study._grid(options, 2), half)
-    study_cells.run_unit(unit)
+    unit = study_results.Unit(str(tmp_path), "warp", 0, ("fomaml",), study._grid(options, 2), half)
+    study_results.run_unit(unit)
     model = tmp_path / "warp" / "models" / "fomaml-seed0"
-    (tmp_path / "warp" / "cells" / "fomaml-seed0.npz").unlink()
+    (tmp_path / "warp" / "results" / "fomaml-seed0.npz").unlink()
     stored = json.loads((model / "config.json").read_text())
     assert stored["run"]["iterations"] == 2
     (model / "config.json").write_text(
         json.dumps(stored | {"run": stored["run"] | {"iterations": config["run"]["iterations"]}})
     )
     report = study.run(options, CONFIG, quiet=True)
-    assert report["cells_of_earlier_calls"] == 1
-    assert "earlier ones had made 1 cells" in (tmp_path / "report.md").read_text()
-    whole, mended = cells(folder), cells(tmp_path)
-    assert {name for name in mended if "fomaml" in name} == {"warp/cells/fomaml-seed0.npz"}
+    assert report["results_of_earlier_calls"] == 1
+    assert "earlier ones had made 1 results" in (tmp_path / "report.md").read_text()
+    whole, mended = results(folder), results(tmp_path)
+    assert {name for name in mended if "fomaml" in name} == {"warp/results/fomaml-seed0.npz"}
     for name, (rows, scores) in mended.items():
         assert rows == whole[name][0]
         np.testing.assert_array_equal(scores, whole[name][1])
@@ -138,7 +141,7 @@ def test_support_and_query_share_nobody_and_budgets_are_nested():
 
 def test_what_was_chosen_was_the_best_on_source_validation(made):
     report, folder = made
-    for rows, _ in cells(folder).values():
+    for rows, _ in results(folder).values():
         for row in rows:
             best = max(row["validation"], key=lambda tried: (round(tried["auc"], 6), -tried["steps"], -tried["knob"]))
             assert row["knob"] == best["knob"]
@@ -146,7 +149,7 @@ def test_what_was_chosen_was_the_best_on_source_validation(made):
     assert len(report["rules"]) == 2 * 2 * 2
 
 
-def test_the_sentence_says_who_wins_and_whether_it_is_resolved(made):
+def test_the_sentence_says_who_wins_and_whether_that_is_significant(made):
     report, _ = made
     rows = [row for row in report["rows"] if row["target"] == "mean" and row["steps"] == "chosen" and row["shots"] == 2]
     best = max(rows, key=lambda row: row["auc"]["value"])
@@ -154,7 +157,7 @@ def test_the_sentence_says_who_wins_and_whether_it_is_resolved(made):
     assert f"{best['method']} has the highest mean AUC over 2 held-out methods: {best['auc']['value']:.3f}" in sentence
     if "minus_baseline" in best:
         assert f"{Interval.from_json(best['minus_baseline']):+.3f}" in sentence
-        assert ("is resolved" in sentence) == (best["holm"] < 0.05)
+        assert ("difference is significant" in sentence) == (best["holm"] < 0.05)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +209,7 @@ def test_a_study_of_nothing_but_failures_says_so(tmp_path):
     config = change(CONFIG, {"learner.outer_optimizer": "sgd", "learner.outer_lr": 1e30})
     report = study.run(options, config, quiet=True)
     assert [one["method"] for one in report["failed"]] == ["erm+finetune"]
-    assert report["verdict"] == ["Nothing could be judged on warp: no method has all of its cells."]
+    assert report["verdict"] == ["Nothing could be judged on warp: no method has a result of every seed."]
     assert "warp, erm+finetune, seed 0: the outer loss" in (tmp_path / "report.md").read_text()
 
 
@@ -249,9 +252,12 @@ def test_what_adapting_is_worth_is_the_difference_to_a_model_that_saw_nothing_ne
     adjusted = {name: row["holm_unadapted"] for name, row in said.items()}
     assert adjusted == pytest.approx({"daml": 0.06, "erm+finetune": 0.06, "erm+head": 1.0})
     report = found | {"targets": list(targets), "grid": {"shots": (5,)}, "baseline": "erm+finetune"}
-    assert "It is +1.000 [+1.000, +1.000] above erm, which has seen no image of the held-out method; that is not " in (
-        " ".join(study_tables.verdict(report))
-    )
+    said = " ".join(study_tables.verdict(report))
+    assert (
+        "It is +1.000 [+1.000, +1.000] above erm, which has seen no image of the held-out method. "
+        "This difference is not significant (p 0.060 by Holm's rule over 3 comparisons)."
+    ) in said
+    assert "DAML differs from erm+finetune there by +0.500 [+0.500, +0.500]; the interval excludes zero." in said
     head, _, first, *_ = study_tables.chosen_table(report, 5)
     assert head.endswith(f"| minus erm+finetune ({last}) | Holm p | minus erm ({last}) | Holm p |")
     assert first.startswith("| daml |")

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments.study import cells as study_cells
 from experiments.study import methods as study_methods
+from experiments.study import results as study_results
 from experiments.study import running as study
 from metaforge.settings import change
 from tests.experiments.test_study import CONFIG, OPTIONS
@@ -33,16 +33,16 @@ def made(tmp_path_factory):
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_tuned_cell_is_that_of_the_rate_with_the_highest_auc_on_source_validation(seed, made):
-    cells = {
-        name: study_cells.read_cell(study_cells.cell_path(made[0], "warp", name, seed))
+    results = {
+        name: study_results.read_result(study_results.result_path(made[0], "warp", name, seed))
         for name in ("fomaml", "slow", "best")
     }
-    reached = {name: max(row["auc"] for row in rows[0]["validation"]) for name, (rows, _) in cells.items()}
+    reached = {name: max(row["auc"] for row in rows[0]["validation"]) for name, (rows, _) in results.items()}
     assert reached["fomaml"] != reached["slow"]
     better = max(("slow", "fomaml"), key=reached.__getitem__)
-    assert cells["best"][0] == cells[better][0]
-    np.testing.assert_array_equal(cells["best"][1], cells[better][1])
-    assert cells[better][0][0]["inner_lr"] == pytest.approx(0.01 if better == "slow" else 0.1)
+    assert results["best"][0] == results[better][0]
+    np.testing.assert_array_equal(results["best"][1], results[better][1])
+    assert results[better][0][0]["inner_lr"] == pytest.approx(0.01 if better == "slow" else 0.1)
 
 
 def test_a_rate_that_cannot_be_trained_with_is_not_chosen_and_stops_nobody(made):
@@ -53,11 +53,12 @@ def test_a_rate_that_cannot_be_trained_with_is_not_chosen_and_stops_nobody(made)
 def test_the_report_says_which_rates_were_taken(made):
     folder, report = made
     taken = [
-        study_cells.read_cell(study_cells.cell_path(folder, "warp", "best", seed))[0][0]["inner_lr"] for seed in (0, 1)
+        study_results.read_result(study_results.result_path(folder, "warp", "best", seed))[0][0]["inner_lr"]
+        for seed in (0, 1)
     ]
     said = [rule for rule in report["rules"] if "inner_lrs" in rule]
     assert [(rule["method"], rule["inner_lrs"]) for rule in said] == [("best", taken)]
-    assert f"- best: {taken[0]:g} in {taken.count(taken[0])} of 2 cells" in (folder / "report.md").read_text()
+    assert f"- best: {taken[0]:g} in {taken.count(taken[0])} of 2 results" in (folder / "report.md").read_text()
 
 
 def test_a_tuned_method_trains_the_models_of_the_plain_one(made):

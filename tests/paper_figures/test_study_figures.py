@@ -56,7 +56,7 @@ def test_every_budget_has_its_number_and_a_star_where_the_interval_is_above_the_
     assert [text.get_text() for text in panels[2].texts] == [".65*", ".65*", ".69*", ".69*"]
 
 
-def test_a_forest_sorts_methods_and_fills_what_is_resolved(study, drawn):
+def test_a_forest_sorts_methods_and_fills_what_is_significant(study, drawn):
     forest.draw(Options(run=str(study), out=str(study / "a.pdf")))
     axes = drawn[0].axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["maml", "daml"]

@@ -1,4 +1,4 @@
-"""A cell: one method on one held-out method with one seed. It is trained, tuned on its sources, judged, and kept."""
+"""A result: the scores of one method on one held-out method with one seed, in a file of its own."""
 
 import dataclasses
 import json
@@ -34,10 +34,10 @@ class Unit(NamedTuple):
 
 
 def run_unit(unit: Unit) -> list[tuple[str, str, int, str]]:
-    """Makes the cells that are not there yet; returns `(target, method, seed, "done" or why it failed)`."""
+    """Makes the results that are missing; returns `(target, method, seed, "done" or why it failed)`."""
     found = []
     for name in unit.methods:
-        place = cell_path(unit.workdir, unit.target, name, unit.seed)
+        place = result_path(unit.workdir, unit.target, name, unit.seed)
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.exists() and not failed_path(place).exists():
             try:
@@ -50,28 +50,28 @@ def run_unit(unit: Unit) -> list[tuple[str, str, int, str]]:
     return found
 
 
-def cell_path(workdir: str | Path, target: str, method: str, seed: int) -> Path:
-    """Where a cell's scores are."""
-    return Path(workdir) / target / "cells" / f"{method.replace(':', '.')}-seed{seed}.npz"
+def result_path(workdir: str | Path, target: str, method: str, seed: int) -> Path:
+    """The file of a result."""
+    return Path(workdir) / target / "results" / f"{method.replace(':', '.')}-seed{seed}.npz"
 
 
 def failed_path(place: Path) -> Path:
-    """Where it is said why a cell has no scores.
+    """The file that says why a result failed.
 
-    Deleting it has the cell tried again; where its model could not be trained, `failed.json` of that has to go too.
+    Delete it to try again. If the model could not be trained, delete the `failed.json` of the model too.
     """
     return place.with_suffix(".failed.json")
 
 
 def model_path(workdir: str | Path, target: str, method: Method, seed: int) -> Path:
-    """The run directory of a cell's model."""
+    """The run directory of a result's model."""
     return Path(workdir) / target / "models" / f"{method.model}-seed{seed}"
 
 
 def _make(place: Path, method: Method, unit: Unit) -> None:
-    """Trains at each of the method's inner rates, keeps what source validation prefers, judges it and writes.
+    """Trains at each of the method's inner rates, judges the model that source validation prefers, and writes.
 
-    Of equals it keeps the first. Where one of several fails, it chooses from the others.
+    Of equals it takes the first. Where one of several fails, it chooses from the others.
     """
     made, failures = [], []
     for candidate in method.candidates:
@@ -106,8 +106,8 @@ def _trained(method: Method, unit: Unit) -> TrainedModel:
     return TrainedModel(method, config, params, data)
 
 
-def read_cell(place: Path) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """The rows of a cell and their scores.
+def read_result(place: Path) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """The budgets of a result, with what was chosen for each, and the scores at each of them.
 
     Raises:
         InputError: when the file is damaged.
