@@ -1,28 +1,21 @@
-"""What the figures of experiments.study share: its report, the rows of a budget, and a sheet of panels to draw on."""
+"""What the figures of experiments.study share: its report, the rows of a budget, and what they can say."""
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from metaforge.errors import InputError
 from metaforge.runs import read_json
 from metaforge.settings import setting
-from metaforge.whole import whole_file
-
-PALETTE = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#999999")
-"""Okabe and Ito's colours; the baseline is drawn in black."""
+from paper_figures._figure import OfRun
 
 NOTE = "synthesised domains; AUC of an episode, 95 % intervals over seeds, support sets and people"
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(OfRun):
     """What to draw."""
 
-    run: str = setting(..., "The --workdir of a finished study.", place="read")
-    out: str = setting(..., "The figure: .png or .pdf.", place="file")
     target: str = setting("", "A held-out method; default: the mean over them, or the only one.")
 
 
@@ -59,26 +52,3 @@ def named(target: str, report: dict[str, Any]) -> str:
     """A held-out method in words."""
     judged = {row["target"] for row in report["rows"]} - {"mean"}
     return f"mean over {len(judged)} held-out methods" if target == "mean" else f"held out: {target}"
-
-
-@contextlib.contextmanager
-def sheet(out: str, *, columns: int, size: tuple[float, float], note: str = NOTE) -> Iterator[Any]:
-    """A figure and its panels, side by side; saved at the end with a note on what it can say.
-
-    Raises:
-        InputError: for a file that is neither PNG nor PDF.
-    """
-    if Path(out).suffix not in (".png", ".pdf"):
-        raise InputError(f"--out: '{out}' is neither .png nor .pdf. Choose one of them.")
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    with plt.rc_context({"font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8}):
-        figure, axes = plt.subplots(1, columns, figsize=size, squeeze=False, layout="constrained")
-        yield figure, axes[0]
-        figure.supxlabel(note, fontsize=6.5, color="#555555")
-        with whole_file(out) as made:
-            figure.savefig(made, dpi=200)
-        plt.close(figure)

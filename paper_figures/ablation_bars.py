@@ -12,15 +12,15 @@ from metaforge.errors import InputError
 from metaforge.evaluation.interval import Interval
 from metaforge.runs import read_json
 from metaforge.settings import setting
-from paper_figures._tri import COLOURS, page
+from paper_figures._fakeradar import COLOURS
+from paper_figures._figure import BLACK, DARK, OfReport, page
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(OfReport):
     """What to draw."""
 
     report: str = setting(..., "report.json of experiments.fakeradar.", place="read")
-    out: str = setting(..., "The figure: .png or .pdf.", place="file")
     target: str = setting("", "A held-out method; default: their mean, or the only one.")
 
 
@@ -35,14 +35,14 @@ def draw(options: Options) -> str:
     name = options.target or (f"mean of {len(targets)} held-out methods" if "mean" in report else next(iter(targets)))
     one = targets[options.target] if options.target else report.get("mean", targets[next(iter(targets))])
     rows = list(one["minus_binary"])
-    with page(options.out, size=(4.6, 0.34 * len(rows) + 1.0)) as axes:
+    with page("ablation_bars", options, size=(4.6, 0.34 * len(rows) + 1.0)) as axes:
         for place, row in enumerate(reversed(rows)):
             found = Interval.from_json(one["minus_binary"][row])
             spread = [[found.value - found.low], [found.high - found.value]]
-            axes.barh(place, found.value, color=COLOURS.get(row, "#666666"), alpha=0.85, height=0.6)
-            axes.errorbar(found.value, place, xerr=spread, color="black", lw=1.1, capsize=3)
+            axes.barh(place, found.value, color=COLOURS.get(row, DARK), alpha=0.85, height=0.6)
+            axes.errorbar(found.value, place, xerr=spread, color=BLACK, lw=1.1, capsize=3)
         axes.set_yticks(range(len(rows)), list(reversed(rows)), fontsize=8)
-        axes.axvline(0.0, color="black", lw=0.8)
+        axes.axvline(0.0, color=BLACK, lw=0.8)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(f"AUC minus binary ({one['auc']['binary']['value']:.3f}), {name}", fontsize=8)
     return f"Wrote {options.out}: {', '.join(rows)}; {name}."

@@ -5,7 +5,8 @@ python -m paper_figures.adaptation_curves --run=runs/shots_by_steps --out=curves
 
 from metaforge.commands import launch, start
 from metaforge.evaluation.interval import Interval
-from paper_figures._study import PALETTE, Options, named, read_report, row_at, sheet
+from paper_figures._figure import PALETTE, sheet
+from paper_figures._study import NOTE, Options, named, read_report, row_at
 
 _MARKS, _LINES = "osD^vP*X", ("-", "--", "-.", ":")
 
@@ -15,7 +16,9 @@ def draw(options: Options) -> str:
     report, target = read_report(options)
     shots, steps = report["grid"]["shots"], report["grid"]["steps"]
     ordered = sorted(report["methods"], key=lambda name: name != report["baseline"])
-    with sheet(options.out, columns=len(shots) + 1, size=(1.75 * (len(shots) + 1) + 0.6, 2.7)) as (figure, panels):
+    columns = len(shots) + 1
+    size = (1.75 * columns + 0.6, 2.7)
+    with sheet("adaptation_curves", options, columns=columns, size=size, note=NOTE) as (figure, panels):
         for axes in panels[1:]:
             axes.sharey(panels[0])
             axes.tick_params(labelleft=False)

@@ -9,7 +9,8 @@ significant at 5 % after Holm's correction over the methods; light marks are sin
 from metaforge.commands import launch, start
 from metaforge.errors import InputError
 from metaforge.evaluation.interval import Interval
-from paper_figures._study import Options, named, read_report, sheet
+from paper_figures._figure import BLACK, SKY, VERMILLION, sheet
+from paper_figures._study import NOTE, Options, named, read_report
 
 
 def draw(options: Options) -> str:
@@ -23,17 +24,16 @@ def draw(options: Options) -> str:
     main_rows = sorted((row for row in rows if row["target"] == target), key=lambda row: row["minus_baseline"]["value"])
     if not main_rows:
         raise InputError(f"--run: '{options.run}' compares no method with {report['baseline']}.")
-    with sheet(options.out, columns=1, size=(4.8, 0.27 * len(main_rows) + 1.3)) as (_, panels):
-        axes = panels[0]
+    with sheet("forest", options, size=(4.8, 0.27 * len(main_rows) + 1.3), note=NOTE) as (_, (axes,)):
         for place, row in enumerate(main_rows):
             for single in rows:
                 if target == "mean" and single["target"] != "mean" and single["method"] == row["method"]:
-                    axes.plot(single["minus_baseline"]["value"], place, ".", color="#56b4e9", ms=4, alpha=0.8, zorder=1)
+                    axes.plot(single["minus_baseline"]["value"], place, ".", color=SKY, ms=4, alpha=0.8, zorder=1)
             value, low, high = Interval.from_json(row["minus_baseline"])
             sure = row.get("holm", 1.0) < 0.05
-            axes.plot([low, high], [place, place], color="black", lw=1.3, zorder=2)
-            axes.plot(value, place, "o", color="black", mfc="black" if sure else "white", ms=5, zorder=3)
-        axes.axvline(0.0, color="#d55e00", lw=1.0, ls="--", zorder=0)
+            axes.plot([low, high], [place, place], color=BLACK, lw=1.3, zorder=2)
+            axes.plot(value, place, "o", color=BLACK, mfc=BLACK if sure else "white", ms=5, zorder=3)
+        axes.axvline(0.0, color=VERMILLION, lw=1.0, ls="--", zorder=0)
         axes.set_yticks(range(len(main_rows)), [row["method"] for row in main_rows])
         axes.locator_params(axis="x", nbins=5)  # labels of seven signs, which must not touch
         axes.set_ylim(-0.7, len(main_rows) - 0.3)

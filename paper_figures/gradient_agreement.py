@@ -15,15 +15,14 @@ from metaforge.commands import launch, start
 from metaforge.errors import InputError
 from metaforge.runs import read_rows
 from metaforge.settings import setting
-from paper_figures._study import sheet
+from paper_figures._figure import OfRun, sheet
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(OfRun):
     """What to draw."""
 
     run: str = setting(..., "A model's folder in a study's --workdir.", place="read")
-    out: str = setting(..., "The figure: .png or .pdf.", place="file")
 
 
 def draw(options: Options) -> str:
@@ -34,7 +33,8 @@ def draw(options: Options) -> str:
                          "WORKDIR/TARGET/models/MODEL-seed0.")  # fmt: skip
     names = rows[0]["domains"]
     note = "cosine of the domains' first-order outer gradients, 8 episodes each; synthesised domains"
-    with sheet(options.out, columns=len(rows), size=(1.6 + 1.45 * len(rows), 2.6), note=note) as (figure, panels):
+    size = (1.6 + 1.45 * len(rows), 2.6)
+    with sheet("gradient_agreement", options, columns=len(rows), size=size, note=note) as (figure, panels):
         for place, (axes, row) in enumerate(zip(panels, rows, strict=True)):
             image = axes.imshow(np.array(row["cosine"]), vmin=-1, vmax=1, cmap="RdBu")
             axes.set_title(f"step {row['step']}")

@@ -12,11 +12,12 @@ import numpy as np
 
 from metaforge.commands import launch, start
 from metaforge.errors import InputError
-from paper_figures._curves import find_runs
-from paper_figures._tri import BESIDE, PALETTE, Options, page
+from paper_figures._fakeradar import KINDS
+from paper_figures._figure import BESIDE, OfRuns, page
+from paper_figures._runs import find_runs
 
 
-def draw(options: Options) -> str:
+def draw(options: OfRuns) -> str:
     """Draws the figure of the first run."""
     run = find_runs(options.runs)[0]
     try:
@@ -32,12 +33,10 @@ def draw(options: Options) -> str:
     basis = np.linalg.svd(rows - middle, full_matrices=False)[2][:2].T
     flat = lambda points: ((points - middle) @ basis).T
     share = np.var((rows - middle) @ basis, axis=0).sum() / np.var(rows - middle, axis=0).sum()
-    with page(options.out, size=(5.2, 3.6)) as axes:
+    with page("outlier_map", options, size=(5.2, 3.6)) as axes:
         axes.grid(visible=False)
         for index, name in enumerate(names):
-            axes.scatter(
-                *flat(rows[kind == index]), s=4, color=PALETTE[index % len(PALETTE)], lw=0, label=name, alpha=0.6
-            )
+            axes.scatter(*flat(rows[kind == index]), s=4, color=KINDS[index % len(KINDS)], lw=0, label=name, alpha=0.6)
         axes.scatter(*flat(outliers), s=14, marker="^", facecolor="none", edgecolor="#cc0000", lw=0.6, label="outlier")
         axes.scatter(*flat(centers), s=55, marker="X", color="white", edgecolor="black", lw=0.9, label="centre")
         axes.set(xlabel="first direction", ylabel="second direction")
@@ -47,7 +46,7 @@ def draw(options: Options) -> str:
 
 def main(argv: list[str]) -> int:
     """The command."""
-    return launch(argv, draw, doc=__doc__ or "", options=Options())
+    return launch(argv, draw, doc=__doc__ or "", options=OfRuns())
 
 
 if __name__ == "__main__":

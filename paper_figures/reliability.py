@@ -14,14 +14,13 @@ from metaforge.commands import launch, start
 from metaforge.errors import InputError
 from metaforge.settings import setting
 from paper_figures import _study
+from paper_figures._figure import GREY, PALETTE, OfRun, sheet
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(OfRun):
     """What to draw."""
 
-    run: str = setting(..., "The --workdir of a finished study.", place="read")
-    out: str = setting(..., "The figure: .png or .pdf.", place="file")
     methods: str = setting("", "Rows of the study, comma-separated; the baseline and at most four others by default.")
 
 
@@ -34,17 +33,16 @@ def draw(options: Options) -> str:
         if not any(key.startswith(f"{name}|") for key in report["reliability"]):
             raise InputError(f"--methods: '{name}' has no finished row in the report of '{options.run}'.")
     note = f"{_study.named('mean', report).removeprefix('mean over ')}, together; synthesised domains"
-    with _study.sheet(options.out, columns=len(methods), size=(0.4 + 1.6 * len(methods), 2.3), note=note) as (_, axes):
+    size = (0.4 + 1.6 * len(methods), 2.3)
+    with sheet("reliability", options, columns=len(methods), size=size, note=note) as (_, axes):
         for panel, method in zip(axes, methods, strict=True):
-            panel.plot([0, 1], [0, 1], color="#999999", lw=0.8)
+            panel.plot([0, 1], [0, 1], color=GREY, lw=0.8)
             for number, shots in enumerate((0, *report["grid"]["shots"])):
                 found = report["reliability"].get(f"{method}|{shots}")
                 if found:
                     label = f"{shots}: {found['ece']:.2f}"
                     x, y = zip(*found["points"], strict=True)
-                    panel.plot(
-                        x, y, color=_study.PALETTE[number], marker="xosD^v"[number % 6], ms=2.5, lw=1, label=label
-                    )
+                    panel.plot(x, y, color=PALETTE[number], marker="xosD^v"[number % 6], ms=2.5, lw=1, label=label)
             panel.set(title=method, xlim=(0, 1), ylim=(0, 1), xlabel="probability of fake", aspect="equal")
             panel.legend(fontsize=6, frameon=False, loc="lower right", handlelength=1.2, borderpad=0,
                          title="shots: ECE", title_fontsize=6)  # fmt: skip

@@ -11,7 +11,8 @@ import numpy as np
 from metaforge.commands import launch, start
 from metaforge.errors import InputError
 from metaforge.evaluation.interval import Interval
-from paper_figures._study import Options, named, read_report, row_at, sheet
+from paper_figures._figure import sheet
+from paper_figures._study import NOTE, Options, named, read_report, row_at
 
 
 def draw(options: Options) -> str:
@@ -27,7 +28,8 @@ def draw(options: Options) -> str:
         raise InputError(f"--run: no method of '{options.run}' has all shots and steps. Draw another figure of it.")
     values = {name: np.array([[row["auc"]["value"] for row in line] for line in rows]) for name, rows in grids.items()}
     low, high = min(map(np.min, values.values())), max(map(np.max, values.values()))
-    with sheet(options.out, columns=len(grids), size=(0.5 + 1.65 * len(grids), 2.4)) as (figure, panels):
+    size = (0.5 + 1.65 * len(grids), 2.4)
+    with sheet("shots_by_steps", options, columns=len(grids), size=size, note=NOTE) as (figure, panels):
         for place, (axes, name) in enumerate(zip(panels, grids, strict=True)):
             image = axes.imshow(values[name], vmin=low, vmax=high, cmap="viridis", aspect="auto", origin="lower")
             for (line, column), value in np.ndenumerate(values[name]):

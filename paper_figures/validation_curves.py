@@ -9,17 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from metaforge.commands import launch, start
-from paper_figures._curves import Options, draw_column, find_runs
+from paper_figures._curves import Options, draw_column
 
 
-def draw(options: Options) -> str:
-    """Draws the figure of the runs that the command names."""
-    return draw_runs(find_runs(options.runs), options.out, learners=options.learners, by=options.by)
-
-
-def draw_runs(runs: Sequence[Path], out: str | Path, *, learners: str = "maml,daml", by: str = "learner.name") -> str:
-    """Draws the figure of some run directories; returns a line that says what was drawn."""
-    return draw_column(runs, "val_accuracy", ylabel="validation accuracy, adapted", learners=learners, by=by, out=out)
+def draw(options: Options, *, runs: Sequence[Path] | None = None) -> str:
+    """Draws the figure of the runs that the options name, or of `runs`; says what was drawn."""
+    return draw_column("validation_curves", options, "val_accuracy", ylabel="validation accuracy, adapted", runs=runs)
 
 
 def main(argv: list[str]) -> int:

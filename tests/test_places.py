@@ -15,7 +15,7 @@ from experiments.demo import __main__ as demo_command
 from metaforge import places, runs
 from metaforge.cli import forge
 from metaforge.errors import InputError
-from paper_figures import _curves
+from paper_figures import _runs
 from tests.experiments.conftest import FLAGS
 
 ODD = ("lr=[0.1]", "b\\c", "a*b?", "a\udcffb", "two words\n, 100 % e\u0301")
@@ -104,11 +104,11 @@ def test_figures_find_runs_in_folders_of_any_name(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text("{}", encoding="utf-8")
     of = lambda *names: [tmp_path / name for name in names]
-    assert _curves.find_runs(f"{tmp_path}/lr=[0.1]") == of("lr=[0.1]")
-    assert _curves.find_runs(f"{tmp_path}/lr=*, {tmp_path}/b\\c") == of("lr=0", "lr=[0.1]", "b\\c")
-    assert _curves.find_runs(f"{tmp_path}/a?c") == of("a?c")
-    assert _curves.find_runs(f"{tmp_path}/a,c") == of("a,c")
-    assert _curves.find_runs(f"{tmp_path}/lr=[0-2]") == of("lr=0")
+    assert _runs.find_runs(f"{tmp_path}/lr=[0.1]") == of("lr=[0.1]")
+    assert _runs.find_runs(f"{tmp_path}/lr=*, {tmp_path}/b\\c") == of("lr=0", "lr=[0.1]", "b\\c")
+    assert _runs.find_runs(f"{tmp_path}/a?c") == of("a?c")
+    assert _runs.find_runs(f"{tmp_path}/a,c") == of("a,c")
+    assert _runs.find_runs(f"{tmp_path}/lr=[0-2]") == of("lr=0")
 
 
 NAMES = ("workdir", "out", "run", "runs", "report", "model", "images", "faces", "landmarks", "data", "keeps")

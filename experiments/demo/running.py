@@ -110,8 +110,9 @@ def hold_out(target: str, folder: Path, options: Options, config: Config) -> dic
         f"{ours} minus {theirs}": paired_difference(test.label, stacked[ours], stacked[theirs], test.identity).as_json()
         for ours, theirs in _PAIRS
     }
-    loss_curves.draw_runs(list(runs.values()), folder / "loss_curves.png")
-    validation_curves.draw_runs(list(runs.values()), folder / "validation_curves.png")
+    for figure, name in ((loss_curves, "loss_curves"), (validation_curves, "validation_curves")):
+        drawn = figure.Options(runs=",".join(map(str, runs.values())), out=f"{folder}/{name}.png")
+        figure.draw(drawn, runs=list(runs.values()))
     return {
         "auc": {name: interval.as_json() for name, interval in found.items()},
         "differences": differences,

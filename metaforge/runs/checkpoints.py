@@ -2,20 +2,18 @@
 
 import contextlib
 import hashlib
-import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
 import jax
 import numpy as np
+
 from metaforge.core.devices import is_writer
 from metaforge.errors import InputError
-from metaforge.locks import lock_directory
 from metaforge.places import plainly
-from metaforge.whole import write_text
 from metaforge.runs.files import one_line
-
 
 
 def latest_step(directory: str | os.PathLike) -> int:

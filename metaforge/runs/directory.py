@@ -1,22 +1,18 @@
 """A run's directory while it is written: one writer, one configuration, rows and checkpoints."""
 
-import contextlib
-import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
-import jax
-import numpy as np
+
 from metaforge.core.devices import is_writer
 from metaforge.errors import InputError
 from metaforge.locks import lock_directory
 from metaforge.places import plainly
-from metaforge.whole import write_text
 from metaforge.runs.checkpoints import latest_step, restore, save
 from metaforge.runs.files import flattened, read_config, read_rows, write_json
-
+from metaforge.whole import write_text
 
 
 class Run:

@@ -1,20 +1,12 @@
 """The files of a run: JSON read with care and written whole, rows of a log, settings under dotted names."""
 
-import contextlib
-import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
-import jax
-import numpy as np
-from metaforge.core.devices import is_writer
-from metaforge.errors import InputError
-from metaforge.locks import lock_directory
-from metaforge.places import plainly
-from metaforge.whole import write_text
 
+from metaforge.errors import InputError
+from metaforge.whole import write_text
 
 
 def flattened(config: dict[str, Any], *, prefix: str = "") -> dict[str, Any]:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from metaforge.errors import InputError
 from paper_figures import loss_curves, validation_curves
-from paper_figures._curves import find_runs, read_curves
+from paper_figures._runs import find_runs, read_curves
 
 
 def write(folder, learner, values, column="query_loss"):

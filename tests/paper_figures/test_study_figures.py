@@ -2,10 +2,15 @@
 
 import dataclasses
 import json
+import os
 import re
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
+from matplotlib.colors import to_hex
+from PIL import Image
 
 from metaforge.errors import InputError
 from paper_figures import adaptation_curves, forest, gradient_agreement, reliability, shots_by_steps, task_weights
@@ -62,7 +67,7 @@ def test_a_forest_sorts_methods_and_fills_what_is_significant(study, drawn):
     assert [label.get_text() for label in axes.get_yticklabels()] == ["maml", "daml"]
     marks = [line for line in axes.lines if line.get_marker() == "o"]
     assert [round(float(mark.get_xdata()[0]), 3) for mark in marks] == [0.02, 0.04]
-    assert [mark.get_markerfacecolor() for mark in marks] == ["white", "black"]
+    assert [to_hex(mark.get_markerfacecolor()) for mark in marks] == ["#ffffff", "#000000"]
     assert len([line for line in axes.lines if line.get_marker() == "."]) == 4
 
 
@@ -129,6 +134,34 @@ def test_what_is_no_study_or_no_figure_is_one_line(draw, study, tmp_path_factory
         draw(Options(run=str(study), out="a.png", target="splice"))
     with pytest.raises(InputError, match=r"neither \.png nor \.pdf"):
         draw(Options(run=str(study), out="a.jpeg"))
+
+
+@pytest.mark.parametrize("figure", [forest, shots_by_steps, adaptation_curves])
+def test_a_figure_holds_the_command_that_draws_its_bytes_again(figure, study):
+    name, flags = figure.__name__.partition(".")[2], [f"--run={study}", "--target=warp"]
+    assert figure.main(["figure", *flags, f"--out={study / 'one.png'}"]) == 0
+    said = Image.open(study / "one.png").text
+    assert set(said) == {"Description"}
+    assert shlex.split(said["Description"]) == ["python", "-m", f"paper_figures.{name}", *flags]
+    assert figure.main(["figure", *shlex.split(said["Description"])[3:], f"--out={study / 'two.png'}"]) == 0
+    assert (study / "one.png").read_bytes() == (study / "two.png").read_bytes()
+
+
+def test_a_pdf_holds_no_date_and_no_version(study):
+    for name in ("one.pdf", "two.pdf"):
+        forest.draw(Options(run=str(study), out=str(study / name)))
+    made = (study / "one.pdf").read_bytes()
+    assert made == (study / "two.pdf").read_bytes()
+    assert b"paper_figures.forest" in made
+    assert not [word for word in (b"CreationDate", b"atplotlib") if word in made]
+
+
+def test_a_folder_whose_name_is_no_text_has_its_figure(study, tmp_path_factory):
+    folder = os.fsdecode(os.fsencode(tmp_path_factory.mktemp("named")) + b"/\xff")
+    shutil.copytree(study, folder)
+    for kind in ("png", "pdf"):
+        forest.draw(Options(run=folder, out=str(study / f"a.{kind}")))
+    assert r"\udcff" in Image.open(study / "a.png").text["Description"]
 
 
 def test_the_gallery_has_every_figure_and_its_pictures_exist():
