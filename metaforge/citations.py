@@ -1,4 +1,4 @@
-"""The BibTeX of the parts in use: whose work a result stands on. The entries are in citations.bib."""
+"""The BibTeX of the parts in use: whose work a result uses. The entries are in citations.bib."""
 
 import functools
 import re

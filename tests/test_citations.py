@@ -168,7 +168,7 @@ def test_a_run_ends_with_what_to_cite(tmp_path, monkeypatch, capsys):
     rule = {"steps": 5, "optimizer": "sgd", "rate": 0.1, "validation_auc": 0.7}
     monkeypatch.setattr(meta_train, "run", lambda config, workdir: {"adaptation": rule})
     assert train.main(["train", f"--workdir={tmp_path}", "--learner.name=anil", "--faces.methods=smooth"]) == 0
-    _, _, rest = capsys.readouterr().out.partition("Please cite what it stands on:")
+    _, _, rest = capsys.readouterr().out.partition("Please cite the work that it uses:")
     cited, _, last = rest.rpartition("Wrote ")
     assert last.startswith(f"{tmp_path}: trained ")
     assert last.count("\n") == 1

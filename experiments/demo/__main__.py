@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
         last = workdir if len(report["targets"]) == 1 else f"{workdir}/*"
         print("\n" + (Path(workdir) / "report.md").read_text(encoding="utf-8", errors="surrogateescape"))
         parts = [part for learner in LEARNERS for part in cited.parts_of(change(config, {"learner.name": learner}))]
-        print(f"Please cite what it stands on:\n\n{citation(*parts)}")
+        print(f"Please cite the work that it uses:\n\n{citation(*parts)}")
         run_of = lambda flag, learner: shlex.quote(f"--{flag}={workdir}/{learner}-seed0")
         print("Next:")
         print(f"  {python()} -m experiments.show_domains --out=domains.png         # what the forgeries look like")

@@ -3,7 +3,7 @@
     python -m experiments.fakeradar --workdir=runs/fakeradar --target=swap,smooth
     python -m experiments.fakeradar --workdir=runs/fakeradar --target=all
 
-Trains every row of the table on the same images with several seeds, and prints AUC on each held-out method with a 95 %
+Trains every variant of the table on the same images with several seeds, and prints AUC on each held-out method with a 95 %
 interval and the paired difference to the binary classifier. Nothing is adapted, and nothing is chosen on a held-out
 method. `--target=all` holds every method (of `--methods`) out in turn. Called again, it goes on.
 """

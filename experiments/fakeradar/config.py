@@ -13,7 +13,7 @@ from metaforge.training import config as train_config
 class Config:
     """What to train, on what, and how outliers are made. Lists are comma-separated."""
 
-    seeds: int = setting(3, "Trained models of each row.", least=1, most=10_000)
+    seeds: int = setting(3, "Trained models of each variant.", least=1, most=10_000)
     rows: str = setting("all", "Rows of the table, or 'all'.")
 
     faces: str = setting("lfw", "Real faces: 'lfw' (embedded) or a folder of photographs.", place="read")

@@ -157,7 +157,7 @@ def hold_out(
 
 
 def judge(test: TestSplit, scores: dict[str, np.ndarray]) -> dict[str, Any]:
-    """AUC of every row with its interval, and its paired difference to the binary classifier."""
+    """AUC of every variant with its interval, and its paired difference to the binary classifier."""
     differences = {
         row: paired_difference(test.label, values, scores["binary"], test.identity).as_json()
         for row, values in scores.items() if row != "binary"
@@ -189,9 +189,9 @@ def over_targets(tests: dict[str, TestSplit], scores: dict[str, dict], rows: lis
 def table(report: dict[str, Any]) -> str:
     """Row x {AUC, difference to the binary classifier}."""
     seen = report.get("source_validation", {})
-    lines = ["| row | AUC | minus binary |", "|---|---|---|"]
+    lines = ["| variant | AUC | minus binary |", "|---|---|---|"]
     if seen:
-        lines = ["| row | AUC | minus binary | seen kinds, new people |", "|---|---|---|---|"]
+        lines = ["| variant | AUC | minus binary | seen kinds, new people |", "|---|---|---|---|"]
     for row, found in report["auc"].items():
         difference = report["minus_binary"].get(row)
         last = f"{Interval.from_json(difference):+.3f}" if difference else ""

@@ -29,7 +29,7 @@ class Config:
         "test", "Whose characters to judge on; validation to choose by.", choices=("test", "validation")
     )
     test_episodes: int = setting(600, "Test episodes at least.", least=2, most=10_000_000)
-    chunk: int = setting(50, "Outer steps in one program and one row of the log.", least=1, most=100_000)
+    chunk: int = setting(50, "Outer steps in one program and one line of the log.", least=1, most=100_000)
     strategy: str = setting("auto", "How tasks run.", choices=("auto", "vmap", "scan", "unroll"))
     remat: str = setting("none", "What MAML computes again to save memory.", choices=("none", "steps", "sqrt"))
 

@@ -22,7 +22,7 @@ class Config:
     test_tasks: int = setting(600, "Test tasks.", least=1, most=1_000_000)
     validation_tasks: int = setting(2000, "Tasks on which rates are chosen.", least=1, most=1_000_000)
     rates: str = setting("0.001,0.002,0.005,0.0075,0.01,0.015,0.02,0.03", "Rates tried at test, comma-separated.")
-    chunk: int = setting(1000, "Outer steps to one row of the log; a checkpoint is ten rows.", least=1)
+    chunk: int = setting(1000, "Outer steps to one line of the log; a checkpoint is ten lines.", least=1)
 
     def check(self) -> None:
         """Raises `InputError` for what cannot work, naming the field."""

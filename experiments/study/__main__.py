@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
         asked = [METHODS[name] for name in chosen(options.methods, STUDIES[options.study], config.model.normalisation)]
         parts = [part for one in asked for part in parts_of(change(config, {"learner.name": one.learner}))]
         parts += [part for one in asked for part in RULES[one.rule].cites]
-        print(f"Please cite what it stands on:\n\n{citation(*parts)}")
+        print(f"Please cite the work that it uses:\n\n{citation(*parts)}")
         return f"Wrote {options.workdir}/report.json, report.md and table.md."
 
     return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=STUDY, presets=PRESETS)

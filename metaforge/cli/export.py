@@ -4,7 +4,7 @@
 
 The folder holds what screening (`metaforge predict --model`) and adapting (`metaforge adapt --run`) need, and is
 what to pass on: parameters, without checkpoints, optimizer and log; source images only where they normalise what is
-scored; of a network that stands on a file of weights, what that file does not hold.
+scored; of a network whose weights come from a file, what that file does not hold.
 """
 
 import dataclasses

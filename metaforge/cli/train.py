@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
         how = f"{rule['steps']} steps of {rule['optimizer']} at {rule['rate']:g} adapt best"
         how = f"it adapts as {rule['optimizer']} does" if rule["optimizer"] == config.learner.name else how
         auc = f"AUC {rule['validation_auc']:.3f}"
-        print(f"Please cite what it stands on:\n\n{citation(*parts_of(config))}")
+        print(f"Please cite the work that it uses:\n\n{citation(*parts_of(config))}")
         return f"Wrote {options.workdir}: trained {config.run.iterations} steps; on source validation {how} ({auc})."
 
     return launch(argv, body, doc=__doc__ or "", resumes=True, options=Options(), config=Config(), presets=PRESETS)

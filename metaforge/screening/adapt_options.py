@@ -20,6 +20,6 @@ class Options:
     baseline: str = setting("", "An ERM run to compare with; default: RUN/erm.", place="read")
     seed: int = setting(0, "Which images are set aside, and which are drawn.", most=2**32 - 1)
     weights: str = setting(
-        "", "Of a detector: where the weights are on which it stands, if they have moved.", place="read"
+        "", "Of a detector: the file of weights that it needs, if its place has changed.", place="read"
     )
     remembers: bool = setting(False, "Whether to judge the saved detector on the run's own source images too.")

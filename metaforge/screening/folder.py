@@ -116,7 +116,7 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
 
 
 def _read(folder: Path) -> dict[str, jax.Array]:
-    """The arrays of a folder, whose files are held against their sums."""
+    """The arrays of a folder, whose files are checked against their sums."""
     from safetensors import SafetensorError
     from safetensors.flax import load
 

@@ -1,4 +1,4 @@
-"""What is held against a run before it writes anything: a directory belongs to what it was begun with."""
+"""What is checked of a run before it writes anything: a directory belongs to what it was begun with."""
 
 from metaforge.backbones import choice
 from metaforge.core.devices import is_writer, spread

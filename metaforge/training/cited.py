@@ -1,4 +1,4 @@
-"""Whose work a run stands on."""
+"""Whose work a run uses."""
 
 from metaforge.data import prepared
 from metaforge.data.catalogues import CATALOGUES
@@ -7,7 +7,7 @@ from metaforge.training.config import Config
 
 
 def parts_of(config: Config) -> list[str]:
-    """Whose work a run stands on, by the names that `metaforge.citation` knows."""
+    """Whose work a run uses, by the names that `metaforge.citation` knows."""
     parts = [
         config.learner.name,
         *(["partial"] if config.learner.adaptable else []),

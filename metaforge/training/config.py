@@ -29,9 +29,9 @@ class RunSpec:
     strategy: str = setting("auto", "How tasks run (the numbers agree).", choices=("auto", "vmap", "scan", "unroll"))
     devices: int = setting(1, "Devices that share the tasks; 0 for all.", most=1_000_000)
     feature_cache: str = setting(
-        "", "A folder for features of the first part, if it never moves; '' computes them anew.", place="folder"
+        "", "A folder for features of the first part, if it is frozen; '' computes them anew.", place="folder"
     )
-    log_every: int = setting(20, "Outer steps to a row of the log.", least=1)
+    log_every: int = setting(20, "Outer steps to a line of the log.", least=1)
     eval_every: int = setting(100, "Outer steps between validations.", least=1)
     eval_batches: int = setting(4, "Meta-batches of source validation.", least=1, most=100_000)
     checkpoint_every: int = setting(100, "Outer steps between checkpoints.", least=1)

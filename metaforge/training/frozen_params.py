@@ -38,8 +38,8 @@ def check(config: Config) -> None:
     if config.run.feature_cache:
         if not config.learner.trainable:
             raise InputError(
-                f"--run.feature_cache={config.run.feature_cache}: everything moves. Say with "
-                "--learner.trainable what should."
+                f"--run.feature_cache={config.run.feature_cache}: everything is trained. Say with "
+                "--learner.trainable what should be."
             )
         kept_features.cut_of(config)
 

@@ -35,7 +35,7 @@ def cut_of(config: Config) -> Cut:
         raise InputError(
             f"--run.feature_cache={config.run.feature_cache}: with --model.backbone={config.model.backbone}, "
             f"trainable={config.learner.trainable} and normalisation={config.model.normalisation} no first part "
-            "stays as it is for every image. Leave it out, or let less move, such as "
+            "stays as it is for every image. Leave it out, or train less, such as "
             "--learner.trainable='^(block15|top|head)'."
         )
     return found
@@ -85,8 +85,8 @@ def check_whole(config: Config) -> None:
     left = sorted(name for name, part in (frozen or {}).items() if name not in keys and jax.tree.leaves(part))
     if left:
         raise InputError(
-            f"--learner.trainable={config.learner.trainable}: of {', '.join(left)} something would not move. In a "
-            "study everything moves from the cut on, and --methods say what adapts. Name whole parts, such as "
+            f"--learner.trainable={config.learner.trainable}: a part of {', '.join(left)} would be frozen. In a "
+            "study everything after the cut is trained, and --methods say what adapts. Name whole parts, such as "
             " '^(block15|top|head)'."
         )
     if not config.model.weights:

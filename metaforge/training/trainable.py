@@ -1,4 +1,4 @@
-"""What outer steps move (`--learner.trainable`), and the rest: frozen, it is given to every program beside that.
+"""What outer steps train (`--learner.trainable`), and the rest: frozen, it is given to every program beside that.
 
 A learner sees the moving part alone, so that no gradient of the rest is computed, no optimizer keeps a state for it,
 and no checkpoint holds it.
@@ -56,18 +56,18 @@ def check(config: Config, params: Params) -> None:
     if mf.LEARNERS[config.learner.name].own_head and leaves(moving.get("head")) < leaves(params["head"]):
         raise InputError(
             f"--learner.trainable={config.learner.trainable}: {config.learner.name} makes its own head. "
-            "Let 'head' move too."
+            "Train 'head' too."
         )
     for name in ("adaptable", "per_step"):
         if pattern := getattr(config.learner, name):
             try:
                 partition(moving, pattern)
             except ValueError as error:
-                among = " among those that --learner.trainable moves" if frozen is not None else ""
+                among = " among those that --learner.trainable trains" if frozen is not None else ""
                 raise InputError(f"--learner.{name}{among}: {error}") from None
     if config.model.precision == "bfloat16" and config.model.backbone == "clip":
         tower = jax.tree.leaves(moving.get("vision"))
         if any(leaf.dtype == jnp.bfloat16 for leaf in tower):
             raise InputError(
-                "--model.precision=bfloat16: clip's tower must not move then. Give --learner.trainable=head."
+                "--model.precision=bfloat16: clip's tower cannot be trained then. Give --learner.trainable=head."
             )

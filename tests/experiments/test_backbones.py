@@ -273,7 +273,10 @@ def test_other_weights_than_a_run_began_with_are_refused(made, weights, tmp_path
             {"model.backbone": "clip", "model.normalisation": "support"},
             "--model.normalisation=support: clip has only none",
         ),
-        ({"learner.trainable": "", "run.feature_cache": "features"}, "--run.feature_cache=features: everything moves"),
+        (
+            {"learner.trainable": "", "run.feature_cache": "features"},
+            "--run.feature_cache=features: everything is trained",
+        ),
         (
             {"learner.trainable": "stem|head", "run.feature_cache": "features"},
             "no first part stays as it is for every image",

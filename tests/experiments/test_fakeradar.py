@@ -38,7 +38,7 @@ def test_the_report_compares_every_row_with_the_binary_classifier(finished):
     for row, found in one["minus_binary"].items():
         np.testing.assert_allclose(found["value"], one["auc"][row]["value"] - one["auc"]["binary"]["value"])
     text = (finished / "report.md").read_text()
-    assert "| row | AUC | minus binary |" in text
+    assert "| variant | AUC | minus binary |" in text
     assert "synthesised" in text
 
 

@@ -77,7 +77,7 @@ def test_a_new_learner_is_trained_validated_and_adapted_by_its_name(newcomer):
 def test_a_new_learner_is_what_it_says_it_is(newcomer):
     with pytest.raises(InputError, match=r"tasks=1: newcomer holds domains out .* Give 2 or more"):
         checks.check_settings(change(newcomer, {"episodes.tasks": 1}))
-    with pytest.raises(InputError, match=r"newcomer makes its own head\. Let 'head' move too"):
+    with pytest.raises(InputError, match=r"newcomer makes its own head\. Train 'head' too"):
         checks.check_settings(change(newcomer, {"learner.trainable": "^Conv"}))
     with pytest.raises(InputError, match="newcomer weighs no tasks"):
         checks.check_settings(change(newcomer, {"learner.weighting": "focal"}))
