@@ -3,9 +3,9 @@
     python -m experiments.fakeradar --workdir=runs/fakeradar --target=swap,smooth
     python -m experiments.fakeradar --workdir=runs/fakeradar --target=all
 
-Trains every variant of the table on the same images with several seeds, and prints AUC on each held-out method with a 95 %
-interval and the paired difference to the binary classifier. Nothing is adapted, and nothing is chosen on a held-out
-method. `--target=all` holds every method (of `--methods`) out in turn. Called again, it goes on.
+Trains every variant of the table on the same images with several seeds, and prints AUC on each held-out method with a
+95 % interval and the paired difference to the binary classifier. Nothing is adapted, and nothing is chosen on a
+held-out method. `--target=all` holds every method (of `--methods`) out in turn. Called again, it goes on.
 """
 
 from pathlib import Path

@@ -225,7 +225,7 @@ def _run_config(options: Options, config: Config, source: Domains, learner: str,
     return change(config, asked)
 
 
-def _trained(options: Options, config: Config, source: Domains, learner: str, seed: int) -> from_run.Trained:
+def _trained(options: Options, config: Config, source: Domains, learner: str, seed: int) -> from_run.FinishedRun:
     name = "+".join([source.folder, *source.methods])
     workdir = Path(options.workdir) / "runs" / name / f"{learner}-seed{seed}"
     meta_train.run(_run_config(options, config, source, learner, seed), workdir)

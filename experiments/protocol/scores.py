@@ -23,7 +23,7 @@ _RULE = {"rate": float, "steps": int}
 
 
 def scores_of(
-    path: Path, cell: Cell, target: TargetImages, validation: Records, model: from_run.Trained, *, draws: int,
+    path: Path, cell: Cell, target: TargetImages, validation: Records, model: from_run.FinishedRun, *, draws: int,
     seed: int, selection: Selection,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:  # fmt: skip
     """Scores of a model in its states (`from_run.states`), and the rule that it adapted by.
@@ -75,7 +75,7 @@ def _read(path: Path, known: str) -> tuple[dict[str, np.ndarray], dict[str, Any]
 
 
 def _measured(
-    cell: Cell, target: TargetImages, model: from_run.Trained, *, draws: int, seed: int, selection: Selection
+    cell: Cell, target: TargetImages, model: from_run.FinishedRun, *, draws: int, seed: int, selection: Selection
 ):
     rule = {"rate": meta_test.rate_at(model.rule, cell.steps)[0], "steps": cell.steps or model.rule["steps"]}
 
@@ -88,7 +88,7 @@ def _measured(
     return worth(rule), rule
 
 
-def _oracle(cell: Cell, model: from_run.Trained, test: TestSplit, worth: Callable) -> dict[str, Any]:
+def _oracle(cell: Cell, model: from_run.FinishedRun, test: TestSplit, worth: Callable) -> dict[str, Any]:
     """The rule that is best on the test split: what choosing on the answers would give."""
     steps = (cell.steps,) if cell.steps else meta_test.STEPS
     tried = [{"rate": rate, "steps": count} for count in steps for rate in meta_test.every_rate(model.config)]

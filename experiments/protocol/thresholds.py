@@ -31,7 +31,7 @@ class Thresholds(NamedTuple):
     lacking: dict[str, str]
 
 
-def thresholds_of(path: Path, model: from_run.Trained, validation: Records, **asked: Any) -> Thresholds:
+def thresholds_of(path: Path, model: from_run.FinishedRun, validation: Records, **asked: Any) -> Thresholds:
     """`fit`, kept in a file, and used again only for the same model and the same images.
 
     Raises:
@@ -52,7 +52,7 @@ def thresholds_of(path: Path, model: from_run.Trained, validation: Records, **as
 
 
 def fit(
-    model: from_run.Trained, validation: Records, *, level: str, shots: int, draws: int, seed: int, rate: float,
+    model: from_run.FinishedRun, validation: Records, *, level: str, shots: int, draws: int, seed: int, rate: float,
     steps: int,
 ) -> Thresholds:  # fmt: skip
     """Fits a threshold for each state in which a model is judged, on images of its sources that nothing was trained on.

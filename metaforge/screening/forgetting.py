@@ -40,7 +40,7 @@ def sources(config: Config, directory: str | Path) -> Records:
     return validation
 
 
-def remembered(trained: from_run.Trained, adapted: Detector, records: Records) -> dict[str, dict[str, Any]]:
+def remembered(trained: from_run.FinishedRun, adapted: Detector, records: Records) -> dict[str, dict[str, Any]]:
     """AUC on images of the source domains, of people that a run was not trained on: before adapting, and after.
 
     Args:

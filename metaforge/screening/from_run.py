@@ -41,7 +41,7 @@ def states(normalisation: str) -> tuple[str, ...]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Trained:
+class FinishedRun:
     """A finished run: its configuration, parameters, adaptation rule, and the source images that normalise.
 
     `params` is what it moved, `frozen` the rest if there is any, and `weights` the SHA-256 of the file that this rest
@@ -68,7 +68,7 @@ class Trained:
         return self.config.model.normalisation == "episode"
 
 
-def load_run(directory: str | Path) -> Trained:
+def load_run(directory: str | Path) -> FinishedRun:
     """Reads a finished training run.
 
     Raises:
@@ -92,10 +92,10 @@ def load_run(directory: str | Path) -> Trained:
     frozen = frozen_params.of_run(config, Path(directory))
     config = kept_features.without(config)
     weights = "" if frozen is None else choice.fingerprint(config.model)
-    return Trained(config, probing.final(config, state), rule, context, frozen, weights)
+    return FinishedRun(config, probing.final(config, state), rule, context, frozen, weights)
 
 
-def detector(trained: Trained, *, support: np.ndarray | None = None, labels: np.ndarray | None = None,
+def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels: np.ndarray | None = None,
              rate: float = 0.0, steps: int = 0) -> Detector:  # fmt: skip
     """The run's detector: adapted on a support set, or, with none, as it was trained.
 
@@ -152,7 +152,7 @@ def digests(images: np.ndarray) -> list[str]:
     return [hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:16] for image in images]
 
 
-def scores(trained: Trained, detector: Detector, test: TestSplit) -> np.ndarray:
+def scores(trained: FinishedRun, detector: Detector, test: TestSplit) -> np.ndarray:
     """A detector's scores of a test set, by the run's own normalisation; transductive ones by `DEALT`."""
     context = None if trained.transductive else detector.context
     scorer = lambda images: score(build.model(trained.config).apply, detector.params, images, context=context)
@@ -160,7 +160,7 @@ def scores(trained: Trained, detector: Detector, test: TestSplit) -> np.ndarray:
 
 
 def scores_over_draws(
-    trained: Trained,
+    trained: FinishedRun,
     support: tuple[np.ndarray | ImageFiles, np.ndarray],
     test: TestSplit,
     *,

@@ -13,7 +13,7 @@ from metaforge.training import learner_choice, trainable
 from metaforge.training.config import AdaptSpec, Config
 
 
-def load(directory: str | Path, *, weights: str = "") -> from_run.Trained:
+def load(directory: str | Path, *, weights: str = "") -> from_run.FinishedRun:
     """A finished training run, or a saved detector in the form of one.
 
     Args:
@@ -49,7 +49,7 @@ def load(directory: str | Path, *, weights: str = "") -> from_run.Trained:
         ) from None
     params, frozen = trainable.part(config, detector.params)
     kept = about.get("weights", {}).get("sha256", "")
-    return from_run.Trained(config, params, rule, detector.context, frozen, kept, called="detector", before=about)
+    return from_run.FinishedRun(config, params, rule, detector.context, frozen, kept, called="detector", before=about)
 
 
 def _as_config(detector: Detector) -> tuple[Config, dict[str, Any]]:

@@ -237,7 +237,7 @@ def test_a_saved_detector_keeps_images_only_where_they_normalise(normalisation, 
         {"model.image_size": 16, "model.width": 4, "model.normalisation": normalisation, "model.convolution": "lax"},
     )
     images = np.random.default_rng(0).integers(1, 256, (6, 16, 16, 3), np.uint8)
-    run = from_run.Trained(config, build.init_params(config), {}, images[:2])
+    run = from_run.FinishedRun(config, build.init_params(config), {}, images[:2])
     detector = from_run.detector(run)
     save_detector(tmp_path / "saved", detector)
     again = load_detector(tmp_path / "saved")
@@ -250,7 +250,7 @@ def test_images_that_normalise_each_other_do_so_in_batches_of_a_fixed_size(monke
         Config(),
         {"model.image_size": 16, "model.width": 4, "model.normalisation": "episode", "model.convolution": "lax"},
     )
-    run = from_run.Trained(config, build.init_params(config), {}, np.zeros((2, 16, 16, 3), np.uint8))
+    run = from_run.FinishedRun(config, build.init_params(config), {}, np.zeros((2, 16, 16, 3), np.uint8))
     images = np.random.default_rng(0).integers(0, 256, (600, 16, 16, 3), np.uint8)
     test = TestSplit(Records.from_columns(image=images, label=np.zeros(600)))
     batches, score = [], from_run.score

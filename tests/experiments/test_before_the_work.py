@@ -31,7 +31,7 @@ def no_identities(videos):
 
 
 def of(learner="erm"):
-    return from_run.Trained(
+    return from_run.FinishedRun(
         change(Config(), {"learner.name": learner, "model.image_size": 16, "model.width": 4}),
         {},
         {"optimizer": "sgd", "rate": 1.0, "steps": 1},

@@ -50,7 +50,7 @@ def test_names_that_flags_offer_are_those_of_the_tables():
 
 
 def of(config):
-    return from_run.Trained(
+    return from_run.FinishedRun(
         config, {}, {}, np.zeros((2, config.model.image_size, config.model.image_size, 3), np.uint8)
     )
 

@@ -29,7 +29,7 @@ def of(normalisation):
         Config(),
         {"learner.name": "erm", "model.image_size": 16, "model.width": 4, "model.normalisation": normalisation},
     )
-    return from_run.Trained(config, {}, {"optimizer": "sgd", "rate": 1.0, "steps": 1}, IMAGES)
+    return from_run.FinishedRun(config, {}, {"optimizer": "sgd", "rate": 1.0, "steps": 1}, IMAGES)
 
 
 @pytest.mark.parametrize(
