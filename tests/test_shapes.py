@@ -11,7 +11,7 @@ from tests.conftest import SHAPED
 
 
 def test_every_module_that_says_shapes_is_checked():
-    assert {"metaforge.types", "metaforge.core.inner", "metaforge.data.episodes"} <= set(SHAPED)
+    assert {"metaforge.types", "metaforge.core.inner", "metaforge.data.pools"} <= set(SHAPED)
     loaders = {name: type(importlib.import_module(name).__loader__).__module__ for name in SHAPED}
     assert {name for name, loader in loaders.items() if not loader.startswith("jaxtyping")} == set()
 

@@ -11,7 +11,7 @@ import numpy as np
 import metaforge as mf
 from experiments.fakeradar.config import Config
 from metaforge.backbones.features import embed
-from metaforge.data.episodes import pool
+from metaforge.data.pools import pool
 from metaforge.data.records import Records
 
 

@@ -10,7 +10,8 @@ import optax
 
 import metaforge as mf
 from experiments.study.data import StudyData
-from metaforge.data.episodes import EpisodeSampler, gather
+from metaforge.data.episodes import EpisodeSampler
+from metaforge.data.pools import gather
 from metaforge.learners.spec import LearnerSpec
 from metaforge.runs import Run, read_rows
 from metaforge.training import build

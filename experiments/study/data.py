@@ -9,7 +9,8 @@ import numpy as np
 import metaforge as mf
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.data.domains import TestSplit
-from metaforge.data.episodes import EpisodeSampler, ImagePool, pool
+from metaforge.data.episodes import EpisodeSampler
+from metaforge.data.pools import ImagePool, pool
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.learners.spec import LearnerSpec

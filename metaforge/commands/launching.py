@@ -7,6 +7,7 @@ from typing import Any
 
 from absl import flags
 
+from metaforge.commands.naming import in_flags
 from metaforge.commands.parsing import HelpShownError, parse
 from metaforge.errors import InputError
 from metaforge.output import end_output, flush, print_any_name
@@ -48,7 +49,7 @@ def launch(
     except HelpShownError:
         return 0
     except (InputError, flags.Error) as error:
-        print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{program}: {' '.join(in_flags(str(error), options, config).split())}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         # Whoever read our output has read enough; nothing is left to say it to.

@@ -57,11 +57,11 @@ def spread(devices: int = 1, *, tasks: int) -> Placement:
     have = jax.device_count()
     count = devices or have
     if count > have or (jax.process_count() > 1 and count != have):
-        raise InputError(f"--run.devices={devices}: there are {have}. Give that number, or 0 for all.")
+        raise InputError(f"`devices`={devices}: there are {have}. Give that number, or 0 for all.")
     if tasks % count:
         raise InputError(
-            f"--episodes.tasks={tasks}: {count} devices cannot share them evenly. Give a multiple of {count}, or fewer "
-            "--run.devices."
+            f"`tasks`={tasks}: {count} devices cannot share them evenly. Give a multiple of {count}, or fewer "
+            "`devices`."
         )
     if count == 1:
         return Placement(jax.device_put, jax.device_put, None, nullcontext)
@@ -96,7 +96,7 @@ def connect(coordinator: str, processes: int, process: int) -> None:
     if not coordinator:
         return
     if coordinator != "auto" and not 0 <= process < processes:
-        raise InputError(f"--process={process}: of {processes} processes, give a number from 0 to {processes - 1}.")
+        raise InputError(f"`process`={process}: of {processes} processes, give a number from 0 to {processes - 1}.")
     try:
         if coordinator == "auto":
             jax.distributed.initialize()
@@ -104,8 +104,8 @@ def connect(coordinator: str, processes: int, process: int) -> None:
             jax.distributed.initialize(coordinator, num_processes=processes, process_id=process)
     except (RuntimeError, ValueError) as error:
         raise InputError(
-            f"--coordinator={coordinator}: cannot join process {process} of {processes} ({error}). Start one process "
-            "on each host, with the same --coordinator and --processes, and --process from 0."
+            f"`coordinator`={coordinator}: cannot join process {process} of {processes} ({error}). Start one process "
+            "on each host, with the same `coordinator` and `processes`, and `process` from 0."
         ) from error
 
 

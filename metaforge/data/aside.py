@@ -53,7 +53,7 @@ def set_aside(records: Records, *, shots: int) -> Records:
             return dataclasses.replace(records, split=split).take(split != "")
     raise InputError(
         f"support: half of the {len(names)} people or videos of the test split do not give {shots} real and {shots} "
-        "fake images. Lower --shots, or give a folder with a train split by --support."
+        "fake images. Lower `shots`, or give a folder with a train split as `support`."
     )
 
 

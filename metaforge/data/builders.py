@@ -79,7 +79,7 @@ def read_rows(root: Path) -> list[dict[str, str]]:
         InputError: when the folder has none, or it is damaged.
     """
     if not (root / NAME).exists():
-        raise InputError(f"manual_dir: no {NAME} in '{root}'. Make it with metaforge prepare --out={root}.")
+        raise InputError(f"manual_dir: no {NAME} in '{root}'. Let metaforge prepare write it there.")
     found = []
     try:
         with open(root / NAME, newline="", encoding="utf-8-sig") as stream:

@@ -127,7 +127,7 @@ def split(records: Records) -> Splits:
         file = f", the first '{records.image.paths[lacking[0]]}'" if isinstance(records.image, ImageFiles) else ""
         raise InputError(
             f"split: {len(lacking)} of {len(records)} images are in no split{file}. Write train, validation or test "
-            "into the column 'split', by person; or let metaforge prepare --dataset=face_folder draw them."
+            "into the column 'split', by person; or let metaforge prepare draw them (data set face_folder)."
         )
     check_splits_are_disjoint(records)
     train, validation, test = (records.where(split=name) for name in ("train", "validation", "test"))

@@ -1,16 +1,14 @@
 """Episodes: a pure function of (records, seed, index), so that a run has nothing to save but its step."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, PyTree, Shaped
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from metaforge.data.files import distinct
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.types import FAKE, REAL, Batch, Episode
@@ -88,7 +86,7 @@ class EpisodeSampler:
         if len(self._lead) > tasks or set(self._lead) - set(self._domains):
             raise InputError(
                 f"episodes: {', '.join(self._lead)} cannot lead each of {tasks} tasks; the domains are "
-                f"{', '.join(self._domains)}. Name fewer, or raise --episodes.tasks."
+                f"{', '.join(self._domains)}. Name fewer, or raise `tasks`."
             )
         for name, domain in self._domains.items():
             for label, word in ((REAL, "real"), (FAKE, "fake")):
@@ -96,7 +94,7 @@ class EpisodeSampler:
                 if have < need:
                     raise InputError(
                         f"episodes: domain '{name}' has {have} {word} images, but {shots} shots and {queries} queries "
-                        f"need {need}. Lower --episodes.shots or --episodes.queries, or give more images."
+                        f"need {need}. Lower `shots` or `queries`, or give more images."
                     )
 
     def __call__(self, index: int) -> EpisodeRows:
@@ -118,7 +116,7 @@ class EpisodeSampler:
             index: its number.
 
         Other Arguments:
-            beside: what else a model is shown of every record, as in `pool`.
+            beside: what else a model is shown of every record, as in `metaforge.data.pools.pool`.
         """
         rows = self(index)
         inputs = {"image": self._records.image, **beside} if beside else self._records.image
@@ -145,7 +143,7 @@ class EpisodeSampler:
                 return tuple(rng.permutation(np.concatenate(part)).astype(np.int32) for part in drawn)  # type: ignore[return-value]
         raise InputError(
             f"episodes: domain '{name}' has too few people ({domain.groups}) for a support and a query set that share "
-            f"nobody. Lower --episodes.shots or --episodes.queries, or give more people."
+            f"nobody. Lower `shots` or `queries`, or give more people."
         )
 
 
@@ -213,80 +211,3 @@ def _numbers(names: list) -> np.ndarray:
     """A number for every different name, from 0: a million in a tenth of a second, where sorting takes a second."""
     codes = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return np.fromiter(map(codes.__getitem__, names), np.int64, len(names))
-
-
-def gather(
-    inputs: PyTree[Shaped[Array, "records ..."]],
-    labels: Int[Array, " records"],
-    support: Int[Array, "tasks shots"],
-    query: Int[Array, "tasks queries"],
-    domain: Int[Array, " tasks"] | None = None,
-) -> Episode:
-    """The meta-batch at given rows of a pool, to be called inside `jax.jit`.
-
-    The pool lives on the device, so a step sends only row numbers there: a few hundred bytes.
-
-    Args:
-        inputs: images, uint8; where a part of the model never moves, kept features in their place; or any pytree of
-            arrays with the same leading axis, such as image, mask and tokens of a text.
-        labels: of every record.
-        support: the rows of each task's support set.
-        query: those of its query set.
-        domain: which domain each task is of, if a learner asks for it.
-
-    Example:
-        >>> inputs = {"image": jnp.zeros((4, 8, 8, 3), jnp.uint8), "mask": jnp.zeros((4, 8, 8), jnp.uint8)}
-        >>> episode = gather(inputs, jnp.array([0, 1, 0, 1]), jnp.array([[0, 1]]), jnp.array([[2, 3]]))
-        >>> episode.query.inputs["mask"].shape
-        (1, 2, 8, 8)
-    """
-    at = lambda rows: Batch(jax.tree.map(lambda leaf: leaf[rows], inputs), labels[rows])
-    return Episode(at(support), at(query), domain)
-
-
-class ImagePool(NamedTuple):
-    """Images in memory, and where a table's rows are among them.
-
-    Attributes:
-        image: uint8 `(images, size, size, 3)`, each file once; kept features of these, floating point; or a dict of the
-            images and what was asked for beside them.
-        label: int32 `(images,)`.
-        index: int32 `(rows,)`: the image of every row of the table.
-    """
-
-    image: Any
-    label: np.ndarray
-    index: np.ndarray
-
-
-def pool(records: Records, *, beside: Mapping[str, np.ndarray] | None = None) -> ImagePool:
-    """A table's images, decoded, on the host.
-
-    Args:
-        records: the table.
-
-    Other Arguments:
-        beside: what else a model is shown of every record, by name: `{"mask": records.mask}`, or the tokens of a text.
-            The pool then has a dict, `image` and these.
-
-    Raises:
-        InputError: when rows that show one file have different things beside it.
-
-    Example:
-        >>> images, masks = np.zeros((2, 8, 8, 3), np.uint8), np.ones((2, 8, 8), np.uint8)
-        >>> records = Records.from_columns(image=images, label=[0, 1], mask=masks)
-        >>> sorted(pool(records, beside={"mask": records.mask}).image)
-        ['image', 'mask']
-    """
-    image, index = distinct(records.image)
-    label = np.zeros(len(image), np.int32)
-    label[index] = records.label
-    if not beside:
-        return ImagePool(image, label, index)
-    inputs = {"image": image}
-    for name, rows in beside.items():
-        inputs[name] = np.zeros((len(image), *rows.shape[1:]), rows.dtype)
-        inputs[name][index] = rows
-        if not np.array_equal(inputs[name][index], rows):
-            raise InputError(f"pool: rows that show one file have a different '{name}'. Give each file one.")
-    return ImagePool(inputs, label, index)

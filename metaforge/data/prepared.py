@@ -19,17 +19,17 @@ from metaforge.runs import fingerprint, read_json
 
 
 def folders(data: str) -> dict[str, str]:
-    """The folders named in `--faces.prepared`, by the name that their domains get: their last part.
+    """The folders in a comma-separated list, by the name that their domains get: their last part.
 
     Raises:
         InputError: when there is none, or two have one name.
     """
     paths = [path.strip() for path in data.split(",") if path.strip()]
     if not paths:
-        raise InputError(f"--faces.prepared={data}: names no folder. Give folders that metaforge prepare wrote.")
+        raise InputError(f"data: '{data}' names no folder. Give folders that metaforge prepare wrote.")
     named = {Path(path).name: path for path in paths}
     if len(named) < len(paths):
-        raise InputError(f"--faces.prepared={data}: two folders of one name. Rename one.")
+        raise InputError(f"data: '{data}' has two folders of one name. Rename one.")
     return named
 
 
@@ -158,8 +158,8 @@ def records(
     need = len(files) * size * size * 3 / 1e9
     if need > memory_gb:
         raise InputError(
-            f"data: the split '{split}' takes {need:.1f} GB in memory; --faces.memory_gb allows {memory_gb:g}. "
-            "Take fewer --faces.frames of each video, a smaller --model.image_size, or allow more."
+            f"data: the split '{split}' takes {need:.1f} GB in memory; `memory_gb` allows {memory_gb:g}. "
+            "Take fewer `frames` of each video, smaller images, or allow more."
         )
     return found
 

@@ -37,13 +37,13 @@ PROVENANCE = "provenance.json"
 def catalogue(options: Options, config: Config) -> Catalogue:
     """The data set's table of videos, of the methods asked for; what is wrong with its splits is among its findings."""
     if not options.source:
-        raise InputError("--source is missing: the folder as its owners hand it out (--instructions tells more).")
+        raise InputError("`source` is missing: the folder as its owners hand it out (`instructions` tells more).")
     found = read_catalogue(options.dataset, options.source, **config.options())
     known = sorted({video.method for video in found.videos if video.label})
     wanted = [name.strip() for name in config.methods.split(",") if name.strip()]
     for name in wanted:
         if name not in known:
-            raise InputError(f"--methods: '{name}' has no video here; there are: {', '.join(known)}.")
+            raise InputError(f"`methods`: '{name}' has no video here; there are: {', '.join(known)}.")
     videos = [video for video in found.videos if not wanted or video.label == 0 or video.method in wanted]
     return found._replace(videos=videos, findings=[*found.findings, *check_splits(videos)])
 
@@ -67,7 +67,7 @@ def check(found: Catalogue, *, quiet: bool = False) -> list[Finding]:
 def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, Any]:
     """Prepares a data set, or goes on preparing it, and returns what stands in `provenance.json`."""
     if options.source and not options.out:
-        raise InputError("--out is missing: the folder to write. --check only looks.")
+        raise InputError("`out` is missing: the folder to write. `check` only looks.")
     check_bounds(options)
     check_bounds(config)
     found = catalogue(options, config)
@@ -161,15 +161,15 @@ def _refuse_another(out: Path, asked: dict[str, Any]) -> None:
         if before.get("rule") != RULE:
             raise InputError(
                 f"out: '{out}' was begun by another version of this command, which takes other frames. Choose another "
-                "--out."
+                "`out`."
             )
         other = sorted(name for name in asked if before.get(name) != asked[name])
         if other:
-            raise InputError(f"out: '{out}' was begun with another {', '.join(other)}. Choose another --out.")
+            raise InputError(f"out: '{out}' was begun with another {', '.join(other)}. Choose another `out`.")
         return
     # A call that was killed while it wrote its first file leaves a piece of it.
     if out.exists() and not all(is_unfinished(each) for each in out.iterdir()):
-        raise InputError(f"out: '{out}' exists already and is not a preparation. Choose another --out.")
+        raise InputError(f"out: '{out}' exists already and is not a preparation. Choose another `out`.")
 
 
 def _begin(out: Path, asked: dict[str, Any], groups: dict[str, list[Video]], *, whole: bool) -> None:

@@ -31,7 +31,7 @@ def settled(out: Path, root: Path, groups: dict[str, list[Video]]) -> set[str]:
         gone = [video[0] for video in record["videos"] if video[0] not in known]
         if gone:
             raise InputError(
-                f"out: '{out}' has crops of '{gone[0]}', which --source lacks now. Restore it, or choose another --out."
+                f"out: '{out}' has crops of '{gone[0]}', which `source` lacks now. Restore it, or choose another `out`."
             )
         if path.name in groups and stands(record, groups[path.name], root, out):
             found.add(path.name)

@@ -10,7 +10,8 @@ import numpy as np
 
 import metaforge as mf
 from metaforge.core.devices import Placement
-from metaforge.data.episodes import EpisodeRows, EpisodeSampler, gather
+from metaforge.data.episodes import EpisodeRows, EpisodeSampler
+from metaforge.data.pools import gather
 from metaforge.errors import InputError
 from metaforge.training import build, probing
 from metaforge.training.config import Config

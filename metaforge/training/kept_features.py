@@ -9,7 +9,7 @@ import numpy as np
 from metaforge.backbones import choice
 from metaforge.backbones.cut import Cut, cut
 from metaforge.backbones.store import stored
-from metaforge.data.episodes import ImagePool, pool
+from metaforge.data.pools import ImagePool, pool
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.progress import progress

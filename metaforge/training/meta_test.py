@@ -10,7 +10,8 @@ import optax
 import metaforge as mf
 from metaforge.adaptation import selection
 from metaforge.core.param_paths import merge, partition
-from metaforge.data.episodes import EpisodeSampler, ImagePool, gather, pool
+from metaforge.data.episodes import EpisodeSampler
+from metaforge.data.pools import ImagePool, gather, pool
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.tri import forgery_score

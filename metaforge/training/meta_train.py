@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from metaforge.core.devices import is_writer, spread
 from metaforge.data import prepared
-from metaforge.data.episodes import ImagePool
+from metaforge.data.pools import ImagePool
 from metaforge.data.records import Records
 from metaforge.runs import Run, latest_step, read_json, read_rows, refuse_another
 from metaforge.settings import change

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from metaforge.data.episodes import ImagePool, gather
+from metaforge.data.pools import ImagePool, gather
 from metaforge.data.records import Records
 from metaforge.settings import change
 from metaforge.training import build, meta_test

@@ -14,7 +14,7 @@ import pytest
 import metaforge as mf
 from metaforge.backbones._winograd import winograd_conv
 from metaforge.core import devices
-from metaforge.data.episodes import gather
+from metaforge.data.pools import gather
 from metaforge.errors import InputError
 
 TASKS = 8
@@ -80,7 +80,7 @@ def test_eight_devices_equal_one():
 
 @pytest.mark.parametrize(
     ("count", "tasks", "said"),
-    [(4096, 4096, "--run.devices=4096: there are"), (2, 3, "--episodes.tasks=3: 2 devices cannot share them evenly")],
+    [(4096, 4096, "`devices`=4096: there are"), (2, 3, "`tasks`=3: 2 devices cannot share them evenly")],
 )
 def test_what_cannot_be_shared_is_one_line(count, tasks, said, monkeypatch):
     monkeypatch.setattr(jax, "device_count", lambda: 2)
@@ -95,7 +95,7 @@ def test_processes_that_do_not_find_each_other_are_told_what_to_do(monkeypatch):
     monkeypatch.setattr(jax.distributed, "initialize", refuse)
     with pytest.raises(InputError, match="cannot join process 1 of 2"):
         devices.connect("10.0.0.1:1234", 2, 1)
-    with pytest.raises(InputError, match="--process=2: of 2 processes, give a number from 0 to 1"):
+    with pytest.raises(InputError, match="`process`=2: of 2 processes, give a number from 0 to 1"):
         devices.connect("10.0.0.1:1234", 2, 2)
     devices.connect("", 1, 0)
 

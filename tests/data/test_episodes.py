@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from metaforge.data.episodes import EpisodeSampler, gather, pool, together
+from metaforge.data.episodes import EpisodeSampler, together
 from metaforge.data.files import ImageFiles
+from metaforge.data.pools import gather, pool
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 
@@ -100,7 +101,7 @@ def test_support_sets_may_be_skewed(share, fakes):
         ({"shots": 100}, "domain 'a' has 48 real images"),
         ({"fake_share": 1.0}, "fake_share"),
         ({"lead": ["a", "z"]}, "a, z cannot lead"),
-        ({"lead": ["a", "b", "c"]}, "raise --episodes.tasks"),
+        ({"lead": ["a", "b", "c"]}, "raise `tasks`"),
     ],
 )
 def test_too_little_data_is_one_line_that_names_the_domain(options, words):

@@ -205,7 +205,7 @@ def edit(folder, old, new):
 def test_a_finished_run_is_an_answer_whatever_memory_is_allowed_and_not_for_other_data(prepared, tmp_path):
     folder, config = prepared
     tight = change(config, {"faces.memory_gb": 1e-9})
-    with pytest.raises(InputError, match="memory_gb allows 1e-09"):
+    with pytest.raises(InputError, match="`memory_gb` allows 1e-09"):
         meta_train.run(tight, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
     report = meta_train.run(config, tmp_path / "run", quiet=True)
@@ -246,7 +246,7 @@ def test_a_split_that_is_empty_leaves_no_directory(prepared, tmp_path, split, wo
 
 def test_episodes_that_cannot_be_drawn_and_devices_that_are_not_there_leave_no_directory(prepared, tmp_path):
     _, config = prepared
-    for changes, word in (({"episodes.shots": 50}, "real"), ({"run.devices": 99}, "--run.devices=99: there are")):
+    for changes, word in (({"episodes.shots": 50}, "real"), ({"run.devices": 99}, "`devices`=99: there are")):
         with pytest.raises(InputError, match=word):
             meta_train.run(change(config, changes), tmp_path / "run", quiet=True)
         assert not (tmp_path / "run").exists()
@@ -261,7 +261,7 @@ def test_a_baseline_s_directory_that_holds_something_else_is_said_before_anythin
 
 def test_prepared_data_that_cannot_be_used_is_one_line_that_names_the_folder(prepared, tmp_path):
     folder, config = prepared
-    with pytest.raises(InputError, match=r"--faces.prepared=,: names no folder. Give folders"):
+    with pytest.raises(InputError, match="data: ',' names no folder"):
         meta_train.run(change(config, {"faces.prepared": ","}), tmp_path / "run", quiet=True)
     (folder / "frames" / "m1" / "0" / "0.png").unlink()
     with pytest.raises(InputError, match=r"0.png' cannot be read .* the manifest of '.*set' names it"):

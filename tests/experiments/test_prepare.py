@@ -411,7 +411,7 @@ def test_videos_that_come_later_are_added_and_join_their_unit(tmp_path):
     # What was made of a video that is gone is not given up by a slip of --source.
     write(lines[1:])
     before = contents(out)
-    with pytest.raises(InputError, match="has crops of 'face_folder/real/train__one', which --source lacks"):
+    with pytest.raises(InputError, match="has crops of 'face_folder/real/train__one', which `source` lacks"):
         crop_whole(root / "manifest.csv", out)
     assert contents(out) == before
 

@@ -89,7 +89,7 @@ def test_the_bank_has_as_many_of_each_method_as_of_real_faces():
     counts = np.bincount(bank.kind)
     assert len(counts) == 4
     assert counts.max() == counts.min()
-    from metaforge.data.episodes import pool
+    from metaforge.data.pools import pool
 
     np.testing.assert_array_equal(pool(records).label[bank.rows], np.minimum(bank.kind, 1))
 
