@@ -29,6 +29,7 @@ def run(options: Options, config: Config) -> Any:
     """Draws the sheet, an image: a row a domain, for each face real, forged, mask."""
     # What computes is imported where it is used, so that --help answers at once.
     import numpy as np
+    from einops import rearrange, repeat
     from PIL import Image, ImageDraw
 
     from metaforge.data.faces import split_people
@@ -58,10 +59,10 @@ def run(options: Options, config: Config) -> Any:
         y = head + top * (size + gap)
         draw.text((4, y + size // 2 - 6), domain, fill="black")
         for column, one in enumerate(forged[: options.columns]):
-            mask = np.repeat(np.round(one.mask * 255).astype(np.uint8)[..., None], 3, axis=-1)
-            for place, image in enumerate((one.real, one.fake, mask)):
-                tile = Image.fromarray(image).resize((size, size), Image.Resampling.NEAREST)
-                sheet.paste(tile, (label + column * (3 * size + gap) + place * size, y))
+            mask = repeat(np.round(one.mask * 255).astype(np.uint8), "height width -> height width rgb", rgb=3)
+            strip = rearrange([one.real, one.fake, mask], "tile height width rgb -> height (tile width) rgb")
+            enlarged = Image.fromarray(strip).resize((3 * size, size), Image.Resampling.NEAREST)
+            sheet.paste(enlarged, (label + column * (3 * size + gap), y))
     return sheet
 
 

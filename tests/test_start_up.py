@@ -11,7 +11,7 @@ from metaforge.cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 
-HEAVY = ("jax", "flax", "optax", "orbax", "scipy", "skimage", "sklearn", "matplotlib", "tensorflow", "torch")
+HEAVY = ("jax", "einops", "flax", "optax", "orbax", "scipy", "skimage", "sklearn", "matplotlib", "tensorflow", "torch")
 
 RUNS = ["metaforge.cli.train", "metaforge.cli.forge", "experiments.show_domains"]
 RUNS += [f"experiments.{name}.__main__" for name in ("demo", "study", "fakeradar", "protocol")]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from einops import rearrange
 from jaxtyping import Array, Int, UInt8
 
 import metaforge as mf
@@ -88,8 +89,9 @@ def episodes(
     """The images of a meta-batch: leaves `(tasks, examples, ...)`, each class once, then each again, and so on."""
 
     def part(rows):
-        tasks, ways, examples = rows.shape
-        flat = rows.swapaxes(1, 2).reshape(tasks, examples * ways)  # so any run of `ways` examples has every class
+        _, ways, examples = rows.shape
+        # Classes vary fastest, so any run of `ways` examples has every class.
+        flat = rearrange(rows, "task way example -> task (example way)")
         labels = jnp.broadcast_to(jnp.tile(jnp.arange(ways), examples), flat.shape)
         return mf.Batch(jnp.take(images, flat, axis=0), labels)
 

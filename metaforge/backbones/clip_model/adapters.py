@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
+from einops import rearrange
 from jaxtyping import Array, Float
 
 from metaforge.backbones.clip_model.config import VisionConfig
@@ -165,8 +166,8 @@ def insertions(
 def st_adapter(params: Weights, tokens: Tokens, *, frames: int, act: AdapterAct) -> Tokens:
     """The tokens after an ST-Adapter. Rows are frames, a clip's `frames` one after the other; around it are zeros."""
     hidden = linear(params["down"], tokens[:, 1:])
-    hidden = hidden.reshape(-1, frames, *hidden.shape[1:])
-    hidden = _conv_over_time(params["conv"], hidden).reshape(-1, *hidden.shape[2:])
+    clips = rearrange(hidden, "(clip frame) patch width -> clip frame patch width", frame=frames)
+    hidden = rearrange(_conv_over_time(params["conv"], clips), "clip frame patch width -> (clip frame) patch width")
     update = linear(params["up"], jax.nn.relu(hidden) if act == "relu" else hidden)
     return tokens + jnp.pad(update, ((0, 0), (1, 0), (0, 0)))
 

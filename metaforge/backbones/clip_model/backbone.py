@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
+from einops import rearrange
 
 from metaforge.backbones._head import Head, check_head, head_of, make_head
 from metaforge.backbones.clip_model.adapters import LoRA, STAdapter, init_adapters, init_lora, insertions
@@ -169,9 +170,9 @@ def _apply(
             adapters, updates = (params.get(part, {}).get(name) for part in ("adapters", "lora"))
             return insertions(adapters, updates, frames=length, adapter=adapter, lora=lora)
 
-        images = standardised(frames.reshape(-1, *frames.shape[-3:]), pixels)
+        images = standardised(rearrange(frames, "... height width rgb -> (...) height width rgb"), pixels)
         tokens = vision_tokens(params["vision"], images, config, insertions=insert, remat=remat)
-        pooled = tokens[:, 0].reshape(-1, length, config.width).mean(axis=1)
+        pooled = rearrange(tokens[:, 0], "(clip frame) width -> clip frame width", frame=length).mean(axis=1)
         embedded, features = vision_readout(params["vision"], pooled)
         seen = features if embedded is None else embedded
         if key is not None and dropout:

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+from einops import rearrange
 from jaxtyping import Array, Float
 
 
@@ -29,16 +30,16 @@ def resized_positions(table: Float[Array, "tokens width"], grid: int) -> Float[A
     References:
         Keys, *Cubic Convolution Interpolation for Digital Image Processing*, IEEE TASSP 1981.
     """
-    tokens, width = table.shape
+    tokens = len(table)
     side = round((tokens - 1) ** 0.5)
     if side * side != tokens - 1:
         raise ValueError(f"a table of {tokens} positions is no class token and a square of patches.")
     if side == grid:
         return table
     weights = jnp.asarray(cubic_weights(side, grid), table.dtype)
-    patches = table[1:].reshape(side, side, width)
+    patches = rearrange(table[1:], "(row column) width -> row column width", row=side)
     resized = jnp.einsum("ai,bj,ijw->abw", weights, weights, patches)
-    return jnp.concatenate([table[:1], resized.reshape(grid * grid, width)])
+    return jnp.concatenate([table[:1], rearrange(resized, "row column width -> (row column) width")])
 
 
 def cubic_weights(size: int, resized: int) -> np.ndarray:

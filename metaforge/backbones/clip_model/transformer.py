@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from einops import rearrange
 from jaxtyping import Array, Float
 
 from metaforge.backbones.clip_model.config import EPSILON, Activation, TextConfig, VisionConfig
@@ -149,10 +150,10 @@ def _attention(params: Weights, inputs: Tokens, heads: int, causal: bool, insert
     def split(name):
         # What a low-rank matrix adds is float32, and makes a bfloat16 product float32 too; attention stays narrow.
         outputs = project(name, inputs).astype(params[name]["kernel"].dtype)
-        return outputs.reshape(*inputs.shape[:2], heads, -1)
+        return rearrange(outputs, "n token (head part) -> n token head part", head=heads)
 
     mixed = jax.nn.dot_product_attention(split("q"), split("k"), split("v"), is_causal=causal)
-    return project("out", mixed.reshape(inputs.shape))
+    return project("out", rearrange(mixed, "n token head part -> n token (head part)"))
 
 
 def _quick_gelu(inputs: Array) -> Array:

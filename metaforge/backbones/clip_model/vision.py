@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
+from einops import rearrange
 from jaxtyping import Array, Float, Num
 
 from metaforge.backbones.clip_model.config import VisionConfig
@@ -174,9 +175,9 @@ def check_images(images: Any, size: int, ranks: tuple[int, ...] = (4,)) -> Array
 
 def _embedded(params: Weights, images: Float[Array, "images height width 3"], patch_size: int) -> Tokens:
     count, grid = images.shape[0], images.shape[1] // patch_size
-    patches = images.reshape(count, grid, patch_size, grid, patch_size, 3).swapaxes(2, 3)
-    kernel = params["patch"]["kernel"]
-    flat = patches.reshape(count, grid * grid, -1).astype(kernel.dtype) @ kernel.reshape(-1, kernel.shape[-1])
+    patches = rearrange(images, "n (h p) (w q) c -> n (h w) (p q c)", p=patch_size, q=patch_size)
+    kernel = rearrange(params["patch"]["kernel"], "p q c width -> (p q c) width")
+    flat = patches.astype(kernel.dtype) @ kernel
     first = jnp.broadcast_to(params["class"], (count, 1, flat.shape[-1]))
     positions = resized_positions(wide(params["positions"]), grid)
     tokens = jnp.concatenate([wide(first), wide(flat)], axis=1)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from einops import rearrange
 from jaxtyping import Array, Float, UInt8
 
 from metaforge.errors import InputError
@@ -107,7 +108,7 @@ def locate(
     """Looks a last time, at 48 x 48 pixels; the points are x and y in units of the patch's side."""
     seen = _features(weights, patches, (("SAME", 3), ("VALID", 3), ("SAME", 2), None))
     offsets, points, logits = _heads(weights[12:], seen)
-    return jax.nn.softmax(logits)[:, 1], offsets, points.reshape(-1, 2, 5).transpose(0, 2, 1)
+    return jax.nn.softmax(logits)[:, 1], offsets, rearrange(points, "n (xy point) -> n point xy", xy=2)
 
 
 def _features(weights: Weights, images: jax.Array, pools: tuple[tuple[str, int] | None, ...]) -> jax.Array:
@@ -128,7 +129,7 @@ def _features(weights: Weights, images: jax.Array, pools: tuple[tuple[str, int] 
 
 def _heads(weights: Weights, values: jax.Array) -> list[jax.Array]:
     """One dense layer with a PReLU, and the linear heads on it. The authors' layout goes down the columns first."""
-    flat = values.transpose(0, 2, 1, 3).reshape(len(values), -1)
+    flat = rearrange(values, "n row column channel -> n (column row channel)")
     kernel, bias, slope = weights[:3]
     hidden = _prelu(jnp.dot(flat, kernel, precision="highest") + bias[None], slope[None])
     pairs = zip(weights[3::2], weights[4::2], strict=True)
