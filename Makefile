@@ -36,6 +36,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.made
 
 $(VENV)/.installed-$(EXTRAS): pyproject.toml constraints.txt | $(VENV)/.made
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	$(BIN)/python -m metaforge.data.detection.model_files
 	@touch $@ $(VENV)/.installed
 
 clean:  ## Remove the virtual environment and caches; runs stay.

@@ -74,6 +74,7 @@ _OF: dict[str, tuple[str, ...]] = {
     # Faces and data sets; those with a catalogue bring their own.
     "lfw": ("huang2007lfw",),
     "omniglot": ("lake2015omniglot",),
+    "blazeface": ("bazarevsky2019blazeface", "kartynnik2019mesh"),
     "mtcnn": ("zhang2016mtcnn",),
     "crop_transform": (
         "roessler2019faceforensics", "shiohara2022sbi", "yan2023deepfakebench", "deng2019arcface",

@@ -64,8 +64,9 @@ def test_the_design_names_files_that_exist():
     for name in set(re.findall(r"`((?:backbones)/[\w/.]+)`", text)):
         assert (ROOT / "metaforge" / name).exists(), name
     assert "eq. 5" in (ROOT / "metaforge" / "core" / "weighting.py").read_text()
-    loops = [path for path in (ROOT / "metaforge").rglob("*.py") if "while step <" in path.read_text()]
-    assert loops == [ROOT / "metaforge" / "training" / "loop.py"]
+    code = [*(ROOT / "metaforge").rglob("*.py"), *(ROOT / "experiments").rglob("*.py")]
+    loops = [path for path in code if "while step <" in path.read_text()]
+    assert loops == [ROOT / "metaforge" / "training" / "outer_loop.py"]
 
 
 def test_the_block_of_the_page_on_fakeradar_runs():

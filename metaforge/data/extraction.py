@@ -87,7 +87,7 @@ def extract(unit: Sequence[Video], *, root: Path, out: Path, rule: Rule, find: C
         root: what the videos' paths begin from.
         out: the folder that gets `frames/` and `masks/`.
         rule: what is cut out.
-        find: a frame, uint8 RGB, to its largest face (`metaforge.data.detection.detect_largest`) or `None`.
+        find: a frame, uint8 RGB, to its largest face (`metaforge.data.detection.find_face`) or `None`.
 
     Returns:
         Rows and what was dropped, with the reason: a video that cannot be read, a frame without a face, a fake that

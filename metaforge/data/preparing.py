@@ -28,7 +28,7 @@ from metaforge.runs import read_json, write_json
 from metaforge.whole import is_unfinished
 from metaforge.workers import mapped
 
-RULE = 2
+RULE = 3
 """Rises whenever other crops come of the same videos: one folder holds those of one rule."""
 
 PROVENANCE = "provenance.json"
@@ -190,9 +190,9 @@ def _check_extras(found: Catalogue, crop: str) -> None:
     """What is not installed would otherwise stand in the list of what was dropped, once for each video."""
     check_decoder(Path(found.root) / video.path for video in found.videos if "::" not in video.path)
     if crop != "whole":
-        from metaforge.data.detection import check_weights
+        from metaforge.data.detection import check_finder
 
-        check_weights()
+        check_finder()
 
 
 def _name(unit: list[Video]) -> str:
@@ -207,6 +207,6 @@ def _one(item: tuple[str, list[Video]], *, root: Path, out: Path, rule: Rule) ->
 
 
 def _find():
-    from metaforge.data.detection import detect_largest
+    from metaforge.data.detection import find_face
 
-    return detect_largest
+    return find_face

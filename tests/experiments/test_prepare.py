@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -279,7 +278,7 @@ def test_an_extra_that_is_not_installed_is_one_line_before_any_work(tree, tmp_pa
     if extra == "video":
         monkeypatch.setitem(sys.modules, "av", None)
     else:
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+        monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
     flags = ["--dataset=faceforensics", f"--source={tree}", f"--methods={','.join(METHODS)}"]
     for more in ([f"--out={tmp_path / 'out'}"], ["--check"]):
         if more == ["--check"] and extra == "faces":

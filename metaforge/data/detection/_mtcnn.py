@@ -5,14 +5,14 @@ sheet, and batches of `_REFINED` and `_LOCATED` patches. So they are compiled on
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
 from metaforge.data.detection._networks import Weights, load_networks, locate, propose, refine
 from metaforge.data.detection._pyramid import CELL, cut_patches, halves_of, layout, resized
-from metaforge.errors import InputError
+from metaforge.data.detection.detection import Detection
 
 _STRIDE = 2  # from one window of the first network to the next, in pixels
 _PROPOSED, _KEPT = 0.6, 0.7  # scores after the first and the second network: the authors' thresholds
@@ -20,50 +20,13 @@ _REFINED, _LOCATED = 64, 16  # patches that are looked at together
 _MOST = 256  # windows that reach the second network, the best ones
 
 
-class Detection(NamedTuple):
-    """A face, in the image's pixels; the first pixel covers [0, 1), its centre is at 0.5.
-
-    Attributes:
-        box: x0, y0, x1, y1, float32, from the forehead to the chin. It may reach beyond the image.
-        points: x and y, float32, shape `(5, 2)`: left eye, right eye, nose, left and right corner of the mouth; left
-            as seen in the image.
-        score: the probability of a face, in [0, 1].
-    """
-
-    box: np.ndarray
-    points: np.ndarray
-    score: float
-
-
-def detect(
-    image: UInt8[np.ndarray, "height width 3"], *, min_face: float = 0.04, threshold: float = 0.9
-) -> list[Detection]:
-    """Finds the faces in an image.
+def every_face(image: UInt8[np.ndarray, "height width 3"], *, min_face: float, threshold: float) -> list[Detection]:
+    """The faces of a picture, the largest box first.
 
     Time and memory depend on `min_face` and hardly on the image: large images are first reduced until the smallest
-    face has 48 pixels. Faces of under 12 pixels are not looked for.
-
-    Args:
-        image: uint8 RGB in [0, 255].
-        min_face: longer side of the smallest box, as a share of the image's longer side, in [0.01, 0.5]. 0.04 are 77
-            pixels of 1920 x 1080, 26 of 640 x 480. Each other value compiles the first network anew.
-        threshold: the score from which on it is a face, in [0, 1].
-
-    Returns:
-        The faces, the largest box first.
-
-    Raises:
-        InputError: if the weights are not installed, or an argument is out of its range.
-
-    Example:
-        >>> detect(np.zeros((64, 64, 3), np.uint8))
-        []
-
-    References:
-        Zhang et al., *Joint Face Detection and Alignment using Multi-task Cascaded Convolutional Networks*, 2016.
+    face has 48 pixels. Faces of under 12 pixels are not looked for. Each other value of `min_face` compiles the first
+    network anew.
     """
-    if not (0.01 <= min_face <= 0.5 and 0 <= threshold <= 1):
-        raise InputError(f"faces: min_face {min_face}, threshold {threshold}. Give [0.01, 0.5] and [0, 1].")
     networks = load_networks()
     height, width = image.shape[:2]
     if min(height, width) < CELL:
@@ -93,29 +56,9 @@ def detect(
     ]
 
 
-def detect_largest(
-    image: UInt8[np.ndarray, "height width 3"], *, min_face: float = 0.04, threshold: float = 0.9
-) -> Detection | None:
-    """The largest face, as `detect` finds it, or `None` if there is none.
-
-    Args:
-        image: uint8 RGB in [0, 255].
-        min_face: as in `detect`.
-        threshold: as in `detect`.
-
-    Returns:
-        The face whose box has the largest area.
-
-    Raises:
-        InputError: as `detect`.
-
-    Example:
-        >>> from skimage.data import astronaut
-        >>> face = detect_largest(astronaut())
-        >>> bool(face.box[0] < 225 < face.box[2] and face.box[1] < 120 < face.box[3])
-        True
-    """
-    return next(iter(detect(image, min_face=min_face, threshold=threshold)), None)
+def largest_face(image: UInt8[np.ndarray, "height width 3"], *, min_face: float, threshold: float) -> Detection | None:
+    """The first of `every_face`, or `None`."""
+    return next(iter(every_face(image, min_face=min_face, threshold=threshold)), None)
 
 
 def _proposals(weights: Weights, image: np.ndarray, min_face: float) -> np.ndarray:

@@ -58,7 +58,7 @@ def check_weights() -> list[bytes]:
     """
     found = importlib.util.find_spec("mtcnn")
     if found is None or not found.submodule_search_locations or importlib.util.find_spec("lz4") is None:
-        raise InputError("faces: the weights of the detector are not installed. Install the extra `faces`.")
+        raise InputError("faces: the weights of the detector are not installed. Install the extra `mtcnn`.")
     folder = Path(found.submodule_search_locations[0], "assets", "weights")
     return [_read(folder / f"{name}.lz4", _SHA256[name]) for name in Networks._fields]
 

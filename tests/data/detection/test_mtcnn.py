@@ -1,8 +1,7 @@
-"""The detector: faces where they are, none where there are none, and networks that a second convolution confirms."""
+"""MTCNN: networks that a second convolution confirms, compiled once, with the weights that are expected."""
 
 import importlib.util
 import pickle
-from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -11,142 +10,26 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from metaforge.data.detection import Detection, _networks, detect, detect_largest
-from metaforge.data.video import read_frames
+from metaforge.data.detection import _networks
+from metaforge.data.detection._mtcnn import every_face
 from metaforge.errors import InputError
-from tests.data.clips import IDENTITIES, face_clip, face_frames
+from tests.data.clips import face_frames
 
 
 @pytest.fixture(scope="module")
 def astronaut():
-    assert Path(data.__file__).with_name("astronaut.png").exists()  # in the wheel: no network
     return data.astronaut()
-
-
-@pytest.fixture(scope="module")
-def coins():
-    assert Path(data.__file__).with_name("coins.png").exists()
-    return np.repeat(data.coins()[..., None], 3, axis=-1)
-
-
-def largest(image) -> Detection:
-    """Without small faces, which takes a quarter of the time."""
-    face = detect_largest(np.ascontiguousarray(image), min_face=0.1)
-    assert face is not None
-    return face
-
-
-def middle(face):
-    return (face.box[:2] + face.box[2:]) / 2
-
-
-def side(face):
-    return float((face.box[2:] - face.box[:2]).mean())
 
 
 def resized(image, height, width):
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
 
 
-def test_the_astronaut_is_found_with_her_eyes_nose_and_mouth(astronaut):
-    (face,) = detect(astronaut)
-    np.testing.assert_allclose(middle(face), (225, 120), atol=12)
-    assert 70 < side(face) < 140
-    left_eye, right_eye, nose, left_mouth, right_mouth = face.points
-    assert (face.points > face.box[:2]).all()
-    assert (face.points < face.box[2:]).all()
-    assert left_eye[0] < nose[0] < right_eye[0]
-    assert left_mouth[0] < right_mouth[0]
-    assert max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1])
-    assert 0.99 < face.score <= 1
-    assert (face.box.dtype, face.box.shape, face.points.dtype, face.points.shape) == (
-        np.float32,
-        (4,),
-        np.float32,
-        (5, 2),
-    )
-
-
-def test_coins_and_flat_images_hold_no_face(coins):
-    assert detect(coins) == []
-    for level in (0, 127, 255):
-        assert detect(np.full((200, 300, 3), level, np.uint8)) == []
-    assert detect_largest(np.zeros((5, 400, 3), np.uint8)) is None
-
-
-def test_a_mirrored_face_has_mirrored_points(astronaut):
-    face, mirrored = largest(astronaut), largest(astronaut[:, ::-1])
-    back = mirrored.points[[1, 0, 2, 4, 3]] * [-1, 1] + [astronaut.shape[1], 0]
-    np.testing.assert_allclose(back, face.points, atol=0.06 * side(face))
-
-
-@pytest.mark.parametrize("scale", [0.4, 2.0])
-def test_a_scaled_image_has_a_scaled_box(astronaut, scale):
-    size = round(512 * scale)
-    face, scaled = largest(astronaut), largest(resized(astronaut, size, size))
-    np.testing.assert_allclose(scaled.box / scale, face.box, atol=0.06 * side(face))
-    np.testing.assert_allclose(scaled.points / scale, face.points, atol=0.06 * side(face))
-
-
-@pytest.mark.parametrize("shift", [(3, 5), (0, 71), (88, 88)])
-def test_a_shifted_face_is_found_shifted(astronaut, shift):
-    def placed(top, left):
-        canvas = np.full((600, 600, 3), 128, np.uint8)
-        canvas[top : top + 512, left : left + 512] = astronaut
-        return largest(canvas)
-
-    face, shifted = placed(0, 0), placed(*shift)
-    np.testing.assert_allclose(shifted.points - shift[::-1], face.points, atol=0.06 * side(face))
-    np.testing.assert_allclose(shifted.box - np.tile(shift[::-1], 2), face.box, atol=0.08 * side(face))
-
-
-def test_faces_come_largest_first_and_the_limits_hold(astronaut):
-    both = np.zeros((512, 800, 3), np.uint8)
-    both[:, 288:] = astronaut
-    both[100:300, 30:230] = resized(astronaut, 200, 200)
-    large, small = detect(both)
-    assert side(large) > 2 * side(small)
-    assert large.box[0] > 288 > small.box[2]
-    (alone,) = detect(both, min_face=0.1)
-    np.testing.assert_allclose(alone.box, large.box, atol=0.06 * side(large))
-    np.testing.assert_array_equal(largest(both).box, alone.box)
-    assert detect(both, min_face=0.1, threshold=1.0) == []
-
-
-def test_a_face_at_the_border_is_found_with_a_box_beyond_it(astronaut):
-    face = largest(astronaut[80:, :250])
-    assert face.box[1] < 0
-    np.testing.assert_allclose(face.points[0], (204, 21), atol=6)
-
-
-@pytest.mark.parametrize("identity", [0, 1, IDENTITIES - 1])
-@pytest.mark.parametrize("crf", [23, 40])
-def test_the_face_of_a_test_clip_is_found_in_its_frames(tmp_path, identity, crf):
-    drawn = face_frames(seed=identity, identity=identity)
-    path = face_clip(tmp_path / "a.mp4", seed=identity, identity=identity, crf=crf)
-    for index, frame in read_frames(path, [0, 23]):
-        (face,) = detect(frame)
-        assert 30 < side(face) < 80
-        # The compressed frame shows what was drawn, and the face is on it.
-        x, y = np.rint(middle(face)).astype(int)
-        np.testing.assert_allclose(frame[y, x].astype(int), drawn[index][y, x], atol=50)
-
-
-def test_a_fake_clip_differs_in_the_face_alone():
-    real, fake = (face_frames(frames=3, fake=fake) for fake in (None, lambda frame: 255 - frame))
-    face = largest(real[0])
-    differs = (real[0] != fake[0]).any(-1)
-    x, y = np.rint(face.points).astype(int).T
-    assert differs[y, x].all()
-    assert not differs[[0, 0, -1, -1], [0, -1, 0, -1]].any()
-    assert 0.2 < differs.mean() < 0.6
-
-
 def test_the_networks_are_compiled_once_whatever_images_follow(astronaut):
-    detect(astronaut)
+    every_face(astronaut, min_face=0.04, threshold=0.9)
     compiled = [network._cache_size() for network in (_networks.propose, _networks.refine, _networks.locate)]
     for image in (astronaut[:300], astronaut[50:], resized(astronaut, 900, 1600), face_frames(frames=1)[0]):
-        detect(np.ascontiguousarray(image))
+        every_face(np.ascontiguousarray(image), min_face=0.04, threshold=0.9)
     again = [network._cache_size() for network in (_networks.propose, _networks.refine, _networks.locate)]
     assert again == compiled
 
@@ -248,7 +131,7 @@ def test_neither_tensorflow_nor_the_package_is_imported():
 
 def test_without_the_weights_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match="extra `faces`"):
+    with pytest.raises(InputError, match="extra `mtcnn`"):
         _networks.load_networks.__wrapped__()
 
 
@@ -269,12 +152,6 @@ def test_other_weights_are_refused_before_they_are_unpickled(tmp_path, monkeypat
     (folder / "pnet.lz4").unlink()
     with pytest.raises(InputError, match=r"'pnet\.lz4'"):
         _networks.load_networks.__wrapped__()
-
-
-@pytest.mark.parametrize("options", [{"min_face": 0.0}, {"min_face": 0.9}, {"threshold": 1.5}])
-def test_arguments_out_of_range_are_refused(options):
-    with pytest.raises(InputError, match=r"min_face .* threshold"):
-        detect(np.zeros((50, 50, 3), np.uint8), **options)
 
 
 def test_the_weights_are_single_precision_on_any_device():
