@@ -23,6 +23,7 @@ from metaforge.data.manifest import read_manifest, write_manifest
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation import protocols
+from metaforge.evaluation.interval import Interval
 from metaforge.evaluation.metrics import auc
 from metaforge.evaluation.protocols import Cell, Domains, Protocol
 from metaforge.settings import change
@@ -180,6 +181,9 @@ def test_gains_are_corrected_over_the_targets_and_split_by_method(made):
     for name, gain in cell["auc_gain"].items():
         decision = report["holm"][name]["a to b"]
         assert decision["p"] == decision["adjusted"] == gain["p"]  # one target: nothing to correct
+        assert Interval.from_json(gain["difference"]).value == pytest.approx(
+            np.subtract(*(cell["table"][one]["auc"]["value"] for one in name.split(" minus "))), abs=1e-9
+        )
     for name, values in cell["auc_by_method"].items():
         assert set(values) == {"m3", "m4"}
         # Both have as many fakes, against the same reals: their mean is the AUC of all.
