@@ -6,6 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from metaforge.types import PRNGKey
+
 Head = Literal["linear", "quadratic", "mlp"]
 """The last part of a backbone: an affine map of the features; of the features and their squares; or of 128 ReLU units.
 
@@ -49,6 +51,19 @@ def head_of(kind: Head, num_classes: int):
         return module.apply({"params": params["head"]}, jnp.asarray(embeddings))
 
     return head
+
+
+def dropped(features: jax.Array, share: float, key: PRNGKey | None) -> jax.Array:
+    """Features of which a share is 0 and the rest larger, so that the mean stays; as they are without a key.
+
+    Example:
+        >>> print(dropped(jnp.ones(3), 0.5, None))
+        [1. 1. 1.]
+    """
+    if key is None or not share:
+        return features
+    kept = jax.random.bernoulli(key, 1 - share, features.shape)
+    return jnp.where(kept, features / (1 - share), 0)
 
 
 def check_head(kind: str) -> None:

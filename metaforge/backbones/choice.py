@@ -62,6 +62,7 @@ def choose(spec: BackboneSpec) -> Backbone:
         return made._replace(init=lambda *args: efficientnet_lite0(pretrained=pretrained, **shared).init(*args))
     if spec.backbone == "clip":
         shared |= {"variant": spec.variant, "image_size": spec.image_size, "precision": spec.precision}
+        shared |= {"dropout": spec.dropout}
         made = clip(**shared)
         return made._replace(init=lambda *args: clip(weights=spec.weights or None, **shared).init(*args))
     raise ValueError(f"unknown backbone {spec.backbone!r}; known: {', '.join(BACKBONES)}.")
@@ -111,7 +112,8 @@ def check(spec: BackboneSpec) -> None:
     "conv4" takes images of 16 pixels or more, "efficientnet_lite0" of 32 or more, "clip" of a multiple of its patch:
     position embeddings are resized for all but the variant's own size. "conv4" has the normalisations "support",
     "episode", "group" and "none"; "efficientnet_lite0" has "support", "episode", "group" (not with weights) and
-    "frozen" (only with weights); "clip" has "none" alone.
+    "frozen" (only with weights); "clip" has "none" alone. Dropout is
+    clip's.
 
     Raises:
         InputError: for what it does not have; the line begins with the setting's name and value.
@@ -147,6 +149,8 @@ def check(spec: BackboneSpec) -> None:
         raise InputError(f"weights={weights}: conv4 has none. Leave them out, or take another backbone.")
     if weights == IMAGENET and name == "clip":
         raise InputError(f"weights={weights}: give the safetensors file of a CLIP.")
+    if spec.dropout and name != "clip":
+        raise InputError(f"dropout={spec.dropout:g}: {name} has none. Give 0, or take clip.")
     if precision != "float32" and name == "efficientnet_lite0":
         raise InputError(f"precision={precision}: {name} computes in float32 alone.")
 

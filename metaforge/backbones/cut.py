@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 import jax
 import jax.numpy as jnp
 
-from metaforge.backbones._head import Head, head_of
+from metaforge.backbones._head import Head, dropped, head_of
 from metaforge.backbones.clip_model.config import VISION
 from metaforge.backbones.clip_model.transformer import linear
 from metaforge.backbones.clip_model.vision import vision_tower
@@ -59,7 +59,10 @@ def cut(spec: BackboneSpec, moves: Collection[str]) -> Cut | None:
         if {*moves} - {"neck", "head"}:
             return None
         return Cut(
-            "features", ("vision",), _tower(spec.variant, spec.image_size), _last(spec.neck, spec.num_classes, head)
+            "features",
+            ("vision",),
+            _tower(spec.variant, spec.image_size),
+            _last(spec.neck, spec.num_classes, head, spec.dropout),
         )
     if spec.backbone != "efficientnet_lite0" or spec.normalisation != "frozen":
         return None
@@ -82,14 +85,14 @@ def _tower(variant: str, image_size: int) -> Callable[[Params, Any], jax.Array]:
 
 
 @functools.lru_cache(maxsize=64)
-def _last(neck: int, num_classes: int, kind: Head) -> Backbone:
+def _last(neck: int, num_classes: int, kind: Head, dropout: float) -> Backbone:
     logits = head_of(kind, num_classes)
 
     def init(key, inputs):
         raise NotImplementedError("the whole backbone makes the parameters")
 
     def apply(params, inputs, *, context=None, key=None):
-        seen = jnp.asarray(inputs, jnp.float32)
+        seen = dropped(jnp.asarray(inputs, jnp.float32), dropout, key)
         if neck:
             seen = linear(params["neck"], seen)
         return Outputs(cast(jax.Array, logits(params, seen)), seen)

@@ -38,5 +38,6 @@ class BackboneSpec:
     convolution: str = setting(
         "auto", "How convolutions run (the numbers agree).", choices=("auto", "lax", "patches", "winograd")
     )
+    dropout: float = setting(0.0, "clip: the share of an image's features that training drops.", below=1)
     precision: str = setting("float32", "Of convolutions and products.", choices=("float32", "bfloat16"))
     num_classes: int = 2

@@ -17,6 +17,8 @@ from metaforge.training import build, probing
 from metaforge.training.config import Config
 from metaforge.training.outer_loop import Advance
 
+_DROPOUT = 0xD09
+
 
 class Diverged(InputError):
     """The loss of an outer step, or its gradient, is not finite; `step` says which."""
@@ -39,11 +41,23 @@ def outer_step(config: Config, everywhere=None):
         learner = build.learner(config, frozen=frozen)
         episodes = gather(images, labels, support, query, domain)
         if config.objective.name != "fakeradar":
-            return learner.update(state, episodes)
+            return learner.update(state, keyed(config, state.step, episodes))
+        episodes = keyed(config, state.learner.step, episodes)
         moved, info = learner.update(state.learner, probing.attach(config, state, episodes))
         return state._replace(learner=moved), info
 
     return update
+
+
+def keyed(config: Config, step: jax.Array, episodes: mf.Episode) -> mf.Episode:
+    """Episodes that bring the random keys of an outer step, where the model draws something in training.
+
+    They depend on the run's seed and the step alone, so that an interrupted run draws what it would have drawn.
+    """
+    if not config.model.dropout:
+        return episodes
+    own = jax.random.fold_in(jax.random.key(config.run.seed), _DROPOUT)  # initial parameters have the seed's key
+    return mf.with_keys(episodes, jax.random.fold_in(own, step))
 
 
 def arguments(placed: Placement, index: np.ndarray, domains: Mapping[str, int]) -> Callable[[EpisodeRows], tuple]:

@@ -23,11 +23,11 @@ def adapts_itself(name: Any) -> bool:
 def for_step(config: Config) -> Config:
     """The settings that a compiled outer step looks at, so that runs which differ in the rest share it.
 
-    The seed is part of the steps of those learners alone that draw as they step, and the domains of those that count
+    The seed is part of those steps alone that draw, and the domains of those that count
     them.
     """
     run = RunSpec(strategy=config.run.strategy, feature_cache=config.run.feature_cache)
-    if LEARNERS[config.learner.name].draws:
+    if LEARNERS[config.learner.name].draws or config.model.dropout:
         run = dataclasses.replace(run, seed=config.run.seed)
     counts = "domains" in LEARNERS[config.learner.name].takes or config.objective.name == "fakeradar"
     given = config.faces

@@ -64,15 +64,23 @@ def test_clip_is_cut_before_neck_and_head(neck, monkeypatch):
     small = dataclasses.replace(VISION["ViT-B/16"], image_size=8, patch_size=4, width=8, layers=1, heads=2)
     monkeypatch.setitem(VISION, "ViT-B/16", small)
     images = np.random.default_rng(2).uniform(size=(3, 8, 8, 3)).astype(np.float32)
-    whole = clip(variant=small, num_classes=2, neck=neck, image_size=8)
+    whole = clip(variant=small, num_classes=2, neck=neck, image_size=8, dropout=0.5)
     params = drawn(whole, images)
-    found = cut(CLIP(neck=neck), {"head", "neck"})
+    found = cut(CLIP(neck=neck, dropout=0.5), {"head", "neck"})
     assert found
     assert found.name == "features"
-    both = jax.jit(lambda params: (found.tail.apply(params, found.trunk(params, images)), whole.apply(params, images)))
-    outputs, wanted = both(params)
-    for a, b in zip(outputs[:2], wanted[:2], strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+    @jax.jit
+    def both(params, key):
+        seen = found.trunk(params, images)
+        drawn = found.tail.apply(params, seen, key=key), whole.apply(params, images, key=key)  # type: ignore[call-arg]
+        return (found.tail.apply(params, seen), whole.apply(params, images)), drawn
+
+    plain, drawn_from = both(params, jax.random.key(0))
+    for outputs, wanted in (plain, drawn_from):
+        for a, b in zip(outputs[:2], wanted[:2], strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(plain[0].embeddings, drawn_from[0].embeddings)
     assert cut(CLIP(), {"vision", "head"}) is None
 
 

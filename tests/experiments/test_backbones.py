@@ -283,6 +283,8 @@ def test_other_weights_than_a_run_began_with_are_refused(made, weights, tmp_path
         ),
         ({"model.normalisation": "support", "run.feature_cache": "features"}, "no first part stays"),
         ({"learner.average": 1.0}, "--learner.average=1.0: give a number, at least 0 and below 1"),
+        ({"model.dropout": 0.5}, "--model.dropout=0.5: efficientnet_lite0 has none"),
+        ({"model.dropout": 1.0}, "--model.dropout=1.0: give a number, at least 0 and below 1"),
         ({"model.backbone": "conv4", "model.weights": "imagenet", "model.normalisation": "support"}, "conv4 has none"),
     ],
 )

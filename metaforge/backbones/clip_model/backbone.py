@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from einops import rearrange
 
-from metaforge.backbones._head import Head, check_head, head_of, make_head
+from metaforge.backbones._head import Head, check_head, dropped, head_of, make_head
 from metaforge.backbones.clip_model.adapters import LoRA, STAdapter, init_adapters, init_lora, insertions
 from metaforge.backbones.clip_model.config import VisionConfig, vision_config
 from metaforge.backbones.clip_model.transformer import linear
@@ -175,9 +175,7 @@ def _apply(
         pooled = rearrange(tokens[:, 0], "(clip frame) width -> clip frame width", frame=length).mean(axis=1)
         embedded, features = vision_readout(params["vision"], pooled)
         seen = features if embedded is None else embedded
-        if key is not None and dropout:
-            kept = jax.random.bernoulli(key, 1 - dropout, seen.shape)
-            seen = jnp.where(kept, seen / (1 - dropout), 0)
+        seen = dropped(seen, dropout, key)
         if "neck" in params:
             seen = linear(params["neck"], seen)
         return Outputs(*(rows.reshape(*leading, rows.shape[-1]) for rows in (head(params, seen), seen)))
