@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 # The floors of metaforge, the lowest first: a part imports from lower floors, and from no other.
 FLOORS = (
     {"errors", "labels", "output", "processor", "progress", "provenance"},
-    {"types", "locks", "bounds", "places", "workers"},
+    {"types", "locks", "bounds", "places", "workers", "face_regions"},
     {"settings"},
     {"whole", "commands"},
     {"core"},

@@ -1,4 +1,4 @@
-"""Where a face is forged: hulls of landmarks or ellipses, deformed and softened."""
+"""Where a face is forged: hulls and parts of landmarks, or ellipses where there are none, deformed and softened."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from scipy.spatial import ConvexHull, QhullError
 from skimage.draw import polygon
 
 from metaforge.errors import InputError
+from metaforge.face_regions import GROUPS, region_outline
 from metaforge.forgeries.base import Face
 
 REGIONS = {
@@ -17,7 +18,10 @@ REGIONS = {
     "nose": (0.32, 0.68, 0.36, 0.68),
     "mouth": (0.24, 0.76, 0.66, 0.90),
 }
-"""Facial regions as fractions (left, right, top, bottom) of the face's box."""
+"""Where parts lie that can be forged alone, as fractions (left, right, top, bottom) of the face's box; for faces whose
+landmarks do not say it."""
+
+_FINER = 4  # samples across a pixel, of which an outline covers some
 
 
 def face_mask(rng: np.random.Generator, face: Face) -> Float[np.ndarray, "height width"]:
@@ -63,16 +67,30 @@ def face_box(face: Face) -> tuple[float, float, float, float]:
 
 
 def region_mask(rng: np.random.Generator, face: Face, names: list[str]) -> Float[np.ndarray, "height width"]:
-    """Some regions of `REGIONS` as soft ellipses."""
-    size = face.image.shape[0]
-    left, right, top, bottom = face_box(face)
-    mask = np.zeros((size, size))
-    for name in names:
-        x0, x1, y0, y1 = REGIONS[name]
-        width, height = right - left, bottom - top
-        box = (left + x0 * width, left + x1 * width, top + y0 * height, top + y1 * height)
-        mask = np.maximum(mask, _ellipse(size, *box))
+    """Some regions of `REGIONS`, softened: as the mesh or 68 points have them, or else as ellipses."""
+    mask = np.max([_region(face, name) for name in names], axis=0)
     return soften(rng, mask, low=0.01, high=0.03)[0]
+
+
+def _region(face: Face, name: str) -> np.ndarray:
+    size = face.image.shape[0]
+    if face.landmarks is not None:
+        outlines = [region_outline(face.landmarks, part) for part in GROUPS[name]]
+        filled = [_filled(size, outline) for outline in outlines if outline is not None]
+        if filled and all(part.any() for part in filled):
+            return np.max(filled, axis=0)
+    left, right, top, bottom = face_box(face)
+    width, height = right - left, bottom - top
+    x0, x1, y0, y1 = REGIONS[name]
+    return _ellipse(size, left + x0 * width, left + x1 * width, top + y0 * height, top + y1 * height)
+
+
+def _filled(size: int, outline: np.ndarray) -> np.ndarray:
+    """How much of each pixel lies inside an outline; landmarks are 0 in the middle of the first pixel."""
+    fine = np.zeros((size * _FINER, size * _FINER))
+    corners = (outline + 0.5) * _FINER - 0.5
+    fine[polygon(corners[:, 1], corners[:, 0], fine.shape)] = 1.0
+    return fine.reshape(size, _FINER, size, _FINER).mean(axis=(1, 3))
 
 
 def soften(

@@ -8,10 +8,11 @@ import pytest
 from metaforge.data.faces import load_faces
 from metaforge.data.records import check_splits_are_disjoint
 from metaforge.errors import InputError
+from metaforge.face_regions import REGIONS
 from metaforge.forgeries import ACQUISITIONS, FORGERIES, Face, acquire, augment, forge_pairs, make, synthesise
 from metaforge.forgeries.alignment import align
 from metaforge.forgeries.base import is_grey
-from metaforge.forgeries.masks import face_mask, sbi_blend_mask
+from metaforge.forgeries.masks import face_mask, region_mask, sbi_blend_mask
 from metaforge.forgeries.reconstruction import principal_components, project
 from metaforge.forgeries.swap import poisson_blend
 from metaforge.forgeries.traces import up_convolve
@@ -252,3 +253,20 @@ def test_alignment_lays_landmarks_onto_landmarks():
     moved = align(target, Face(image, points, "d", "d"))
     row, column = np.unravel_index(moved[..., 0].argmax(), (64, 64))
     assert np.hypot(column - target.landmarks[5][0], row - target.landmarks[5][1]) < 2.5
+
+
+def test_a_region_is_cut_out_by_landmarks_that_have_outlines():
+    mesh = np.full((468, 2), 20.0, np.float32)
+    # A mouth whose outline is a square: its corners 18, 2 and the sides between them.
+    square = np.array([[20, 30], [40, 30], [40, 50], [20, 50]], np.float32)
+    mouth = REGIONS["mouth"].mesh
+    for place, point in enumerate(mouth):
+        mesh[point] = square[place * 4 // len(mouth)]
+    face = coloured(1, size=64)[0]._replace(landmarks=mesh)
+    mask = region_mask(np.random.default_rng(0), face, ["mouth"])
+    assert mask[35:46, 25:36].min() > 0.9
+    outside = mask.copy()
+    outside[24:57, 14:47] = 0
+    assert outside.max() < 0.05
+    ellipse = region_mask(np.random.default_rng(0), face._replace(landmarks=None), ["mouth"])
+    assert not np.array_equal(ellipse, mask)
