@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64, Int64, UInt8
 from PIL import Image
 
 from metaforge.errors import InputError
@@ -87,7 +87,7 @@ def crop_transform(
     if min(height, width, size) < 1:
         raise InputError(f"crop: {height} x {width} pixels to {size}. All must be at least 1.")
     if convention == "dfb":
-        return _aligned(points, size)
+        return similarity(points, size)
     if convention == "whole":
         side = min(height, width)
         left, top = (width - side) // 2, (height - side) // 2
@@ -141,13 +141,10 @@ def apply_crop(
     """
     if size < 1 or not np.isfinite(transform).all():
         raise InputError(f"crop: a crop of {size} pixels by {transform.tolist()}. Give a size and a finite transform.")
-    height, width = image.shape[:2]
-    ends = transform @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]])
-    low = np.clip(np.floor(ends.min(1)).astype(np.int64) - 2, 0, [width, height])
-    high = np.clip(np.ceil(ends.max(1)).astype(np.int64) + 2, 0, [width, height])
+    low, high = reach(transform, size, (image.shape[0], image.shape[1]))
     if (high <= low).any():
         return np.zeros((size, size, 3), np.uint8)
-    # Only the part that is seen is converted; its borders are the image's or are two pixels away from any sample.
+    # Only the part that is seen is converted.
     part = image[low[1] : high[1], low[0] : high[0]]
     finer = int(np.clip(np.ceil(np.linalg.norm(transform[:, :2], 2) - 1e-9), 1, max(1, _MAX_SAMPLES // size)))
     matrix = np.column_stack([transform[:, :2] / finer, transform[:, 2] - low])
@@ -160,6 +157,19 @@ def apply_crop(
         )
         crop[..., channel] = np.rint(np.asarray(samples.reduce(finer)))
     return crop
+
+
+def reach(
+    transform: Float64[np.ndarray, "2 3"], size: int, image_size: tuple[int, int]
+) -> tuple[Int64[np.ndarray, "2"], Int64[np.ndarray, "2"]]:
+    """The part of an image that a crop is made of: x and y of its first pixel, and of the first beyond it.
+
+    Its borders are the image's or are two pixels away from any sample.
+    """
+    ends = transform @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]])
+    limits = [image_size[1], image_size[0]]
+    low = np.clip(np.floor(ends.min(1)).astype(np.int64) - 2, 0, limits)
+    return low, np.clip(np.ceil(ends.max(1)).astype(np.int64) + 2, 0, limits)
 
 
 def rescaled(
@@ -198,13 +208,20 @@ def _stretched(cut: _Rectangle, size: int) -> np.ndarray:
     return np.array([[(cut.x1 - cut.x0) / size, 0, cut.x0], [0, (cut.y1 - cut.y0) / size, cut.y0]], np.float64)
 
 
-def _aligned(points: np.ndarray | Sequence | None, size: int) -> np.ndarray:
-    """The inverse of the similarity that brings the points closest to the template, in least squares.
+def similarity(points: np.ndarray | Sequence | None, size: int, *, margin: float = 0.15) -> np.ndarray:
+    """The inverse of the turn, scale and shift that bring five points closest to the template, in least squares.
 
     With a plane's points as complex numbers, a similarity is `a * z + b`, and the best one is a linear regression.
+
+    Args:
+        points: as in `crop_transform`.
+        size: side of the crop, in pixels.
+
+    Other Arguments:
+        margin: around the template on each side, in shares of its width.
     """
     marks = _checked(points, (5, 2), "five points for 'dfb'")
-    source, target = (z[:, 0] + 1j * z[:, 1] for z in (marks, (TEMPLATE / 112 + 0.15) / 1.3 * size))
+    source, target = (z[:, 0] + 1j * z[:, 1] for z in (marks, (TEMPLATE / 112 + margin) / (1 + 2 * margin) * size))
     centred = source - source.mean()
     spread = (np.abs(centred) ** 2).sum()
     factor = (centred.conj() * (target - target.mean())).sum()

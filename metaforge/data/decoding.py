@@ -17,6 +17,31 @@ _CONTAINERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,gif,yuv4mpegpipe,h264,he
 
 def decoded(path: FilePath, max_pixels: int) -> Iterator[tuple[Any, Any]]:
     """The decoded frames of a file, in the order in which they are shown, and their stream; at least one."""
+    count = 0
+    with _opened(path, max_pixels) as (container, stream):
+        for packet in container.demux(stream):
+            _check_whole(path, packet, count)
+            for frame in packet.decode():
+                _check_whole(path, frame, count)  # what a decoder guesses of a broken frame would look forged
+                _check_size(path, frame, stream, max_pixels)
+                yield frame, stream
+                count += 1
+    if count == 0:
+        raise refusal(path, "it has no frame. Copy or download it again.")
+
+
+def count_packets(path: FilePath, max_pixels: int) -> int:
+    """How many coded pictures a file holds, none of which is decoded: nearly always the number of its frames.
+
+    It is not where a picture is coded in two halves, or refers to others that are missing.
+    """
+    with _opened(path, max_pixels) as (container, stream):
+        return sum(1 for packet in container.demux(stream) if packet.size and not packet.is_discard)
+
+
+@contextmanager
+def _opened(path: FilePath, max_pixels: int) -> Iterator[tuple[Any, Any]]:
+    """An open file and its film, which may be read."""
     if not os.path.exists(path):
         raise refusal(path, "there is no such file or folder. Check the path.")
     if not os.path.isfile(path):  # a pipe would block for ever
@@ -27,7 +52,6 @@ def decoded(path: FilePath, max_pixels: int) -> Iterator[tuple[Any, Any]]:
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
     with _failures(path, *_what_it_is(path)):
         container = av.open(os.fspath(path), metadata_errors="ignore", options=options)
-    count = 0
     with container, _failures(path, "it is cut off or broken", "Copy or download it again."):
         stream, problem = the_film(container.streams.video)
         if problem:
@@ -38,15 +62,7 @@ def decoded(path: FilePath, max_pixels: int) -> Iterator[tuple[Any, Any]]:
         if curve := hdr(stream):
             remedy = "Convert it to SDR (BT.709), as a person would see it."
             raise refusal(path, f"it is HDR ({curve}), whose brightness 8 bits do not hold. {remedy}")
-        for packet in container.demux(stream):
-            _check_whole(path, packet, count)
-            for frame in packet.decode():
-                _check_whole(path, frame, count)  # what a decoder guesses of a broken frame would look forged
-                _check_size(path, frame, stream, max_pixels)
-                yield frame, stream
-                count += 1
-    if count == 0:
-        raise refusal(path, "it has no frame. Copy or download it again.")
+        yield container, stream
 
 
 def _what_it_is(path: FilePath) -> tuple[str, str]:

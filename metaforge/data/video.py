@@ -72,7 +72,7 @@ def count_frames(path: FilePath, *, max_pixels: int = MAX_PIXELS) -> int:
         Traceback (most recent call last):
         metaforge.errors.InputError: video 'holiday.mp4': there is no such file or folder. Check the path.
     """
-    if _is_drawn(path):
+    if is_drawn(path):
         return len(_images(path))
     return sum(1 for _ in decoded(path, max_pixels))
 
@@ -143,7 +143,7 @@ def read_frames(
     wanted = sorted({int(index) for index in indices})
     if wanted and wanted[0] < 0:
         raise refusal(path, f"there is no frame {wanted[0]}. Frames are counted from 0.")
-    if _is_drawn(path):
+    if is_drawn(path):
         files = _images(path)
         for index in wanted:
             if index >= len(files):
@@ -174,12 +174,12 @@ def check_decoder(paths: Iterable[FilePath]) -> None:
     Example:
         >>> check_decoder(["portrait.png"])
     """
-    if not all(map(_is_drawn, paths)):
+    if not all(map(is_drawn, paths)):
         pyav()
 
 
-def _is_drawn(path: FilePath) -> bool:
-    """Whether it is a folder of images, or one image."""
+def is_drawn(path: FilePath) -> bool:
+    """Whether it is a folder of images, or one image: its frames are files, and need no decoder of videos."""
     moving = {".gif"}  # of such a file all frames count, not the first alone
     return os.path.isdir(path) or Path(path).suffix.lower() in SUFFIXES - moving
 

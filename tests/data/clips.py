@@ -95,3 +95,28 @@ def _oval(side):
     """How much of each pixel is face: 1 in an upright, rather square oval, 0 around it, with a soft edge."""
     y, x = np.abs((np.indices((side, side)) + 0.5) / side * 2 - 1)
     return np.clip((1 - (x**4 + y**4) ** 0.25) * 8, 0, 1)[..., None]
+
+
+def scene(frames, size, *people, ground=0):
+    """Frames, uint8 RGB, of people on a ground.
+
+    `size` is height and width; each of `people` is an identity, the side of its picture, and a function of the frame's
+    number that gives the left and the upper edge, or `None` where it is away; later ones stand in front. `ground` is a
+    seed, and another one is another place.
+    """
+    behind = _ground(np.random.default_rng(ground), max(size))[: size[0], : size[1]]
+    clip = np.repeat(behind[None], frames, axis=0)
+    for identity, side, path in people:
+        photo, shape = _face(identity, 96 * side // (25 * GROWN)), _oval(side)
+        photo = np.asarray(Image.fromarray(photo).resize((side, side), Image.Resampling.BICUBIC))
+        for number in range(frames):
+            if (place := path(number)) is None:
+                continue
+            left, top = (round(value) for value in place)
+            low, high = np.maximum([left, top], 0), np.minimum([left + side, top + side], size[::-1])
+            if (high > low).all():
+                inside = np.s_[low[1] : high[1], low[0] : high[0]]
+                seen = np.s_[low[1] - top : high[1] - top, low[0] - left : high[0] - left]
+                mixed = shape[seen] * photo[seen] + (1 - shape[seen]) * clip[number][inside]
+                clip[number][inside] = np.rint(mixed)
+    return clip

@@ -1,0 +1,89 @@
+"""A video from its first frame to its last in one decode: the pixels of a few frames, and of each how much changed.
+
+How many frames a video has is known only when all of them are decoded, and which are wanted depends on it. Files say
+how many coded pictures they hold, which takes no decoding and is nearly always the same; so that is taken for granted,
+and looked at again when the video is through (`watch` goes to its end). Where it was wrong, the caller watches once
+more. Nothing is skipped and no place jumped to, and one frame is held at a time.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from metaforge.data.decoding import count_packets, decoded
+from metaforge.data.display import shown
+from metaforge.data.images import FilePath
+from metaforge.data.shots import brief_of, brief_of_image, change
+from metaforge.data.video import MAX_PIXELS, count_frames, is_drawn, read_frames
+
+
+class Glance(NamedTuple):
+    """A frame that went by.
+
+    Attributes:
+        frame: its number.
+        change: how much it differs from the one before it that was seen, in levels of 255 (`metaforge.data.shots`).
+        image: uint8 RGB if it is wanted, else `None`.
+    """
+
+    frame: int
+    change: float
+    image: np.ndarray | None
+
+
+def expected_frames(path: FilePath, *, max_pixels: int = MAX_PIXELS) -> int:
+    """How many frames a video has, nearly always; of a folder always. Nothing is decoded.
+
+    Raises:
+        InputError: as `metaforge.data.video.count_frames`, where it can be seen.
+
+    Example:
+        >>> expected_frames("holiday.mp4")
+        Traceback (most recent call last):
+        metaforge.errors.InputError: video 'holiday.mp4': there is no such file or folder. Check the path.
+    """
+    return count_frames(path) if is_drawn(path) else max(count_packets(path, max_pixels), 1)
+
+
+def watch(path: FilePath, frames: Iterable[int], *, max_pixels: int = MAX_PIXELS) -> Iterator[Glance]:
+    """All frames of a video file, with the pixels of some; of a folder of images those alone that are wanted.
+
+    Args:
+        path: as in `metaforge.data.video.read_frames`.
+        frames: the numbers of those whose pixels are wanted. A file may turn out to lack some of them.
+
+    Other Arguments:
+        max_pixels: width times height of a frame that is still decoded.
+
+    Raises:
+        InputError: as `metaforge.data.video.read_frames`, but for a file that lacks a frame.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for frame in range(12):
+        ...         Image.new("RGB", (8, 6), (0, 5 * frame, 0)).save(Path(folder, f"{frame}.png"))
+        ...     [(seen.frame, seen.change) for seen in watch(folder, [2, 11])]
+        [(2, 0.0), (11, 45.0)]
+    """
+    before = None
+    if is_drawn(path):
+        yield from glances(read_frames(path, frames, max_pixels=max_pixels))
+        return
+    wanted = {int(frame) for frame in frames}
+    for number, (frame, stream) in enumerate(decoded(path, max_pixels)):
+        now = brief_of(frame)
+        yield Glance(number, change(before, now), shown(frame, stream) if number in wanted else None)
+        before = now
+
+
+def glances(frames: Iterable[tuple[int, np.ndarray]]) -> Iterator[Glance]:
+    """Images with their numbers as glances, where there are no frames between them."""
+    before = None
+    for number, image in frames:
+        now = brief_of_image(image)
+        yield Glance(number, change(before, now), image)
+        before = now
