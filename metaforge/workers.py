@@ -1,11 +1,12 @@
 """The same work on many items, in processes beside each other."""
 
+import collections
 import concurrent.futures
 import multiprocessing
 import multiprocessing.connection
 import os
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -36,6 +37,36 @@ def mapped(work: Callable[[Any], Any], items: Collection[Any], *, workers: int) 
             ) from error
         finally:
             for future in futures:
+                future.cancel()
+
+
+def in_order(work: Callable[[Any], Any], items: Iterable[Any], *, workers: int) -> Iterator[Any]:
+    """What `work` gives for each item, in their order, by threads that run ahead of whoever takes it.
+
+    Memory stays flat: no more than twice as many items as workers are in the making or waiting to be taken.
+
+    Args:
+        work: what is done with an item; it should spend its time outside of Python.
+        items: any number; they are asked for as they are needed.
+
+    Other Arguments:
+        workers: threads, at least 1.
+
+    Example:
+        >>> list(in_order(lambda x: x * x, range(5), workers=2))
+        [0, 1, 4, 9, 16]
+    """
+    waiting: collections.deque[concurrent.futures.Future] = collections.deque()
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) >= 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
                 future.cancel()
 
 

@@ -1,22 +1,31 @@
-"""Screens images with a saved detector: a CSV of file and probability of being fake.
+"""Screens images with a saved detector: a CSV table with a row for each face, and its probability of being fake.
 
     metaforge predict --model=adapted --images=PATH > scores.csv
 
-PATH is an image or a folder; images should be face crops. `--model` is the --out folder of metaforge adapt, or a
-finished training run, which then is not adapted. Files that cannot be read are named on standard error.
+PATH is an image or a folder, photographs as they are: faces are found in them and cropped as the detector was trained.
+Columns: file; p_fake; face, its number in the file, the largest first; x0, y0, x1, y1, its box in pixels; note, such as
+small, cut off, blurred, or why there is no score. With `--crops` the images are face crops already, and none is looked
+for; the folders of metaforge forge and metaforge prepare say so themselves. `--model` is the --out folder of metaforge
+adapt, or a finished training run, which then is not adapted.
 """
 
 import csv
 import dataclasses
-import io
-import os
+import itertools
 import shlex
 import sys
-from typing import NoReturn
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from metaforge.commands import launch, program, start
 from metaforge.settings import setting
 from metaforge.whole import refuse_used, whole_file
+
+if TYPE_CHECKING:
+    from metaforge.screening.predicting import Row
+
+COLUMNS = ("file", "p_fake", "face", "x0", "y0", "x1", "y1", "note")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +35,8 @@ class Options:
     model: str = setting(..., "A saved detector, or a finished training run.", place="read")
     images: str = setting(..., "An image, or a folder of images.", place="read")
     weights: str = setting("", "Where the weights are on which the detector stands, if they have moved.", place="read")
+    crops: bool = setting(False, "Whether the images are face crops already.")
+    workers: int = setting(2, "Threads that read images and find faces.", least=1, most=256)
     out: str = setting("", "CSV file to write; standard output if left out.", place="file")
 
 
@@ -34,28 +45,51 @@ def how_to_screen(model: str) -> str:
     return f"To screen images with it:\n  {program()} predict {shlex.quote(f'--model={model}')} --images=PATH\n"
 
 
+def write(file: TextIO, rows: "Iterable[Row]") -> dict[str, int]:
+    """Writes the table, a row as soon as it is known, and says how many rows have a score and how many have none."""
+    writer = csv.writer(file)
+    counts = {"scored": 0, "unscored": 0}
+    rows = iter(rows)
+    # What cannot work at all is said before anything is written.
+    first = list(itertools.islice(rows, 1))
+    writer.writerow(COLUMNS)
+    for row in itertools.chain(first, rows):
+        box = [f"{side:.1f}" for side in row.box] or [""] * 4
+        score = "" if row.p_fake is None else f"{row.p_fake:.6f}"
+        writer.writerow([row.file, score, row.face or "", *box, row.note])
+        counts["unscored" if row.p_fake is None else "scored"] += 1
+        file.flush()
+    return counts
+
+
 def main(argv: list[str]) -> int:
     """The command."""
 
     def body(options: Options) -> str:
         # What computes is imported where it is used, so that --help answers at once.
+        from metaforge.data.folders import left_out
         from metaforge.screening.predicting import run
 
         if options.out:
             refuse_used(options.out)
-        rows, skipped = run(options.model, options.images, weights=options.weights)
-        text = io.StringIO(newline="")
-        writer = csv.writer(text)
-        writer.writerow(["file", "p_fake"])
-        writer.writerows((name, f"{p_fake:.6f}") for name, p_fake in rows)
-        if options.out:
-            with whole_file(options.out, new=True) as made:
-                made.write_bytes(os.fsencode(text.getvalue()))  # the names have the bytes that the files' names have
+        rows, amiss = run(options.model, options.images, weights=options.weights, crops=options.crops,
+                          workers=options.workers)  # fmt: skip
+        if amiss:
+            print(amiss, file=sys.stderr)
+        if not options.out:
+            # The names have the bytes that the files' names have.
+            sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+            counts = write(sys.stdout, rows())
         else:
-            print(text.getvalue(), end="")
-        for skip in skipped:
+            with whole_file(options.out, new=True) as made, open(made, "w", encoding="utf-8", errors="surrogateescape",
+                                                                 newline="") as file:  # fmt: skip
+                counts = write(file, rows())
+        if counts["unscored"]:
+            files = "1 file has" if counts["unscored"] == 1 else f"{counts['unscored']} files have"
+            print(f"{files} no score; the column note says why.", file=sys.stderr)
+        for skip in left_out(options.images) if Path(options.images).is_dir() else []:
             print(f"skipped {skip.path}: {skip.reason}", file=sys.stderr)
-        return f"Wrote {options.out}: {len(rows)} images." if options.out else ""
+        return f"Wrote {options.out}: {counts['scored']} scores." if options.out else ""
 
     return launch(argv, body, doc=__doc__ or "", options=Options())
 

@@ -8,7 +8,7 @@ Positions are continuous: the first pixel covers [0, 1) and has its centre at 0.
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
@@ -18,6 +18,9 @@ from metaforge.errors import InputError
 
 Crop = Literal["ffpp", "dfb", "sbi", "selimsef", "whole"]
 """The conventions; `crop_transform` says what each is."""
+
+CROPS: tuple[Crop, ...] = get_args(Crop)
+"""Their names."""
 
 TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]

@@ -1,5 +1,6 @@
 """The images below a folder: which there are, in which order, and all of them as squares of one size."""
 
+import functools
 import os
 import re
 from pathlib import Path
@@ -8,9 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
+from metaforge.data import crop_folder
+from metaforge.data.crops import Crop
+from metaforge.data.detection import check_finder
+from metaforge.data.face_crops import NO_FACE, face_crops
 from metaforge.data.formats import READ, SUFFIXES
 from metaforge.data.images import FilePath, one_line, prefix, printable, read_image, square
 from metaforge.errors import InputError
+from metaforge.workers import in_order
 
 
 class Skipped(NamedTuple):
@@ -26,12 +32,14 @@ class ImageFolder(NamedTuple):
     Attributes:
         images: uint8 RGB in [0, 255], shape `(images, size, size, 3)`.
         names: where each was found, relative to the folder, with "/" between folders.
-        skipped: the files that could not be read, and those whose ending is none of an image's.
+        skipped: the files that could not be read or show no face, and those whose ending is none of an image's.
+        notes: what makes an image doubtful, in words; "" for a good one.
     """
 
     images: UInt8[np.ndarray, "images size size 3"]
     names: list[str]
     skipped: list[Skipped]
+    notes: list[str]
 
 
 def list_images(path: FilePath, *, what: str = "images") -> list[Path]:
@@ -87,7 +95,7 @@ def left_out(path: FilePath, *, what: str = "images") -> list[Skipped]:
     root = Path(path)
     others: dict[str, list[Path]] = {}
     for file in _files(root, what):
-        if file.suffix.lower() not in SUFFIXES:
+        if file.suffix.lower() not in SUFFIXES and file.name != crop_folder.NAME:
             others.setdefault(file.suffix.lower(), []).append(file)
     skipped = []
     for ending, files in others.items():
@@ -119,20 +127,34 @@ def _files(root: Path, what: str) -> list[Path]:
     return sorted(found, key=lambda file: _natural(file.relative_to(root)))
 
 
-def read_folder(path: FilePath, *, size: int, what: str = "images", max_pixels: int = 64_000_000) -> ImageFolder:
+def read_folder(
+    path: FilePath,
+    *,
+    size: int,
+    what: str = "images",
+    max_pixels: int = 64_000_000,
+    crop: Crop | None = None,
+    workers: int = 2,
+) -> ImageFolder:
     """All images below a folder, as squares of one size; files that cannot be read are named, not fatal.
 
     Args:
         path: a folder; `list_images` says which of its files are read, and in which order.
+
+    Other Arguments:
         size: pixels of the squares, as in `square`.
         what: as in `list_images`.
         max_pixels: as in `read_image`.
+        crop: how the largest face of each is cut out (`metaforge.data.crops`); `None` for images that are face crops
+            already, whose middle squares are taken.
+        workers: threads that read and find faces.
 
     Returns:
         An `ImageFolder` with at least one image.
 
     Raises:
-        InputError: if the folder is missing, holds no image file, or none of them can be read; or `size` is below 1.
+        InputError: if the folder is missing, holds no image file, or none of them can be used; `size` is below 1; or
+            faces are to be found and the finder is not installed.
 
     Example:
         >>> import tempfile
@@ -150,18 +172,38 @@ def read_folder(path: FilePath, *, size: int, what: str = "images", max_pixels: 
     files = list_images(root, what=what)
     if not files:
         raise InputError(f"{what}: no image in '{shown}'. Give a folder that holds {', '.join(sorted(READ))} files.")
-    images, names, skipped = [], [], []
-    for file in files:
+    if crop is not None:
+        check_finder()
+    read = functools.partial(_read, size=size, crop=crop, max_pixels=max_pixels)
+    images, names, skipped, notes = [], [], [], []
+    for file, (image, said) in zip(files, in_order(read, files, workers=workers), strict=True):
         name = file.relative_to(root).as_posix()
-        try:
-            images.append(square(read_image(file, max_pixels=max_pixels), size=size))
+        if image is None:
+            skipped.append(Skipped(name, said))
+        else:
+            images.append(image)
             names.append(name)
-        except InputError as error:
-            skipped.append(Skipped(name, str(error).removeprefix(prefix(file.as_posix()))))
+            notes.append(said)
     if not images:
         first = f"'{printable(skipped[0].path)}': {skipped[0].reason}"
-        raise InputError(f"{what}: none of the {len(files)} image files in '{shown}' can be read. The first, {first}")
-    return ImageFolder(np.stack(images), names, skipped + left_out(root, what=what))
+        why = "can be read" if crop is None else "can be read and shows a face"
+        raise InputError(f"{what}: none of the {len(files)} image files in '{shown}' {why}. The first, {first}")
+    return ImageFolder(np.stack(images), names, skipped + left_out(root, what=what), notes)
+
+
+def _read(file: Path, *, size: int, crop: Crop | None, max_pixels: int) -> tuple[np.ndarray | None, str]:
+    """A file's image and what makes it doubtful, or `None` and why there is none."""
+    try:
+        picture = read_image(file, max_pixels=max_pixels)
+    except InputError as error:
+        return None, str(error).removeprefix(prefix(file.as_posix()))
+    if crop is None:
+        return square(picture, size=size), ""
+    found = face_crops(picture, size=size, crop=crop)
+    if not found:
+        return None, f"{NO_FACE}. If the images are face crops already, say so with `crops`."
+    others = [] if len(found) == 1 else [f"the largest of {len(found)} faces"]
+    return found[0].image, ", ".join([*found[0].notes, *others])
 
 
 def _natural(file: Path) -> tuple:

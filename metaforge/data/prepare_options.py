@@ -2,10 +2,10 @@
 
 import dataclasses
 import os
-from typing import Any, get_args
+from typing import Any
 
 from metaforge.data.catalogues import CATALOGUES
-from metaforge.data.crops import Crop
+from metaforge.data.crops import CROPS
 from metaforge.settings import setting
 
 
@@ -26,7 +26,7 @@ class Config:
     """What changes the crops. An empty setting is the data set's default."""
 
     frames: int = setting(32, "Frames of each video, spread evenly over all of it.", least=1, most=1_000_000)
-    crop: str = setting("ffpp", "How a face is cut out; whole: not at all.", choices=get_args(Crop))
+    crop: str = setting("ffpp", "How a face is cut out; whole: not at all.", choices=CROPS)
     size: int = setting(256, "Side of the crops, in pixels.", least=1, most=8192)
     methods: str = setting("", "Forgery methods, comma-separated; all if empty.")
     compression: str = setting("", "faceforensics: c0, c23 or c40.")

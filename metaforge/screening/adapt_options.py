@@ -12,6 +12,7 @@ class Options:
     run: str = setting(..., "A finished training run, or a saved detector.", place="read")
     target: str = setting(..., "Folder with real/ and fake/ of the new kind.", place="read")
     out: str = setting(..., "Folder for the adapted detector; must not exist yet.", place="folder")
+    crops: bool = setting(False, "Whether the target's images are face crops already; otherwise faces are found.")
     shots: int = setting(10, "Labelled images per class to adapt on.", least=1, most=1_000_000)
     steps: int = setting(0, "Steps of adaptation; 0 for the run's choice on source validation.", most=1_000_000)
     rate: float = setting(0.0, "Its rate; 0 for the run's choice on source validation.")

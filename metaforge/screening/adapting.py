@@ -1,5 +1,6 @@
 """From a trained detector to one that is adapted to a new kind of forgery, and a report of what that is worth."""
 
+import collections
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ import numpy as np
 import metaforge as mf
 from metaforge.bounds import check_bounds
 from metaforge.data.copies import each_once
+from metaforge.data.crop_folder import crop_for
+from metaforge.data.crops import Crop
 from metaforge.data.domains import TestSplit
 from metaforge.data.folders import ImageFolder, read_folder
 from metaforge.data.records import Records
@@ -49,7 +52,8 @@ def _run(options: Options) -> dict[str, Any]:
         raise InputError(
             f"baseline: '{baseline}' was trained at another image size. Train it at that of '{options.run}'."
         )
-    images, labels, groups, skipped = read_target(options.target, size=sizes.pop())
+    crop, amiss = crop_for(trained["run"].crop, Path(options.target), crops=options.crops)
+    images, labels, groups, skipped, notes = read_target(options.target, size=sizes.pop(), crop=crop)
     seen = np.isin(from_run.digests(images), trained["run"].before.get("seen", []))
     pool, test = set_aside(
         labels, groups, shots=options.shots, share=options.test_share, seed=options.seed, seen=groups[seen]
@@ -68,6 +72,7 @@ def _run(options: Options) -> dict[str, Any]:
     report |= {
         "images": {"real": int((labels == mf.REAL).sum()), "fake": int((labels == mf.FAKE).sum()),
                    "tested": len(test), "resampled": "file name groups, and draws of the support set"},
+        "faces": crop or "crops, as they are", "crops_amiss": amiss, "doubtful": notes,
         "skipped_files": [skip._asdict() for skip in skipped],
     }  # fmt: skip
     if not (options.rate or meta_test.rate_at(trained["run"].rule, options.steps)[1]):
@@ -85,8 +90,8 @@ def _run(options: Options) -> dict[str, Any]:
     return report
 
 
-def read_target(folder: str, *, size: int):
-    """Images, labels and groups of FOLDER/real and FOLDER/fake, and the files that were left out.
+def read_target(folder: str, *, size: int, crop: Crop | None = None):
+    """Images, labels and groups of FOLDER/real and FOLDER/fake, the files left out, and how many are doubtful and why.
 
     Images in one subfolder, or with one file name (a fake and the real it was made from), form a group, which is never
     parted between support and test. What a detector sees of a picture counts once: of copies the first is taken, and
@@ -100,7 +105,9 @@ def read_target(folder: str, *, size: int):
             raise InputError(
                 f"target: '{folder}' has no subfolder '{name}'. It needs real/ and fake/ with images in both."
             )
-    parts: list[ImageFolder] = [read_folder(root / name, size=size, what=f"target {name}") for name in ("real", "fake")]
+    parts: list[ImageFolder] = [
+        read_folder(root / name, size=size, what=f"target {name}", crop=crop) for name in ("real", "fake")
+    ]
     labels = np.repeat([mf.REAL, mf.FAKE], [len(part.names) for part in parts])
     groups = [n.split("/")[0] if "/" in n else n.rsplit(".", 1)[0] for part in parts for n in part.names]
     skipped = [
@@ -117,7 +124,9 @@ def read_target(folder: str, *, size: int):
             first = next(skip for skip in once.left if skip.path.startswith(f"{name}/"))
             raise InputError(f"target: '{folder}' has no {name} image of its own. The first, '{first.path}': "
                              f"{first.reason}")  # fmt: skip
-    return images[once.rows], labels, once.groups[once.rows], skipped + once.left
+    notes = [part.notes[place] for part in parts for place in range(len(part.names))]
+    doubtful = collections.Counter(notes[row] for row in once.rows.tolist() if notes[row])
+    return images[once.rows], labels, once.groups[once.rows], skipped + once.left, dict(sorted(doubtful.items()))
 
 
 def set_aside(
@@ -196,6 +205,11 @@ def markdown(report: dict[str, Any]) -> str:
     if "remembered" in report:
         said = "What the saved detector still knows of the kinds that the run was trained on, on validation people:"
         lines += ["", said, "", forgetting.markdown(report["remembered"])]
+    if report["crops_amiss"]:
+        lines += ["", report["crops_amiss"]]
+    if report["doubtful"]:
+        lines += ["", "Images that were taken and are doubtful: "
+                  + ", ".join(f"{count} {note}" for note, count in report["doubtful"].items()) + "."]  # fmt: skip
     if report["skipped_files"]:
         lines += ["", f"Files that were left out ({len(report['skipped_files'])}):", ""]
         lines += [f"- {skip['path']}: {skip['reason']}" for skip in report["skipped_files"]]

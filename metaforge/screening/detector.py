@@ -9,6 +9,7 @@ import numpy as np
 
 from metaforge.backbones import choice
 from metaforge.backbones.spec import BackboneSpec
+from metaforge.data.crops import Crop
 from metaforge.evaluation.tri import forgery_score
 from metaforge.types import ApplyFn, Params
 
@@ -36,17 +37,29 @@ class Detector(NamedTuple):
         """The side of the images that it scores, in pixels."""
         return self.spec.image_size
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
+    @property
+    def crop(self) -> Crop:
+        """How the faces that it was trained on were cut out (`metaforge.data.crops`); "ffpp" if it does not say."""
+        return self.about.get("crop", "ffpp")
+
+    @property
+    def batch(self) -> int:
+        """How many images are scored at a time: EfficientNet and CLIP take far more memory an image."""
+        return 256 if self.spec.backbone == "conv4" else 32
+
+    def __call__(self, images: np.ndarray, *, batch: int = 0) -> np.ndarray:
         """The probability of being fake of uint8 images `(images, size, size, 3)`: float32, shape `(images,)`.
 
         A score never depends on the other images: a detector trained with batch statistics ("episode") is normalised
-        by its context here.
+        by its context here. With `batch`, so many are scored at a time, the last of them filled up, so that whoever
+        calls again and again compiles one program.
         """
         kind = self.spec.normalisation
         model = choice.choose(dataclasses.replace(self.spec, normalisation="support" if kind == "episode" else kind))
-        # The others take far more memory an image.
-        chunk = 256 if self.spec.backbone == "conv4" else 32
-        return score(model.apply, self.params, images, context=self.context, chunk=chunk)
+        short = -len(images) % batch if batch else 0
+        filled = np.concatenate([images, np.zeros((short, *images.shape[1:]), images.dtype)]) if short else images
+        found = score(model.apply, self.params, filled, context=self.context, chunk=batch or self.batch)
+        return found[: len(images)]
 
 
 def score(

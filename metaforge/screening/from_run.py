@@ -12,6 +12,7 @@ import numpy as np
 import metaforge as mf
 from metaforge import runs
 from metaforge.backbones import choice
+from metaforge.data.crops import Crop
 from metaforge.data.domains import TestSplit
 from metaforge.data.files import ImageFiles
 from metaforge.errors import InputError
@@ -63,6 +64,11 @@ class FinishedRun:
         return self.called or self.config.learner.name
 
     @property
+    def crop(self) -> Crop:
+        """How the faces that it was trained on were cut out."""
+        return self.before.get("crop", "ffpp") if self.called else build.crop_of(self.config)
+
+    @property
     def transductive(self) -> bool:
         """Whether scores depend on the other images of the batch."""
         return self.config.model.normalisation == "episode"
@@ -110,7 +116,7 @@ def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels:
     """
     config, params, context = trained.config, trained.params, trained.context
     about = {name: trained.before[name] for name in ("learner", "adaptation", "seen") if name in trained.before}
-    about = {"learner": config.learner.name, "adaptation": "none"} | about
+    about = {"learner": config.learner.name, "adaptation": "none", "crop": trained.crop} | about
     if trained.weights:
         about["weights"] = {"sha256": trained.weights, "trainable": config.learner.trainable}
     itself = learner_choice.adapts_itself(config.learner.name)

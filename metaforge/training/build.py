@@ -12,6 +12,7 @@ import optax
 import metaforge as mf
 from metaforge.backbones import choice
 from metaforge.data import prepared
+from metaforge.data.crops import Crop
 from metaforge.data.domains import SourceSplit, TestSplit
 from metaforge.data.faces import FaceSet, load_faces, split_people
 from metaforge.data.records import COLUMNS, Records, concatenate
@@ -88,6 +89,19 @@ def treatments(config: Config) -> list[str]:
             f"--faces.acquisitions={config.faces.acquisitions}: names none; known: {', '.join(ACQUISITIONS)}."
         )
     return found
+
+
+def crop_of(config: Config) -> Crop:
+    """How the faces that a run learns from were cut out (`metaforge.data.crops`).
+
+    Photographs are cropped to the square around their landmarks with a margin of 15 %, which is "ffpp" with landmarks
+    for the box. Prepared folders of several conventions have none in common, and neither has a folder that does not
+    say: what is screened is then taken whole.
+    """
+    if not config.faces.prepared:
+        return "ffpp"
+    said = {each.get("crop", "whole") for each in prepared.provenance(config.faces.prepared).values()}
+    return said.pop() if len(said) == 1 else "whole"
 
 
 def domain_count(config: Config) -> int:

@@ -9,6 +9,7 @@ from PIL import Image
 
 import metaforge as mf
 from metaforge.backbones.spec import BackboneSpec
+from metaforge.data.crop_folder import mark
 from metaforge.data.records import Records
 from metaforge.data.specs import FacesSpec
 from metaforge.errors import InputError
@@ -38,6 +39,7 @@ def run(options: Options, settings: Settings, *, quiet: bool = False) -> dict[st
         try:
             with whole_folder(out) as made:
                 _write(made, records)
+                mark(made, crop=build.crop_of(config), size=size)
         except OSError as error:
             raise InputError(f"out: cannot write to '{out}' ({error.strerror}).") from None
     return {name: len(list((out / name).rglob("*.png"))) for name in NAMES.values()}

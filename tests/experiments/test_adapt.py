@@ -45,7 +45,7 @@ def test_a_picture_under_two_names_counts_once_and_one_in_two_classes_has_no_lab
             # The same pixels in other bytes.
             Image.fromarray(image).save(tmp_path / name / f"{name}{number}-copy.bmp")
     Image.fromarray(images[0]).save(tmp_path / "fake" / "stray.png")
-    found, labels, groups, skipped = adapting.read_target(str(tmp_path), size=20)
+    found, labels, groups, skipped, _ = adapting.read_target(str(tmp_path), size=20)
     left = {skip.path: skip.reason for skip in skipped}
     assert np.bincount(labels).tolist() == [11, 12]
     assert len({image.tobytes() for image in found}) == len(found) == 23
@@ -58,7 +58,7 @@ def test_a_picture_under_two_names_counts_once_and_one_in_two_classes_has_no_lab
 
 def call(trained, target, out, *flags):
     return adapt.main(
-        ["adapt", f"--run={trained}", f"--target={target}", f"--out={out}", "--shots=2", "--draws=3", *flags]
+        ["adapt", f"--run={trained}", f"--target={target}", f"--out={out}", "--shots=2", "--draws=3", "--crops", *flags]
     )
 
 
@@ -86,14 +86,19 @@ def test_adapt_reports_every_method_with_intervals_and_saves_a_detector(trained,
 def test_predict_writes_a_score_for_every_readable_file_that_no_other_file_changes(trained, target, tmp_path, capsys):
     call(trained, target, tmp_path / "adapted")
     capsys.readouterr()
-    assert predict.main(["predict", f"--model={tmp_path / 'adapted'}", f"--images={target / 'fake'}"]) == 0
+    assert predict.main(["predict", f"--model={tmp_path / 'adapted'}", f"--images={target / 'fake'}", "--crops"]) == 0
     out, err = capsys.readouterr()
     rows = list(csv.DictReader(io.StringIO(out)))
-    assert len(rows) == 12
+    assert len(rows) == 13
+    (bad,) = [row for row in rows if row["p_fake"] == ""]
+    assert bad["file"] == "broken.jpg"
+    assert "not an image" in bad["note"]
+    assert "1 file has no score" in err
+    rows.remove(bad)
     assert all(0 <= float(row["p_fake"]) <= 1 for row in rows)
-    assert "skipped broken.jpg" in err
+    assert {row["face"] + row["x0"] + row["note"] for row in rows} == {""}
     one = target / "fake" / rows[3]["file"]
-    assert predict.main(["predict", f"--model={tmp_path / 'adapted'}", f"--images={one}"]) == 0
+    assert predict.main(["predict", f"--model={tmp_path / 'adapted'}", f"--images={one}", "--crops"]) == 0
     (alone,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert float(alone["p_fake"]) == pytest.approx(float(rows[3]["p_fake"]), abs=2e-6)
 
@@ -116,7 +121,7 @@ def test_what_is_forgotten_is_the_difference_of_two_aucs_on_the_source_images(tr
 
 def test_a_saved_detector_scores_as_it_did_when_it_was_saved(trained, target, tmp_path):
     run = from_run.load_run(trained)
-    images, labels, _, _ = adapting.read_target(str(target), size=16)
+    images, labels, _, _, _ = adapting.read_target(str(target), size=16)
     detector = from_run.detector(run, support=images[[0, 1, 12, 13]], labels=labels[[0, 1, 12, 13]])
     save_detector(tmp_path / "saved", detector)
     np.testing.assert_array_equal(load_detector(tmp_path / "saved")(images), detector(images))
@@ -263,7 +268,7 @@ def test_images_that_normalise_each_other_do_so_in_batches_of_a_fixed_size(monke
 
 def test_a_training_run_can_screen_without_adaptation(trained, target, tmp_path):
     code = predict.main(
-        ["predict", f"--model={trained}", f"--images={target / 'real'}", f"--out={tmp_path / 'scores.csv'}"]
+        ["predict", f"--model={trained}", f"--images={target / 'real'}", "--crops", f"--out={tmp_path / 'scores.csv'}"]
     )
     assert code == 0
     assert len((tmp_path / "scores.csv").read_text().splitlines()) == 13

@@ -103,7 +103,7 @@ def test_a_detector_holds_what_its_file_does_not_and_scores_alike(made, weights,
         np.testing.assert_array_equal(load_detector(tmp_path / "saved", weights=str(moved))(images), detector(images))
         Image.fromarray(images[0]).save(tmp_path / "a.png")
         assert predict.main(["predict", f"--model={tmp_path / 'saved'}", f"--weights={moved}",
-                             f"--images={tmp_path / 'a.png'}"]) == 0  # fmt: skip
+                             f"--images={tmp_path / 'a.png'}", "--crops"]) == 0  # fmt: skip
         (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
         assert float(row["p_fake"]) == pytest.approx(float(detector(images[:1])[0]), abs=1e-5)
         with pytest.raises(InputError, match="weights: cannot read"):
@@ -217,7 +217,7 @@ def test_the_strong_recipe_trains_adapts_remembers_and_screens(weights, tmp_path
     assert run.config == kept_features.without(config)
     paths = {"run": tmp_path / "run", "target": tmp_path / "new", "out": tmp_path / "out"}
     assert adapt.main(["adapt", *(f"--{name}={path}" for name, path in paths.items()),
-                       "--shots=2", "--steps=1", "--rate=0.1", "--draws=2", "--remembers=true"]) == 0  # fmt: skip
+                       "--crops", "--shots=2", "--steps=1", "--rate=0.1", "--draws=2", "--remembers"]) == 0  # fmt: skip
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     domains = set(build.records(config, split="validation").by_domain())
     assert report["remembered"].keys() == {*domains, forgetting.ALL}
@@ -232,8 +232,22 @@ def test_the_strong_recipe_trains_adapts_remembers_and_screens(weights, tmp_path
     assert np.ptp(alone) > 0
     # What is passed on is small, and adapts to the same detector.
     assert export.main(["export", f"--run={tmp_path / 'run'}", f"--out={tmp_path / 'exported'}"]) == 0
-    assert adapt.main(["adapt", f"--run={tmp_path / 'exported'}", f"--target={tmp_path / 'new'}", "--shots=2",
-                       "--steps=1", "--rate=0.1", "--draws=2", f"--out={tmp_path / 'again'}"]) == 0  # fmt: skip
+    assert (
+        adapt.main(
+            [
+                "adapt",
+                f"--run={tmp_path / 'exported'}",
+                f"--target={tmp_path / 'new'}",
+                "--shots=2",
+                "--crops",
+                "--steps=1",
+                "--rate=0.1",
+                "--draws=2",
+                f"--out={tmp_path / 'again'}",
+            ]
+        )
+        == 0
+    )
     np.testing.assert_allclose(load_detector(tmp_path / "again")(images), detector(images), atol=1e-5)
 
 
