@@ -45,7 +45,9 @@ def run(options: Options, config: Config) -> Any:
     acquisitions = tuple(build.treatments(config))
     size, label, gap = max(config.model.image_size, 64), 130, 6
     rows: dict[str, list] = {}
-    shown = people[: max(options.columns, 2)]
+    # One face of each person: a swap is between two.
+    each = list({face.identity: face for face in people[::-1]}.values())[::-1]
+    shown = each[: max(options.columns, 2)]
     for pair in forge_pairs(shown, methods=names, acquisitions=acquisitions, variants=1, seed=0, fit_faces=people):
         rows.setdefault(pair.domain, []).append(pair.forged)
     width = label + options.columns * (3 * size + gap)

@@ -73,6 +73,7 @@ _OF: dict[str, tuple[str, ...]] = {
     "periphery_auc": ("wang2020cnngenerated",),
     # Faces and data sets; those with a catalogue bring their own.
     "lfw": ("huang2007lfw",),
+    "london": ("debruine2017london",),
     "omniglot": ("lake2015omniglot",),
     "blazeface": ("bazarevsky2019blazeface", "kartynnik2019mesh"),
     "mtcnn": ("zhang2016mtcnn",),

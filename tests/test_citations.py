@@ -92,7 +92,9 @@ def test_every_part_that_one_chooses_by_name_is_known_with_the_work_that_it_name
 
 
 def test_the_weightings_of_the_commands_and_the_parts_of_commands_are_known():
-    mf.citation(*mf.weighting.WEIGHTINGS, *mf.weighting.WEIGHTINGS.values(), "partial", "fakeradar", "lfw", "omniglot")
+    mf.citation(
+        *mf.weighting.WEIGHTINGS, *mf.weighting.WEIGHTINGS.values(), "partial", "fakeradar", "lfw", "london", "omniglot"
+    )
 
 
 def test_every_work_that_the_code_refers_to_has_an_entry():
@@ -131,8 +133,21 @@ def test_a_run_names_its_learner_weighting_forgeries_and_faces():
             "faces.holdout": "splice",
         },
     )
-    assert cited.parts_of(config) == ["maml", "partial", "focal", "conv4", "swap", "warp", "splice", "lfw"]
+    assert cited.parts_of(config) == [
+        "maml",
+        "partial",
+        "focal",
+        "conv4",
+        "swap",
+        "warp",
+        "splice",
+        "london",
+        "blazeface",
+    ]
     assert mf.citation(*cited.parts_of(config))
+    grey = change(config, {"faces.folder": "lfw"})
+    assert cited.parts_of(grey)[-1] == "lfw"
+    assert cited.parts_of(change(config, {"faces.landmarks": "none"}))[-1] == "london"
 
 
 def test_a_run_on_prepared_data_names_the_data_sets_as_far_as_they_are_known(tmp_path):
@@ -172,4 +187,7 @@ def test_a_run_ends_with_what_to_cite(tmp_path, monkeypatch, capsys):
     cited, _, last = rest.rpartition("Wrote ")
     assert last.startswith(f"{tmp_path}: trained ")
     assert last.count("\n") == 1
-    assert list(entries(cited)) == ["raghu2020anil", "finn2017maml", "huang2007lfw", "metaforge"]
+    assert list(entries(cited)) == [
+        *("raghu2020anil", "finn2017maml", "debruine2017london", "bazarevsky2019blazeface", "kartynnik2019mesh"),
+        "metaforge",
+    ]

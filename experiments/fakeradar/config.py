@@ -16,9 +16,11 @@ class Config:
     seeds: int = setting(3, "Trained models of each variant.", least=1, most=10_000)
     rows: str = setting("all", "Rows of the table, or 'all'.")
 
-    faces: str = setting("lfw", "Real faces: 'lfw' (embedded) or a folder of photographs.", place="read")
+    faces: str = setting("london", "Real faces: 'london' or 'lfw' (embedded), or a folder.", place="read")
     identity: str = setting("", "Regular expression whose group finds the person in a file's path.")
-    landmarks: str = setting("", "An .npz of landmarks; default: landmarks*.npz in the folder, if any.", place="read")
+    landmarks: str = setting(
+        "", "An .npz, 'mesh' (found) or 'none'; default: landmarks*.npz in the folder, or 'mesh'.", place="read"
+    )
     methods: str = setting("all", "Source forgery methods, or 'all' but the held-out ones.")
     acquisitions: str = setting("none", "Of none, jpeg, downscale, varied: each makes a domain of every method.")
     variants: int = setting(12, "Forged pairs of each face and domain.", least=1, most=10_000)

@@ -9,9 +9,11 @@ from metaforge.settings import setting
 class RealFaces:
     """Real faces, and how many forgeries are made of each."""
 
-    folder: str = setting("lfw", "Real faces: 'lfw' (embedded) or a folder of photographs.", place="read")
+    folder: str = setting("london", "Real faces: 'london' or 'lfw' (embedded), or a folder.", place="read")
     identity: str = setting("", "Regular expression whose group finds the person in a file's path.")
-    landmarks: str = setting("", "An .npz of landmarks; default: landmarks*.npz in the folder, if any.", place="read")
+    landmarks: str = setting(
+        "", "An .npz, 'mesh' (found) or 'none'; default: landmarks*.npz in the folder, or 'mesh'.", place="read"
+    )
     acquisitions: str = setting("none", "Of none, jpeg, downscale, varied: each makes a domain of every method.")
     variants: int = setting(6, "Forged pairs of each face and domain.", least=1, most=10_000)
     split_seed: int = setting(0, "How people are split into train, validation and test.", most=2**32 - 1)

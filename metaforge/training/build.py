@@ -13,8 +13,11 @@ import metaforge as mf
 from metaforge.backbones import choice
 from metaforge.data import prepared
 from metaforge.data.crops import Crop
+from metaforge.data.detection.finding import DEFAULT
 from metaforge.data.domains import SourceSplit, TestSplit
-from metaforge.data.faces import FaceSet, load_faces, split_people
+from metaforge.data.faces import FaceSet, landmarks_of, load_faces, split_people
+from metaforge.data.found_faces import models_key
+from metaforge.data.landmarks import MESH
 from metaforge.data.records import COLUMNS, Records, concatenate
 from metaforge.data.specs import FacesSpec
 from metaforge.errors import InputError
@@ -94,8 +97,8 @@ def treatments(config: Config) -> list[str]:
 def crop_of(config: Config) -> Crop:
     """How the faces that a run learns from were cut out (`metaforge.data.crops`).
 
-    Photographs are cropped to the square around their landmarks with a margin of 15 %, which is "ffpp" with landmarks
-    for the box. Prepared folders of several conventions have none in common, and neither has a folder that does not
+    Faces that are found are cut by "ffpp". With a file of landmarks, photographs are cropped to the square around them
+    with a margin of 15 %, which is "ffpp" with landmarks for the box. Prepared folders of several conventions have none in common, and neither has a folder that does not
     say: what is screened is then taken whole.
     """
     if not config.faces.prepared:
@@ -127,6 +130,12 @@ def identity_of(config: Config, *pools: Records) -> str:
 def faces(config: Config) -> FaceSet:
     """The real faces, once per process."""
     return _faces(config.faces.folder, config.model.image_size, config.faces.identity, config.faces.landmarks)
+
+
+def landmarks(config: Config) -> str:
+    """Where the real faces' landmarks come from; of what a finder says, which models' it is."""
+    found = landmarks_of(config.faces.folder, config.faces.landmarks)
+    return f"mesh of {DEFAULT} {models_key()}" if found == MESH else found
 
 
 def split(config: Config) -> dict[str, list[Face]]:

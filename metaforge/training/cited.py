@@ -2,6 +2,9 @@
 
 from metaforge.data import prepared
 from metaforge.data.catalogues import CATALOGUES
+from metaforge.data.embedded_faces import EMBEDDED
+from metaforge.data.faces import landmarks_of
+from metaforge.data.landmarks import MESH
 from metaforge.training import build
 from metaforge.training.config import Config
 
@@ -20,5 +23,6 @@ def parts_of(config: Config) -> list[str]:
         parts += [name for name in sets if name in CATALOGUES]
     else:
         parts += [name for names in build.methods(config) for name in names]
-        parts += ["lfw"] if config.faces.folder == "lfw" else []
+        parts += [config.faces.folder] if config.faces.folder in EMBEDDED else []
+        parts += ["blazeface"] if landmarks_of(config.faces.folder, config.faces.landmarks) == MESH else []
     return [part for part in parts if part]

@@ -91,8 +91,12 @@ def describe(config: Config, train: Records, validation: Records) -> dict[str, A
             "domains": "prepared data sets",
             "provenance": prepared.provenance(config.faces.prepared),
         }
-    skipped = [skip._asdict() for skip in build.faces(config).skipped]
-    return {"images": counts, "skipped_files": skipped, "domains": "synthesised from real faces"}
+    return {
+        "images": counts,
+        "skipped_files": [skip._asdict() for skip in build.faces(config).skipped],
+        "domains": "synthesised from real faces",
+        "landmarks": build.landmarks(config),
+    }
 
 
 def _train(config: Config, directory: Run, train: Records, held: ImagePool, validate, frozen, *, quiet: bool):

@@ -11,6 +11,7 @@ TINY = change(
     Config(),
     {
         "faces.folder": "lfw",
+        "faces.landmarks": "none",  # of noise
         "faces.methods": "warp,smooth,swap",
         "faces.holdout": "",
         "faces.variants": 2,

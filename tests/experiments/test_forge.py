@@ -10,7 +10,10 @@ from metaforge.settings import change
 from metaforge.training import build
 from tests.experiments.conftest import TINY
 
-FACES = [f"--faces.variants={TINY.faces.variants}", f"--faces.image_size={TINY.model.image_size}"]
+FACES = [
+    *(f"--faces.variants={TINY.faces.variants}", f"--faces.image_size={TINY.model.image_size}"),
+    *("--faces.folder=lfw", "--faces.landmarks=none"),
+]
 
 
 @pytest.mark.parametrize(("people", "acquisitions"), [("test", "none"), ("validation", "jpeg")])
