@@ -98,8 +98,9 @@ def crop_of(config: Config) -> Crop:
     """How the faces that a run learns from were cut out (`metaforge.data.crops`).
 
     Faces that are found are cut by "ffpp". With a file of landmarks, photographs are cropped to the square around them
-    with a margin of 15 %, which is "ffpp" with landmarks for the box. Prepared folders of several conventions have none in common, and neither has a folder that does not
-    say: what is screened is then taken whole.
+    with a margin of 15 %, which is "ffpp" with landmarks for the box.
+    Prepared folders of several conventions have none in common, and neither has a folder that does not say: what is
+    screened is then taken whole.
     """
     if not config.faces.prepared:
         return "ffpp"
