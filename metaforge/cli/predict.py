@@ -2,11 +2,12 @@
 
     metaforge predict --model=adapted --images=PATH > scores.csv
 
-PATH is an image or a folder, photographs as they are: faces are found in them and cropped as the detector was trained.
-Columns: file; p_fake; face, its number in the file, the largest first; x0, y0, x1, y1, its box in pixels; note, such as
-small, cut off, blurred, or why there is no score. With `--crops` the images are face crops already, and none is looked
-for; the folders of metaforge forge and metaforge prepare say so themselves. `--model` is the --out folder of metaforge
-adapt, or a finished training run, which then is not adapted.
+PATH is an image, a video or a folder of both, as they are: faces are found in them and cropped as the detector was
+trained. In a video each person is followed, and p_fake is the mean over the frames that show that person. Columns:
+file; p_fake; face, its number in the file, the largest first; x0, y0, x1, y1, its box in pixels; note, such as small,
+cut off, blurred, or why there is no score; frames, those of a video that were scored. With `--crops` the images are
+face crops already, and none is looked for; the folders of metaforge forge and metaforge prepare say so themselves.
+`--model` is the --out folder of metaforge adapt, or a finished training run, which then is not adapted.
 """
 
 import csv
@@ -25,7 +26,7 @@ from metaforge.whole import refuse_used, whole_file
 if TYPE_CHECKING:
     from metaforge.screening.predicting import Row
 
-COLUMNS = ("file", "p_fake", "face", "x0", "y0", "x1", "y1", "note")
+COLUMNS = ("file", "p_fake", "face", "x0", "y0", "x1", "y1", "note", "frames")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,9 +34,10 @@ class Options:
     """What to screen with what."""
 
     model: str = setting(..., "A saved detector, or a finished training run.", place="read")
-    images: str = setting(..., "An image, or a folder of images.", place="read")
+    images: str = setting(..., "An image, a video, or a folder of them.", place="read")
     weights: str = setting("", "Where the weights are on which the detector stands, if they have moved.", place="read")
     crops: bool = setting(False, "Whether the images are face crops already.")
+    frames: int = setting(32, "Frames of each video, spread evenly.", least=1, most=100_000)
     workers: int = setting(2, "Threads that read images and find faces.", least=1, most=256)
     out: str = setting("", "CSV file to write; standard output if left out.", place="file")
 
@@ -56,7 +58,7 @@ def write(file: TextIO, rows: "Iterable[Row]") -> dict[str, int]:
     for row in itertools.chain(first, rows):
         box = [f"{side:.1f}" for side in row.box] or [""] * 4
         score = "" if row.p_fake is None else f"{row.p_fake:.6f}"
-        writer.writerow([row.file, score, row.face or "", *box, row.note])
+        writer.writerow([row.file, score, row.face or "", *box, row.note, " ".join(map(str, row.frames))])
         counts["unscored" if row.p_fake is None else "scored"] += 1
         file.flush()
     return counts
@@ -68,12 +70,13 @@ def main(argv: list[str]) -> int:
     def body(options: Options) -> str:
         # What computes is imported where it is used, so that --help answers at once.
         from metaforge.data.folders import left_out
+        from metaforge.data.formats import VIDEOS
         from metaforge.screening.predicting import run
 
         if options.out:
             refuse_used(options.out)
         rows, amiss = run(options.model, options.images, weights=options.weights, crops=options.crops,
-                          workers=options.workers)  # fmt: skip
+                          workers=options.workers, frames=options.frames)  # fmt: skip
         if amiss:
             print(amiss, file=sys.stderr)
         if not options.out:
@@ -87,7 +90,7 @@ def main(argv: list[str]) -> int:
         if counts["unscored"]:
             files = "1 file has" if counts["unscored"] == 1 else f"{counts['unscored']} files have"
             print(f"{files} no score; the column note says why.", file=sys.stderr)
-        for skip in left_out(options.images) if Path(options.images).is_dir() else []:
+        for skip in left_out(options.images, more=VIDEOS) if Path(options.images).is_dir() else []:
             print(f"skipped {skip.path}: {skip.reason}", file=sys.stderr)
         return f"Wrote {options.out}: {counts['scored']} scores." if options.out else ""
 

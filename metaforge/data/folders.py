@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,7 +43,7 @@ class ImageFolder(NamedTuple):
     notes: list[str]
 
 
-def list_images(path: FilePath, *, what: str = "images") -> list[Path]:
+def list_images(path: FilePath, *, what: str = "images", more: Collection[str] = ()) -> list[Path]:
     """The image files below a folder, by their endings, in the order a person would count them.
 
     Names are compared folder by folder, numbers by value ("frame2" before "frame10"), capital and small letters alike;
@@ -52,6 +53,7 @@ def list_images(path: FilePath, *, what: str = "images") -> list[Path]:
     Args:
         path: a folder.
         what: what the images are, to begin an error with: "faces", "support", ...
+        more: further endings that are listed, such as those of videos.
 
     Returns:
         Paths that begin with `path`. They have an ending in `SUFFIXES`; whether they can be read is not known.
@@ -67,15 +69,16 @@ def list_images(path: FilePath, *, what: str = "images") -> list[Path]:
         ...     print([file.name for file in list_images(folder)])
         ['frame2.png', 'frame10.png']
     """
-    return [file for file in _files(Path(path), what) if file.suffix.lower() in SUFFIXES]
+    return [file for file in _files(Path(path), what) if file.suffix.lower() in {*SUFFIXES, *more}]
 
 
-def left_out(path: FilePath, *, what: str = "images") -> list[Skipped]:
+def left_out(path: FilePath, *, what: str = "images", more: Collection[str] = ()) -> list[Skipped]:
     """What `list_images` does not list of a folder, so that nobody takes it for read: an entry for each ending.
 
     Args:
         path: a folder.
         what: as in `list_images`.
+        more: as there.
 
     Returns:
         The first file of each ending that is none of an image's, and how many more there are. Hidden files are named
@@ -95,7 +98,7 @@ def left_out(path: FilePath, *, what: str = "images") -> list[Skipped]:
     root = Path(path)
     others: dict[str, list[Path]] = {}
     for file in _files(root, what):
-        if file.suffix.lower() not in SUFFIXES and file.name != crop_folder.NAME:
+        if file.suffix.lower() not in {*SUFFIXES, *more} and file.name != crop_folder.NAME:
             others.setdefault(file.suffix.lower(), []).append(file)
     skipped = []
     for ending, files in others.items():

@@ -13,6 +13,12 @@ SUFFIXES = READ | {
 """The endings, in small letters, by which an image file is known. Its content decides how it is read.
 Photographs of other formats are among them: each is refused with its reason, and none is passed over in silence."""
 
+VIDEOS = frozenset(
+    {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp"}
+    | {".ogv", ".y4m"}
+)
+"""The endings, in small letters, of videos that are read (the extra `video`)."""
+
 HDR = {16: "PQ", 18: "HLG"}
 """Of transfer functions those of HDR: SMPTE 2084 and ARIB STD-B67, by their numbers in ISO/IEC 23091-2."""
 

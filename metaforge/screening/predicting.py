@@ -11,10 +11,12 @@ from metaforge import runs
 from metaforge.data.crop_folder import crop_for
 from metaforge.data.crops import Crop
 from metaforge.data.detection import check_finder
-from metaforge.data.face_crops import NO_FACE, FaceCrop, face_crops
+from metaforge.data.face_crops import NO_FACE, face_crops
 from metaforge.data.folders import list_images
-from metaforge.data.formats import READ
+from metaforge.data.following import face_tracks
+from metaforge.data.formats import READ, VIDEOS
 from metaforge.data.images import prefix, printable, read_image, square
+from metaforge.data.video import count_frames, even_frames, read_frames
 from metaforge.errors import InputError
 from metaforge.screening.detector import Detector
 from metaforge.screening.folder import load_detector
@@ -26,10 +28,13 @@ class Row(NamedTuple):
 
     Attributes:
         file: its name, relative to the folder.
-        p_fake: the probability of being fake, in [0, 1]; `None` where nothing was scored.
-        face: its number in the file, from 1, the largest first; 0 where no face was looked for or found.
-        box: x0, y0, x1, y1 in the picture's pixels; empty where there is none.
+        p_fake: the probability of being fake, in [0, 1], of a video the mean over the person's frames; `None` where
+            nothing was scored.
+        face: its number in the file, from 1: the largest first, of a video the person first whom it is of; 0 where no
+            face was looked for or found.
+        box: x0, y0, x1, y1 in the picture's pixels, of a video in the first of its frames; empty where there is none.
         note: what makes the score doubtful, or why there is none; "" for a good one.
+        frames: of a video, the frames that were scored.
     """
 
     file: str
@@ -37,76 +42,108 @@ class Row(NamedTuple):
     face: int = 0
     box: tuple[float, ...] = ()
     note: str = ""
+    frames: tuple[int, ...] = ()
 
 
-def screen(detector: Detector, path: Path, *, crop: Crop | None, workers: int = 2) -> Iterator[Row]:
-    """The faces of a picture, or of all pictures below a folder, in the order of their names.
+class _Cut(NamedTuple):
+    """A file that was read: a row without its score for each face, the crops behind each, and whether it was read."""
+
+    rows: list[Row]
+    crops: list[list[np.ndarray]]
+    unread: str = ""
+
+
+def screen(detector: Detector, path: Path, *, crop: Crop | None, workers: int = 2, frames: int = 32) -> Iterator[Row]:
+    """The faces of a picture or a video, or of all below a folder, in the order of their names.
 
     Args:
         detector: what scores.
-        path: the picture or the folder.
+        path: the file or the folder.
 
     Other Arguments:
         crop: how faces are cut out; `None` for pictures that are crops already, whose middle squares are scored.
         workers: threads that read pictures and find faces ahead of the detector.
+        frames: of each video, spread evenly.
 
     Yields:
         A row for each face; for a picture without one, or a file that cannot be read, a row that says so.
 
     Raises:
-        InputError: when the folder is missing or holds no picture, or when no file in it can be read; for a single
-            picture that cannot be read.
+        InputError: when the folder is missing or holds no picture and no video, or when no file in it can be read; for
+            a single file that cannot be read.
     """
     alone = path.is_file()
-    files = [path] if alone else list_images(path)
+    files = [path] if alone else list_images(path, more=VIDEOS)
     if not files:
         ends = ", ".join(sorted(READ))
         raise InputError(f"images: no image in '{printable(path.as_posix())}'. Give a folder that holds {ends} files.")
     root = path.parent if alone else path
-    cut = functools.partial(_cut, size=detector.image_size, crop=crop, alone=alone)
+    cut = functools.partial(_cut, root=root, size=detector.image_size, crop=crop, frames=frames, alone=alone)
     # Two shapes, so two programs at most, whatever is screened.
-    batch = 1 if alone else detector.batch
+    batch = 1 if alone and path.suffix.lower() not in VIDEOS else detector.batch
     read, first = 0, ""
-    waiting: list[tuple[str, list[FaceCrop], str]] = []
-    for name, found, reason in in_order(lambda file: cut(file, root), files, workers=workers):
-        read, first = read + (not reason), first or reason
-        waiting.append((name, found, reason))
-        if sum(len(each) for _, each, _ in waiting) >= batch:
+    waiting: list[_Cut] = []
+    for found in in_order(cut, files, workers=workers):
+        read, first = read + (not found.unread), first or found.unread
+        waiting.append(found)
+        if sum(len(crops) for each in waiting for crops in each.crops) >= batch:
             yield from _scored(detector, waiting, batch)
             waiting = []
     if not read:
-        raise InputError(f"images: none of the {len(files)} image files in '{printable(root.as_posix())}' can be read. "
+        raise InputError(f"images: none of the {len(files)} files in '{printable(root.as_posix())}' can be read. "
                          f"The first: {first}")  # fmt: skip
     yield from _scored(detector, waiting, batch)
 
 
-def _cut(file: Path, root: Path, *, size: int, crop: Crop | None, alone: bool) -> tuple[str, list[FaceCrop], str]:
-    """The name of a file, its faces, and why it could not be read."""
+def _cut(file: Path, *, root: Path, size: int, crop: Crop | None, frames: int, alone: bool) -> _Cut:
     name = file.relative_to(root).as_posix()
     try:
+        if file.suffix.lower() in VIDEOS:
+            return _video(file, name, size, crop, frames)
         picture = read_image(file)
     except InputError as error:
         if alone:
             raise
-        return name, [], str(error).removeprefix(prefix(file.as_posix()))
+        reason = str(error)
+        for begins in (prefix(file.as_posix()), f"video '{printable(file.as_posix())}': "):
+            reason = reason.removeprefix(begins)
+        return _Cut([Row(name, None, note=reason)], [[]], reason)
     if crop is None:
-        return name, [FaceCrop(square(picture, size=size), None, ())], ""
-    return name, face_crops(picture, size=size, crop=crop), ""
+        return _Cut([Row(name, None)], [[square(picture, size=size)]])
+    found = face_crops(picture, size=size, crop=crop)
+    rows = [
+        Row(name, None, number, tuple(each.face.box.tolist()) if each.face else (), ", ".join(each.notes))
+        for number, each in enumerate(found, 1)
+    ]
+    return _Cut(rows or [Row(name, None, note=NO_FACE)], [[each.image] for each in found] or [[]])
 
 
-def _scored(detector: Detector, waiting: list[tuple[str, list[FaceCrop], str]], batch: int) -> Iterator[Row]:
-    images = [each.image for _, found, _ in waiting for each in found]
+def _video(file: Path, name: str, size: int, crop: Crop | None, frames: int) -> _Cut:
+    """A row for each person of a video."""
+    if crop is None:
+        numbers = even_frames(count_frames(file), frames)
+        shown = [square(image, size=size) for _, image in read_frames(file, numbers)]
+        return _Cut([Row(name, None, frames=tuple(numbers.tolist()))], [shown])
+    tracks = face_tracks(file, frames=frames, crop=crop, size=size)
+    rows = []
+    for number, track in enumerate(tracks, 1):
+        away = ", ".join(f"{first} to {last}" for first, last in track.gaps)
+        note = f"away in the frames {away}" if away else ""
+        rows.append(Row(name, None, number, tuple(track.boxes[0].tolist()), note, tuple(track.frames.tolist())))
+    return _Cut(rows or [Row(name, None, note=NO_FACE)], [list(track.crops()) for track in tracks] or [[]])
+
+
+def _scored(detector: Detector, waiting: list[_Cut], batch: int) -> Iterator[Row]:
+    images = [image for found in waiting for crops in found.crops for image in crops]
     scores = iter(detector(np.stack(images), batch=batch).tolist() if images else [])
-    for name, found, reason in waiting:
-        if not found:
-            yield Row(name, None, note=reason or NO_FACE)
-        for number, each in enumerate(found, 1):
-            box = () if each.face is None else tuple(each.face.box.tolist())
-            yield Row(name, next(scores), 0 if each.face is None else number, box, ", ".join(each.notes))
+    for found in waiting:
+        for row, crops in zip(found.rows, found.crops, strict=True):
+            each = [next(scores) for _ in crops]
+            yield row._replace(p_fake=float(np.mean(each)) if each else None)
 
 
 def run(model: str, images_at: str, *, weights: str = "", crops: bool = False,
-        workers: int = 2) -> tuple[Callable[[], Iterator[Row]], str]:  # fmt: skip
+        workers: int = 2, frames: int = 32) -> tuple[Callable[[], Iterator[Row]], str]:  # fmt: skip
     """What screens an image or a folder of images, and what is amiss with its crops; all is checked before.
 
     Args:
@@ -117,12 +154,13 @@ def run(model: str, images_at: str, *, weights: str = "", crops: bool = False,
         weights: where a detector's weights are now.
         crops: whether the pictures are face crops.
         workers: as in `screen`.
+        frames: as there.
     """
     detector, path = load(model, weights=weights), Path(images_at)
     crop, amiss = crop_for(detector.crop, path if path.is_dir() else path.parent, crops=crops)
     if crop is not None:
         check_finder()
-    return functools.partial(screen, detector, path, crop=crop, workers=workers), amiss
+    return functools.partial(screen, detector, path, crop=crop, workers=workers, frames=frames), amiss
 
 
 def load(model: str, *, weights: str = "") -> Detector:

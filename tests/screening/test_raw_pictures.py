@@ -18,9 +18,13 @@ from metaforge.data.crops import apply_crop, crop_transform
 from metaforge.data.detection import find_faces
 from metaforge.data.face_crops import BLURRED, face_crops, sharpness
 from metaforge.data.folders import read_folder
+from metaforge.data.following import face_tracks
+from metaforge.data.images import square
+from metaforge.data.video import read_frames
 from metaforge.errors import InputError
 from metaforge.screening import Detector, adapting, save_detector
 from metaforge.screening.predicting import screen
+from tests.data.clips import face_clip
 
 SPEC = BackboneSpec(image_size=16, width=4, normalisation="group", convolution="lax")
 
@@ -118,6 +122,25 @@ def test_a_folder_of_crops_says_so_and_no_face_is_looked_for(tmp_path, capsys):
     crop_folder.mark(tmp_path, crop="sbi", size=16)
     assert predict.main(flags) == 0
     assert "were cut by 'sbi', and the detector was trained on 'ffpp'" in capsys.readouterr().err
+
+
+def test_a_video_has_a_row_for_each_person_with_the_mean_of_their_frames(tmp_path, capsys):
+    made = detector()
+    save_detector(tmp_path / "detector", made)
+    face_clip(tmp_path / "films" / "a.mp4", frames=20, size=160)
+    (tmp_path / "films" / "b.mp4").write_bytes(b"no video")
+    flags = ["predict", f"--model={tmp_path / 'detector'}", f"--images={tmp_path / 'films'}", "--frames=4"]
+    assert predict.main(flags) == 0
+    row, bad = rows_of(capsys.readouterr().out)
+    (track,) = face_tracks(tmp_path / "films" / "a.mp4", frames=4, size=16)
+    assert row["frames"] == "0 6 12 19"
+    assert (row["file"], row["face"], bad["file"], bad["p_fake"]) == ("a.mp4", "1", "b.mp4", "")
+    assert float(row["p_fake"]) == pytest.approx(float(made(np.stack(list(track.crops()))).mean()), abs=2e-5)
+    np.testing.assert_allclose([float(row[name]) for name in ("x0", "y0", "x1", "y1")], track.boxes[0], atol=0.06)
+    assert predict.main([*flags, "--crops"]) == 0
+    row, _ = rows_of(capsys.readouterr().out)
+    frames = [square(frame, size=16) for _, frame in read_frames(tmp_path / "films" / "a.mp4", [0, 6, 12, 19])]
+    assert float(row["p_fake"]) == pytest.approx(float(made(np.stack(frames)).mean()), abs=2e-5)
 
 
 def test_a_mark_that_names_no_convention_is_refused(tmp_path):

@@ -7,15 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from metaforge.data.catalogues._base import Finding, natural, report_unlisted
-from metaforge.data.formats import SUFFIXES
+from metaforge.data.formats import SUFFIXES, VIDEOS
 from metaforge.data.images import FilePath
 from metaforge.errors import InputError
-
-VIDEOS = frozenset(
-    {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp"}
-    | {".ogv", ".y4m"}
-)
-"""The endings, in small letters, of video files."""
 
 _TABLES = frozenset({".json", ".csv", ".tsv", ".txt", ".md", ".npy", ".npz", ".pkl", ".xml", ".yaml", ".yml", ".html"})
 """Endings of what stands beside pictures to describe them: nobody takes it for one."""
