@@ -205,9 +205,9 @@ def markdown(report: dict[str, Any]) -> str:
     if "remembered" in report:
         said = "What the saved detector still knows of the kinds that the run was trained on, on validation people:"
         lines += ["", said, "", forgetting.markdown(report["remembered"])]
-    if report["crops_amiss"]:
+    if report.get("crops_amiss"):
         lines += ["", report["crops_amiss"]]
-    if report["doubtful"]:
+    if report.get("doubtful"):
         lines += ["", "Images that were taken and are doubtful: "
                   + ", ".join(f"{count} {note}" for note, count in report["doubtful"].items()) + "."]  # fmt: skip
     if report["skipped_files"]:
