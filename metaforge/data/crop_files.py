@@ -10,7 +10,8 @@ from PIL import Image
 
 from metaforge.data.catalogues import Video, read_member_frames
 from metaforge.data.images import decode_image
-from metaforge.data.video import count_frames, read_frames
+from metaforge.data.video import count_frames, is_drawn
+from metaforge.data.watching import Glance, expected_frames, glances, watch
 from metaforge.labels import FAKE
 
 FRAMES, MASKS = "frames", "masks"
@@ -42,7 +43,8 @@ def write_png(path: Path, crop: np.ndarray) -> tuple[str, int]:
     """Writes an image whole or not at all; the SHA-256 of its pixels, and the bytes of the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part")
-    Image.fromarray(crop).save(temporary, format="PNG")
+    # Higher levels take five times as long for a tenth of the bytes.
+    Image.fromarray(crop).save(temporary, format="PNG", compress_level=1)
     size = temporary.stat().st_size
     temporary.replace(path)
     return hashlib.sha256(crop.tobytes()).hexdigest(), size
@@ -55,12 +57,23 @@ def frame_count(root: Path, video: Video) -> int:
     return count_frames(root / video.path)
 
 
-def frames_of(root: Path, video: Video, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """The frames of a video at these places, in an archive or not."""
+def expected_count(root: Path, video: Video) -> int:
+    """How many frames a video has, nearly always, and nothing of it is decoded (`metaforge.data.watching`)."""
+    return frame_count(root, video) if "::" in video.path else expected_frames(root / video.path)
+
+
+def is_file(root: Path, video: Video) -> bool:
+    """Whether a video is a file to decode, of which all frames go by."""
+    return "::" not in video.path and not is_drawn(root / video.path)
+
+
+def glances_of(root: Path, video: Video, frames: Iterable[int]) -> Iterator[Glance]:
+    """A video going by, in an archive or not, with the pixels of these frames."""
     if "::" not in video.path:
-        yield from read_frames(root / video.path, indices)
-        return
-    wanted = set(indices.tolist())
-    for place, (_, data) in enumerate(read_member_frames(root, video.path)):
-        if place in wanted:
-            yield place, decode_image(data, name=f"{video.path} #{place}")
+        return watch(root / video.path, frames)
+    wanted = set(frames)
+    return glances(
+        (place, decode_image(data, name=f"{video.path} #{place}"))
+        for place, (_, data) in enumerate(read_member_frames(root, video.path))
+        if place in wanted
+    )

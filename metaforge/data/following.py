@@ -21,18 +21,30 @@ PEOPLE = 16
 """Faces of one frame that are followed, the largest."""
 
 
+class Looked(NamedTuple):
+    """A frame that was looked at.
+
+    Attributes:
+        faces: how many are in it.
+        size: its height and width.
+    """
+
+    faces: int
+    size: tuple[int, int]
+
+
 class Followed(NamedTuple):
     """What a video showed.
 
     Attributes:
         tracks: one a person, the one that the video is of first (`metaforge.data.tracks.by_length`).
-        looked: by each frame that was looked at, how many faces are in it.
+        looked: the frames that were looked at, by number.
         cuts: the frames with which a new shot begins.
         total: how many frames went by.
     """
 
     tracks: list[Track]
-    looked: dict[int, int]
+    looked: dict[int, Looked]
     cuts: list[int]
     total: int
 
@@ -113,15 +125,17 @@ def follow(
         crop: as in `face_tracks`.
         size: as there.
     """
-    seen, numbers, changes = list[tuple[int, list[Sighting]]](), list[int](), list[float]()
+    seen, looked = list[tuple[int, list[Sighting]]](), dict[int, Looked]()
+    numbers, changes = list[int](), list[float]()
     for number, changed, image in glances:
         numbers.append(number)
         changes.append(changed)
         if image is not None:
-            faces = (_sighting(number, image, face, crop, size) for face in find(image)[:PEOPLE])
-            seen.append((number, [face for face in faces if face is not None]))
+            found = (_sighting(number, image, face, crop, size) for face in find(image)[:PEOPLE])
+            faces = [face for face in found if face is not None]
+            seen.append((number, faces))
+            looked[number] = Looked(len(faces), (image.shape[0], image.shape[1]))
     breaks = cuts(numbers, changes)
-    looked = {number: len(faces) for number, faces in seen}
     return Followed(by_length(linked(seen, breaks)), looked, breaks, len(numbers))
 
 

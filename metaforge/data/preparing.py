@@ -28,10 +28,13 @@ from metaforge.runs import read_json, write_json
 from metaforge.whole import is_unfinished
 from metaforge.workers import mapped
 
-RULE = 3
+RULE = 4
 """Rises whenever other crops come of the same videos: one folder holds those of one rule."""
 
 PROVENANCE = "provenance.json"
+
+FACES = ("videos followed", "gaps", "videos with gaps", "videos with other people")
+"""What is counted of the videos in which a face was followed."""
 
 
 def catalogue(options: Options, config: Config) -> Catalogue:
@@ -105,11 +108,14 @@ def _finish(out: Path, asked: dict, found: Catalogue, names: list[str]) -> dict[
     images, frames, reasons = hashlib.sha256(), collections.Counter(), collections.Counter()
     twice = clashes((row["sha256"], row["label"], row["split"]) for record in records() for row in record["rows"])
     copies: dict[str, str] = {}
+    faces = collections.Counter(dict.fromkeys(FACES, 0))
 
     def rows() -> Iterator[dict[str, Any]]:
         for record in records():
             dropped = [Dropped(*drop) for drop in record["dropped"]]
             writer.writerows(dropped)
+            for seen in record["faces"].values():
+                faces.update(dict(zip(FACES, (1, seen["gaps"], seen["gaps"] > 0, seen["others"] > 0), strict=True)))
             reasons.update("whole video" if drop.frame < 0 else drop.reason for drop in dropped)
             for row in record["rows"]:
                 if (key := row["sha256"][:16]) in twice:
@@ -133,6 +139,7 @@ def _finish(out: Path, asked: dict, found: Catalogue, names: list[str]) -> dict[
         "videos": videos,
         "counts": counts,
         "dropped": dict(sorted(reasons.items())),
+        "faces": dict(faces),
         "copies": _copies(copies, twice, out),
         "findings": dict(sorted(collections.Counter(finding.kind for finding in found.findings).items())),
         "sha256": {"manifest": digest, "images": images.hexdigest()},
@@ -207,6 +214,6 @@ def _one(item: tuple[str, list[Video]], *, root: Path, out: Path, rule: Rule) ->
 
 
 def _find():
-    from metaforge.data.detection import find_face
+    from metaforge.data.detection import find_faces
 
-    return find_face
+    return find_faces

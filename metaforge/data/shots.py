@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 _DOWN, _ACROSS, _EACH = 9, 16, 8  # blocks, and places in a block along each side
-_JUMP = 10.0  # levels of 255; two shots of a film differ by 20 to 60, two frames of one by 0 to 5
+_JUMP = 10.0  # levels of 255; two shots of a film differ by more, two frames of one by 0 to 3
 _TIMES = 4.0  # above the frames around it: fast motion is no cut
 _AROUND = 4
 
@@ -46,8 +46,11 @@ def brief_of_image(image: UInt8[np.ndarray, "height width 3"]) -> Brief:
 
 
 def change(before: Brief | None, after: Brief) -> float:
-    """How much two frames differ, in levels of 255; 0 for the first."""
-    return 0.0 if before is None else float(np.abs(after - before).mean())
+    """How much half of two frames' blocks differ at least, in levels of 255; 0 for the first.
+
+    Somebody who comes into the picture changes a part of it, and a cut all of it.
+    """
+    return 0.0 if before is None else float(np.median(np.abs(after - before)))
 
 
 def cuts(frames: Sequence[int], changes: Sequence[float]) -> list[int]:

@@ -44,7 +44,7 @@ def read(out: Path, name: str) -> dict[str, Any] | None:
         record = read_json(out / FOLDER / name)
     except InputError:
         return None
-    kinds = {"videos": list, "sources": dict, "rows": list, "dropped": list}
+    kinds = {"videos": list, "sources": dict, "rows": list, "dropped": list, "faces": dict}
     whole = record.keys() == kinds.keys() and all(isinstance(record[name], kind) for name, kind in kinds.items())
     return record if whole else None
 
@@ -52,7 +52,8 @@ def read(out: Path, name: str) -> dict[str, Any] | None:
 def write(out: Path, name: str, unit: list[Video], sources: dict[str, list[int]], found: Extracted) -> None:
     """Records a unit, in one move; `sources` were asked for before its videos were read."""
     dropped = [list(drop) for drop in found.dropped]
-    write_json(out / FOLDER / name, {"videos": about(unit), "sources": sources, "rows": found.rows, "dropped": dropped})
+    known = {"videos": about(unit), "sources": sources, "rows": found.rows, "dropped": dropped, "faces": found.faces}
+    write_json(out / FOLDER / name, known)
 
 
 def stands(record: dict[str, Any], unit: list[Video], root: Path, out: Path) -> bool:

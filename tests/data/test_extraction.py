@@ -1,13 +1,13 @@
 """A unit's videos are cut alike: the same frames, the same crops, whatever one of them lacks."""
 
 from collections import Counter
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from metaforge.data.catalogues import Video
+from metaforge.data.detection import Detection
 from metaforge.data.extraction import Rule, extract
 from metaforge.data.video import even_frames
 
@@ -40,9 +40,12 @@ class Find:
         height, width = image.shape[:2]
         colour = tuple(image[height // 2, width // 2].tolist())
         self.seen[colour] += 1
+        box = np.array([width, height, width * 3, height * 3]) / 4
         if colour == self.broken:
-            return SimpleNamespace(box=np.zeros(4), points=None)
-        return SimpleNamespace(box=np.array([width, height, width * 3, height * 3]) / 4, points=None)
+            box = box * 0  # of which no crop can be made
+        eyes, nose, mouth = [[0.3, 0.3], [0.7, 0.3]], [[0.5, 0.5]], [[0.35, 0.7], [0.65, 0.7]]
+        points = box[:2] + np.array(eyes + nose + mouth) * [width / 2, height / 2]
+        return [Detection(box.astype(np.float32), points.astype(np.float32), 1.0)]
 
 
 WHITE, RED = (255, 255, 255), (255, 0, 0)
@@ -95,18 +98,24 @@ def test_a_real_video_that_cannot_be_opened_leaves_each_fake_its_own_frames(tmp_
     assert (of(found, one), of(found, other)) == (even_frames(58, 8).tolist(), even_frames(41, 8).tolist())
 
 
-@pytest.mark.parametrize("reason", ["a frame that cannot be read", "a crop that cannot be made"])
-def test_where_the_real_video_fails_halfway_a_fake_is_cut_by_its_own_faces(tmp_path, reason):
-    halfway = reason == "a frame that cannot be read"
-    draw(tmp_path / "real", 8, bad=3 if halfway else None)
+def test_where_the_real_video_fails_halfway_a_fake_is_cut_by_its_own_faces(tmp_path):
+    draw(tmp_path / "real", 8, bad=3)
     draw(tmp_path / "fake", 8, colour=RED)
-    find = Find(broken=None if halfway else WHITE)
+    find = Find()
     found = cut(tmp_path, [REAL, fake("fake")], find=find)
     assert of(found, REAL) == []
     assert of(found, fake("fake")) == list(range(8))
     assert find.seen[RED] == 8
     assert [(drop.video, drop.frame) for drop in found.dropped] == [(REAL.key, -1)]
     assert not list((tmp_path / "out/frames" / REAL.key).glob("*"))
+
+
+def test_a_face_of_which_no_crop_can_be_made_is_none(tmp_path):
+    draw(tmp_path / "real", 3)
+    draw(tmp_path / "fake", 3, colour=RED)
+    found = cut(tmp_path, [REAL, fake("fake")], find=Find(broken=WHITE))
+    assert found.rows == []
+    assert [drop.reason for drop in found.dropped if drop.video == REAL.key] == ["no face"] * 3 + ["no frame is left"]
 
 
 @pytest.mark.parametrize("size", [128, 32, 48])

@@ -8,13 +8,18 @@ from PIL import Image
 
 pytest.importorskip("av")
 
+from metaforge.data import crop_files, watching
+from metaforge.data.catalogues import Video
 from metaforge.data.crops import apply_crop, crop_transform
+from metaforge.data.detection import find_faces
+from metaforge.data.extraction import Rule, extract
 from metaforge.data.following import face_tracks
 from metaforge.data.shots import brief_of, brief_of_image
 from metaforge.data.video import read_frames
 from metaforge.data.watching import expected_frames, watch
 from metaforge.errors import InputError
 from tests.data.clips import scene, write_video
+from tests.data.test_video import broken_from
 
 ASTRONAUT, ANNA, BERT = 0, 5, 6
 """Identities, as `tests.data.clips` counts them."""
@@ -41,7 +46,8 @@ def test_a_face_that_leaves_is_a_gap(tmp_path):
     crops = list(track.crops())
     assert len(crops) == 12
     assert {crop.shape for crop in crops} == {(32, 32, 3)}
-    assert np.shape(track.meshes) == (12, 468, 2)
+    assert track.meshes is not None
+    assert track.meshes.shape == (12, 468, 2)
     assert (track.scores > 0.5).all()
 
 
@@ -138,6 +144,74 @@ def test_a_wrong_number_of_coded_pictures_is_made_good(tmp_path, monkeypatch):
         monkeypatch.setattr(following, "expected_frames", lambda path, *, max_pixels, wrong=wrong: wrong)
         (track,) = face_tracks(clip, frames=3, size=32)
         assert track.frames.tolist() == [0, 4, 8]
+
+
+def unit_of(tmp_path, real, *fakes):
+    """A real video and its fakes, as files."""
+    videos = [Video("real.mp4", 0, "set", "real", "r", split="train")]
+    write_video(tmp_path / "real.mp4", real)
+    for number, frames in enumerate(fakes):
+        write_video(tmp_path / f"{number}.mp4", frames)
+        videos.append(Video(f"{number}.mp4", 1, "set", "swap", f"{number}", pair=videos[0].key, split="train"))
+    return videos
+
+
+def cut(tmp_path, unit, *, out="out", frames=4):
+    return extract(unit, root=tmp_path, out=tmp_path / out, rule=Rule(frames, "ffpp", 32), find=find_faces)
+
+
+def grey(frames):
+    return np.repeat(frames.mean(axis=-1, keepdims=True).astype(np.uint8), 3, axis=-1)
+
+
+def test_a_unit_is_cut_by_the_face_that_lasts_in_the_real_video(tmp_path):
+    # A larger face is there for a while, and he whom the video shows is not.
+    path = lambda number: None if 4 <= number < 8 else (10 + number, 60)
+    real = scene(13, (160, 240), (ASTRONAUT, 80, path), (ANNA, 110, lambda n: (120, 5 + n) if 2 < n < 8 else None))
+    unit = unit_of(tmp_path, real, grey(real), grey(real)[:12])
+    found = cut(tmp_path, unit)
+    # Spread over the shortest: 0, 3, 7, 11.
+    frames = {video.key: [row["frame"] for row in found.rows if row["video"] == video.key] for video in unit}
+    assert list(frames.values()) == [[0, 3, 11]] * 3
+    assert {(drop.video, drop.frame, drop.reason) for drop in found.dropped} == {
+        (unit[0].key, 7, "the face that is followed is not in it"),
+        (unit[1].key, 7, "the face that is followed is not in its real frame"),
+        (unit[2].key, 7, "the face that is followed is not in its real frame"),
+    }
+    assert found.faces == {unit[0].key: {"frames": 3, "gaps": 1, "others": 1, "cuts": 0}}
+    for row in found.rows:
+        crop = np.asarray(Image.open(tmp_path / "out" / row["path"])).astype(float)
+        _, frame = next(read_frames(tmp_path / unit[0].path, [row["frame"]]))
+        (left, top), side = (10 + row["frame"], 60), 80
+        # The crop lies within the picture that was drawn: it is that part of the frame, small.
+        part = np.asarray(Image.fromarray(frame[top : top + side, left : left + side]).resize((32, 32)), float)
+        assert np.corrcoef(crop.mean(-1).ravel(), part.mean(-1).ravel())[0, 1] > 0.3
+
+
+def test_a_unit_is_decoded_once_and_counting_first_gives_the_same_bytes(tmp_path, monkeypatch):
+    real = scene(9, (120, 120), (ASTRONAUT, 80, lambda number: (20 + number, 20)))
+    unit, opened, decode = unit_of(tmp_path, real, grey(real)[:8]), [], watching.decoded
+    monkeypatch.setattr(watching, "decoded", lambda path, most: [opened.append(path.name), decode(path, most)][1])
+    once = cut(tmp_path, unit)
+    assert opened == ["real.mp4", "0.mp4"]
+    monkeypatch.setattr(crop_files, "expected_frames", lambda path: 30)
+    counted = cut(tmp_path, unit, out="counted")
+    assert counted == once
+    for row in once.rows:
+        assert (tmp_path / "out" / row["path"]).read_bytes() == (tmp_path / "counted" / row["path"]).read_bytes()
+
+
+def test_a_fake_that_breaks_off_is_dropped_and_shortens_no_other(tmp_path):
+    real = scene(9, (120, 120), (ASTRONAUT, 80, lambda number: (20 + number, 20)))
+    unit = unit_of(tmp_path, real, grey(real), grey(real)[:7])
+    broken_from(tmp_path / unit[2].path, 0)
+    found = cut(tmp_path, unit)
+    frames = {video.key: [row["frame"] for row in found.rows if row["video"] == video.key] for video in unit}
+    assert frames == {unit[0].key: [0, 2, 5, 8], unit[1].key: [0, 2, 5, 8], unit[2].key: []}
+    ((video, frame, reason),) = found.dropped
+    assert (video, frame) == (unit[2].key, -1)
+    assert "cut off or broken" in reason
+    assert found.faces.keys() == {unit[0].key}
 
 
 @pytest.mark.parametrize("pixels", ["yuv420p", "yuvj420p", "yuv444p10le", "rgb24", "gray", "nv12"])

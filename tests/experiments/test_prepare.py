@@ -124,6 +124,14 @@ def test_an_interruption_changes_nothing(tree, prepared, tmp_path, monkeypatch):
     assert contents(out) == whole
 
 
+def test_two_workers_write_the_bytes_of_one(tree, prepared, tmp_path):
+    out = tmp_path / "faceforensics_c23"
+    options = preparing.Options(dataset="faceforensics", source=str(tree), out=str(out), workers=2)
+    report = preparing.run(options, preparing.Config(frames=3, size=48, methods=",".join(METHODS)), quiet=True)
+    assert contents(out) == contents(prepared[0])
+    assert report["faces"] == {"videos followed": 8, "gaps": 0, "videos with gaps": 0, "videos with other people": 0}
+
+
 def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(tree, tmp_path):
     flags = ["--dataset=faceforensics", f"--source={tree}", "--frames=3", "--size=48", "--workers=1",
              "--crop=whole", f"--methods={','.join(METHODS)}"]  # fmt: skip
