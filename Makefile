@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# What the demo uses beside the library: the face finder, and the weights under the shipped detector (with them 60 MB).
+DEMO_EXTRAS := faces,pretrained
 # What development needs; with `bench` too, the tests of the benchmark's PyTorch half run (on Linux, several GB).
 EXTRAS ?= dev
 
@@ -10,7 +12,7 @@ EXTRAS ?= dev
 help:  ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /: /'
 
-demo: $(VENV)/.installed  ## Meta-train, hold one forgery method out, adapt to it: one table, runs/demo/.
+demo: $(VENV)/.installed-$(DEMO_EXTRAS)  ## Meta-train, hold one forgery method out, adapt to it: one table, runs/demo/.
 	$(BIN)/python -m experiments.demo --workdir=runs/demo
 
 test: $(VENV)/.installed-$(EXTRAS)  ## Run the whole test suite.
@@ -30,14 +32,10 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.made
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e .
-	@touch $@
-
-$(VENV)/.installed-$(EXTRAS): pyproject.toml constraints.txt | $(VENV)/.made
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+$(VENV)/.installed-%: pyproject.toml constraints.txt | $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[$*]'
 	$(BIN)/python -m metaforge.data.detection.model_files
-	@touch $@ $(VENV)/.installed
+	@touch $@
 
 clean:  ## Remove the virtual environment and caches; runs stay.
 	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -1,11 +1,13 @@
 """The demo from end to end: models trained and adapted to what none has seen, and the report."""
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from experiments.demo import photographs
 from experiments.demo.config import LEARNERS, Options
 from metaforge.bounds import check_bounds
 from metaforge.commands import flags_of
@@ -60,6 +62,8 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         reports[target] = hold_out(target, folder, options, config)
         if len(targets) > 1:
             print(f"\nheld out: {target}\n\n{table(reports[target])}")
+    print("scoring raw photographs", file=sys.stderr, flush=True)
+    rows, why = photographs.screened(workdir)
     report = {
         "command": " ".join(
             [
@@ -72,6 +76,7 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         "data": f"forgery domains synthesised from real faces ({config.faces.folder})",
         "provenance": provenance(),
         "targets": reports,
+        "photographs": {"faces": rows, "why_none": why},
     }
     whole.finish(report)
     write_text(workdir / "report.md", markdown(report))
@@ -167,6 +172,9 @@ def markdown(report: dict[str, Any]) -> str:
             lines.append(f"- {learner}: steps x rate by seed {chosen}")
         lines += ["", "On the same seeds, draws and people:", ""]
         lines += [f"- {name}: {Interval.from_json(i):+.3f}" for name, i in one["differences"].items()]
+    if seen := report.get("photographs"):
+        lines += ["", "## Raw photographs, by the shipped detector", ""]
+        lines += [photographs.table(seen["faces"]) if seen["faces"] else seen["why_none"]]
     return "\n".join(lines) + "\n"
 
 

