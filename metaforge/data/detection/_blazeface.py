@@ -1,7 +1,7 @@
-"""BlazeFace: one look at a small square of the whole image gives boxes and six points a face.
+"""BlazeFace: one look at a small copy of the whole image gives boxes and six points a face.
 
 The networks say, for each of a fixed set of places, how likely a face is there and where its box and points are, as
-offsets from the place in pixels of their square input. Several places answer to one face; what they say is averaged
+offsets from the place in pixels of their input. Several places answer to one face; what they say is averaged
 with their scores as weights.
 
 References:
@@ -9,6 +9,7 @@ References:
 """
 
 import functools
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,8 +27,8 @@ class Network(NamedTuple):
 
     Attributes:
         name: of its file (`model_files.MODELS`).
-        side: of its input, in pixels.
-        places: stride in pixels and places at each step, of every grid.
+        side: the longer one of its input, in pixels.
+        places: stride in pixels and places at each step, of every grid; the last stride divides both sides.
         smallest: the smallest face that it finds reliably, in pixels of its input.
     """
 
@@ -38,8 +39,8 @@ class Network(NamedTuple):
 
 
 SHORT = Network("short", 128, ((8, 2), (16, 6)), 14.0)
-FULL = Network("full", 192, ((4, 1),), 8.5)
-SMALL = Network("small", 256, ((16, 2), (32, 6)), 6.0)
+SMALL = Network("small", 256, ((16, 2), (32, 6)), 7.5)
+WIDE = SMALL._replace(side=512)
 
 
 class Proposals(NamedTuple):
@@ -57,17 +58,16 @@ class Proposals(NamedTuple):
 
 
 @functools.cache
-def centres(network: Network) -> Float[np.ndarray, "places 2"]:
-    """The places of a network, x and y in [0, 1]: the middles of a grid's squares, row by row.
+def centres(network: Network, width: int, height: int) -> Float[np.ndarray, "places 2"]:
+    """The places of a network, x and y in pixels of its input: the middles of a grid's squares, row by row.
 
     Example:
-        >>> centres(FULL).shape, centres(SHORT).shape, centres(SHORT)[0].tolist()
-        ((2304, 2), (896, 2), [0.03125, 0.03125])
+        >>> centres(SHORT, 128, 128).shape, centres(SHORT, 128, 96).shape, centres(SHORT, 128, 96)[0].tolist()
+        ((896, 2), (672, 2), [4.0, 4.0])
     """
     found = []
     for stride, count in network.places:
-        steps = network.side // stride
-        y, x = (np.mgrid[:steps, :steps] + 0.5) / steps
+        y, x = (np.mgrid[: height // stride, : width // stride] + 0.5) * stride
         found.append(np.repeat(np.stack([x, y], axis=-1).reshape(-1, 2), count, axis=0))
     return np.concatenate(found)
 
@@ -82,18 +82,21 @@ def propose(image: Any, network: Network, *, threshold: float) -> Proposals:
     Other Arguments:
         threshold: the score from which on it is a face, in [0, 1].
     """
-    side, (width, height) = network.side, image.size
-    scale = side / max(width, height)
+    width, height = image.size
+    scale = network.side / max(width, height)
     inside = max(1, round(width * scale)), max(1, round(height * scale))
-    small = image.resize(inside, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    small = image.resize(inside, Image.Resampling.BILINEAR, reducing_gap=1.0)
+    # The networks are convolutions all through: of a rectangle, they need not see the rest of the square.
+    wide, high = (_filled(length, network) for length in inside)
     # Grey borders keep the aspect: black ones would read as -1, the darkest there is.
-    sheet = np.zeros((1, side, side, 3), np.float32)
-    left, top = (side - inside[0]) // 2, (side - inside[1]) // 2
+    sheet = np.zeros((1, high, wide, 3), np.float32)
+    left, top = (wide - inside[0]) // 2, (high - inside[1]) // 2
     sheet[0, top : top + inside[1], left : left + inside[0]] = np.asarray(small, np.float32) / 127.5 - 1.0
     offsets, logits = _interpreter.run(network.name, sheet)
-    scores = 1.0 / (1.0 + np.exp(-np.clip(logits[0, :, 0].astype(np.float64), -80.0, 80.0)))
-    likely = np.flatnonzero(scores >= threshold)
-    places, scores = centres(network)[likely] * side, scores[likely]
+    scores = logits[0, :, 0].astype(np.float64)
+    likely = np.flatnonzero(scores >= _logit(threshold))
+    scores = 1.0 / (1.0 + np.exp(-np.clip(scores[likely], -80.0, 80.0)))
+    places = centres(network, wide, high)[likely]
     parts = offsets[0, likely].astype(np.float64).reshape(-1, 8, 2)
     middle, half = places + parts[:, 0], parts[:, 1] / 2
     boxes = np.concatenate([middle - half, middle + half], axis=1)
@@ -109,3 +112,14 @@ def propose(image: Any, network: Network, *, threshold: float) -> Proposals:
         np.array([(each - corner) * back for _, each, _ in found]).reshape(-1, 6, 2),
         np.array([score for _, _, score in found]),
     )
+
+
+def _filled(length: int, network: Network) -> int:
+    """The side of a sheet: half of the longest at least, so that few shapes are kept."""
+    stride = network.places[-1][0]
+    return -(-max(length, network.side // 2) // stride) * stride
+
+
+def _logit(score: float) -> float:
+    score = min(max(score, 1e-12), 1 - 1e-12)
+    return math.log(score / (1 - score))

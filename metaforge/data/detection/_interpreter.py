@@ -28,11 +28,11 @@ def run(name: str, inputs: np.ndarray) -> Sequence[np.ndarray]:
     Raises:
         InputError: when LiteRT is not installed, or the model cannot be had.
     """
-    # An interpreter keeps its activations, so each thread has its own.
-    known: dict[str, Any] = _here.__dict__.setdefault("known", {})
-    if name not in known:
-        known[name] = _opened(name)
-    interpreter, seen, said = known[name]
+    # An interpreter keeps its activations, so each thread has its own; and for each shape, as the change takes long.
+    known: dict[tuple[str, tuple[int, ...]], Any] = _here.__dict__.setdefault("known", {})
+    if (name, inputs.shape) not in known:
+        known[name, inputs.shape] = _opened(name, inputs.shape)
+    interpreter, seen, said = known[name, inputs.shape]
     interpreter.set_tensor(seen, inputs)
     interpreter.invoke()
     return [interpreter.get_tensor(index) for index in said]
@@ -57,13 +57,15 @@ def _library() -> Any:
     return interpreter
 
 
-def _opened(name: str):
+def _opened(name: str, shape: tuple[int, ...]):
     library = _library()
     try:
         # One thread: callers have several, or several processes.
         path = str(model_path(name))
         with _hushed():
             made = library.Interpreter(model_path=path, num_threads=1)
+            if tuple(made.get_input_details()[0]["shape"]) != shape:
+                made.resize_tensor_input(made.get_input_details()[0]["index"], shape)
             made.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise InputError(

@@ -14,6 +14,7 @@ from metaforge.data.detection import _interpreter
 
 _SIDE = 192
 _AGAIN, _TURNED = 3, np.deg2rad(8.0)  # looks at most, and the angle that makes another one worth it
+_DOUBT = 0.05, 0.9  # a score between these may be that of a face which is not in the middle: it is looked at again
 _AROUND = 1.5  # the square that the network sees, in sides of the detector's box: MediaPipe's
 
 FIVE = ((33, 133), (263, 362), (1,), (61,), (291,))
@@ -49,14 +50,21 @@ def mesh_of(
 def settled_mesh(
     image: Any, box: Float[np.ndarray, "4"], eyes: Float[np.ndarray, "2 2"]
 ) -> tuple[Float[np.ndarray, "468 2"], float]:
-    """The mesh, looked for again where its own eyes say that the face was turned more than the detector thought."""
+    """The mesh, looked for again where its own eyes say that the face was turned more than the detector thought.
+
+    So it is where it is in doubt, in the middle of where it saw a face; the surer one counts.
+    """
     mesh, score = mesh_of(image, box, eyes)
     for _ in range(_AGAIN):
         now = five_of(mesh)[:2]
-        if _angle_between(eyes[1] - eyes[0], now[1] - now[0]) <= _TURNED:
+        turned = _angle_between(eyes[1] - eyes[0], now[1] - now[0]) > _TURNED
+        if not turned and not _DOUBT[0] < score < _DOUBT[1]:
             break
         eyes, box = now, np.concatenate([mesh.min(axis=0), mesh.max(axis=0)])
-        mesh, score = mesh_of(image, box, eyes)
+        other, again = mesh_of(image, box, eyes)
+        if not turned and again <= score:
+            break
+        mesh, score = other, again
     return mesh, score
 
 
@@ -88,4 +96,4 @@ def _cut(image: Any, middle: np.ndarray, side: float, turn: np.ndarray) -> np.nd
     found = image.transform(
         (_SIDE, _SIDE), Image.Transform.AFFINE, (*axes[0], corner[0], *axes[1], corner[1]), Image.Resampling.BILINEAR
     )
-    return np.asarray(found, np.float32) / 255.0
+    return np.asarray(found) * np.float32(1 / 255)

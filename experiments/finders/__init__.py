@@ -1,0 +1,1 @@
+"""How well each face finder finds faces, on pictures whose faces are known."""
