@@ -30,7 +30,7 @@ def _thing(rng: np.random.Generator) -> np.ndarray:
     picture = Image.fromarray(image)
     share = rng.uniform(0.4, 1.0)
     wide, high = (max(8, int(length * share)) for length in picture.size)
-    left, top = rng.integers(picture.width - wide + 1), rng.integers(picture.height - high + 1)
+    left, top = int(rng.integers(picture.width - wide + 1)), int(rng.integers(picture.height - high + 1))
     scale = max(SIZE[0] / wide, SIZE[1] / high)
     part = picture.crop((left, top, left + wide, top + high)).resize(
         (max(SIZE[0], round(wide * scale)), max(SIZE[1], round(high * scale))), Image.Resampling.BILINEAR

@@ -15,7 +15,7 @@ SAME = 0.5
 """The intersection over union from which on a face is found."""
 BESIDE = 0.2
 """Below it with every face, a box is false."""
-LOWEST = 0.05
+LOWEST = 0.3
 """The threshold at which scores are gathered that a threshold is chosen from."""
 LOW_SHARE, SHARE = 0.02, 0.03
 """`min_face` for pictures of small faces, and for all others."""
@@ -61,7 +61,7 @@ def match(picture: Picture, seen: Sequence[Detection], *, threshold: float = 0.0
     taken: dict[int, int] = {}
     false = []
     for index, one in enumerate(seen):
-        free = [face for face in np.flatnonzero(agrees[index]) if face not in taken]
+        free = [face for face in np.flatnonzero(agrees[index]).tolist() if face not in taken]
         if free:
             taken[max(free, key=lambda face: shared[index, face])] = index
         elif agrees[index].any() or not (shared[index] >= BESIDE).any():

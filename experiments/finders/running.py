@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import platform
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -11,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from experiments.benchmark.running import machine
 from experiments.finders.config import Config
 from experiments.finders.known import Known, centred, landmarked
 from experiments.finders.measuring import LOWEST, Match, looked, match, threshold_of
@@ -97,7 +98,7 @@ def _row(
             recalls = [float(np.mean(found[index].found)) for index in mine]
             part["recall"] = _mean(there, recalls)
             part["below_first"] = _mean(
-                there, [np.mean(one) - other for one, other in zip(first, recalls, strict=True)]
+                there, [float(np.mean(one)) - other for one, other in zip(first, recalls, strict=True)]
             )
             pairs = [
                 (second[index], float(np.linalg.norm(np.stack(found[index].offsets) - offsets[name], axis=-1).mean()))
@@ -144,6 +145,13 @@ def _rates(config: Config, frames: Sequence[np.ndarray], thresholds: dict[str, f
             ratios = seconds[1:, axis] / first[1:, axis]  # the first round warms up
             rates[name][f"{what}_to_first"] = Interval(*map(float, np.percentile(ratios, [50, 5, 95]))).as_json()
     return rates
+
+
+def _processor() -> str:
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text(encoding="utf-8").splitlines() if about.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
 
 
 def _resampled(there: Sequence[Picture], values: np.ndarray, *, resamples: int = 1000) -> np.ndarray:
@@ -197,7 +205,9 @@ def run(config: Config, workdir: str | Path, *, faces: str, others: str = "", qu
             f" --{field.name}={getattr(config, field.name)}" for field in dataclasses.fields(config)
             if getattr(config, field.name) != field.default
         ),
-        "config": dataclasses.asdict(config), "machine": machine(), "provenance": provenance(),
+        "config": dataclasses.asdict(config),
+        "machine": {"processor": _processor(), "cores": os.cpu_count()},
+        "provenance": provenance(),
         **measure(config, people, more, say=say),
     }  # fmt: skip
     write_text(directory / "report.md", markdown(report))
