@@ -26,6 +26,7 @@ from .learners import daml as daml
 from .learners import erm as erm
 from .learners import fomaml as fomaml
 from .learners import group_dro as group_dro
+from .learners import imaml as imaml
 from .learners import irm as irm
 from .learners import ltw as ltw
 from .learners import maml as maml

@@ -93,6 +93,7 @@ METHODS = Methods(
         "reptile": _of("reptile", inner_steps=5),
         "meta_sgd": _of("meta_sgd", "own", order="second"),
         "maml_plus_plus": _of("maml_plus_plus", "own", inner_steps=3, per_step="Normalise_.*(scale|bias)"),
+        "imaml": _of("imaml", "own", inner_steps=16),
         "protonet": _of("protonet", "own"),
         "ridge": _of("ridge", "own"),
         "r2d2": _of("r2d2", "own"),

@@ -3,6 +3,7 @@ from ._coral import coral as coral
 from ._erm import erm as erm
 from ._group_dro import GroupDROState as GroupDROState
 from ._group_dro import group_dro as group_dro
+from ._imaml import imaml as imaml
 from ._irm import irm as irm
 from ._ltw import LTWParams as LTWParams
 from ._ltw import ltw as ltw

@@ -99,8 +99,8 @@ class Entry(NamedTuple):
         make: its factory, `make(loss_fn, outer_optimizer=..., ...) -> MetaLearner`. What it takes besides the loss
             function is read from its signature; programs give it the settings that bear these names.
         cites: the entries of citations.bib behind it.
-        adapts_itself: whether `adapt` is its own, by rates that it has learned or in closed form, so that no rule of
-            adaptation is to be chosen for it.
+        adapts_itself: whether `adapt` is its own, by rates that it has learned, in closed form or on another loss, so
+            that no rule of adaptation is to be chosen for it.
         adapts: which parameters its inner steps move where that is no choice, a pattern of paths; "" where it is one.
         draws: whether its outer steps draw random numbers of its `seed`, which is then part of the compiled program.
         own_head: whether it writes or adapts the head itself, which outer steps must then be allowed to move.

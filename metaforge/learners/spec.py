@@ -23,6 +23,10 @@ class LearnerSpec:
     multi_step_iterations: int = setting(90, "maml_plus_plus: outer steps over which earlier inner steps fade.")
     second_order_from: int = setting(0, "maml_plus_plus: the outer step from which the gradient is exact.")
     per_step: str = setting("", "maml_plus_plus: parameters with a copy for each inner step, a pattern of paths.")
+    proximal: float = setting(
+        2.0, "imaml: lambda, how strongly adaptation is held near its start (paper: 2).", above=0, most=MOST_FLOAT
+    )
+    cg_steps: int = setting(5, "imaml: steps of conjugate gradient (paper: 5).", most=10_000)
     temperature: float = setting(1.0, "protonet: what squared distances are divided by (paper: 1).", above=0)
     l2: float = setting(1.0, "ridge, r2d2: the penalty, for r2d2 the first one.", above=0)
     penalty: float = setting(1.0, "mldg, ltw, coral, irm: what the other term counts beside the plain loss.")

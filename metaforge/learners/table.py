@@ -4,6 +4,7 @@ from metaforge.learners._anil import anil
 from metaforge.learners._coral import coral
 from metaforge.learners._erm import erm
 from metaforge.learners._group_dro import group_dro
+from metaforge.learners._imaml import imaml
 from metaforge.learners._irm import irm
 from metaforge.learners._ltw import ltw
 from metaforge.learners._maml import daml, fomaml, maml
@@ -19,6 +20,7 @@ LEARNERS: dict[str, Entry] = {
     "maml": Entry(maml, ("finn2017maml",)),
     "fomaml": Entry(fomaml, ("finn2017maml",)),
     "daml": Entry(daml, ("jin_daml", "finn2017maml")),
+    "imaml": Entry(imaml, ("rajeswaran2019imaml",), adapts_itself=True),
     "erm": Entry(erm, ("gulrajani2021domainbed",)),
     "anil": Entry(anil, ("raghu2020anil",), adapts="^head/", own_head=True),
     "meta_sgd": Entry(meta_sgd, ("li2017metasgd",), adapts_itself=True),

@@ -64,6 +64,8 @@ def values(config: Config, rate, *, domains: int) -> dict[str, Any]:
         "multi_step_iterations": config.learner.multi_step_iterations,
         "second_order_from": config.learner.second_order_from,
         "per_step": config.learner.per_step,
+        "lam": config.learner.proximal,
+        "cg_steps": config.learner.cg_steps,
         "temperature": config.learner.temperature,
         "l2": config.learner.l2,
         "weight": config.learner.penalty,

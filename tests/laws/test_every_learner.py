@@ -51,6 +51,11 @@ CASES = {
     "fomaml": Case("fomaml", {"inner_steps": 2, "inner_optimizer": SGD}),
     "daml": Case("daml", {"inner_optimizer": SGD}),
     "daml, normalised": Case("daml", {"normalize": True, "detach": True, "order": "second", "inner_optimizer": SGD}),
+    "imaml": Case("imaml", {"lam": 10.0, "inner_steps": 3, "inner_optimizer": SGD}),
+    "imaml, of the first layer": Case(
+        "imaml",
+        {"lam": 10.0, "inner_steps": 3, "adaptable": "Dense_0", "strategy": "vmap", "inner_optimizer": SGD},
+    ),
     "erm": Case("erm", {"inner_optimizer": SGD}, pools=True),
     "anil": Case("anil", {"inner_steps": 2, "inner_optimizer": SGD}),
     "meta_sgd": Case("meta_sgd", {"inner_lr": 0.1}),
