@@ -2,6 +2,7 @@ from . import choice as choice
 from . import clip_model as clip_model
 from . import cut as cut
 from . import features as features
+from . import levels as levels
 from ._conv4 import conv4 as conv4
 from ._flax import from_flax as from_flax
 from ._head import Head as Head

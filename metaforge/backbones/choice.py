@@ -9,12 +9,14 @@ from typing import Any, get_args
 import jax
 import jax.numpy as jnp
 
+from metaforge.backbones import levels
 from metaforge.backbones._conv4 import conv4
 from metaforge.backbones._normalisation import Normalisation
 from metaforge.backbones.clip_model import clip
 from metaforge.backbones.clip_model.config import VISION
 from metaforge.backbones.efficientnet import EfficientNetNormalisation, efficientnet_lite0
 from metaforge.backbones.efficientnet._models import lite0_params
+from metaforge.backbones.efficientnet._plan import LITE0
 from metaforge.backbones.efficientnet._pretrained import weights_file
 from metaforge.backbones.spec import BACKBONES, VARIANTS, BackboneSpec
 from metaforge.errors import InputError
@@ -29,7 +31,7 @@ _NORMALISATIONS: dict[str, tuple[str, ...]] = {
     "clip": ("none",),
 }
 
-_FROM_FILE = {"efficientnet_lite0": "^(?!head/|neck/)", "clip": "^vision/"}
+_FROM_FILE = {"efficientnet_lite0": "^(?!head/|neck/|standardise/)", "clip": "^vision/"}
 
 
 def choose(spec: BackboneSpec) -> Backbone:
@@ -51,6 +53,10 @@ def choose(spec: BackboneSpec) -> Backbone:
         >>> choose(BackboneSpec(width=4)).apply is choose(BackboneSpec(width=4)).apply  # and so are compiled programs
         True
     """
+    if spec.levels:
+        last: dict[str, Any] = {"num_classes": spec.num_classes, "head": spec.head}
+        made = levels.levels(levels_of(dataclasses.replace(spec, weights="")), **last)
+        return made._replace(init=lambda *args: levels.levels(levels_of(spec), **last).init(*args))
     shared: dict[str, Any] = {"num_classes": spec.num_classes, "neck": spec.neck, "head": spec.head}
     if spec.backbone == "conv4":
         shared |= {"convolution": spec.convolution, "precision": spec.precision, "normalisation": spec.normalisation}
@@ -66,6 +72,26 @@ def choose(spec: BackboneSpec) -> Backbone:
         made = clip(**shared)
         return made._replace(init=lambda *args: clip(weights=spec.weights or None, **shared).init(*args))
     raise ValueError(f"unknown backbone {spec.backbone!r}; known: {', '.join(BACKBONES)}.")
+
+
+def levels_of(spec: BackboneSpec) -> levels.Levels:
+    """What a spec with levels makes of an image before it is standardised.
+
+    Raises:
+        ValueError: for a backbone or blocks that there are not.
+        InputError: for a file of weights that is missing or of another network.
+
+    Example:
+        >>> levels_of(BackboneSpec(backbone="clip", levels="11")).size
+        2304
+    """
+    blocks = tuple(int(part) for part in spec.levels.split(","))
+    if spec.backbone == "efficientnet_lite0":
+        return levels.lite0(blocks=blocks, pretrained=True if spec.weights == IMAGENET else spec.weights or False)
+    if spec.backbone == "clip":
+        shared: dict[str, Any] = {"image_size": spec.image_size, "precision": spec.precision}
+        return levels.clip(blocks=blocks, variant=spec.variant, weights=spec.weights or None, **shared)
+    raise ValueError(f"{spec.backbone} has no levels.")
 
 
 def shapes(spec: BackboneSpec) -> Params:
@@ -97,7 +123,7 @@ def params(spec: BackboneSpec) -> Params:
         >>> params(BackboneSpec(width=4))["head"]["bias"].shape
         (2,)
     """
-    if spec.backbone == "efficientnet_lite0":
+    if spec.backbone == "efficientnet_lite0" and not spec.levels:
         pretrained = True if spec.weights == IMAGENET else spec.weights or False
         asked: dict[str, Any] = {"normalisation": spec.normalisation, "neck": spec.neck, "head": spec.head}
         return lite0_params(num_classes=spec.num_classes, pretrained=pretrained, **asked)
@@ -114,6 +140,9 @@ def check(spec: BackboneSpec) -> None:
     "episode", "group" and "none"; "efficientnet_lite0" has "support", "episode", "group" (not with weights) and
     "frozen" (only with weights); "clip" has "none" alone. Dropout is
     clip's.
+
+    Levels are numbers of blocks of "efficientnet_lite0" with the normalisation "frozen", or of "clip", without neck or
+    dropout.
 
     Raises:
         InputError: for what it does not have; the line begins with the setting's name and value.
@@ -153,6 +182,25 @@ def check(spec: BackboneSpec) -> None:
         raise InputError(f"dropout={spec.dropout:g}: {name} has none. Give 0, or take clip.")
     if precision != "float32" and name == "efficientnet_lite0":
         raise InputError(f"precision={precision}: {name} computes in float32 alone.")
+    if spec.levels:
+        _check_levels(spec)
+
+
+def _check_levels(spec: BackboneSpec) -> None:
+    name, said = spec.backbone, f"levels={spec.levels}"
+    if name == "conv4":
+        raise InputError(f"{said}: conv4 has none. Leave them out, or take another backbone.")
+    count = len(LITE0.blocks) if name == "efficientnet_lite0" else VISION[spec.variant].layers
+    try:
+        levels.checked(tuple(int(part) for part in spec.levels.split(",")), count)
+    except ValueError:
+        raise InputError(
+            f"{said}: {name} has the blocks 0 to {count - 1}. Name some of them, each once and in order, such as 2,4,6."
+        ) from None
+    if name == "efficientnet_lite0" and spec.normalisation != "frozen":
+        raise InputError(f"{said}: they are of a network that stays as it is. Give normalisation=frozen.")
+    if spec.neck or spec.dropout:
+        raise InputError(f"{said}: their head sees all of them. Leave out neck and dropout.")
 
 
 def from_file(spec: BackboneSpec) -> str:

@@ -1,5 +1,6 @@
 """A backbone in two, where its first part never moves: that one runs once an image, and only the rest in every step."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, cast
@@ -7,12 +8,14 @@ from typing import Any, NamedTuple, cast
 import jax
 import jax.numpy as jnp
 
+from metaforge.backbones import choice
 from metaforge.backbones._head import Head, dropped, head_of
 from metaforge.backbones.clip_model.config import VISION
 from metaforge.backbones.clip_model.transformer import linear
 from metaforge.backbones.clip_model.vision import vision_tower
 from metaforge.backbones.efficientnet._models import tail, trunk
 from metaforge.backbones.efficientnet._plan import LITE0
+from metaforge.backbones.levels import standardised
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.types import Backbone, Outputs, Params
 
@@ -26,19 +29,23 @@ class Cut(NamedTuple):
         trunk: `trunk(params, images)`: maps or features, one row an image, that the tail takes for its inputs. It
             takes the whole's parameters, and looks at its own.
         tail: the rest as a backbone; of the whole's parameters it looks at its own.
+        between: `between(params, made)`: what the tail takes, of what the trunk made, by parameters that never move
+            either; `None` for the same. A number an image costs nothing, and what is kept need not depend on them.
     """
 
     name: str
     keys: tuple[str, ...]
     trunk: Callable[[Params, Any], jax.Array]
     tail: Backbone
+    between: Callable[[Params, Any], jax.Array] | None = None
 
 
 def cut(spec: BackboneSpec, moves: Collection[str]) -> Cut | None:
     r"""Cuts a backbone as late as its moving parameters allow: $f = \text{tail} \circ \text{trunk}$.
 
     A trunk has to see images one by one, so that what it makes of one is the same in every episode: Conv4, and
-    EfficientNet with the statistics of a batch, cannot be cut. CLIP is cut before its neck and head alone.
+    EfficientNet with the statistics of a batch, cannot be cut. CLIP is cut before its neck and head alone, and levels
+    before the head: they are standardised between.
 
     Args:
         spec: the backbone.
@@ -55,6 +62,12 @@ def cut(spec: BackboneSpec, moves: Collection[str]) -> Cut | None:
         True
     """
     head: Any = spec.head
+    if spec.levels:
+        if {*moves} - {"head"}:
+            return None
+        made = choice.levels_of(dataclasses.replace(spec, weights=""))
+        name = "levels" + spec.levels.replace(",", "-").replace(" ", "")
+        return Cut(name, made.keys, made.apply, _last(0, spec.num_classes, head, 0.0), standardised)
     if spec.backbone == "clip":
         if {*moves} - {"neck", "head"}:
             return None

@@ -35,6 +35,10 @@ class BackboneSpec:
     )
     neck: int = setting(0, "Size of an affine map before the head, 0 for none; outliers want about 32.", most=65_536)
     head: str = setting("linear", "What turns features into logits.", choices=("linear", "quadratic", "mlp"))
+    levels: str = setting(
+        "",
+        "The head sees means and deviations of these blocks, such as 2,4,6,8,10,12,14 (0 is the first); '' none.",
+    )
     convolution: str = setting(
         "auto", "How convolutions run (the numbers agree).", choices=("auto", "lax", "patches", "winograd")
     )

@@ -1,6 +1,6 @@
 """CLIP's vision tower: images to tokens, a feature, and an embedding beside those of texts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Literal, NamedTuple, get_args
 
 import jax
@@ -117,6 +117,33 @@ def vision_tokens(
         insertions: what adapters put into a block, by its name.
         remat: whether to compute the blocks a second time on the way back, in place of storing what is inside them.
     """
+    *_, last = _blocks(params, images, config, insertions, remat)
+    return last
+
+
+def vision_layers(
+    params: Weights, images: Float[Array, "images height width 3"], config: VisionConfig, blocks: Collection[int]
+) -> tuple[Tokens, ...]:
+    """All tokens after chosen blocks, the first being block 0, before any normalisation; in the order of the tower.
+
+    Args:
+        params: of `init_vision`.
+        images: as `standardised` makes them.
+        config: the sizes.
+        blocks: their numbers.
+    """
+    every = enumerate(_blocks(params, images, config))
+    return tuple(tokens for number, tokens in every if number in blocks)
+
+
+def _blocks(
+    params: Weights,
+    images: Float[Array, "images height width 3"],
+    config: VisionConfig,
+    insertions: Callable[[str], Insertions] = lambda block: Insertions(),
+    remat: bool = False,
+) -> Iterator[Tokens]:
+    """The tokens after every block."""
     tokens = _embedded(params, images, config.patch_size)
     for name in block_names(config.layers):
 
@@ -126,7 +153,7 @@ def vision_tokens(
             )
 
         tokens = (jax.checkpoint(run) if remat else run)(params["blocks"][name], tokens)
-    return tokens
+        yield tokens
 
 
 def vision_readout(

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from metaforge.backbones._flax import from_flax
 from metaforge.backbones._head import Head, check_head, head_of, make_head
 from metaforge.backbones.efficientnet._depthwise import DepthwiseForm
-from metaforge.backbones.efficientnet._network import EfficientNet, EfficientNetNormalisation, Trunk
+from metaforge.backbones.efficientnet._network import EfficientNet, EfficientNetNormalisation, Maps, Trunk
 from metaforge.backbones.efficientnet._plan import B0, LITE0, Plan
 from metaforge.backbones.efficientnet._pretrained import fill, load_weights
 from metaforge.types import Backbone, Params
@@ -228,3 +228,22 @@ def tail(
     """The backbone that takes what `trunk` made, and has the parameters of the rest."""
     network = EfficientNet(plan, num_classes, "frozen", depthwise, neck, head, done=parts)
     return from_flax(network, head=head_of(head, num_classes))
+
+
+@functools.lru_cache(maxsize=64)
+def maps(
+    plan: Plan, blocks: tuple[int, ...], *, depthwise: DepthwiseForm = "auto"
+) -> Callable[[Params, Any], tuple[jax.Array, ...]]:
+    """`maps(params, images)`: what chosen blocks of a plan with frozen statistics hand on; parameters as in `trunk`."""
+    module = Maps(plan, blocks, depthwise)
+    return lambda params, images: cast(Any, module.apply({"params": params}, jnp.asarray(images)))
+
+
+def maps_params(plan: Plan, blocks: tuple[int, ...], pretrained: bool | str | Path, key: jax.Array) -> Params:
+    """The parameters that `maps` looks at: of a file of weights, or with `False` random."""
+    parts = ("stem", *(f"block{number}" for number in range(blocks[-1] + 1)))
+    shapes = _shapes(plan, 2, "frozen", 0, "linear")
+    own = {name: part for name, part in shapes.items() if name.removesuffix("_norm") in parts}
+    if pretrained is False:
+        return jax.jit(Maps(plan, blocks).init)(key, jnp.zeros((1, 32, 32, 3)))["params"]
+    return _filled(own, pretrained, but=())

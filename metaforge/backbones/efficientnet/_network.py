@@ -78,6 +78,24 @@ class Trunk(nn.Module):
         return _parts(self, _centred(self.plan, images), images.shape[0], 0, self.parts)
 
 
+class Maps(nn.Module):
+    """What chosen blocks of a plan hand on, the first being block 0; what comes after the last of them is not run."""
+
+    plan: Plan
+    blocks: tuple[int, ...]
+    form: DepthwiseForm = "auto"
+
+    @nn.compact
+    def __call__(self, images: jax.Array) -> tuple[jax.Array, ...]:
+        """Their maps, `(examples, height, width, channels)` each, in the order of the network."""
+        hidden, done, maps = _centred(self.plan, images), 0, []
+        for block in self.blocks:
+            # The stem is part 0.
+            hidden, done = _parts(self, hidden, images.shape[0], done, block + 2), block + 2
+            maps.append(hidden)
+        return tuple(maps)
+
+
 class EfficientNet(nn.Module):
     """Stem, blocks, top and head of a plan. See `efficientnet_lite0`.
 
@@ -110,9 +128,10 @@ class EfficientNet(nn.Module):
         return inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32)) if self.done else _centred(self.plan, inputs)
 
 
-def _parts(module: EfficientNet | Trunk, hidden: jax.Array, rows: int, begin: int, end: int) -> jax.Array:
+def _parts(module: EfficientNet | Trunk | Maps, hidden: jax.Array, rows: int, begin: int, end: int) -> jax.Array:
     """The parts from `begin` up to `end` of a plan, in the scope of the module that calls."""
-    plan, kind, form = module.plan, module.normalisation, module.form
+    plan, form = module.plan, module.form
+    kind = "frozen" if isinstance(module, Maps) else module.normalisation
     if form == "auto":
         form = "shifts" if jax.default_backend() == "cpu" else "lax"
     activate = _activation(plan)

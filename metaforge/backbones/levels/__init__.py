@@ -1,0 +1,18 @@
+r"""Features of several depths: what chosen blocks of a pretrained network hand on, as means and deviations.
+
+For what a network never learned, the middle of it often says more than its last layer, and how far its maps spread more
+than their means. One vector an image, standardised by statistics that are parameters with names; a head on top.
+"""
+
+from metaforge.backbones.levels._backbone import levels as levels
+from metaforge.backbones.levels._networks import LITE0_BLOCKS as LITE0_BLOCKS
+from metaforge.backbones.levels._networks import Levels as Levels
+from metaforge.backbones.levels._networks import beside as beside
+from metaforge.backbones.levels._networks import checked as checked
+from metaforge.backbones.levels._networks import clip as clip
+from metaforge.backbones.levels._networks import lite0 as lite0
+from metaforge.backbones.levels._networks import mean_and_deviation as mean_and_deviation
+from metaforge.backbones.levels._statistics import STANDARDISE as STANDARDISE
+from metaforge.backbones.levels._statistics import standardised as standardised
+from metaforge.backbones.levels._statistics import with_statistics as with_statistics
+from metaforge.backbones.levels._statistics import without_statistics as without_statistics
