@@ -17,6 +17,7 @@ from experiments.benchmark import table as benchmark
 from experiments.demo import running as demo
 from experiments.fakeradar import running as fakeradar
 from experiments.fakeradar import speed
+from experiments.finders import table as finders
 from experiments.omniglot import report as omniglot
 from experiments.sinusoid import running as sinusoid
 from experiments.study import tables as study
@@ -29,6 +30,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "omniglot_published_rates": ("Omniglot, reduced, at the published inner rates", omniglot.table),
     "omniglot_short": ("Omniglot, reduced, at an inner rate for a short training", omniglot.table),
     "sinusoid": ("Sinusoid regression", sinusoid.table),
+    "finders": ("Which face finder finds which faces", finders.markdown),
     "scale": ("Reading a table of up to a million images", scale.markdown),
     "tri_speed": (
         "What tri-training costs",
