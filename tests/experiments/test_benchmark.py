@@ -1,15 +1,18 @@
 """The benchmark counts what XLA counts, and says what was measured."""
 
 import json
+import subprocess
 
 import jax
 import pytest
 
 import metaforge as mf
 from experiments.benchmark import __main__ as benchmark_command
-from experiments.benchmark import meta_step, table, torch_step
+from experiments.benchmark import compiling, meta_step, table, torch_step
 from experiments.benchmark.meta_step import Cell
 from metaforge.core.tuning import Form
+from metaforge.settings import change
+from metaforge.training.config import DEMO
 
 
 def xla_flop(cell):
@@ -106,6 +109,52 @@ def test_the_summary_names_the_best_and_what_choosing_would_cost():
 )
 def test_bad_flags_are_one_line(flag, said, capsys):
     assert benchmark_command.main(["benchmark", flag]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_the_cost_of_compiling_is_measured_of_each_learner_in_its_own_process(monkeypatch, tmp_path, capsys):
+    called = []
+
+    def instead(command, **_):
+        called.append(command)
+        return subprocess.CompletedProcess(command, 0, stdout='{"trace_s": 1.5, "compile_s": 20.25}\n')
+
+    monkeypatch.setattr(compiling.subprocess, "run", instead)
+    monkeypatch.setattr(compiling, "provenance", lambda: {"commit": "known", "date": "today"})
+    flags = ["--learners=imaml,erm", "--model.width=8", f"--out={tmp_path / 'report.json'}"]
+    assert compiling.main(["compiling", *flags]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [row["learner"] for row in report["rows"]] == ["imaml", "erm"]
+    assert report["command"] == "python -m experiments.benchmark.compiling --learners=imaml,erm --model.width=8"
+    assert "| imaml | 1.5 | 20.2 | 21.8 |" in capsys.readouterr().out
+    for command, name in zip(called, ("imaml", "erm"), strict=True):
+        assert {f"--child={name}", "--model.width=8", "--faces.holdout=swap"} <= set(command)
+        assert not any(word.startswith("--learner.name") for word in command)
+
+
+def test_the_program_that_is_compiled_is_that_of_an_outer_step():
+    tiny = {"model.image_size": 16, "model.width": 4, "model.convolution": "lax", "learner.name": "erm"}
+    before = jax.config.read("jax_enable_compilation_cache")
+    try:
+        found = compiling.measure(change(DEMO, tiny | {"episodes.tasks": 2}))
+    finally:
+        jax.config.update("jax_enable_compilation_cache", before)
+    assert found["trace_s"] > 0
+    assert found["compile_s"] > 0
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--learners=famaml", "--learners: unknown 'famaml'; known: maml"),
+        ("--learner.weighting=focal", "--learner.weighting: daml weighs no tasks"),
+        ("--objective.name=fakeradar", "cross-entropy of images alone"),
+    ],
+)
+def test_what_cannot_be_compiled_is_said_first(flag, said, capsys, tmp_path):
+    assert compiling.main(["compiling", flag, f"--out={tmp_path / 'report.json'}"]) == 2
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
