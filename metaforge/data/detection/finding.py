@@ -30,7 +30,7 @@ class _Finder(NamedTuple):
 def _blazeface() -> _Finder:
     from metaforge.data.detection import _finder, _interpreter
 
-    return _Finder(_finder.every_face, _finder.largest_face, _interpreter.check, 0.4)
+    return _Finder(_finder.every_face, _finder.largest_face, _interpreter.check, 0.5)
 
 
 def _mtcnn() -> _Finder:
@@ -60,7 +60,7 @@ def find_faces(
         min_face: longer side of the smallest box, as a share of the image's longer side, in [0.01, 0.5]. 0.03 are 58
             pixels of 1920 x 1080, 19 of 640 x 480. Below it, `blazeface` looks a second time, closer, which takes four
             times as long, and also finds more of the faces just above.
-        threshold: the score from which on it is a face, in [0, 1]; `None` for the finder's own, 0.4 of `blazeface` and
+        threshold: the score from which on it is a face, in [0, 1]; `None` for the finder's own, 0.5 of `blazeface` and
             0.9 of `mtcnn`.
 
     Returns:
