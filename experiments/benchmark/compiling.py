@@ -40,13 +40,12 @@ class Options:
 
 
 def measure(config: Config) -> dict[str, float]:
-    """Seconds of the processor to trace and to compile an outer step in this process, which should be a fresh one."""
+    """Seconds of the processor to trace and to compile an outer step, in a fresh process that keeps no programs."""
     import jax
     import jax.numpy as jnp
 
     from metaforge.training import build, episodic
 
-    jax.config.update("jax_enable_compilation_cache", False)
     of = jax.ShapeDtypeStruct
     rows = lambda *shape: of(shape, jnp.int32)
     size, episode = config.model.image_size, config.episodes
@@ -90,8 +89,9 @@ def run(options: Options, config: Config) -> dict[str, Any]:
         command = [sys.executable, "-m", "experiments.benchmark.compiling", f"--child={name}"]
         command += [f"--{flag}={value}" for flag, _, value in fields_of(config) if flag != "learner.name"]
         done = subprocess.run(
-            command, capture_output=True, text=True, encoding="utf-8", check=True, cwd=Path(__file__).parents[2]
-        )
+            command, capture_output=True, text=True, encoding="utf-8", check=True, cwd=Path(__file__).parents[2],
+            env=os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"},
+        )  # fmt: skip
         report["rows"].append({"learner": name} | json.loads(done.stdout.splitlines()[-1]))
         print(markdown(report).splitlines()[-1], flush=True)
     with whole_file(options.out, new=True) as made:
