@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 from PIL import Image
 
+from metaforge.data.sampling import sampling, upright_samples
 from metaforge.errors import InputError
 
 Crop = Literal["ffpp", "dfb", "sbi", "selimsef", "whole"]
@@ -151,6 +152,9 @@ def apply_crop(
     part = image[low[1] : high[1], low[0] : high[0]]
     finer = int(np.clip(np.ceil(np.linalg.norm(transform[:, :2], 2) - 1e-9), 1, max(1, _MAX_SAMPLES // size)))
     matrix = np.column_stack([transform[:, :2] / finer, transform[:, 2] - low])
+    if matrix[0, 1] == matrix[1, 0] == 0:
+        across = sampling(matrix[0, 0], matrix[0, 2], size, finer, part.shape[1])
+        return upright_samples(part, sampling(matrix[1, 1], matrix[1, 2], size, finer, part.shape[0]), across)
     crop = np.empty((size, size, 3), np.uint8)
     for channel in range(3):
         # Floating point: in 8 bits Pillow cuts off what is behind the point.

@@ -52,23 +52,22 @@ def stretched(size: tuple[int, int], stream: Any) -> tuple[int, int]:
     return (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
 
 
-def shown(frame: Any, stream: Any) -> UInt8[np.ndarray, "height width 3"]:
+def shown(frame: Any, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
     """A decoded frame as a person sees it: square pixels, the right way up and not mirrored, RGB.
 
     What is transparent is laid over black, as of images. Two fields of an interlaced frame stay woven.
 
     Args:
-        frame: as PyAV gives it.
-        stream: what it was decoded from.
+        frame: as PyAV gives it. The file that it is from may be closed.
+        size: its width and height once its pixels are square (`stretched`).
     """
     if any(part.is_alpha for part in frame.format.components):
         pixels = over_black(frame.to_ndarray(format="rgba"))
     else:
         pixels = frame.to_ndarray(format="rgb24")
-    size = stretched((frame.width, frame.height), stream)
     if size != (frame.width, frame.height):
         pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
-    return np.array(_turned(pixels, frame), order="C")
+    return np.ascontiguousarray(_turned(pixels, frame))
 
 
 def _turned(pixels: np.ndarray, frame: Any) -> np.ndarray:

@@ -6,8 +6,8 @@ nothing but the forgery differs (as the DFDC winner's code does it). All videos 
 over what the shortest of them has: a fake without its real frame would be no pair. A fake at another resolution is cut
 where the resized crop lies. A video without a known partner is a unit of its own.
 
-Memory: each unit holds one frame at a time, at most `metaforge.data.video`'s bound on pixels, and of the video whose
-faces are followed the crops of all of them, as `metaforge.data.patches` keeps them, until it is known which lasts.
+Memory: each unit holds a few frames at a time, each at most `metaforge.data.video`'s bound on pixels. Of the video
+whose faces are followed it holds all crops, as `metaforge.data.patches` keeps them, until it is known which one lasts.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -62,7 +62,7 @@ def face_tracks(
 ) -> list[Track]:
     """Follows the faces of a video: one track a person, in frames that are spread evenly over it.
 
-    The video is decoded once, from its first frame to its last, and one frame is held at a time, beside the crops.
+    The video is decoded once, from its first frame to its last, and a few frames are held at a time, and the crops.
     (Once more where the number of its frames is not what the file says.) Of a frame the 16 largest faces are followed.
 
     Args:

@@ -18,7 +18,7 @@ class Options:
     out: str = setting("", "The folder to write.", place="folder")
     check: bool = setting(False, "Only look, and say what is wrong.")
     instructions: bool = setting(False, "Only say how to get the data set, and what goes where.")
-    workers: int = setting(os.cpu_count() or 1, "Processes; each holds one frame at a time.", least=1, most=10_000)
+    workers: int = setting(os.cpu_count() or 1, "Processes; each holds a few frames at a time.", least=1, most=10_000)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int
 
 from metaforge.data.decoding import decoded, pyav, refusal
-from metaforge.data.display import shown
+from metaforge.data.display import shown, stretched
 from metaforge.data.folders import list_images
 from metaforge.data.formats import SUFFIXES
 from metaforge.data.images import FilePath, read_image
@@ -154,7 +154,7 @@ def read_frames(
     for frame, stream in decoded(path, max_pixels) if wanted else ():
         if seen in left:
             left.remove(seen)
-            yield seen, shown(frame, stream)
+            yield seen, shown(frame, stretched((frame.width, frame.height), stream))
             if not left:
                 return
         seen += 1

@@ -6,16 +6,20 @@ and looked at again when the video is through (`watch` goes to its end). Where i
 more. Nothing is skipped and no place jumped to, and one frame is held at a time.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+import contextlib
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from metaforge.data.ahead import ahead
 from metaforge.data.decoding import count_packets, decoded
-from metaforge.data.display import shown
+from metaforge.data.display import shown, stretched
 from metaforge.data.images import FilePath
 from metaforge.data.shots import brief_of, brief_of_image, change
 from metaforge.data.video import MAX_PIXELS, count_frames, is_drawn, read_frames
+
+_TOGETHER = 64  # frames that are handed over at once where none is wanted
 
 
 class Glance(NamedTuple):
@@ -69,15 +73,42 @@ def watch(path: FilePath, frames: Iterable[int], *, max_pixels: int = MAX_PIXELS
         ...     [(seen.frame, seen.change) for seen in watch(folder, [2, 11])]
         [(2, 0.0), (11, 45.0)]
     """
-    before = None
     if is_drawn(path):
         yield from glances(read_frames(path, frames, max_pixels=max_pixels))
         return
-    wanted = {int(frame) for frame in frames}
+    pieces = ahead(_pieces(path, {int(frame) for frame in frames}, max_pixels), most=2)
+    with contextlib.closing(pieces):
+        for numbers, changes, frame, size in pieces:
+            last = len(numbers) - 1
+            for place, (number, changed) in enumerate(zip(numbers, changes, strict=True)):
+                image = shown(frame, size) if frame is not None and place == last else None
+                yield Glance(number, changed, image)
+
+
+class _Piece(NamedTuple):
+    """Frames after each other, of which the last may be wanted: as PyAV gives it, and how large it is to be shown."""
+
+    numbers: list[int]
+    changes: list[float]
+    frame: Any
+    size: tuple[int, int]
+
+
+def _pieces(path: FilePath, wanted: set[int], max_pixels: int) -> Generator[_Piece]:
+    before, piece = None, _Piece([], [], None, (0, 0))
     for number, (frame, stream) in enumerate(decoded(path, max_pixels)):
         now = brief_of(frame)
-        yield Glance(number, change(before, now), shown(frame, stream) if number in wanted else None)
+        piece.numbers.append(number)
+        piece.changes.append(change(before, now))
         before = now
+        if number in wanted:
+            yield piece._replace(frame=frame, size=stretched((frame.width, frame.height), stream))
+        elif len(piece.numbers) == _TOGETHER:
+            yield piece
+        else:
+            continue
+        piece = _Piece([], [], None, (0, 0))
+    yield piece
 
 
 def glances(frames: Iterable[tuple[int, np.ndarray]]) -> Iterator[Glance]:

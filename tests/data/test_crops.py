@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage.transform import AffineTransform, SimilarityTransform, warp
 
 from metaforge.data.crops import TEMPLATE, apply_crop, crop_transform, rescaled
@@ -178,3 +179,19 @@ def test_a_crop_of_another_resolution_is_that_of_the_resized_box(size):
 def test_a_picture_of_another_shape_has_no_crop_in_common():
     with pytest.raises(InputError, match="200 x 200 pixels, where the real frame has 300 x 200"):
         rescaled(np.eye(2, 3), IMAGE, (200, 200))
+
+
+@pytest.mark.parametrize("finer", [1, 2, 3])
+def test_upright_crops_are_those_of_pillows_transform(finer):
+    image = np.random.default_rng(finer).integers(0, 256, (60, 80, 3), np.uint8)
+    size, step = 24, 0.9 * finer
+    transform = np.array([[step, 0, -3.4], [0, 0.8 * step, 5.7]])
+    crop = apply_crop(image, transform, size)
+    matrix = np.column_stack([transform[:, :2] / finer, transform[:, 2]])
+    for channel in range(3):
+        samples = Image.fromarray(image[..., channel].astype(np.float32)).transform(
+            (size * finer, size * finer), Image.Transform.AFFINE, tuple(matrix.ravel()), Image.Resampling.BILINEAR
+        )
+        means = np.asarray(samples, np.float64).reshape(size, finer, size, finer).mean(axis=(1, 3))
+        # Rounding may fall to either side of a half.
+        np.testing.assert_allclose(crop[..., channel], means, atol=0.501)
