@@ -57,8 +57,11 @@ def load(config: Config) -> StudyData:
 @functools.lru_cache(maxsize=1)
 def _load(config: Config) -> StudyData:
     frozen = trainable.part(config, build.all_params(config))[1] if config.run.feature_cache else None
+    records = build.records(config, split="train")
+    if config.model.levels and frozen is not None:
+        frozen = kept_features.fitted(config, records, frozen)
     seen = functools.partial(kept_features.seen, config, frozen=frozen)
-    train = seen(build.records(config, split="train"))
+    train = seen(records)
     held: ImagePool = pool(train)
     images, labels = jax.device_put((held.image, held.label))
     validation = seen(build.records(config, split="validation"))

@@ -92,7 +92,9 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
     try:
         about = dict(config["detector"])
         rows = int(about.pop("context_rows"))
-        spec = from_nested(BackboneSpec(), about.pop("model"), name="model")
+        # What has become a setting since it was saved is as it was then.
+        model = dataclasses.asdict(BackboneSpec()) | dict(about.pop("model"))
+        spec = from_nested(BackboneSpec(), model, name="model")
         choice.check(spec)
         template, _ = _kept(spec, about, choice.params(dataclasses.replace(spec, weights="")))
         wanted = about.get("weights", {}).get("sha256", "")

@@ -13,6 +13,7 @@ import numpy as np
 from metaforge.backbones import choice
 from metaforge.core.devices import is_writer
 from metaforge.core.param_paths import merge, partition, paths
+from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.runs import read_json
 from metaforge.training import build, kept_features, trainable
@@ -44,8 +45,16 @@ def check(config: Config) -> None:
         kept_features.cut_of(config)
 
 
-def of_run(config: Config, directory: Path) -> Params | None:
+def of_run(config: Config, directory: Path, *, train: Records | None = None, quiet: bool = True) -> Params | None:
     """The frozen parameters of a run in its directory, on the host; `None` for one that moves all.
+
+    Args:
+        config: the run's.
+        directory: where it is.
+
+    Other Arguments:
+        train: what it trains on. The statistics of levels are those of these images, taken when the run begins.
+        quiet: whether to show no progress.
 
     Raises:
         InputError: when the weights are missing or not those that the run began with, or `frozen.npz` is damaged.
@@ -60,6 +69,10 @@ def of_run(config: Config, directory: Path) -> Params | None:
         return frozen
     file = directory / "frozen.npz"
     if not file.exists():
+        if config.model.levels and train is not None:
+            frozen = kept_features.fitted(config, train, frozen, quiet=quiet)
+            drawn = _drawn(config, frozen)[0]
+            flat = dict(zip(flat, jax.tree.leaves(drawn), strict=True))
         if is_writer():
             write_arrays(file, **flat)
         return frozen

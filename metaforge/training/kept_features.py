@@ -1,4 +1,7 @@
-"""Features of the part that never moves (`--run.feature_cache`): made once an image, given to training for images."""
+"""Features of the part that never moves (`--run.feature_cache`): made once an image, given to training for images.
+
+Levels are kept before they are standardised, so that runs whose statistics differ share them.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -8,6 +11,8 @@ import numpy as np
 
 from metaforge.backbones import choice
 from metaforge.backbones.cut import Cut, cut
+from metaforge.backbones.features import embed
+from metaforge.backbones.levels import STANDARDISE, with_statistics, without_statistics
 from metaforge.backbones.store import stored
 from metaforge.data.pools import ImagePool, pool
 from metaforge.data.records import Records
@@ -46,6 +51,23 @@ def images(config: Config, records: Records, frozen: Params | None, *, quiet: bo
     held = pool(records)
     if not config.run.feature_cache or frozen is None:
         return held
+    made, between = _made(config, held.image, frozen, quiet=quiet), cut_of(config).between
+    return held._replace(image=made if between is None else np.asarray(between(frozen, made)))
+
+
+def fitted(config: Config, records: Records, frozen: Params, *, quiet: bool = True) -> Params:
+    """The frozen parameters of a model of levels with the statistics of a table's images, each image once."""
+    held = pool(records)
+    if config.run.feature_cache:
+        return with_statistics(frozen, _made(config, held.image, frozen, quiet=quiet))
+    backbone, raw = choice.choose(config.network), without_statistics(frozen)
+    # No head is needed for embeddings, and the frozen part has none.
+    zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), choice.shapes(config.network)["head"])
+    return with_statistics(frozen, embed(backbone, {**raw, "head": zeros}, held.image, batch=BATCH))
+
+
+def _made(config: Config, image: np.ndarray, frozen: Params, *, quiet: bool) -> np.ndarray:
+    """What the trunk makes of images, kept in the cache's folder."""
     found = cut_of(config)
     # Of other weights, or cut elsewhere, features are others.
     weights = fingerprint({name: frozen[name] for name in found.keys})
@@ -57,9 +79,11 @@ def images(config: Config, records: Records, frozen: Params | None, *, quiet: bo
         filled = [np.concatenate([part, np.repeat(part[-1:], BATCH - len(part), axis=0)]) for part in parts]
         return np.concatenate([made(frozen, images) for images in filled])[: len(rows)]
 
-    with progress("features", len(held.image), unit="image", quiet=quiet) as bar:
+    # Levels are few numbers, and their deviation over images may be a small part of their mean.
+    dtype = np.float32 if config.model.levels else np.float16
+    with progress("features", len(image), unit="image", quiet=quiet) as bar:
         try:
-            return held._replace(image=stored(compute, held.image, folder=folder, progress=bar.update))
+            return stored(compute, image, folder=folder, dtype=dtype, progress=bar.update)
         except OSError as error:
             raise InputError(
                 f"--run.feature_cache={config.run.feature_cache}: cannot write there ({error.strerror})."
@@ -80,7 +104,7 @@ def check_whole(config: Config) -> None:
     Raises:
         InputError: when it has, or the trunk would be another one for every seed.
     """
-    keys = cut_of(config).keys
+    keys = {*cut_of(config).keys, STANDARDISE}
     frozen = trainable.part(config, choice.shapes(config.network))[1]
     left = sorted(name for name, part in (frozen or {}).items() if name not in keys and jax.tree.leaves(part))
     if left:

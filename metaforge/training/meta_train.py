@@ -63,7 +63,7 @@ def _is_whole(config: Config, workdir: Path) -> bool:
 def _finish(config: Config, directory: Run, train: Records, validation: Records, *, quiet: bool) -> dict[str, Any]:
     if _is_whole(config, directory.directory):
         return read_json(directory.directory / "report.json")
-    frozen = frozen_params.of_run(config, directory.directory)
+    frozen = frozen_params.of_run(config, directory.directory, train=train, quiet=quiet)
     seen, unseen = (kept_features.images(config, records, frozen, quiet=quiet) for records in (train, validation))
     params = _train(config, directory, train, seen, validator(config, validation, unseen, frozen), frozen, quiet=quiet)
     if is_writer():

@@ -52,6 +52,11 @@ def check(config: Config, params: Params) -> None:
             tower of 16 bits that would be trained.
     """
     moving, frozen = part(config, params)
+    if config.model.levels and any(jax.tree.leaves(leaf) for name, leaf in moving.items() if name != "head"):
+        raise InputError(
+            f"--learner.trainable={config.learner.trainable}: with --model.levels the network and its statistics stay "
+            "as they are. Give --learner.trainable='^head/'."
+        )
     leaves = lambda tree: len(jax.tree.leaves(tree))
     if mf.LEARNERS[config.learner.name].own_head and leaves(moving.get("head")) < leaves(params["head"]):
         raise InputError(

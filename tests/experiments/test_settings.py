@@ -34,6 +34,7 @@ TOY = {
     "head": change(BASE, {"model.head": "quadratic"}),
     "variant": CLIP,
     "precision": change(BASE, {"model.precision": "bfloat16"}),
+    "levels": change(BASE, {"model.backbone": "efficientnet_lite0", "model.image_size": 32, "model.levels": "0"}),
 }
 """By what a backbone is made from: a run in which it is another than by default."""
 
