@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmark import scale
+from experiments.benchmark import compiling, scale
 from experiments.benchmark import table as benchmark
 from experiments.demo import running as demo
 from experiments.fakeradar import running as fakeradar
@@ -32,6 +32,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "sinusoid": ("Sinusoid regression", sinusoid.table),
     "finders": ("Which face finder finds which faces", finders.markdown),
     "scale": ("Reading a table of up to a million images", scale.markdown),
+    "compiling": ("What it costs to compile an outer step, by learner", compiling.markdown),
     "tri_speed": (
         "What tri-training costs",
         lambda report: "\n".join(
