@@ -162,7 +162,7 @@ def markdown(report: dict[str, Any]) -> str:
             "",
             f"AUC, mean and 95 % interval over {len(one['adaptation']['erm'])} seeds, draws of the support set "
             + f"({one['shots']} images a class, from photographs not trained on) and the {one['test_people']} "
-            + f"photographs behind {one['test_images']} test images. {_told(kind)} Gain is from the "
+            + f"people behind {one['test_images']} test images. {_told(kind)} Gain is from the "
             + f"first to the last. Normalisation: {kind}. Rate and steps were chosen on source "
             + "validation, from one grid for all learners:",
             "",
