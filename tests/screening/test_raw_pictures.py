@@ -49,7 +49,7 @@ def photographs(tmp_path_factory):
         "2.png": two,
         "3.png": Image.fromarray(data.coffee()),
         "4.png": astronaut.crop((0, 100, 512, 512)),
-        "5.png": astronaut.resize((80, 80)).resize((512, 512)),
+        "5.png": astronaut.resize((70, 70)).resize((512, 512)),
     }
     for name, picture in pictures.items():
         picture.save(folder / name)
