@@ -37,6 +37,8 @@ _OF: dict[str, tuple[str, ...]] = {
     "winograd": ("lavin2016winograd",),
     "mlp": ("finn2017maml",),
     "efficientnet_lite0": ("tan2019efficientnet", "liu2020efficientnetlite", "sandler2018mobilenetv2"),
+    "efficientnet_lite1": ("tan2019efficientnet", "liu2020efficientnetlite"),
+    "efficientnet_lite2": ("tan2019efficientnet", "liu2020efficientnetlite"),
     "efficientnet_b0": ("tan2019efficientnet", "hu2018squeeze"),
     "clip": ("radford2021clip", "dosovitskiy2021vit"),
     "STAdapter": ("pan2022stadapter",),

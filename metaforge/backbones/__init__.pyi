@@ -12,3 +12,5 @@ from .clip_model import clip as clip
 from .efficientnet import EfficientNetNormalisation as EfficientNetNormalisation
 from .efficientnet import efficientnet_b0 as efficientnet_b0
 from .efficientnet import efficientnet_lite0 as efficientnet_lite0
+from .efficientnet import efficientnet_lite1 as efficientnet_lite1
+from .efficientnet import efficientnet_lite2 as efficientnet_lite2

@@ -14,24 +14,30 @@ from metaforge.backbones._conv4 import conv4
 from metaforge.backbones._normalisation import Normalisation
 from metaforge.backbones.clip_model import clip
 from metaforge.backbones.clip_model.config import VISION
-from metaforge.backbones.efficientnet import EfficientNetNormalisation, efficientnet_lite0
-from metaforge.backbones.efficientnet._models import lite0_params
-from metaforge.backbones.efficientnet._plan import LITE0
-from metaforge.backbones.efficientnet._pretrained import weights_file
-from metaforge.backbones.spec import BACKBONES, VARIANTS, BackboneSpec
+from metaforge.backbones.efficientnet import (
+    EfficientNetNormalisation,
+    efficientnet_lite0,
+    efficientnet_lite1,
+    efficientnet_lite2,
+)
+from metaforge.backbones.efficientnet._models import plan_params
+from metaforge.backbones.efficientnet._plan import plan_of
+from metaforge.backbones.efficientnet._pretrained import PACKAGES, weights_file
+from metaforge.backbones.spec import BACKBONES, LITES, VARIANTS, BackboneSpec
 from metaforge.errors import InputError
 from metaforge.types import Backbone, Params
 
 IMAGENET = "imagenet"
-"""The name of EfficientNet-Lite0's weights, of the extra `pretrained`."""
+"""The name of the weights of EfficientNet-Lite0, Lite1 and Lite2, of the extras `pretrained` and
+`pretrained-larger`."""
 
 _NORMALISATIONS: dict[str, tuple[str, ...]] = {
     "conv4": get_args(Normalisation),
-    "efficientnet_lite0": get_args(EfficientNetNormalisation),
+    **dict.fromkeys(LITES, get_args(EfficientNetNormalisation)),
     "clip": ("none",),
 }
 
-_FROM_FILE = {"efficientnet_lite0": "^(?!head/|neck/|standardise/)", "clip": "^vision/"}
+_FROM_FILE = {**dict.fromkeys(LITES, "^(?!head/|neck/|standardise/)"), "clip": "^vision/"}
 
 
 def choose(spec: BackboneSpec) -> Backbone:
@@ -61,11 +67,14 @@ def choose(spec: BackboneSpec) -> Backbone:
     if spec.backbone == "conv4":
         shared |= {"convolution": spec.convolution, "precision": spec.precision, "normalisation": spec.normalisation}
         return conv4(width=spec.width, **shared)
-    if spec.backbone == "efficientnet_lite0":
+    if spec.backbone in LITES:
         shared["normalisation"] = spec.normalisation
         pretrained = True if spec.weights == IMAGENET else spec.weights or False
-        made = efficientnet_lite0(pretrained=False, **shared)
-        return made._replace(init=lambda *args: efficientnet_lite0(pretrained=pretrained, **shared).init(*args))
+        lite = dict(zip(LITES, (efficientnet_lite0, efficientnet_lite1, efficientnet_lite2), strict=True))[
+            spec.backbone
+        ]
+        made = lite(pretrained=False, **shared)
+        return made._replace(init=lambda *args: lite(pretrained=pretrained, **shared).init(*args))
     if spec.backbone == "clip":
         shared |= {"variant": spec.variant, "image_size": spec.image_size, "precision": spec.precision}
         shared |= {"dropout": spec.dropout}
@@ -86,8 +95,9 @@ def levels_of(spec: BackboneSpec) -> levels.Levels:
         2304
     """
     blocks = tuple(int(part) for part in spec.levels.split(","))
-    if spec.backbone == "efficientnet_lite0":
-        return levels.lite0(blocks=blocks, pretrained=True if spec.weights == IMAGENET else spec.weights or False)
+    if spec.backbone in LITES:
+        lite = dict(zip(LITES, (levels.lite0, levels.lite1, levels.lite2), strict=True))[spec.backbone]
+        return lite(blocks=blocks, pretrained=True if spec.weights == IMAGENET else spec.weights or False)
     if spec.backbone == "clip":
         shared: dict[str, Any] = {"image_size": spec.image_size, "precision": spec.precision}
         return levels.clip(blocks=blocks, variant=spec.variant, weights=spec.weights or None, **shared)
@@ -123,10 +133,10 @@ def params(spec: BackboneSpec) -> Params:
         >>> params(BackboneSpec(width=4))["head"]["bias"].shape
         (2,)
     """
-    if spec.backbone == "efficientnet_lite0" and not spec.levels:
+    if spec.backbone in LITES and not spec.levels:
         pretrained = True if spec.weights == IMAGENET else spec.weights or False
         asked: dict[str, Any] = {"normalisation": spec.normalisation, "neck": spec.neck, "head": spec.head}
-        return lite0_params(num_classes=spec.num_classes, pretrained=pretrained, **asked)
+        return plan_params(plan_of(spec.backbone), num_classes=spec.num_classes, pretrained=pretrained, **asked)
     if not spec.weights:
         return shapes(spec)
     return choose(spec).init(jax.random.key(0), jnp.zeros((1, spec.image_size, spec.image_size, 3)))
@@ -135,13 +145,13 @@ def params(spec: BackboneSpec) -> Params:
 def check(spec: BackboneSpec) -> None:
     """Holds settings against what a backbone has, without reading a file of weights.
 
-    "conv4" takes images of 16 pixels or more, "efficientnet_lite0" of 32 or more, "clip" of a multiple of its patch:
+    "conv4" takes images of 16 pixels or more, the efficientnets of 32 or more, "clip" of a multiple of its patch:
     position embeddings are resized for all but the variant's own size. "conv4" has the normalisations "support",
-    "episode", "group" and "none"; "efficientnet_lite0" has "support", "episode", "group" (not with weights) and
+    "episode", "group" and "none"; an efficientnet has "support", "episode", "group" (not with weights) and
     "frozen" (only with weights); "clip" has "none" alone. Dropout is
     clip's.
 
-    Levels are numbers of blocks of "efficientnet_lite0" with the normalisation "frozen", or of "clip", without neck or
+    Levels are numbers of blocks of an efficientnet with the normalisation "frozen", or of "clip", without neck or
     dropout.
 
     Raises:
@@ -158,7 +168,7 @@ def check(spec: BackboneSpec) -> None:
         raise InputError(f"backbone={name}: known: {', '.join(BACKBONES)}.")
     if variant not in VARIANTS:
         raise InputError(f"variant={variant}: known: {', '.join(VARIANTS)}.")
-    least = {"conv4": 16, "efficientnet_lite0": 32}.get(name, 1)
+    least = {"conv4": 16, **dict.fromkeys(LITES, 32)}.get(name, 1)
     if image_size < least:
         raise InputError(f"image_size={image_size}: {name} needs {least} pixels or more.")
     patch = VISION[variant].patch_size
@@ -172,7 +182,7 @@ def check(spec: BackboneSpec) -> None:
         raise InputError(f"normalisation={normalisation}: {name} has only {', '.join(able)}.")
     if normalisation == "frozen" and not weights:
         raise InputError("normalisation=frozen: random weights bring no statistics. Give weights, or take support.")
-    if normalisation == "group" and weights and name == "efficientnet_lite0":
+    if normalisation == "group" and weights and name in LITES:
         raise InputError("normalisation=group: the weights were not trained with groups. Take frozen or support.")
     if weights and name == "conv4":
         raise InputError(f"weights={weights}: conv4 has none. Leave them out, or take another backbone.")
@@ -180,7 +190,7 @@ def check(spec: BackboneSpec) -> None:
         raise InputError(f"weights={weights}: give the safetensors file of a CLIP.")
     if spec.dropout and name != "clip":
         raise InputError(f"dropout={spec.dropout:g}: {name} has none. Give 0, or take clip.")
-    if precision != "float32" and name == "efficientnet_lite0":
+    if precision != "float32" and name in LITES:
         raise InputError(f"precision={precision}: {name} computes in float32 alone.")
     if spec.levels:
         _check_levels(spec)
@@ -190,14 +200,14 @@ def _check_levels(spec: BackboneSpec) -> None:
     name, said = spec.backbone, f"levels={spec.levels}"
     if name == "conv4":
         raise InputError(f"{said}: conv4 has none. Leave them out, or take another backbone.")
-    count = len(LITE0.blocks) if name == "efficientnet_lite0" else VISION[spec.variant].layers
+    count = len(plan_of(name).blocks) if name in LITES else VISION[spec.variant].layers
     try:
         levels.checked(tuple(int(part) for part in spec.levels.split(",")), count)
     except ValueError:
         raise InputError(
             f"{said}: {name} has the blocks 0 to {count - 1}. Name some of them, each once and in order, such as 2,4,6."
         ) from None
-    if name == "efficientnet_lite0" and spec.normalisation != "frozen":
+    if name in LITES and spec.normalisation != "frozen":
         raise InputError(f"{said}: they are of a network that stays as it is. Give normalisation=frozen.")
     if spec.neck or spec.dropout:
         raise InputError(f"{said}: their head sees all of them. Leave out neck and dropout.")
@@ -227,7 +237,7 @@ def fingerprint(spec: BackboneSpec) -> str:
     weights = spec.weights
     if not weights:
         return ""
-    path = weights_file() if weights == IMAGENET else Path(weights)
+    path = weights_file(PACKAGES[spec.backbone]) if weights == IMAGENET else Path(weights)
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

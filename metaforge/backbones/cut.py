@@ -14,9 +14,9 @@ from metaforge.backbones.clip_model.config import VISION
 from metaforge.backbones.clip_model.transformer import linear
 from metaforge.backbones.clip_model.vision import vision_tower
 from metaforge.backbones.efficientnet._models import tail, trunk
-from metaforge.backbones.efficientnet._plan import LITE0
+from metaforge.backbones.efficientnet._plan import plan_of
 from metaforge.backbones.levels import standardised
-from metaforge.backbones.spec import BackboneSpec
+from metaforge.backbones.spec import LITES, BackboneSpec
 from metaforge.types import Backbone, Outputs, Params
 
 
@@ -77,18 +77,19 @@ def cut(spec: BackboneSpec, moves: Collection[str]) -> Cut | None:
             _tower(spec.variant, spec.image_size),
             _last(spec.neck, spec.num_classes, head, spec.dropout),
         )
-    if spec.backbone != "efficientnet_lite0" or spec.normalisation != "frozen":
+    if spec.backbone not in LITES or spec.normalisation != "frozen":
         return None
-    parts = LITE0.parts
+    plan = plan_of(spec.backbone)
+    parts = plan.parts
     moving = [place for place, part in enumerate(parts) if {part, f"{part}_norm"} & {*moves}]
     done = min(moving, default=len(parts))
     if not done:
         return None
-    rest = tail(LITE0, done, num_classes=spec.num_classes, neck=spec.neck, head=head)
+    rest = tail(plan, done, num_classes=spec.num_classes, neck=spec.neck, head=head)
     keys = tuple(
         key for part in parts[:done] for key in ((part, f"{part}_norm") if part in ("stem", "top") else (part,))
     )
-    return Cut([*parts, "features"][done], keys, trunk(LITE0, done), rest)
+    return Cut([*parts, "features"][done], keys, trunk(plan, done), rest)
 
 
 @functools.lru_cache(maxsize=64)

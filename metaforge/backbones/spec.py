@@ -4,8 +4,11 @@ import dataclasses
 
 from metaforge.settings import setting
 
-BACKBONES = ("conv4", "efficientnet_lite0", "clip")
+BACKBONES = ("conv4", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "clip")
 """The backbones that have a name."""
+
+LITES: tuple[str, ...] = BACKBONES[1:4]
+"""Those of them that are of EfficientNet."""
 
 VARIANTS = ("ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px")
 """The sizes of CLIP by name."""
@@ -25,12 +28,12 @@ class BackboneSpec:
     backbone: str = setting("conv4", "What looks at the images (paper: Conv4).", choices=BACKBONES)
     variant: str = setting("ViT-B/16", "clip: its size.", choices=VARIANTS)
     weights: str = setting(
-        "", "'imagenet' for efficientnet_lite0, a safetensors file for clip; '' for random.", place="read"
+        "", "'imagenet' for an efficientnet_lite, a safetensors file for clip; '' for random.", place="read"
     )
     width: int = setting(32, "conv4: filters in each convolution; 64 in the paper.", least=1, most=65_536)
     normalisation: str = setting(
         "support",
-        "Whose statistics normalise an image; 'frozen' is efficientnet_lite0's own, and clip has 'none' only.",
+        "Whose statistics normalise an image; 'frozen' is that of efficientnet_lite, and clip has 'none' only.",
         choices=("support", "episode", "group", "none", "frozen"),
     )
     neck: int = setting(0, "Size of an affine map before the head, 0 for none; outliers want about 32.", most=65_536)

@@ -11,11 +11,11 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 import metaforge as mf
-from metaforge.backbones import efficientnet_b0, efficientnet_lite0
+from metaforge.backbones import efficientnet_b0, efficientnet_lite0, efficientnet_lite1, efficientnet_lite2
 from metaforge.backbones.efficientnet import _pretrained
 from metaforge.backbones.efficientnet._depthwise import lax_conv, shifts_conv
 from metaforge.backbones.efficientnet._models import assemble
-from metaforge.backbones.efficientnet._plan import B0, LITE0, Plan, Stage
+from metaforge.backbones.efficientnet._plan import B0, LITE0, LITE1, LITE2, Plan, Stage
 
 TINY = (Stage(1, 3, 1, 1, 4), Stage(2, 5, 2, 2, 6))
 TINY_LITE = LITE0._replace(stages=TINY, stem=4, top=8)
@@ -136,6 +136,33 @@ needs_weights = pytest.mark.skipif(
 )
 
 
+@pytest.mark.parametrize(("plan", "make"), [(LITE1, efficientnet_lite1), (LITE2, efficientnet_lite2)])
+def test_the_larger_ones_are_those_of_their_files(plan, make):
+    package = _pretrained.PACKAGES[plan.name]
+    if importlib.util.find_spec(package.module) is None:
+        pytest.skip("needs the extra `pretrained-larger`")
+    from PIL import Image
+    from skimage import data
+
+    photograph = np.asarray(Image.fromarray(data.coffee()[:, 100:500]).resize((128, 128)))[None]
+    model = make(num_classes=1000, head_init="pretrained")
+    found = jax.jit(model.apply)(model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3))), photograph)
+    assert np.argmax(found.logits) == 967  # espresso
+    logits, embeddings = restated(plan, _pretrained.load_weights(package), pixels(plan, photograph))
+    np.testing.assert_allclose(found.logits, logits, atol=1e-3)
+    np.testing.assert_allclose(found.embeddings, embeddings, atol=1e-3)
+
+
+def test_larger_ones_are_scaled_as_published():
+    # Tan and Le, section 3.3: depth 1.1 and 1.2, width 1 and 1.1; Liu: first and last stage stay as deep.
+    for plan, depth, width in ((LITE1, 1.1, 1.0), (LITE2, 1.2, 1.1)):
+        for place, (stage, small) in enumerate(zip(plan.stages, LITE0.stages, strict=True)):
+            inner = 0 < place < len(LITE0.stages) - 1
+            assert stage.repeats == (np.ceil(depth * small.repeats) if inner else small.repeats)
+            assert abs(stage.features - width * small.features) <= 4 and stage.features % 8 == 0  # noqa: PT018
+            assert (stage.kernel, stage.stride, stage.expansion) == (small.kernel, small.stride, small.expansion)
+
+
 @needs_weights
 def test_photographs_get_their_classes_and_the_restatement_agrees():
     from PIL import Image
@@ -156,7 +183,7 @@ def test_photographs_get_their_classes_and_the_restatement_agrees():
     assert classes["coffee"][0] == 967  # espresso
     assert classes["rocket"][0] == 657  # missile
     assert jax.nn.softmax(found["coffee"].logits)[0, 967] > 0.9
-    weights = _pretrained.load_weights(None)
+    weights = _pretrained.load_weights(_pretrained.PACKAGES["efficientnet_lite0"])
     logits, embeddings = restated(LITE0, weights, pixels(LITE0, middle(data.chelsea())[None]))
     np.testing.assert_allclose(found["chelsea"].logits, logits, atol=1e-4)
     np.testing.assert_allclose(found["chelsea"].embeddings, embeddings, atol=1e-4)
@@ -269,7 +296,7 @@ def test_weights_that_are_missing_or_others_are_refused(monkeypatch, tmp_path):
     found = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: found)
     (tmp_path / "models").mkdir()
-    (tmp_path / _pretrained._FILE).write_bytes(b"other weights")
+    (tmp_path / _pretrained.PACKAGES["efficientnet_lite0"].file).write_bytes(b"other weights")
     with pytest.raises(mf.InputError, match="SHA-256"):
         model.init(jax.random.key(0), images)
     with pytest.raises(mf.InputError, match=r"no file 'mine\.pth'"):

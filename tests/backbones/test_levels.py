@@ -28,7 +28,7 @@ LITE = functools.partial(BackboneSpec, backbone="efficientnet_lite0", normalisat
 @pytest.fixture
 def tiny(monkeypatch):
     """Lite0 is a network of three blocks."""
-    for module in ("levels._networks", "choice", "efficientnet._models"):
+    for module in ("levels._efficientnet", "efficientnet._plan", "efficientnet._models"):
         monkeypatch.setattr(f"metaforge.backbones.{module}.LITE0", TINY_LITE)
 
 
@@ -50,6 +50,8 @@ def test_there_are_as_many_numbers_as_channels_twice():
     # Tan and Le, table 1: channels of blocks 2, 4, ..., 14.
     assert 2 * (24 + 40 + 80 + 112 + 112 + 192 + 192) == levels.lite0().size == 1504
     assert levels.clip().size == 3 * 768
+    assert levels.lite1().size == 2 * (16 + 24 + 2 * 40 + 2 * 80 + 2 * 112 + 2 * 192 + 320)
+    assert levels.lite2().size == 2640
     assert levels.clip(blocks=(5, 8, 11)).size == 768 + 3 * 2 * 768
     for made, size in ((levels.lite0(pretrained=False), 32), (levels.clip(image_size=32), 32)):
         images = jnp.zeros((2, size, size, 3))
@@ -184,6 +186,7 @@ def test_blocks_that_there_are_not_are_refused(blocks):
     ("settings", "line"),
     [
         ({"levels": "2,16"}, "levels=2,16: efficientnet_lite0 has the blocks 0 to 15"),
+        ({"levels": "21", "backbone": "efficientnet_lite2"}, "efficientnet_lite2 has the blocks 0 to 20"),
         ({"levels": "4,2"}, "levels=4,2: efficientnet_lite0 has the blocks 0 to 15"),
         ({"levels": "2,,4"}, "Name some of them"),
         ({"levels": "all"}, "Name some of them"),

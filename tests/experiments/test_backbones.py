@@ -55,7 +55,7 @@ def weights(tmp_path_factory):
     arrays = file_of(TINY_LITE, 2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(choice, "efficientnet_lite0", lambda **settings: assemble(TINY_LITE, **settings))
-        patch.setattr("metaforge.backbones.cut.LITE0", TINY_LITE)
+        patch.setattr("metaforge.backbones.efficientnet._plan.LITE0", TINY_LITE)
         patch.setattr("metaforge.backbones.efficientnet._models.LITE0", TINY_LITE)
         patch.setattr("metaforge.backbones.efficientnet._models.load_weights", lambda source: arrays)
         yield path

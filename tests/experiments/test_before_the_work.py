@@ -129,7 +129,7 @@ def test_a_demo_that_cannot_be_made_leaves_no_directory(changes, said, tmp_path)
     ],
 )
 def test_an_ablation_that_cannot_be_made_leaves_no_directory(changes, said, tmp_path, monkeypatch):
-    monkeypatch.setattr(choice, "weights_file", lambda: (_ for _ in ()).throw(InputError("weights: not installed")))
+    monkeypatch.setattr(choice, "weights_file", lambda _: (_ for _ in ()).throw(InputError("weights: not installed")))
     monkeypatch.setattr(fakeradar, "hold_out", lambda *_: pytest.fail("trained"))
     with pytest.raises(InputError, match=said):
         fakeradar.run(fakeradar.Options(workdir=str(tmp_path / "tri")), change(Tri(), changes))

@@ -46,7 +46,7 @@ def weights(tmp_path_factory):
     path.write_bytes(b"of a tiny network")
     arrays = file_of(TINY_LITE, 2)
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("choice", "cut", "levels._networks", "efficientnet._models"):
+        for module in ("efficientnet._plan", "levels._efficientnet", "efficientnet._models"):
             patch.setattr(f"metaforge.backbones.{module}.LITE0", TINY_LITE)
         patch.setattr("metaforge.backbones.efficientnet._models.load_weights", lambda source: arrays)
         yield path

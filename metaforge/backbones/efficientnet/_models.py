@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from metaforge.backbones._flax import from_flax
 from metaforge.backbones._head import Head, check_head, head_of, make_head
 from metaforge.backbones.efficientnet._depthwise import DepthwiseForm
-from metaforge.backbones.efficientnet._network import EfficientNet, EfficientNetNormalisation, Maps, Trunk
+from metaforge.backbones.efficientnet._network import EfficientNet, EfficientNetNormalisation, Trunk
 from metaforge.backbones.efficientnet._plan import B0, LITE0, Plan
-from metaforge.backbones.efficientnet._pretrained import fill, load_weights
+from metaforge.backbones.efficientnet._pretrained import PACKAGES, fill, load_weights
 from metaforge.types import Backbone, Params
 
 HeadInit = Literal["lecun", "zeros", "pretrained"]
@@ -184,29 +184,36 @@ def _backbone(plan, num_classes, pretrained, normalisation, depthwise, neck, hea
             # Compiled, since only parameters are wanted and the forward pass then drops out.
             return {**jax.jit(module.init)(key, inputs), **jax.jit(last_parts)(key)}
         own = {} if head_init == "pretrained" else jax.jit(last_parts)(key)
-        shapes = _shapes(plan, num_classes, normalisation, neck, head)
-        return {**_filled(shapes, pretrained, but=tuple(own)), **own}
+        shapes = shapes_of(plan, num_classes, normalisation, neck, head)
+        return {**filled(plan, shapes, pretrained, but=tuple(own)), **own}
 
     return module._replace(init=init)
 
 
-def lite0_params(
-    *, num_classes: int, normalisation: EfficientNetNormalisation, neck: int, head: Head, pretrained: bool | str | Path
+def plan_params(
+    plan: Plan,
+    *,
+    num_classes: int,
+    normalisation: EfficientNetNormalisation,
+    neck: int,
+    head: Head,
+    pretrained: bool | str | Path,
 ) -> Params:
-    """The parameters of `efficientnet_lite0` as shapes; those that a file brings, if one is given, as its arrays."""
-    shapes = _shapes(LITE0, num_classes, normalisation, neck, head)
-    return shapes | (_filled(shapes, pretrained, but=("neck", "head")) if pretrained else {})
+    """The parameters of a plan's backbone as shapes; those that a file brings, if one is given, as its arrays."""
+    shapes = shapes_of(plan, num_classes, normalisation, neck, head)
+    return shapes | (filled(plan, shapes, pretrained, but=("neck", "head")) if pretrained else {})
 
 
 @functools.lru_cache(maxsize=64)
-def _shapes(plan: Plan, num_classes: int, normalisation: Any, neck: int, head: Head) -> Params:
+def shapes_of(plan: Plan, num_classes: int, normalisation: Any, neck: int, head: Head) -> Params:
     """Of all parameters. Tracing takes most of a second: once is enough, images of any size give the same."""
     network = EfficientNet(plan, num_classes, normalisation, "lax", neck, head)
     return jax.eval_shape(from_flax(network).init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
 
 
-def _filled(shapes: Params, pretrained: bool | str | Path, *, but: Collection[str]) -> Params:
-    source = None if pretrained is True else pretrained
+def filled(plan: Plan, shapes: Params, pretrained: bool | str | Path, *, but: Collection[str]) -> Params:
+    """A plan's parameters with the arrays of its file, or another one; without some first keys."""
+    source = PACKAGES[plan.name] if pretrained is True else pretrained
     template = {name: part for name, part in shapes.items() if name not in but}
     return fill(template, load_weights(source), source)  # type: ignore[arg-type]
 
@@ -228,22 +235,3 @@ def tail(
     """The backbone that takes what `trunk` made, and has the parameters of the rest."""
     network = EfficientNet(plan, num_classes, "frozen", depthwise, neck, head, done=parts)
     return from_flax(network, head=head_of(head, num_classes))
-
-
-@functools.lru_cache(maxsize=64)
-def maps(
-    plan: Plan, blocks: tuple[int, ...], *, depthwise: DepthwiseForm = "auto"
-) -> Callable[[Params, Any], tuple[jax.Array, ...]]:
-    """`maps(params, images)`: what chosen blocks of a plan with frozen statistics hand on; parameters as in `trunk`."""
-    module = Maps(plan, blocks, depthwise)
-    return lambda params, images: cast(Any, module.apply({"params": params}, jnp.asarray(images)))
-
-
-def maps_params(plan: Plan, blocks: tuple[int, ...], pretrained: bool | str | Path, key: jax.Array) -> Params:
-    """The parameters that `maps` looks at: of a file of weights, or with `False` random."""
-    parts = ("stem", *(f"block{number}" for number in range(blocks[-1] + 1)))
-    shapes = _shapes(plan, 2, "frozen", 0, "linear")
-    own = {name: part for name, part in shapes.items() if name.removesuffix("_norm") in parts}
-    if pretrained is False:
-        return jax.jit(Maps(plan, blocks).init)(key, jnp.zeros((1, 32, 32, 3)))["params"]
-    return _filled(own, pretrained, but=())

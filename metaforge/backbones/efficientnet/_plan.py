@@ -2,6 +2,8 @@
 
 from typing import Literal, NamedTuple
 
+from metaforge.backbones.spec import LITES
+
 
 class Stage(NamedTuple):
     """Equal blocks in a row; only the first has the stride.
@@ -32,6 +34,7 @@ class Plan(NamedTuple):
         activation: "relu6" or "swish".
         mean: of red, green and blue, subtracted first; in units of 1/255.
         deviation: of red, green and blue, divided by; in units of 1/255.
+        name: whose published weights are its own; "" for none.
     """
 
     stages: tuple[Stage, ...]
@@ -41,6 +44,7 @@ class Plan(NamedTuple):
     activation: Literal["relu6", "swish"]
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
+    name: str = ""
 
     @property
     def blocks(self) -> tuple[tuple[Stage, int], ...]:
@@ -66,5 +70,24 @@ _STAGES = (
     Stage(1, 3, 1, 6, 320),
 )
 
-LITE0 = Plan(_STAGES, 32, 1280, 0.0, "relu6", (127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
+# The larger ones: 1.1 and 1.2 times as many blocks, rounded up, but for the first and last stage; and 1.1 times as many
+# channels in Lite2, rounded to eights. The stem and the top stay.
+_REPEATS = (1, 3, 3, 4, 4, 5, 1)
+_DEEPER = tuple(stage._replace(repeats=repeats) for stage, repeats in zip(_STAGES, _REPEATS, strict=True))
+_WIDTHS = (16, 24, 48, 88, 120, 208, 352)
+_WIDER = tuple(stage._replace(features=features) for stage, features in zip(_DEEPER, _WIDTHS, strict=True))
+
+LITE0 = Plan(_STAGES, 32, 1280, 0.0, "relu6", (127.0, 127.0, 127.0), (128.0, 128.0, 128.0), "efficientnet_lite0")
+LITE1 = LITE0._replace(stages=_DEEPER, name="efficientnet_lite1")
+LITE2 = LITE0._replace(stages=_WIDER, name="efficientnet_lite2")
 B0 = Plan(_STAGES, 32, 1280, 0.25, "swish", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+
+
+def plan_of(name: str) -> Plan:
+    """The plan of a backbone that has weights, by its name.
+
+    Example:
+        >>> len(plan_of("efficientnet_lite2").blocks)
+        21
+    """
+    return dict(zip(LITES, (LITE0, LITE1, LITE2), strict=True))[name]

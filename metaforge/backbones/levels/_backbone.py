@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from metaforge.backbones._head import Head, check_head, head_of, make_head
-from metaforge.backbones.levels._networks import Levels
+from metaforge.backbones.levels._made import Levels
 from metaforge.backbones.levels._statistics import STANDARDISE, standardised
 from metaforge.types import Backbone, Outputs, Params
 
