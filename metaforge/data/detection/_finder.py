@@ -14,6 +14,7 @@ from metaforge.data.detection.detection import Detection
 _SURE = 0.75  # of BlazeFace: below it, the fast network is not believed, and a face may be upside down
 _LIKELY, _NOTHING = 0.4, 0.05  # of BlazeFace and of the mesh: below both, a face upside down is not looked for either
 _FOREHEAD = 0.16  # from the mesh's upper edge to the hairline, in heights of the mesh: boxes then meet MTCNN's best
+_PLAIN = 0.75  # of the best face's score, below which a face comes after the others
 _SAME = 0.3  # boxes that share more are one face
 _LONG = 2.0  # a picture that is so many times longer than wide is looked at in squares
 _MOST = 64  # faces or windows of one picture
@@ -92,4 +93,6 @@ def _accepted(picture: Any, seen: Proposals, min_face: float, threshold: float) 
                 mesh=mesh.astype(np.float32), mesh_score=float(sure),
             )
         )  # fmt: skip
-    return sorted(found, key=lambda one: -float(areas(one.box[None])[0]))
+    best = max((one.score for one in found), default=0.0)
+    # What is hardly a face is no picture's largest one: a false box on clothes may be twice as large.
+    return sorted(found, key=lambda one: (one.score < _PLAIN * best, -float(areas(one.box[None])[0])))

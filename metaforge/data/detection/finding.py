@@ -64,7 +64,8 @@ def find_faces(
             0.9 of `mtcnn`.
 
     Returns:
-        The faces, the largest box first; none for a picture without any. `blazeface` also finds faces that lie on their
+        The faces, the largest box first, but those of which the finder is far less sure than of its best one last; none
+        for a picture without any. `blazeface` also finds faces that lie on their
         sides or on their heads.
 
     Raises:
@@ -102,7 +103,7 @@ def find_face(
         threshold: as in `find_faces`.
 
     Returns:
-        The face whose box has the largest area, or `None` if there is none.
+        The first of `find_faces`, or `None` if there is none.
 
     Raises:
         InputError: as `find_faces`.

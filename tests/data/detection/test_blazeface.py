@@ -160,3 +160,15 @@ def test_overlaps_and_groups_of_boxes():
     np.testing.assert_allclose(overlap(boxes[0], boxes, of_smaller=True), [1, 1, 0.5, 0])
     made = groups(boxes, np.array([0.5, 0.9, 0.4, 0.8]), 0.3)
     assert [group.tolist() for group in made] == [[1, 0], [3], [2]]
+
+
+def test_a_large_box_that_is_hardly_a_face_comes_last(astronaut):
+    mirrored = np.ascontiguousarray(astronaut[:, ::-1])
+    found = find_faces(mirrored, threshold=0.3)
+    # There is such a box on her suit.
+    assert any(side_of(one) > side_of(found[0]) for one in found[1:])
+    np.testing.assert_allclose((found[0].box[:2] + found[0].box[2:]) / 2, (512 - 225, 112), atol=12)
+
+
+def side_of(one):
+    return float((one.box[2:] - one.box[:2]).max())
