@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from experiments.study import data as study_data
+from experiments.study import running as study
+from experiments.study.config import STUDY
 from metaforge.backbones import choice, levels
 from metaforge.backbones.features import embed
 from metaforge.backbones.spec import BackboneSpec
@@ -18,7 +20,7 @@ from metaforge.cli import adapt, predict
 from metaforge.data.pools import pool
 from metaforge.errors import InputError
 from metaforge.screening import Detector, from_run, load_detector, save_detector
-from metaforge.settings import change
+from metaforge.settings import change, fields_of
 from metaforge.training import build, kept_features, meta_train, trainable
 from tests.backbones.test_efficientnet import TINY_LITE, file_of
 from tests.experiments.conftest import TINY
@@ -143,6 +145,23 @@ def test_a_study_sees_levels_that_its_training_images_standardise(made):
     assert data.images.shape[1:] == (2 * (4 + 6),)
     np.testing.assert_allclose(np.mean(data.images, axis=0), 0, atol=1e-4)
     np.testing.assert_allclose(np.std(data.images, axis=0), 1, atol=1e-3)
+
+
+def test_a_study_trains_and_adapts_heads_on_levels(made, tmp_path):
+    config, _ = made
+    same = ("model.backbone", "model.levels", "model.normalisation", "model.image_size", "model.weights",
+            "learner.trainable", "run.feature_cache", "run.iterations", "faces.folder", "faces.landmarks",
+            "faces.variants", "episodes.tasks", "episodes.shots", "episodes.queries", "run.log_every",
+            "run.checkpoint_every")  # fmt: skip
+    said = {name: value for name, _, value in fields_of(config)}
+    asked = change(STUDY, {**{name: said[name] for name in same}, "faces.methods": "smooth,resample,warp"})
+    options = study.Options(
+        study="what_adapts", methods="erm+head,anil", target="smooth", seeds=1, shots="1,2", steps="0,1",
+        episodes=20, tuning=20, resamples=20, workers=1, workdir=str(tmp_path / "study"),
+    )  # fmt: skip
+    report = study.run(options, asked, quiet=True)
+    assert {row["method"] for row in report["rows"]} >= {"erm+head", "anil"}
+    assert not report.get("failures")
 
 
 @pytest.mark.parametrize("pattern", ["", "^(block2|head)", "standardise|head"])
