@@ -125,6 +125,8 @@ def _video(file: Path, name: str, size: int, crop: Crop | None, frames: int) -> 
         shown = [square(image, size=size) for _, image in read_frames(file, numbers)]
         return _Cut([Row(name, None, frames=tuple(numbers.tolist()))], [shown])
     tracks = face_tracks(file, frames=frames, crop=crop, size=size)
+    # Where people cross, a piece of a face may be seen once: nobody whom a longer track does not show better.
+    tracks = [track for track in tracks if len(track.frames) > 1] or tracks
     rows = []
     for number, track in enumerate(tracks, 1):
         away = ", ".join(f"{first} to {last}" for first, last in track.gaps)

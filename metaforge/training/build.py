@@ -15,9 +15,10 @@ from metaforge.data import prepared
 from metaforge.data.crops import Crop
 from metaforge.data.detection.finding import DEFAULT
 from metaforge.data.domains import SourceSplit, TestSplit
+from metaforge.data.embedded_faces import EMBEDDED
 from metaforge.data.faces import FaceSet, landmarks_of, load_faces, split_people
 from metaforge.data.found_faces import models_key
-from metaforge.data.landmarks import MESH
+from metaforge.data.landmarks import MESH, NONE
 from metaforge.data.records import COLUMNS, Records, concatenate
 from metaforge.data.specs import FacesSpec
 from metaforge.errors import InputError
@@ -98,12 +99,12 @@ def crop_of(config: Config) -> Crop:
     """How the faces that a run learns from were cut out (`metaforge.data.crops`).
 
     Faces that are found are cut by "ffpp". With a file of landmarks, photographs are cropped to the square around them
-    with a margin of 15 %, which is "ffpp" with landmarks for the box.
-    Prepared folders of several conventions have none in common, and neither has a folder that does not say: what is
+    with a margin of 15 %, which is "ffpp" with landmarks for the box. Of crops that were taken as they are nobody knows
+    the convention, prepared folders of several have none in common, and neither has a folder that does not say: what is
     screened is then taken whole.
     """
     if not config.faces.prepared:
-        return "ffpp"
+        return "whole" if config.faces.landmarks == NONE and config.faces.folder not in EMBEDDED else "ffpp"
     said = {each.get("crop", "whole") for each in prepared.provenance(config.faces.prepared).values()}
     return said.pop() if len(said) == 1 else "whole"
 

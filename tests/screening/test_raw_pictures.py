@@ -24,6 +24,9 @@ from metaforge.data.video import read_frames
 from metaforge.errors import InputError
 from metaforge.screening import Detector, adapting, save_detector
 from metaforge.screening.predicting import screen
+from metaforge.settings import change
+from metaforge.training import build
+from metaforge.training.config import Config
 from tests.data.clips import face_clip
 
 SPEC = BackboneSpec(image_size=16, width=4, normalisation="group", convolution="lax")
@@ -141,6 +144,14 @@ def test_a_video_has_a_row_for_each_person_with_the_mean_of_their_frames(tmp_pat
     row, _ = rows_of(capsys.readouterr().out)
     frames = [square(frame, size=16) for _, frame in read_frames(tmp_path / "films" / "a.mp4", [0, 6, 12, 19])]
     assert float(row["p_fake"]) == pytest.approx(float(made(np.stack(frames)).mean()), abs=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "crop"),
+    [({}, "ffpp"), ({"faces.folder": "lfw"}, "ffpp"), ({"faces.folder": "here", "faces.landmarks": "none"}, "whole")],
+)
+def test_a_run_says_how_its_faces_were_cut(changes, crop):
+    assert build.crop_of(change(Config(), changes)) == crop
 
 
 def test_a_mark_that_names_no_convention_is_refused(tmp_path):
