@@ -1,0 +1,13 @@
+from .detection.detection import Detection as Detection
+from .detection.finding import find_face as find_face
+from .detection.finding import find_faces as find_faces
+from .episodes import EpisodeSampler as EpisodeSampler
+from .faces import load_faces as load_faces
+from .faces import split_people as split_people
+from .folders import read_folder as read_folder
+from .following import face_tracks as face_tracks
+from .images import read_image as read_image
+from .pools import gather as gather
+from .pools import pool as pool
+from .records import Records as Records
+from .video import read_frames as read_frames
