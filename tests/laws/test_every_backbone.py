@@ -24,9 +24,9 @@ class Linear(nn.Module):
 
 
 # An EfficientNet of one block, with and without squeeze-and-excitation.
-LITE, B = (
+LITE, LITE1, LITE2, B = (
     plan._replace(stages=(plan.stages[2]._replace(repeats=1, features=6),), stem=4, top=8)
-    for plan in (_plan.LITE0, _plan.B0)
+    for plan in (_plan.LITE0, _plan.LITE1, _plan.LITE2, _plan.B0)
 )
 TINY = VisionConfig(image_size=8, patch_size=4, width=8, layers=1, heads=2)
 
@@ -43,6 +43,8 @@ CASES = {
     "clip, adapters": (backbones.clip(variant=TINY, num_classes=2, adapter=STAdapter(width=4), lora=LoRA()), (8, 8, 3)),
     "clip, neck, quadratic": (backbones.clip(variant=TINY, neck=3, head="quadratic"), (8, 8, 3)),
     "efficientnet_lite0": (_models.assemble(LITE, head_init="zeros", neck=3), (32, 32, 3)),
+    "efficientnet_lite1": (_models.assemble(LITE1, head_init="zeros"), (32, 32, 3)),
+    "efficientnet_lite2": (_models.assemble(LITE2, head_init="zeros"), (32, 32, 3)),
     "efficientnet_b0": (_models.assemble(B, normalisation="support"), (32, 32, 3)),
     "from_flax": (backbones.from_flax(Linear()), (3,)),
 }
