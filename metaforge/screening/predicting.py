@@ -13,7 +13,6 @@ from metaforge.data.crops import Crop
 from metaforge.data.detection import check_finder
 from metaforge.data.face_crops import NO_FACE, face_crops
 from metaforge.data.folders import list_images
-from metaforge.data.following import face_tracks
 from metaforge.data.formats import READ, VIDEOS
 from metaforge.data.images import prefix, printable, read_image, square
 from metaforge.data.video import count_frames, even_frames, read_frames
@@ -120,6 +119,9 @@ def _cut(file: Path, *, root: Path, size: int, crop: Crop | None, frames: int, a
 
 def _video(file: Path, name: str, size: int, crop: Crop | None, frames: int) -> _Cut:
     """A row for each person of a video."""
+    # SciPy's optimizers come with it, which whoever screens photographs need not wait for.
+    from metaforge.data.following import face_tracks
+
     if crop is None:
         numbers = even_frames(count_frames(file), frames)
         shown = [square(image, size=size) for _, image in read_frames(file, numbers)]
