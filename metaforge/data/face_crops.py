@@ -7,7 +7,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageFilter
 
 from metaforge.data.crops import CROPS, Crop, apply_crop, crop_transform
-from metaforge.data.detection import Detection, find_face, find_faces
+from metaforge.data.detection import Detection, find_faces
 from metaforge.data.detection.finding import DEFAULT
 from metaforge.data.images import square
 from metaforge.errors import InputError
@@ -46,7 +46,6 @@ def face_crops(
     size: int,
     crop: Crop = "ffpp",
     finder: str = DEFAULT,
-    largest: bool = False,
 ) -> list[FaceCrop]:
     """Finds the faces in a picture, and crops them.
 
@@ -57,7 +56,6 @@ def face_crops(
         size: the side of the crops, in pixels.
         crop: the convention (`metaforge.data.crops`); "whole" looks for no face and takes the picture's middle.
         finder: who looks for faces (`metaforge.data.detection.FINDERS`).
-        largest: whether the largest face will do.
 
     Returns:
         The faces, the largest first; none where the picture shows none. A face that cannot be cropped, since its box
@@ -78,13 +76,8 @@ def face_crops(
         raise InputError(f"crop: '{crop}' is unknown; known: {', '.join(CROPS)}.")
     if crop == "whole":
         return [FaceCrop(square(image, size=size), None, ())]
-    if largest:
-        one = find_face(image, finder=finder)
-        faces = [] if one is None else [one]
-    else:
-        faces = find_faces(image, finder=finder)
     found = []
-    for face in faces:
+    for face in find_faces(image, finder=finder):
         try:
             transform = crop_transform(face.box, face.points, convention=crop, size=size, image_size=image.shape[:2])
         except InputError:  # its box lies outside the picture

@@ -56,10 +56,8 @@ class Detector(NamedTuple):
         """
         kind = self.spec.normalisation
         model = choice.choose(dataclasses.replace(self.spec, normalisation="support" if kind == "episode" else kind))
-        short = -len(images) % batch if batch else 0
-        filled = np.concatenate([images, np.zeros((short, *images.shape[1:]), images.dtype)]) if short else images
-        found = score(model.apply, self.params, filled, context=self.context, chunk=batch or self.batch)
-        return found[: len(images)]
+        chunk = batch or min(self.batch, len(images))
+        return score(model.apply, self.params, images, context=self.context, chunk=chunk)
 
 
 def score(
@@ -68,7 +66,7 @@ def score(
     images: np.ndarray | jax.Array,
     *,
     context: np.ndarray | jax.Array | None,
-    chunk: int = 256,
+    chunk: int | None = None,
 ) -> np.ndarray:
     r"""The probability of being fake, $1 - \text{softmax}(f(x))_0$, of any number of images.
 
@@ -79,7 +77,8 @@ def score(
 
     Other Arguments:
         context: images whose statistics normalise them, or `None` for their own, which then are scored as one batch.
-        chunk: how many images are scored at a time, with a context.
+        chunk: how many images are scored at a time, with a context, the last of them filled up; if left out, all of
+            them, or 256.
 
     Returns:
         float32, shape `(images,)`, in [0, 1], as `metaforge.evaluation.forgery_score` has it.
@@ -94,7 +93,7 @@ def score(
     if context is None:
         return np.asarray(_probability(apply, params, images, None))
     # One shape for all chunks, one compilation.
-    chunk = min(chunk, len(images))
+    chunk = min(256, len(images)) if chunk is None else chunk
     parts = []
     for start in range(0, len(images), max(chunk, 1)):
         part = images[start : start + chunk]

@@ -35,7 +35,6 @@ def outer_loop(
     judge: Callable[[State, int], dict[str, Any]] = lambda state, step: {},
     until: float = float("inf"),
     title: str = "",
-    unit: str = "step",
     quiet: bool = True,
 ) -> tuple[int, State]:
     """Trains to the end, from the last checkpoint if there is one.
@@ -53,7 +52,6 @@ def outer_loop(
         judge: more of a row, of the state after so many steps. It is not counted in the row's seconds.
         until: when to stop, in seconds of `time.monotonic()`: where the first chunk after it ends, with a checkpoint.
         title: of the progress bar.
-        unit: what the bar counts.
         quiet: whether to show none.
 
     Returns:
@@ -70,7 +68,7 @@ def outer_loop(
     """
     step, state = run.resume(state)
     saved = time.monotonic()
-    with progress(title, steps, done=step, unit=unit, quiet=quiet or not is_writer()) as bar:
+    with progress(title, steps, done=step, quiet=quiet or not is_writer()) as bar:
         while step < steps:
             began, count = time.perf_counter(), min(chunk, steps - step)
             state, row = advance(state, step, count)

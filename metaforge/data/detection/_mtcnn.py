@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 
 from metaforge.data.detection._networks import Weights, load_networks, locate, propose, refine
 from metaforge.data.detection._pyramid import CELL, cut_patches, halves_of, layout, resized
+from metaforge.data.detection._suppression import areas, groups
 from metaforge.data.detection.detection import Detection
 
 _STRIDE = 2  # from one window of the first network to the next, in pixels
@@ -46,7 +47,7 @@ def every_face(image: UInt8[np.ndarray, "height width 3"], *, min_face: float, t
     points = boxes[good, None, :2] + points[good] * (boxes[good, 2] - boxes[good, 0])[:, None, None]
     # One box may lie inside another and be the same face, so the share is taken of the smaller one.
     kept = _distinct(found, scores, 0.7, of_smaller=True)
-    kept = kept[np.argsort(-_areas(found[kept]), kind="stable")]
+    kept = kept[np.argsort(-areas(found[kept]), kind="stable")]
     back = np.array([width / reduced.shape[1], height / reduced.shape[0]])
     return [
         Detection(
@@ -103,23 +104,8 @@ def _in_batches(network: Any, weights: Weights, halves: list[np.ndarray], boxes:
 
 
 def _distinct(boxes: np.ndarray, scores: np.ndarray, most: float, *, of_smaller: bool = False) -> np.ndarray:
-    """Indices of boxes, best score first, without those that share more than `most` with a better one.
-
-    The share is the common area by that of both together, or by that of the smaller one.
-    """
-    order, kept, areas = np.argsort(-scores, kind="stable"), [], _areas(boxes)
-    while len(order):
-        best, rest = order[0], order[1:]
-        kept.append(best)
-        low, high = np.maximum(boxes[best, :2], boxes[rest, :2]), np.minimum(boxes[best, 2:], boxes[rest, 2:])
-        common = np.maximum(high - low, 0).prod(axis=1)
-        whole = np.minimum(areas[best], areas[rest]) if of_smaller else areas[best] + areas[rest] - common
-        order = rest[common <= most * whole]
-    return np.array(kept, int)
-
-
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    return np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(axis=1)
+    """Indices of the best box of each group that share more than `most`, best score first."""
+    return np.array([same[0] for same in groups(boxes, scores, most, of_smaller=of_smaller)], int)
 
 
 def _moved(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -32,17 +32,22 @@ def areas(boxes: Float[np.ndarray, "boxes 4"]) -> Float[np.ndarray, " boxes"]:
     return np.maximum(boxes[..., 2:] - boxes[..., :2], 0).prod(axis=-1)
 
 
-def groups(boxes: Float[np.ndarray, "boxes 4"], scores: Float[np.ndarray, " boxes"], most: float) -> list[np.ndarray]:
+def groups(
+    boxes: Float[np.ndarray, "boxes 4"], scores: Float[np.ndarray, " boxes"], most: float, *, of_smaller: bool = False
+) -> list[np.ndarray]:
     """Indices of boxes in groups, best score first: each has a best box, and all that share more than `most` with it.
 
     Args:
         boxes: x0, y0, x1, y1.
         scores: theirs.
-        most: the intersection over union up to which two boxes are two faces.
+        most: the share of common area up to which two boxes are two faces.
+
+    Other Arguments:
+        of_smaller: what it is a share of, as in `overlap`.
     """
     order, found = np.argsort(-scores, kind="stable"), []
     while len(order):
-        same = overlap(boxes[order[0]], boxes[order]) > most
+        same = overlap(boxes[order[0]], boxes[order], of_smaller=of_smaller) > most
         same[0] = True
         found.append(order[same])
         order = order[~same]
