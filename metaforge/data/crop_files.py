@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from metaforge.data.catalogues import Video, read_member_frames
 from metaforge.data.images import decode_image
+from metaforge.data.png import png_of
 from metaforge.data.video import count_frames, is_drawn
 from metaforge.data.watching import Glance, expected_frames, glances, watch
 from metaforge.labels import FAKE
@@ -43,11 +43,11 @@ def write_png(path: Path, crop: np.ndarray) -> tuple[str, int]:
     """Writes an image whole or not at all; the SHA-256 of its pixels, and the bytes of the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part")
-    # Higher levels take five times as long for a tenth of the bytes.
-    Image.fromarray(crop).save(temporary, format="PNG", compress_level=1)
-    size = temporary.stat().st_size
+    content = png_of(crop)
+    temporary.write_bytes(content)
     temporary.replace(path)
-    return hashlib.sha256(crop.tobytes()).hexdigest(), size
+    # No fsync, unlike `whole_file`: the bytes of each crop are compared with its record before it is believed.
+    return hashlib.sha256(crop.tobytes()).hexdigest(), len(content)
 
 
 def frame_count(root: Path, video: Video) -> int:

@@ -1,6 +1,6 @@
 """The crops of one video: by the face that is followed in it, as its real video was cut, or whole; and of its mask."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,16 +9,13 @@ import numpy as np
 from metaforge.data.catalogues import Video
 from metaforge.data.crop_files import FRAMES, MASKS, row_of, write_png
 from metaforge.data.crops import Crop, apply_crop, crop_transform, rescaled
-from metaforge.data.detection import Detection
+from metaforge.data.film import Again, Find
 from metaforge.data.following import follow
 from metaforge.data.images import square
 from metaforge.data.patches import crop_of
 from metaforge.data.video import read_frames
 from metaforge.data.watching import Glance
 from metaforge.errors import InputError
-
-Find = Callable[[np.ndarray], list[Detection]]
-"""An image, uint8 RGB, to the faces in it, the largest first."""
 
 
 class Rule(NamedTuple):
@@ -59,7 +56,13 @@ class CutOut(NamedTuple):
 
 
 def cut_by_face(
-    out: Path, video: Video, seen: Iterable[Glance], frames: dict[int, int], rule: Rule, find: Find
+    out: Path,
+    video: Video,
+    seen: Iterable[Glance],
+    frames: dict[int, int],
+    rule: Rule,
+    find: Find,
+    again: Again | None = None,
 ) -> tuple[CutOut, dict[str, int]]:
     """Cuts a video by the face that lasts in it.
 
@@ -70,11 +73,12 @@ def cut_by_face(
         frames: where these are, and the numbers of the real video's frames that they go with.
         rule: what is cut out.
         find: looks for the faces.
+        again: looks for them quickly (`metaforge.data.film`).
 
     Returns:
         What it gave, and a few numbers on who was seen (`metaforge.data.extraction.Extracted.faces`).
     """
-    followed = follow(seen, find=find, crop=rule.crop, size=rule.size)
+    followed = follow(seen, find=find, again=again, crop=rule.crop, size=rule.size)
     track = next(iter(followed.tracks), None)
     there = {each.frame: each for each in track.sightings} if track else {}
     rows, lost, cuts = [], [], dict[int, Cut]()

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from metaforge.data.catalogues import Video
 from metaforge.data.crop_files import clear, expected_count, frame_count, glances_of, is_file
-from metaforge.data.cutting import Cut, Dropped, Find, Rule, cut_alike, cut_by_face, cut_masks
+from metaforge.data.cutting import Cut, Dropped, Rule, cut_alike, cut_by_face, cut_masks
+from metaforge.data.film import Again, Find
 from metaforge.data.video import even_frames, frame_names
 from metaforge.data.watching import Glance
 from metaforge.errors import InputError
@@ -55,7 +56,9 @@ def units(videos: Iterable[Video]) -> list[list[Video]]:
     return [sorted(group, key=lambda video: (video.label, video.key)) for group in groups.values()]
 
 
-def extract(unit: Sequence[Video], *, root: Path, out: Path, rule: Rule, find: Find) -> Extracted:
+def extract(
+    unit: Sequence[Video], *, root: Path, out: Path, rule: Rule, find: Find, again: Again | None = None
+) -> Extracted:
     """Cuts the faces out of a unit and writes them below `out`; what lies there of its videos goes first.
 
     Each video is decoded once, if it has as many frames as its file says; else the unit is begun anew, and all of its
@@ -69,6 +72,7 @@ def extract(unit: Sequence[Video], *, root: Path, out: Path, rule: Rule, find: F
         out: the folder that gets `frames/` and `masks/`.
         rule: what is cut out.
         find: a frame, uint8 RGB, to the faces in it, the largest first (`metaforge.data.detection.find_faces`).
+        again: the same in the frames between (`metaforge.data.film`); `None` if each is looked at by `find`.
 
     Returns:
         Rows and what was dropped, with the reason: a video that cannot be read, a frame without the face that is
@@ -76,16 +80,18 @@ def extract(unit: Sequence[Video], *, root: Path, out: Path, rule: Rule, find: F
         the real one, its fakes are cut each by the faces in itself.
     """
     try:
-        return _extracted(unit, root, out, rule, find, expected_count, sure=False)
+        return _extracted(unit, root, out, rule, (find, again), expected_count, sure=False)
     except _Otherwise:
-        return _extracted(unit, root, out, rule, find, frame_count, sure=True)
+        return _extracted(unit, root, out, rule, (find, again), frame_count, sure=True)
 
 
 class _Otherwise(Exception):
     """A video does not have the frames that its file says, or cannot be read to its end."""
 
 
-def _extracted(unit: Sequence[Video], root: Path, out: Path, rule: Rule, find: Find, count, *, sure: bool) -> Extracted:
+def _extracted(
+    unit: Sequence[Video], root: Path, out: Path, rule: Rule, looks: tuple[Find, Again | None], count, *, sure: bool
+) -> Extracted:
     clear(out, unit)
     found = Extracted([], [], {})
     counts: dict[str, int] = {}
@@ -111,7 +117,7 @@ def _extracted(unit: Sequence[Video], root: Path, out: Path, rule: Rule, find: F
         try:
             seen = _checked(glances_of(root, video, sorted(frames)), expected)
             if rule.crop != "whole" and shared is None:
-                (kept, lost, cuts), found.faces[video.key] = cut_by_face(out, video, seen, frames, rule, find)
+                (kept, lost, cuts), found.faces[video.key] = cut_by_face(out, video, seen, frames, rule, *looks)
             else:
                 kept, lost, cuts = cut_alike(out, video, seen, frames, rule, shared=shared)
         except InputError as error:

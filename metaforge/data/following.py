@@ -1,13 +1,14 @@
 """The people of a video, each followed through it: their frames, where their faces are, and crops of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from metaforge.data.crops import Crop, crop_transform
-from metaforge.data.detection import Detection, find_faces
+from metaforge.data.detection import Detection, find_again, find_faces
 from metaforge.data.detection.finding import DEFAULT
+from metaforge.data.film import Again, Find, faces_of_film
 from metaforge.data.images import FilePath
 from metaforge.data.looks import look_of
 from metaforge.data.patches import patch_of
@@ -103,18 +104,20 @@ def face_tracks(
     def find(image: np.ndarray) -> list[Detection]:
         return find_faces(image, finder=finder, min_face=min_face, threshold=threshold)
 
+    def again(image: np.ndarray, before: Sequence[Detection]) -> list[Detection] | None:
+        return find_again(image, before, finder=finder, min_face=min_face, threshold=threshold)
+
     expected = expected_frames(path, max_pixels=max_pixels)
     while True:
         wanted = even_frames(expected, frames)
-        found = follow(watch(path, wanted.tolist(), max_pixels=max_pixels), find=find, crop=crop, size=size)
+        glances = watch(path, wanted.tolist(), max_pixels=max_pixels)
+        found = follow(glances, find=find, again=again, crop=crop, size=size)
         if found.total in (expected, len(found.looked)):  # of a folder only those that are wanted go by
             return found.tracks
         expected = found.total
 
 
-def follow(
-    glances: Iterable[Glance], *, find: Callable[[np.ndarray], list[Detection]], crop: Crop, size: int
-) -> Followed:
+def follow(glances: Iterable[Glance], *, find: Find, crop: Crop, size: int, again: Again | None = None) -> Followed:
     """Follows the faces in frames that go by, wherever they come from.
 
     Args:
@@ -124,17 +127,23 @@ def follow(
         find: an image, uint8 RGB, to the faces in it, the largest first.
         crop: as in `face_tracks`.
         size: as there.
+        again: looks quickly (`metaforge.data.film`); `None` if each frame is looked at properly.
     """
     seen, looked = list[tuple[int, list[Sighting]]](), dict[int, Looked]()
     numbers, changes = list[int](), list[float]()
-    for number, changed, image in glances:
-        numbers.append(number)
-        changes.append(changed)
-        if image is not None:
-            found = (_sighting(number, image, face, crop, size) for face in find(image)[:PEOPLE])
-            faces = [face for face in found if face is not None]
-            seen.append((number, faces))
-            looked[number] = Looked(len(faces), (image.shape[0], image.shape[1]))
+
+    def wanted() -> Iterator[tuple[int, np.ndarray]]:
+        for number, changed, image in glances:
+            numbers.append(number)
+            changes.append(changed)
+            if image is not None:
+                yield number, image
+
+    for number, image, found in faces_of_film(wanted(), find=find, again=again):
+        sightings = (_sighting(number, image, face, crop, size) for face in found[:PEOPLE])
+        faces = [face for face in sightings if face is not None]
+        seen.append((number, faces))
+        looked[number] = Looked(len(faces), (image.shape[0], image.shape[1]))
     breaks = cuts(numbers, changes)
     return Followed(by_length(linked(seen, breaks)), looked, breaks, len(numbers))
 

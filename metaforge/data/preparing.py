@@ -28,7 +28,7 @@ from metaforge.runs import read_json, write_json
 from metaforge.whole import is_unfinished
 from metaforge.workers import mapped
 
-RULE = 4
+RULE = 5
 """Rises whenever other crops come of the same videos: one folder holds those of one rule."""
 
 PROVENANCE = "provenance.json"
@@ -209,11 +209,12 @@ def _name(unit: list[Video]) -> str:
 def _one(item: tuple[str, list[Video]], *, root: Path, out: Path, rule: Rule) -> None:
     name, unit = item
     sources = units.states(unit, root)
-    found = extract(unit, root=root, out=out, rule=rule, find=_find())
+    find, again = _looks()
+    found = extract(unit, root=root, out=out, rule=rule, find=find, again=again)
     units.write(out, name, unit, sources, found)
 
 
-def _find():
-    from metaforge.data.detection import find_faces
+def _looks():
+    from metaforge.data.detection import find_again, find_faces
 
-    return find_faces
+    return find_faces, find_again

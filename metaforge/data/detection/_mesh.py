@@ -4,10 +4,8 @@ References:
     Kartynnik et al., *Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs*, 2019.
 """
 
-from typing import Any
-
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image
 
 from metaforge.data.detection import _interpreter
@@ -22,12 +20,12 @@ FIVE = ((33, 133), (263, 362), (1,), (61,), (291,))
 
 
 def mesh_of(
-    image: Any, box: Float[np.ndarray, "4"], eyes: Float[np.ndarray, "2 2"]
+    image: UInt8[np.ndarray, "height width 3"], box: Float[np.ndarray, "4"], eyes: Float[np.ndarray, "2 2"]
 ) -> tuple[Float[np.ndarray, "468 2"], float]:
     """The mesh of the face in a box.
 
     Args:
-        image: a `PIL.Image`, RGB.
+        image: uint8 RGB in [0, 255].
         box: x0, y0, x1, y1 in its pixels.
         eyes: the one that is on the left of an upright face's image first; x and y. The network sees the face turned so
             that they are level.
@@ -48,7 +46,7 @@ def mesh_of(
 
 
 def settled_mesh(
-    image: Any, box: Float[np.ndarray, "4"], eyes: Float[np.ndarray, "2 2"]
+    image: UInt8[np.ndarray, "height width 3"], box: Float[np.ndarray, "4"], eyes: Float[np.ndarray, "2 2"]
 ) -> tuple[Float[np.ndarray, "468 2"], float]:
     """The mesh, looked for again where its own eyes say that the face was turned more than the detector thought.
 
@@ -78,22 +76,22 @@ def _angle_between(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.arccos(np.clip(cosine, -1.0, 1.0)))
 
 
-def _cut(image: Any, middle: np.ndarray, side: float, turn: np.ndarray) -> np.ndarray:
+def _cut(image: np.ndarray, middle: np.ndarray, side: float, turn: np.ndarray) -> np.ndarray:
     """The square around `middle`, turned, as float32 `(192, 192, 3)` in [0, 1]; black beyond the image."""
+    reach = side * 0.75 + 2
+    low = np.maximum(np.floor(middle - reach), 0).astype(int)
+    high = np.minimum(np.ceil(middle + reach), image.shape[1::-1]).astype(int)
+    if (high <= low).any():
+        return np.zeros((_SIDE, _SIDE, 3), np.float32)
+    part = Image.fromarray(image[low[1] : high[1], low[0] : high[0]])
     # Pillow's transform looks at four pixels for one, so a large face is made smaller first, by averages.
     factor = max(1, int(side / _SIDE))
-    if factor > 1:
-        reach = side * 0.75
-        low = np.maximum(np.floor(middle - reach), 0).astype(int)
-        high = np.minimum(np.ceil(middle + reach), image.size).astype(int)
-        if (high <= low).any():
-            return np.zeros((_SIDE, _SIDE, 3), np.float32)
-        image = image.reduce(factor, box=(*low.tolist(), *high.tolist()))
-        middle, side = (middle - low) / factor, side / factor
+    part = part.reduce(factor) if factor > 1 else part
+    middle, side = (middle - low) / factor, side / factor
     scale = side / _SIDE
     axes = turn * scale
     corner = middle - turn @ np.full(2, side / 2)
-    found = image.transform(
+    found = part.transform(
         (_SIDE, _SIDE), Image.Transform.AFFINE, (*axes[0], corner[0], *axes[1], corner[1]), Image.Resampling.BILINEAR
     )
     return np.asarray(found) * np.float32(1 / 255)

@@ -7,7 +7,7 @@
 `docs/data.md` has a table of both, by `python -m experiments.finders`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ DEFAULT = "blazeface"
 class _Finder(NamedTuple):
     every: Callable[..., list[Detection]]
     largest: Callable[..., Detection | None]
+    again: Callable[..., list[Detection] | None]
     check: Callable[[], object]
     threshold: float
 
@@ -30,13 +31,13 @@ class _Finder(NamedTuple):
 def _blazeface() -> _Finder:
     from metaforge.data.detection import _finder, _interpreter
 
-    return _Finder(_finder.every_face, _finder.largest_face, _interpreter.check, 0.5)
+    return _Finder(_finder.every_face, _finder.largest_face, _finder.again, _interpreter.check, 0.5)
 
 
 def _mtcnn() -> _Finder:
     from metaforge.data.detection import _mtcnn, _networks
 
-    return _Finder(_mtcnn.every_face, _mtcnn.largest_face, _networks.check_weights, 0.9)
+    return _Finder(_mtcnn.every_face, _mtcnn.largest_face, lambda *_, **__: None, _networks.check_weights, 0.9)
 
 
 FINDERS: dict[str, Callable[[], _Finder]] = {"blazeface": _blazeface, "mtcnn": _mtcnn}
@@ -116,6 +117,46 @@ def find_face(
     """
     made, options = _checked(finder, min_face, threshold)
     return made.largest(image, **options)
+
+
+def find_again(
+    image: UInt8[np.ndarray, "height width 3"],
+    before: Sequence[Detection],
+    *,
+    finder: str = DEFAULT,
+    min_face: float = 0.03,
+    threshold: float | None = None,
+) -> list[Detection] | None:
+    """Finds the faces in a picture that comes a little after another one, in half of the time of `find_faces`.
+
+    Large faces (a sixth of the image's longer side) are found wherever they are. Smaller ones are looked for where they
+    were before, so new ones are not seen: look properly now and then.
+
+    Args:
+        image: as in `find_faces`.
+        before: the faces of the other picture.
+
+    Other Arguments:
+        finder: as in `find_faces`.
+        min_face: as in `find_faces`.
+        threshold: as in `find_faces`.
+
+    Returns:
+        The faces, as `find_faces` orders them, or `None` if one of those before is missing: then only `find_faces`
+        tells whether it is there.
+
+    Raises:
+        InputError: as `find_faces`.
+
+    Example:
+        >>> from skimage.data import astronaut
+        >>> before = find_faces(astronaut())
+        >>> found = find_again(np.roll(astronaut(), 20, axis=1), before)
+        >>> bool(abs(found[0].box[0] - before[0].box[0] - 20) < 3), find_again(astronaut()[300:], before)
+        (True, None)
+    """
+    made, options = _checked(finder, min_face, threshold)
+    return made.again(image, before, **options)
 
 
 def check_finder(finder: str = DEFAULT) -> None:
