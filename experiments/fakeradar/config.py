@@ -22,7 +22,7 @@ class Config:
         "", "An .npz, 'mesh' (found) or 'none'; default: landmarks*.npz in the folder, or 'mesh'.", place="read"
     )
     methods: str = setting("all", "Source forgery methods, or 'all' but the held-out ones.")
-    acquisitions: str = setting("none", "Of none, jpeg, downscale, varied: each makes a domain of every method.")
+    acquisitions: str = setting("none", "Of none, jpeg, downscale, varied, wild: each makes a domain of every method.")
     variants: int = setting(12, "Forged pairs of each face and domain.", least=1, most=10_000)
     split_seed: int = setting(0, "How people are split into train, validation and test.", most=2**32 - 1)
     image_size: int = setting(24, "Side of the face crops, in pixels.", least=16, most=4096)

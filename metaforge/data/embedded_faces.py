@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-from metaforge.data.found_faces import FoundFace, cropped
+from metaforge.data.found_faces import FoundFace, cropped, square_of
 from metaforge.data.images import decode_image, square
-from metaforge.forgeries.base import Face
+from metaforge.forgeries.base import Face, Frame
+from metaforge.forgeries.framing import surroundings
 
 LONDON, LFW = "london", "lfw"
 EMBEDDED = (LONDON, LFW)
@@ -46,7 +47,7 @@ class LondonFace(NamedTuple):
     person: str
 
 
-def embedded_faces(source: str, *, size: int, landmarks: bool = True) -> list[Face]:
+def embedded_faces(source: str, *, size: int, landmarks: bool = True, around: bool = False) -> list[Face]:
     """The faces of an embedded set.
 
     Args:
@@ -55,6 +56,7 @@ def embedded_faces(source: str, *, size: int, landmarks: bool = True) -> list[Fa
     Other Arguments:
         size: the side of the faces, in pixels.
         landmarks: whether faces get their meshes; those of "lfw" have none.
+        around: whether they get what lies around them, as far as the file has it; of "lfw" it has nothing.
 
     Example:
         >>> faces = embedded_faces("london", size=32)
@@ -66,7 +68,11 @@ def embedded_faces(source: str, *, size: int, landmarks: bool = True) -> list[Fa
     faces = []
     for one in london_faces():
         image, mesh = cropped(one.image, one.face, size=size)
-        faces.append(Face(image, mesh if landmarks else None, one.name, one.person))
+        face = Face(image, mesh if landmarks else None, one.name, one.person)
+        if around:
+            frame = Frame(*square_of(one.image, one.face))
+            face = face._replace(around=surroundings(one.image, frame, size=size))
+        faces.append(face)
     return faces
 
 

@@ -11,7 +11,7 @@ from metaforge.data.copies import groups, picture_key
 from metaforge.data.embedded_faces import EMBEDDED, LONDON, embedded_faces
 from metaforge.data.folders import Skipped, left_out, list_images
 from metaforge.data.formats import READ
-from metaforge.data.found_faces import check_found, cropped, found_face
+from metaforge.data.found_faces import check_found, cropped, found_face, square_of
 from metaforge.data.images import read_image, square
 from metaforge.data.landmarks import (
     MESH,
@@ -21,9 +21,11 @@ from metaforge.data.landmarks import (
     landmark_files,
     landmarks_key,
     read_landmarks,
+    square_around,
 )
 from metaforge.errors import InputError
-from metaforge.forgeries.base import Face
+from metaforge.forgeries.base import Face, Frame
+from metaforge.forgeries.framing import surroundings
 
 
 class FaceSet(NamedTuple):
@@ -38,7 +40,7 @@ class FaceSet(NamedTuple):
     skipped: list[Skipped]
 
 
-def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "") -> FaceSet:
+def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "", around: bool = False) -> FaceSet:
     """Loads real faces from an embedded set or from a folder of photographs.
 
     - Where landmarks are read from a file, a photograph is cropped to the square around them, with a margin; one that
@@ -57,6 +59,8 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
         landmarks: an `.npz` file of one array `(points, 2)` a photograph, x and y in its pixels, under the key
             `<folder>__<file stem>`; "mesh" for what the finder says; "none". By default any `landmarks*.npz` in the
             folder, or else "mesh".
+        around: whether faces get what lies around them in the photograph (`metaforge.forgeries.framing`). Where there
+            are no landmarks, they do not: a crop that was taken as it is has nothing around it.
 
     Returns:
         A `FaceSet`, in the order of the paths. Of photographs with equal pixels the first is taken, and people who
@@ -81,7 +85,7 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
         for name, given in (("identity", identity), ("landmarks", "" if landmarks == NONE else landmarks)):
             if given:
                 raise InputError(f"{name}: '{given}' is for a folder, not the embedded faces. Leave it out.")
-        return FaceSet(embedded_faces(source, size=size, landmarks=landmarks != NONE), [])
+        return FaceSet(embedded_faces(source, size=size, landmarks=landmarks != NONE, around=around), [])
     root = Path(source)
     paths = list_images(root, what="faces")
     if not paths:
@@ -114,17 +118,20 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
         marks = points.get(landmarks_key(name))
         if marks is not None:
             check_landmarks(marks, name)
-            image, marks = crop_to_landmarks(image, marks, size=size)
+            place = square_around(image, marks)
+            crop, marks = crop_to_landmarks(image, marks, size=size)
         elif not find:
-            image = square(image, size=size)
+            crop, place = square(image, size=size), None
         elif found := found_face(image, key=key):
-            image, marks = cropped(image, found, size=size)
+            place = square_of(image, found)
+            crop, marks = cropped(image, found, size=size)
         else:
             skipped.append(
                 Skipped(name, "no face is found in it. Left out; crops are taken whole by landmarks 'none'.")
             )
             continue
-        faces.append(Face(image, marks, _text(name), person[name]))
+        wider = surroundings(image, Frame(*place), size=size) if around and place else None
+        faces.append(Face(crop, marks, _text(name), person[name], around=wider))
     if not faces:
         raise InputError(
             f"faces: none of the {len(skipped)} images in '{source}' can be read; the first: {skipped[0].reason} "

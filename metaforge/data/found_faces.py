@@ -97,6 +97,18 @@ def cropped(
     return apply_crop(image, transform, size), mesh.astype(np.float32)
 
 
+def square_of(image: UInt8[np.ndarray, "height width 3"], face: FoundFace) -> tuple[float, float, float]:
+    """Left, top and side of what `cropped` cuts out, in pixels.
+
+    Example:
+        >>> face = FoundFace(np.array([20, 20, 60, 60], np.float32), np.full((468, 2), 40, np.float32))
+        >>> square_of(np.zeros((80, 80, 3), np.uint8), face)
+        (14.0, 14.0, 52.0)
+    """
+    transform = crop_transform(face.box, None, convention=CROP, size=1, image_size=image.shape[:2])
+    return float(transform[0, 2]), float(transform[1, 2]), float(transform[0, 0])
+
+
 def _face(rows: np.ndarray) -> FoundFace | None:
     return FoundFace(rows[:2].reshape(4), rows[2:]) if len(rows) else None
 

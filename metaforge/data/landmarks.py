@@ -68,10 +68,21 @@ def check_landmarks(marks: np.ndarray, name: str) -> None:
 
 def crop_to_landmarks(image: np.ndarray, marks: np.ndarray, *, size: int, margin: float = 0.15):
     """The square around the landmarks, with a margin on each side, and the landmarks in its pixels."""
+    left, top, side = square_around(image, marks, margin=margin)
+    crop = image[top : top + side, left : left + side]
+    return square(crop, size=size), ((marks - np.array([left, top])) * (size / side)).astype(np.float32)
+
+
+def square_around(image: np.ndarray, marks: np.ndarray, *, margin: float = 0.15) -> tuple[int, int, int]:
+    """Left, top and side of the square around the landmarks, in whole pixels.
+
+    Example:
+        >>> square_around(np.zeros((50, 60, 3), np.uint8), np.array([[20.0, 20], [40, 30]]))
+        (17, 12, 26)
+    """
     extent = np.array(image.shape[1::-1])
     low, high = marks.min(axis=0), marks.max(axis=0)
     # No larger than the photograph and inside it: pixels that it does not have would have to be invented.
     side = min(round(float((high - low).max()) * (1 + 2 * margin)), int(extent.min()))
-    corner = np.clip(np.round((low + high) / 2 - side / 2).astype(int), 0, extent - side)
-    crop = image[corner[1] : corner[1] + side, corner[0] : corner[0] + side]
-    return square(crop, size=size), ((marks - corner) * (size / side)).astype(np.float32)
+    left, top = np.clip(np.round((low + high) / 2 - side / 2).astype(int), 0, extent - side).tolist()
+    return left, top, side

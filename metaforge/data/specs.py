@@ -14,7 +14,7 @@ class RealFaces:
     landmarks: str = setting(
         "", "An .npz, 'mesh' (found) or 'none'; default: landmarks*.npz in the folder, or 'mesh'.", place="read"
     )
-    acquisitions: str = setting("none", "Of none, jpeg, downscale, varied: each makes a domain of every method.")
+    acquisitions: str = setting("none", "Of none, jpeg, downscale, varied, wild: each makes a domain of every method.")
     variants: int = setting(6, "Forged pairs of each face and domain.", least=1, most=10_000)
     split_seed: int = setting(0, "How people are split into train, validation and test.", most=2**32 - 1)
 

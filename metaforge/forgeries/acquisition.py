@@ -1,16 +1,24 @@
 """How an image reached us: what happens to real and fake alike after the forgery."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from metaforge.errors import InputError
+from metaforge.forgeries.compression import check_h264
+from metaforge.forgeries.wild import wild
 
-ACQUISITIONS = ("none", "jpeg", "downscale", "varied")
-"""Nothing; JPEG compression at quality 40 to 90; a reduction by 1.3 to 2 and back; or "varied", what may have
-happened to any image on its way: a draw of colours, resolution, sharpness, noise and compression (`varied`)."""
+WILD = "wild"
+"""The one whose faces are also framed anew, before they are forged."""
+
+ACQUISITIONS = ("none", "jpeg", "downscale", "varied", WILD)
+"""Nothing; JPEG compression at quality 40 to 90; a reduction by 1.3 to 2 and back; "varied", what may have happened to
+any image on its way: a draw of colours, resolution, sharpness, noise and compression (`varied`); or "wild", what
+happens to images of strangers: these, other framings, other filters, and compression as photographs and videos have it,
+also twice (`metaforge.forgeries.wild`)."""
 
 
 def acquire(rng: np.random.Generator, images: list[np.ndarray], kind: str) -> tuple[list[np.ndarray], dict[str, Any]]:
@@ -25,7 +33,7 @@ def acquire(rng: np.random.Generator, images: list[np.ndarray], kind: str) -> tu
         The images, of the same sizes, and what was drawn.
 
     Raises:
-        InputError: for an unknown kind, listing the known ones.
+        InputError: for an unknown kind, listing the known ones; for "wild" without PyAV.
 
     Example:
         >>> image = np.zeros((16, 16, 3), np.uint8)
@@ -43,7 +51,31 @@ def acquire(rng: np.random.Generator, images: list[np.ndarray], kind: str) -> tu
         return [_downscale(image, factor) for image in images], {"downscale": round(factor, 2)}
     if kind == "varied":
         return varied(rng, images)
+    if kind == WILD:
+        return wild(rng, images)
     raise InputError(f"acquisitions: unknown '{kind}'; known: {', '.join(ACQUISITIONS)}.")
+
+
+def check_acquisitions(kinds: Sequence[str], *, what: str = "acquisitions") -> None:
+    """Holds that images can be treated in all these ways.
+
+    Args:
+        kinds: names out of `ACQUISITIONS`.
+
+    Other Arguments:
+        what: what an error says of where they were given.
+
+    Raises:
+        InputError: for an unknown one, listing the known ones; for "wild" if H.264 cannot be coded.
+
+    Example:
+        >>> check_acquisitions(["none", "jpeg"])
+    """
+    for kind in kinds:
+        if kind not in ACQUISITIONS:
+            raise InputError(f"{what}: unknown '{kind}'; known: {', '.join(ACQUISITIONS)}.")
+    if WILD in kinds:
+        check_h264(what=what)
 
 
 def varied(rng: np.random.Generator, images: list[np.ndarray]) -> tuple[list[np.ndarray], dict[str, Any]]:

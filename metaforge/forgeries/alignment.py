@@ -5,18 +5,19 @@ from jaxtyping import Float
 from scipy.ndimage import affine_transform
 
 from metaforge.forgeries.base import Face
+from metaforge.forgeries.framing import into_frame
 
 
 def align(target: Face, donor: Face) -> Float[np.ndarray, "height width 3"]:
     """The donor's image where its face lies on the target's, as floating point in [0, 255].
 
-    With landmarks of one kind on both faces, by the affine map that fits them best; otherwise both are crops already
-    and the donor's stays as it is.
+    With landmarks of one kind on both faces, by the affine map that fits them best. Otherwise both are crops already
+    and the donor's goes where the target's usual crop lies.
     """
     image = donor.image.astype(np.float64)
     points, onto = donor.landmarks, target.landmarks
     if points is None or onto is None or points.shape != onto.shape or len(points) < 3:
-        return image
+        return image if target.frame is None else into_frame(image, target.frame)
     # Where each target pixel comes from: rows and columns, hence the flipped coordinates.
     ones = np.column_stack([onto[:, ::-1], np.ones(len(onto))])
     solution, *_ = np.linalg.lstsq(ones, points[:, ::-1].astype(np.float64), rcond=None)

@@ -7,6 +7,26 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 
+class Frame(NamedTuple):
+    """Where the usual crop of a face lies: its first pixel's corner and its side, in pixels of another picture."""
+
+    left: float
+    top: float
+    side: float
+
+
+class Surroundings(NamedTuple):
+    """A part of a photograph with room around the usual crop of its face.
+
+    Attributes:
+        image: uint8 RGB.
+        frame: where the usual crop lies in it.
+    """
+
+    image: UInt8[np.ndarray, "rows columns 3"]
+    frame: Frame
+
+
 class Face(NamedTuple):
     """A real face.
 
@@ -15,12 +35,16 @@ class Face(NamedTuple):
         landmarks: x and y in pixels, shape `(points, 2)`, or `None`.
         name: of the photograph, unique in its set.
         identity: of the person.
+        frame: where the usual crop lies in the image, if the image is another one (`metaforge.forgeries.framing`).
+        around: what lies around it, if it was asked for, so that it can be cut wider.
     """
 
     image: UInt8[np.ndarray, "height width 3"]
     landmarks: Float32[np.ndarray, "points 2"] | None
     name: str
     identity: str
+    frame: Frame | None = None
+    around: Surroundings | None = None
 
 
 class Forged(NamedTuple):

@@ -11,7 +11,7 @@ from skimage.draw import polygon
 
 from metaforge.errors import InputError
 from metaforge.face_regions import GROUPS, region_outline
-from metaforge.forgeries.base import Face
+from metaforge.forgeries.base import Face, Frame
 
 REGIONS = {
     "eyes": (0.08, 0.92, 0.22, 0.46),
@@ -63,7 +63,8 @@ def face_box(face: Face) -> tuple[float, float, float, float]:
     if face.landmarks is not None and len(face.landmarks) >= 3:
         (left, top), (right, bottom) = face.landmarks.min(axis=0), face.landmarks.max(axis=0)
         return float(left), float(right), float(top), float(bottom)
-    return 0.18 * size, 0.82 * size, 0.10 * size, 0.92 * size
+    left, top, side = face.frame or Frame(0, 0, size)
+    return left + 0.18 * side, left + 0.82 * side, top + 0.10 * side, top + 0.92 * side
 
 
 def region_mask(rng: np.random.Generator, face: Face, names: list[str]) -> Float[np.ndarray, "height width"]:

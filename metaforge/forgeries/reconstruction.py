@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from metaforge.errors import InputError
 from metaforge.forgeries.base import Face, Forged, Forgery, compose
+from metaforge.forgeries.framing import into_frame, out_of_frame
 from metaforge.forgeries.masks import face_mask, soften
 
 
@@ -28,7 +29,13 @@ def reconstruction(faces: Sequence[Face]) -> Forgery:
 
     def forge(rng: np.random.Generator, target: Face, donor: Face | None) -> Forged:
         kept = max(1, round(float(rng.uniform(0.25, 0.67)) * len(components)))
-        content = project(target.image.astype(np.float32), mean, components[:kept])
+        usual = target.image.astype(np.float32)
+        if target.frame is not None:
+            # The components are those of the usual crop.
+            usual = out_of_frame(usual, target.frame)
+        content = project(usual, mean, components[:kept])
+        if target.frame is not None:
+            content = into_frame(content, target.frame)
         soft, parameters = soften(rng, face_mask(rng, target))
         return compose(target.image, content, soft, parameters | {"components": kept})
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from metaforge.data.records import Records
 from metaforge.errors import InputError
-from metaforge.forgeries.acquisition import ACQUISITIONS, acquire
-from metaforge.forgeries.base import Face, Forged, Forgery, ForgeryFactory
+from metaforge.forgeries.acquisition import WILD, acquire, check_acquisitions
+from metaforge.forgeries.base import Face, Forged, Forgery, ForgeryFactory, Frame
+from metaforge.forgeries.framing import framed
 from metaforge.forgeries.reconstruction import reconstruction
 from metaforge.forgeries.self_blend import self_blend
 from metaforge.forgeries.swap import poisson_swap, splice, swap
@@ -69,7 +70,8 @@ def forge_pairs(
     """Forges every face by every method, with every acquisition, some times over.
 
     Each pair has a generator of its own, seeded by (seed, domain, face, variant), so that neither order nor the choice
-    of methods changes it. Before the forgery a face is flipped, shifted and lit anew, so that variants differ.
+    of methods changes it. Before the forgery a face is flipped, shifted and lit anew, so that variants differ; for
+    "wild" it is also framed anew.
 
     Args:
         faces: real faces of one size; donors are drawn among them.
@@ -85,7 +87,8 @@ def forge_pairs(
         Pairs, domain by domain.
 
     Raises:
-        InputError: for unknown names, faces of several sizes or of one name, or a swap among fewer than two people.
+        InputError: for unknown names, faces of several sizes or of one name, a swap among fewer than two people, or
+            "wild" if H.264 cannot be coded.
 
     Example:
         >>> pixels = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
@@ -97,9 +100,7 @@ def forge_pairs(
         raise InputError("faces: of several sizes. Load them with one `size`.")
     if len({face.name for face in faces}) < len(faces):
         raise InputError("faces: two have one name, so their forgeries could not be told apart. Name each photograph.")
-    for kind in acquisitions:
-        if kind not in ACQUISITIONS:
-            raise InputError(f"acquisitions: unknown '{kind}'; known: {', '.join(ACQUISITIONS)}.")
+    check_acquisitions(acquisitions)
     for method in methods:
         forgery = make(method, faces if fit_faces is None else fit_faces)
         if forgery.needs_donor and len({face.identity for face in faces}) < 2:
@@ -111,9 +112,10 @@ def forge_pairs(
                     words = [seed, zlib.crc32(domain.encode()), zlib.crc32(os.fsencode(face.name)), variant]
                     rng = np.random.default_rng(np.random.SeedSequence(words))
                     donor = _donor(rng, face, faces) if forgery.needs_donor else None
-                    forged = forgery.forge(rng, augment(rng, face), donor)
+                    target, framing = framed(rng, face) if kind == WILD else (face, {})
+                    forged = forgery.forge(rng, augment(rng, target), donor)
                     (fake, real), drawn = acquire(rng, [forged.fake, forged.real], kind)
-                    forged = Forged(fake, real, forged.mask, forged.parameters | drawn)
+                    forged = Forged(fake, real, forged.mask, framing | forged.parameters | drawn)
                     yield Pair(domain, method, kind, variant, face, donor.identity if donor else "", forged)
 
 
@@ -188,14 +190,19 @@ def augment(rng: np.random.Generator, face: Face) -> Face:
     """
     image, marks = face.image.astype(np.float64), face.landmarks
     size = image.shape[0]
-    if rng.random() < 0.5:
+    flipped = bool(rng.random() < 0.5)
+    if flipped:
         image = image[:, ::-1]
         marks = None if marks is None else np.column_stack([size - 1 - marks[:, 0], marks[:, 1]]).astype(np.float32)
     down, across = (int(n) for n in rng.integers(-round(size / 20), round(size / 20) + 1, 2))
     rows, columns = (np.clip(np.arange(size) - n, 0, size - 1) for n in (down, across))
     image = image[np.ix_(rows, columns)] * rng.uniform(0.85, 1.15) + rng.uniform(-12, 12)
     marks = None if marks is None else (marks + np.array([across, down])).astype(np.float32)
-    return face._replace(image=np.clip(np.round(image), 0, 255).astype(np.uint8), landmarks=marks)
+    frame = face.frame
+    if frame is not None:
+        left = size - frame.left - frame.side if flipped else frame.left
+        frame = Frame(left + across, frame.top + down, frame.side)
+    return face._replace(image=np.clip(np.round(image), 0, 255).astype(np.uint8), landmarks=marks, frame=frame)
 
 
 def _donor(rng: np.random.Generator, face: Face, faces: Sequence[Face]) -> Face:

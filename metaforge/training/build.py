@@ -23,6 +23,7 @@ from metaforge.data.records import COLUMNS, Records, concatenate
 from metaforge.data.specs import FacesSpec
 from metaforge.errors import InputError
 from metaforge.forgeries import ACQUISITIONS, FORGERIES, Face, synthesise
+from metaforge.forgeries.acquisition import WILD, check_acquisitions
 from metaforge.progress import progress
 from metaforge.runs import fingerprint
 from metaforge.training import kept_features, learner_choice, trainable
@@ -87,11 +88,11 @@ def forged(config: Config, names: Sequence[str], people: str, *, quiet: bool = T
 
 def treatments(config: Config) -> list[str]:
     """How forged images are treated, each way a domain of every method; prepared images are taken as they are."""
-    found = named("faces.acquisitions", config.faces.acquisitions, ACQUISITIONS)
+    given = config.faces.acquisitions
+    found = named("faces.acquisitions", given, ACQUISITIONS)
     if not found:
-        raise InputError(
-            f"--faces.acquisitions={config.faces.acquisitions}: names none; known: {', '.join(ACQUISITIONS)}."
-        )
+        raise InputError(f"--faces.acquisitions={given}: names none; known: {', '.join(ACQUISITIONS)}.")
+    check_acquisitions(found, what="--faces.acquisitions")
     return found
 
 
@@ -130,8 +131,9 @@ def identity_of(config: Config, *pools: Records) -> str:
 
 
 def faces(config: Config) -> FaceSet:
-    """The real faces, once per process."""
-    return _faces(config.faces.folder, config.model.image_size, config.faces.identity, config.faces.landmarks)
+    """The real faces, once per process; with what lies around them if they are framed anew."""
+    spec = config.faces
+    return _faces(spec.folder, config.model.image_size, spec.identity, spec.landmarks, WILD in treatments(config))
 
 
 def landmarks(config: Config) -> str:
@@ -224,13 +226,14 @@ def named(flag: str, text: str, known) -> list[str]:
 
 
 @functools.lru_cache(maxsize=4)
-def _faces(source: str, size: int, identity: str, landmarks: str) -> FaceSet:
-    return load_faces(source, size=size, identity=identity, landmarks=landmarks)
+def _faces(source: str, size: int, identity: str, landmarks: str, around: bool) -> FaceSet:
+    return load_faces(source, size=size, identity=identity, landmarks=landmarks, around=around)
 
 
 @functools.lru_cache(maxsize=64)
 def _domain(spec: FacesSpec, size: int, name: str, acquisitions: tuple[str, ...], part: str, quiet: bool) -> Records:
-    people = split_people(_faces(spec.folder, size, spec.identity, spec.landmarks).faces, seed=spec.split_seed)
+    found = _faces(spec.folder, size, spec.identity, spec.landmarks, WILD in acquisitions)
+    people = split_people(found.faces, seed=spec.split_seed)
     count = len(people[part]) * spec.variants * len(acquisitions)
     with progress(f"forging {name} ({part})", count, unit="pair", quiet=quiet) as bar:
         return synthesise(

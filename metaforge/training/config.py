@@ -120,7 +120,7 @@ STRONG = change(
         "learner.trainable": "^(block15|top|head)",
         "learner.adaptable": "^head/",
         "run.feature_cache": "runs/features",
-        "faces.acquisitions": "varied",
+        "faces.acquisitions": "wild",
         "faces.variants": 8,
         "episodes.lead": "self_blend",
         "episodes.shots": 10,
@@ -130,7 +130,8 @@ STRONG = change(
     },
 )
 """Meant for real deepfakes: ImageNet's EfficientNet-Lite0 at 160 pixels, of which the last block, the top and the head
-are trained and the head adapts; matched pairs of all forgery methods, self-blending in every meta-batch, treated as
-images are on their way; the average of the parameters. What was chosen, and on what, is in docs/strong.md."""
+are trained and the head adapts; matched pairs of all forgery methods, self-blending in every meta-batch, framed,
+treated and compressed as strangers' images are; the average of the parameters. What was chosen, and on what, is in
+docs/strong.md."""
 
 PRESETS = {"default": Config(), "paper": PAPER, "demo": DEMO, "strong": STRONG}

@@ -102,6 +102,10 @@ def test_a_folder_without_landmarks_gets_the_mesh_and_a_photograph_without_a_fac
     np.testing.assert_allclose(face.landmarks, 25.5)
     assert skip.path == "none.png"
     assert "no face is found" in skip.reason
+    # What lies around: 0.2 times 52 pixels on each side are 11.
+    wide = load_faces(str(tmp_path / "photos"), size=52, around=True).faces[0]
+    np.testing.assert_array_equal(wide.around.image, image[3:77, 13:87])
+    assert wide.around.frame == (11, 11, 52)
     again = load_faces(str(tmp_path / "photos"), size=52)
     np.testing.assert_array_equal(again.faces[0].landmarks, face.landmarks)
     assert again.skipped == [skip]
@@ -227,6 +231,10 @@ def test_landmarks_crop_the_photograph_around_them_and_move_with_it(tmp_path):
     for x, y in face.landmarks.astype(int):
         assert face.image[y + (4 if y < 26 else -4), x + (4 if x < 26 else -4)].min() > 190
     assert face.image[1, 1].max() < 10
+    wide = load_faces(str(tmp_path), size=52, around=True).faces[0]
+    left, top, side = wide.around.frame
+    assert (left, top, side) == (11, 11, 52)
+    np.testing.assert_array_equal(wide.around.image[11:63, 11:63], face.image)
 
 
 def test_a_crop_stays_inside_the_photograph(tmp_path):

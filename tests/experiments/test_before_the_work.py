@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.screening import Detector, adapting, forgetting, from_run
 from metaforge.settings import change
-from metaforge.training import checks, meta_train
+from metaforge.training import build, checks, meta_train
 from metaforge.training.config import Config
 from tests.experiments.conftest import TINY
 
@@ -90,6 +91,17 @@ def test_a_learner_that_cannot_be_had_leaves_no_directory(changes, said, tmp_pat
     monkeypatch.setattr(checks, "images", lambda *_, **__: pytest.fail("forged"))
     with pytest.raises(InputError, match=said):
         meta_train.run(change(TINY, changes), tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_treatment_that_needs_pyav_is_refused_before_a_face_is_read(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.setattr(build, "load_faces", lambda *_, **__: pytest.fail("read"))
+    config = change(TINY, {"faces.acquisitions": "none,wild"})
+    with pytest.raises(
+        InputError, match=r"^--faces.acquisitions: 'wild' compresses as videos are, which needs PyAV\. In"
+    ):
+        meta_train.run(config, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 
 

@@ -31,8 +31,8 @@ def test_what_was_shipped_is_what_the_recipe_makes():
     shipped = from_nested(STRONG, config, name="docs/strong")
     said = {name: value for name, _, value in fields_of(STRONG)}
     differs = {name for name, _, value in fields_of(shipped) if said[name] != value}
-    # More people and fewer forgeries of each, as docs/strong.md has it.
-    assert differs == {"faces.folder", "faces.identity", "faces.variants", "run.iterations"}
+    # More people and fewer forgeries of each, and the treatment of its time, as docs/strong.md has it.
+    assert differs == {"faces.folder", "faces.identity", "faces.acquisitions", "faces.variants", "run.iterations"}
     assert json.loads((SHIPPED / "report.json").read_text())["config"] == config
     rows = [json.loads(line) for line in (SHIPPED / "log.jsonl").read_text().splitlines()]
     assert rows[-1]["step"] == shipped.run.iterations
