@@ -1,0 +1,14 @@
+from .bands import BandRates as BandRates
+from .bands import Bands as Bands
+from .bands import band_rates as band_rates
+from .bands import fit_bands as fit_bands
+from .distances import Familiarity as Familiarity
+from .distances import fit_familiarity as fit_familiarity
+from .distances import tempered as tempered
+from .judge import Judge as Judge
+from .judge import fit_judge as fit_judge
+from .temperature import Calibration as Calibration
+from .temperature import fit_calibration as fit_calibration
+from .verdicts import Verdict as Verdict
+from .verdicts import track_verdict as track_verdict
+from .verdicts import verdicts as verdicts
