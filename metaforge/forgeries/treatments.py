@@ -129,7 +129,12 @@ def video_twice(rng: np.random.Generator) -> Treatment:
 
 
 def rescaled(
-    image: np.ndarray, factor: float, there: Image.Resampling, back: Image.Resampling, *, between=None
+    image: np.ndarray,
+    factor: float,
+    there: Image.Resampling,
+    back: Image.Resampling,
+    *,
+    between: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:
     """A picture at `factor` times its size and back; `between` is done to it there.
 
