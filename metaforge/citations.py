@@ -78,7 +78,6 @@ _OF: dict[str, tuple[str, ...]] = {
     "london": ("debruine2017london",),
     "omniglot": ("lake2015omniglot",),
     "blazeface": ("bazarevsky2019blazeface", "kartynnik2019mesh"),
-    "mtcnn": ("zhang2016mtcnn",),
     "crop_transform": (
         "roessler2019faceforensics", "shiohara2022sbi", "yan2023deepfakebench", "deng2019arcface",
     ),

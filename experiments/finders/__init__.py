@@ -1,1 +1,1 @@
-"""How well each face finder finds faces, on pictures whose faces are known."""
+"""How well the face finder finds faces, on pictures whose faces are known."""

@@ -1,4 +1,4 @@
-"""Which face finder finds which faces, how exactly and at what cost, on pictures whose faces people marked by hand.
+"""Which faces the face finder finds, how exactly and at what cost, on pictures whose faces people marked by hand.
 
     python -m experiments.finders --workdir=runs/finders --faces=london_faces
     python -m experiments.finders --workdir=runs/finders --faces=london_faces --others=open_faces
@@ -6,14 +6,12 @@
 A photograph a person of the London and Canada sets (189 points, marked by hand) is put on backgrounds of 640 x 480, as
 it is and turned, small, dark, covered, blurred, in groups; or its face is the whole picture (tight). Known boxes reach
 from hairline to chin. A face is found by a box with an intersection over union of 0.5; a box is false that shares less
-than 0.2 with every face, or is a face's second one. On half of the people each finder gets the threshold at which it
-has the same number of false boxes a picture, over all pictures with faces and without; the other half judges. Errors of
-points are in distances of the eyes, over the faces that the finder found, less what the finder is off by on average on
-plain pictures of the first half: no two sets of points mean quite the same by a nose. Where only a face's width is
-known (--others), its centre and width decide. Small faces are looked for from 0.02 of the picture's longer side on,
-others from 0.03. Finders look at one picture right after another, so that ratios of times hold while the machine's
-speed drifts. Intervals (95 %) resample people; those of rates are of rounds (5 to 95 %). A quarter of an hour on two
-cores.
+than 0.2 with every face, or is a face's second one. On half of the people the threshold is chosen at which there are at
+most so many false boxes a picture, over all pictures with faces and without; the other half judges. Errors of points
+are in distances of the eyes, over the faces that were found, less what they are off by on average on plain pictures of
+the first half: no two sets of points mean quite the same by a nose. Where only a face's width is known (--others), its
+centre and width decide. Small faces are looked for from 0.02 of the picture's longer side on, others from 0.03.
+Intervals (95 %) resample people. Some minutes on two cores.
 
 References:
     DeBruine and Jones, *Face Research Lab London Set*, 2017; *Young Adult White Faces*, 2017.

@@ -1,4 +1,4 @@
-"""What a finder found in a picture, matched with the faces that are there; and thresholds of equal false boxes."""
+"""What the finder found in a picture, matched with the faces that are there; and thresholds of equal false boxes."""
 
 import time
 from collections.abc import Sequence
@@ -36,11 +36,11 @@ class Match(NamedTuple):
     false: list[float]
 
 
-def looked(picture: Picture, finder: str, threshold: float | None) -> tuple[list[Detection], float, float]:
-    """The faces that a finder sees, and the seconds and the CPU seconds of all threads that it took."""
+def looked(picture: Picture, threshold: float) -> tuple[list[Detection], float, float]:
+    """The faces that it sees, and the seconds and the CPU seconds of all threads that it took."""
     wall, cpu = time.perf_counter(), time.process_time()
     share = LOW_SHARE if picture.low else SHARE
-    found = find_faces(np.ascontiguousarray(picture.image), finder=finder, min_face=share, threshold=threshold)
+    found = find_faces(np.ascontiguousarray(picture.image), min_face=share, threshold=threshold)
     return found, time.perf_counter() - wall, time.process_time() - cpu
 
 

@@ -1,4 +1,4 @@
-"""Thresholds from one half of the people, everything else from the other half, and the report."""
+"""The threshold from one half of the people, everything else from the other half, and the report."""
 
 import dataclasses
 import json
@@ -19,14 +19,16 @@ from experiments.finders.measuring import LOWEST, Match, looked, match, threshol
 from experiments.finders.pictures import VARIANTS, Picture, as_it_is, empty, group
 from experiments.finders.table import markdown
 from metaforge.bounds import check_bounds
-from metaforge.data.detection import FINDERS, check_finder, find_faces
-from metaforge.errors import InputError
+from metaforge.data.detection import check_finder, find_faces
+from metaforge.data.detection.finding import NAME
 from metaforge.evaluation.interval import Interval
 from metaforge.provenance import provenance
 from metaforge.runs import Run, write_json
 from metaforge.whole import write_text
 
 THREADS = 2
+LEVELS = 0.3, 0.4, 0.5, 0.6, 0.7, 0.8
+"""Thresholds that are judged beside the chosen one."""
 TIMED = "plain", "six faces", "no face"
 
 
@@ -49,102 +51,77 @@ def pictures(people: Sequence[Known], others: Sequence[Known], config: Config, h
 
 
 def measure(config: Config, people: Sequence[Known], others: Sequence[Known], *, say: Callable) -> dict[str, Any]:
-    """Chooses the thresholds, judges the finders, and compares their rates."""
-    names = config.names()
+    """Chooses the threshold, judges the finder, and measures its rate."""
     first = pictures(people, others, config, 0)
-    thresholds, offsets = {}, {}
-    for name in names:
-        found = [match(each, looked(each, name, LOWEST)[0]) for each in first]
-        false = [score for one in found for score in one.false]
-        thresholds[name] = threshold_of(false, pictures=len(first), allowed=config.false_boxes)
-        plain = [
-            part for each, one in zip(first, found, strict=True) if each.variant == "plain" for part in one.offsets
-        ]
-        # No two sets of points mean quite the same by a nose; what a finder means is not its error.
-        offsets[name] = np.mean(plain or [np.zeros((5, 2))], axis=0)
-        say(f"{name}: threshold {thresholds[name]:.2f}, from {len(false)} false boxes in {len(first)} pictures")
+    found = [match(each, looked(each, LOWEST)[0]) for each in first]
+    false = [score for one in found for score in one.false]
+    threshold = threshold_of(false, pictures=len(first), allowed=config.false_boxes)
+    plain = [part for each, one in zip(first, found, strict=True) if each.variant == "plain" for part in one.offsets]
+    # No two sets of points mean quite the same by a nose; what a finder means is not its error.
+    offset = np.mean(plain or [np.zeros((5, 2))], axis=0)
+    say(f"threshold {threshold:.2f}, from {len(false)} false boxes in {len(first)} pictures")
     second = pictures(people, others, config, 1)
-    matches: dict[str, list[Match]] = {name: [] for name in names}
-    seconds = {name: np.zeros((len(second), 2)) for name in names}
+    matches, seconds = list[list[Match]](), np.zeros((len(second), 2))
     for index, each in enumerate(second):
-        for name in names:
-            seen, *took = looked(each, name, thresholds[name])
-            matches[name].append(match(each, seen))
-            seconds[name][index] = took
+        seen, *took = looked(each, LOWEST)
+        matches.append([match(each, seen, threshold=level) for level in (threshold, *LEVELS)])
+        seconds[index] = took
         if index % 100 == 99:
             say(f"{index + 1} of {len(second)} pictures judged")
-    rows = [_row(name, second, matches, offsets) for name in dict.fromkeys(each.variant for each in second)]
-    report = {
-        "thresholds": thresholds, "offsets": {name: each.tolist() for name, each in offsets.items()},
-        "pictures": [len(first), len(second)],
-        "false_boxes": {name: _mean(second, [len(found.false) for found in matches[name]]) for name in names},
-        "rows": rows, "times": [_times(name, second, seconds) for name in TIMED],
-    }  # fmt: skip
+    chosen = [each[0] for each in matches]
+    levels = [_level(level, second, [each[place] for each in matches]) for place, level in enumerate(LEVELS, 1)]
+    rows = [_row(name, second, chosen, offset) for name in dict.fromkeys(each.variant for each in second)]
     frames = [np.ascontiguousarray(each.image) for each in second if each.variant == "plain"][:12]
-    return report | {"rates": _rates(config, frames, thresholds)}
+    # By the finder's name, as when there were several.
+    return {
+        "thresholds": {NAME: threshold}, "offsets": {NAME: offset.tolist()}, "pictures": [len(first), len(second)],
+        "false_boxes": {NAME: _mean(second, [len(found.false) for found in chosen])},
+        "levels": levels, "rows": rows, "times": [_times(name, second, seconds) for name in TIMED],
+        "rates": {NAME: _rate(config, frames, threshold)},
+    }  # fmt: skip
 
 
-def _row(
-    variant: str, second: Sequence[Picture], matches: dict[str, list[Match]], offsets: dict[str, np.ndarray]
-) -> dict[str, Any]:
-    """One variant: recall, its difference to the first finder's, points and false boxes of each finder."""
+def _level(level: float, second: Sequence[Picture], found: Sequence[Match]) -> dict[str, Any]:
+    """What a threshold finds of all faces, and its false boxes."""
+    with_faces = [(each, float(np.mean(one.found))) for each, one in zip(second, found, strict=True) if one.found]
+    recall = _mean([each for each, _ in with_faces], [value for _, value in with_faces])
+    return {"threshold": level, "recall": recall, "false": _mean(second, [len(one.false) for one in found])}
+
+
+def _row(variant: str, second: Sequence[Picture], matches: Sequence[Match], offset: np.ndarray) -> dict[str, Any]:
+    """One variant: recall, points and false boxes."""
     mine = [index for index, each in enumerate(second) if each.variant == variant]
-    there = [second[index] for index in mine]
-    row: dict[str, Any] = {"variant": variant, "faces": sum(len(each.boxes) for each in there), "finders": {}}
-    first = [next(iter(matches.values()))[index].found for index in mine]
-    for name, found in matches.items():
-        part: dict[str, Any] = {"false": _mean(there, [len(found[index].false) for index in mine])}
-        if row["faces"]:
-            recalls = [float(np.mean(found[index].found)) for index in mine]
-            part["recall"] = _mean(there, recalls)
-            part["below_first"] = _mean(
-                there, [float(np.mean(one)) - other for one, other in zip(first, recalls, strict=True)]
-            )
-            pairs = [
-                (second[index], float(np.linalg.norm(np.stack(found[index].offsets) - offsets[name], axis=-1).mean()))
-                for index in mine if found[index].offsets
-            ]  # fmt: skip
-            if pairs and there[0].points is not None:
-                part["point_error"] = _mean([each for each, _ in pairs], [error for _, error in pairs])
-        row["finders"][name] = part
-    return row
+    there, found = [second[index] for index in mine], [matches[index] for index in mine]
+    row: dict[str, Any] = {"variant": variant, "faces": sum(len(each.boxes) for each in there)}
+    part: dict[str, Any] = {"false": _mean(there, [len(one.false) for one in found])}
+    if row["faces"]:
+        part["recall"] = _mean(there, [float(np.mean(one.found)) for one in found])
+        pairs = [
+            (each, float(np.linalg.norm(np.stack(one.offsets) - offset, axis=-1).mean()))
+            for each, one in zip(there, found, strict=True) if one.offsets
+        ]  # fmt: skip
+        if pairs and there[0].points is not None:
+            part["point_error"] = _mean([each for each, _ in pairs], [error for _, error in pairs])
+    return row | {"finders": {NAME: part}}
 
 
-def _times(variant: str, second: Sequence[Picture], seconds: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Milliseconds a picture, of the wall and of the CPUs, and how many times the first finder's they are."""
-    mine = [index for index, each in enumerate(second) if each.variant == variant]
-    first, found = next(iter(seconds.values()))[mine], {}
-    for name, took in seconds.items():
-        ratios = _resampled([second[index] for index in mine], np.concatenate([took[mine], first], axis=1))
-        wall, cpu = ratios[:, 0] / ratios[:, 2], ratios[:, 1] / ratios[:, 3]
-        found[name] = {
-            "wall_ms": float(1e3 * np.median(took[mine, 0])), "cpu_ms": float(1e3 * np.median(took[mine, 1])),
-            "wall_to_first": _interval(wall), "cpu_to_first": _interval(cpu),
-        }  # fmt: skip
-    return {"variant": variant, "finders": found}
+def _times(variant: str, second: Sequence[Picture], seconds: np.ndarray) -> dict[str, Any]:
+    """Milliseconds a picture, of the wall and of the CPUs."""
+    took = seconds[[index for index, each in enumerate(second) if each.variant == variant]]
+    wall, cpu = (float(1e3 * value) for value in np.median(took, axis=0))
+    return {"variant": variant, "finders": {NAME: {"wall_ms": wall, "cpu_ms": cpu}}}
 
 
-def _rates(config: Config, frames: Sequence[np.ndarray], thresholds: dict[str, float]) -> dict[str, Any]:
-    """Frames a second of each finder with two threads, all in every round, and ratios by round."""
-    took: dict[str, list[list[float]]] = {name: [] for name in thresholds}
-    for _ in range(config.rounds):
-        for name, threshold in thresholds.items():
-            look = lambda frame, n=name, t=threshold: find_faces(frame, finder=n, threshold=t)
-            wall, cpu = time.perf_counter(), time.process_time()
-            # A network that XLA runs has both cores already; those of LiteRT have one each.
-            with ThreadPoolExecutor(THREADS if name == "blazeface" else 1) as pool:
-                list(pool.map(look, frames))
-            took[name].append([time.perf_counter() - wall, time.process_time() - cpu])
-    first = np.array(took[next(iter(took))])
-    rates = {}
-    for name, each in took.items():
-        seconds = np.array(each)
-        rates[name] = {"frames_a_second": float(len(frames) / np.median(seconds[:, 0])),
-                       "cpu_ms": float(1e3 * np.median(seconds[:, 1]) / len(frames))}  # fmt: skip
-        for axis, what in enumerate(("wall", "cpu")):
-            ratios = seconds[1:, axis] / first[1:, axis]  # the first round warms up
-            rates[name][f"{what}_to_first"] = Interval(*map(float, np.percentile(ratios, [50, 5, 95]))).as_json()
-    return rates
+def _rate(config: Config, frames: Sequence[np.ndarray], threshold: float) -> dict[str, Any]:
+    """Frames a second with two threads."""
+    took = []
+    for _ in range(config.rounds + 1):
+        wall, cpu = time.perf_counter(), time.process_time()
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(lambda frame: find_faces(frame, threshold=threshold), frames))
+        took.append([time.perf_counter() - wall, time.process_time() - cpu])
+    wall, cpu = np.median(took[1:], axis=0)  # the first round warms up
+    return {"frames_a_second": float(len(frames) / wall), "cpu_ms": float(1e3 * cpu / len(frames))}
 
 
 def _processor() -> str:
@@ -190,11 +167,7 @@ def run(config: Config, workdir: str | Path, *, faces: str, others: str = "", qu
         quiet: whether to say nothing on the way.
     """
     check_bounds(config)
-    names = config.names()
-    if unknown := [name for name in names if name not in FINDERS]:
-        raise InputError(f"--finders: '{unknown[0]}' is unknown; known: {', '.join(FINDERS)}.")
-    for name in names:
-        check_finder(name)
+    check_finder()
     people, more = landmarked(faces), centred(others, each=config.each) if others else []
     directory = Run(workdir, dataclasses.asdict(config)).directory
     if (directory / "report.json").exists():

@@ -1,4 +1,4 @@
-"""The report on face finders for people."""
+"""The report on face finders for people: on one, or on several, of which the first is compared with the others."""
 
 from typing import Any
 
@@ -39,17 +39,23 @@ def markdown(report: dict[str, Any]) -> str:
         cells += [_show(part.get("point_error"), ".3f") for part in parts]
         cells += [f"{part['false']['value']:.3f}" for part in parts]
         lines.append("| " + " | ".join(cells) + " |")
-    lines += ["", "| time | finder | ms | CPU ms | times the first one's | CPU times |", "|---" * 6 + "|"]
-    for row in report["times"]:
-        for name, part in row["finders"].items():
-            ratios = [_show(part[f"{what}_to_first"], ".1f") for what in ("wall", "cpu")]
-            lines.append(f"| {row['variant']} | {name} | {part['wall_ms']:.1f} | {part['cpu_ms']:.1f} | "
-                         f"{ratios[0]} | {ratios[1]} |")  # fmt: skip
+    for place, level in enumerate(report.get("levels", ())):
+        if not place:
+            lines += ["", "| threshold | recall, all pictures of faces | false boxes a picture |", "|---|---|---|"]
+        cells = f"{level['threshold']:.1f}", _show(level["recall"], ".3f"), _show(level["false"], ".4f")
+        lines.append("| " + " | ".join(cells) + " |")
+    beside = len(names) > 1
+    compared = " times the first one's | CPU times |" if beside else ""
+    lines += ["", f"| time | finder | ms | CPU ms |{compared}", "|---" * (6 if beside else 4) + "|"]
+    times = [(row["variant"], name, part["wall_ms"], part) for row in report["times"]
+             for name, part in row["finders"].items()]  # fmt: skip
     for name, part in report["rates"].items():
         rate = part["frames_a_second"]
-        ratios = [_show(part[f"{what}_to_first"], ".1f") for what in ("wall", "cpu")]
-        lines.append(f"| both cores, {rate:.0f} frames a second | {name} | {1e3 / rate:.1f} | {part['cpu_ms']:.1f} | "
-                     f"{ratios[0]} | {ratios[1]} |")  # fmt: skip
+        times.append((f"both cores, {rate:.0f} frames a second", name, 1e3 / rate, part))
+    for what, name, wall, part in times:
+        cells = [what, name, f"{wall:.1f}", f"{part['cpu_ms']:.1f}"]
+        cells += [_show(part[f"{time}_to_first"], ".1f") for time in ("wall", "cpu")] if beside else []
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

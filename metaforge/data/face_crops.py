@@ -8,7 +8,6 @@ from PIL import Image, ImageFilter
 
 from metaforge.data.crops import CROPS, Crop, apply_crop, crop_transform
 from metaforge.data.detection import Detection, find_faces
-from metaforge.data.detection.finding import DEFAULT
 from metaforge.data.images import square
 from metaforge.errors import InputError
 
@@ -45,7 +44,6 @@ def face_crops(
     *,
     size: int,
     crop: Crop = "ffpp",
-    finder: str = DEFAULT,
 ) -> list[FaceCrop]:
     """Finds the faces in a picture, and crops them.
 
@@ -55,7 +53,6 @@ def face_crops(
     Other Arguments:
         size: the side of the crops, in pixels.
         crop: the convention (`metaforge.data.crops`); "whole" looks for no face and takes the picture's middle.
-        finder: who looks for faces (`metaforge.data.detection.FINDERS`).
 
     Returns:
         The faces, the largest first; none where the picture shows none. A face that cannot be cropped, since its box
@@ -77,7 +74,7 @@ def face_crops(
     if crop == "whole":
         return [FaceCrop(square(image, size=size), None, ())]
     found = []
-    for face in find_faces(image, finder=finder):
+    for face in find_faces(image):
         try:
             transform = crop_transform(face.box, face.points, convention=crop, size=size, image_size=image.shape[:2])
         except InputError:  # its box lies outside the picture

@@ -7,7 +7,7 @@ import numpy as np
 
 from metaforge.data.crops import Crop, crop_transform
 from metaforge.data.detection import Detection, find_again, find_faces
-from metaforge.data.detection.finding import DEFAULT
+from metaforge.data.detection.finding import THRESHOLD
 from metaforge.data.film import Again, Find, faces_of_film
 from metaforge.data.images import FilePath
 from metaforge.data.looks import look_of
@@ -56,9 +56,8 @@ def face_tracks(
     frames: int = 32,
     crop: Crop = "ffpp",
     size: int = 256,
-    finder: str = DEFAULT,
     min_face: float = 0.03,
-    threshold: float | None = None,
+    threshold: float = THRESHOLD,
     max_pixels: int = MAX_PIXELS,
 ) -> list[Track]:
     """Follows the faces of a video: one track a person, in frames that are spread evenly over it.
@@ -73,8 +72,7 @@ def face_tracks(
         frames: how many are looked at; a track has those that its person is in.
         crop: how faces are cut out, but "whole" (`metaforge.data.crops`).
         size: side of the crops, in pixels.
-        finder: as in `metaforge.data.detection.find_faces`.
-        min_face: as there.
+        min_face: as in `metaforge.data.detection.find_faces`.
         threshold: as there.
         max_pixels: width times height of a frame that is still decoded.
 
@@ -102,10 +100,10 @@ def face_tracks(
         raise InputError("crop: 'whole' looks for no face. Give ffpp, dfb, sbi or selimsef.")
 
     def find(image: np.ndarray) -> list[Detection]:
-        return find_faces(image, finder=finder, min_face=min_face, threshold=threshold)
+        return find_faces(image, min_face=min_face, threshold=threshold)
 
     def again(image: np.ndarray, before: Sequence[Detection]) -> list[Detection] | None:
-        return find_again(image, before, finder=finder, min_face=min_face, threshold=threshold)
+        return find_again(image, before, min_face=min_face, threshold=threshold)
 
     expected = expected_frames(path, max_pixels=max_pixels)
     while True:

@@ -1,4 +1,7 @@
-"""PNG files of crops, written quickly: Pillow tries five filters for each row, which takes half of its time."""
+"""PNG files of crops, written quickly: Pillow tries five filters for each row, which takes half of its time.
+
+The form is that of the W3C's PNG specification, third edition, sections 9 (filters) and 11 (chunks).
+"""
 
 import struct
 import zlib
@@ -22,9 +25,6 @@ def png_of(image: UInt8[np.ndarray, "height width *channels"]) -> bytes:
         >>> image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
         >>> bool((np.asarray(Image.open(io.BytesIO(png_of(image)))) == image).all())
         True
-
-    References:
-        W3C, *Portable Network Graphics (PNG) Specification*, third edition, sections 9 and 11.
     """
     height, width = image.shape[:2]
     colour = 2 if image.ndim == 3 else 0

@@ -69,7 +69,7 @@ class Track(NamedTuple):
 
     @property
     def meshes(self) -> Float[np.ndarray, "frames points 2"] | None:
-        """The mesh in each frame; `None` from a finder that has none."""
+        """The mesh in each frame; `None` where none was looked for."""
         found = [each.face.mesh for each in self.sightings if each.face.mesh is not None]
         return np.stack(found) if len(found) == len(self.sightings) else None
 

@@ -13,7 +13,7 @@ import metaforge as mf
 from metaforge.backbones import choice
 from metaforge.data import prepared
 from metaforge.data.crops import Crop
-from metaforge.data.detection.finding import DEFAULT
+from metaforge.data.detection.finding import NAME
 from metaforge.data.domains import SourceSplit, TestSplit
 from metaforge.data.embedded_faces import EMBEDDED
 from metaforge.data.faces import FaceSet, landmarks_of, load_faces, split_people
@@ -139,7 +139,7 @@ def faces(config: Config) -> FaceSet:
 def landmarks(config: Config) -> str:
     """Where the real faces' landmarks come from; of what a finder says, which models' it is."""
     found = landmarks_of(config.faces.folder, config.faces.landmarks)
-    return f"mesh of {DEFAULT} {models_key()}" if found == MESH else found
+    return f"mesh of {NAME} {models_key()}" if found == MESH else found
 
 
 def split(config: Config) -> dict[str, list[Face]]:

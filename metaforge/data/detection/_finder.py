@@ -14,7 +14,7 @@ from metaforge.data.detection.detection import Detection
 
 _SURE = 0.75  # of BlazeFace: below it, the fast network is not believed, and a face may be upside down
 _LIKELY, _NOTHING = 0.4, 0.05  # of BlazeFace and of the mesh: below both, a face upside down is not looked for either
-_FOREHEAD = 0.16  # from the mesh's upper edge to the hairline, in heights of the mesh: boxes then meet MTCNN's best
+_FOREHEAD = 0.16  # from the mesh's upper edge to the hairline, in heights of the mesh: where people mark it
 _PLAIN = 0.75  # of the best face's score, below which a face comes after the others
 _LARGE = 1.5  # times the smallest face that the fast network finds: such ones it does not miss, but when they turn
 _SAME = 0.3  # boxes that share more are one face
