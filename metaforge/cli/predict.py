@@ -3,10 +3,12 @@
     metaforge predict --model=adapted --images=PATH > scores.csv
 
 PATH is an image, a video or a folder of both, as they are: faces are found in them and cropped as the detector was
-trained. In a video each person is followed, and p_fake is the mean over the frames that show that person. Columns:
-file; p_fake; face, its number in the file, the largest first; x0, y0, x1, y1, its box in pixels; note, such as small,
-cut off, blurred, or why there is no score; frames, those of a video that were scored. With `--crops` the images are
-face crops already, and none is looked for; the folders of metaforge forge and metaforge prepare say so themselves.
+trained. In a video each person is followed, and judged by all frames that show that person. Columns: file; p_fake;
+face, its number in the file, the largest first; x0, y0, x1, y1, its box in pixels; note, such as small, cut off,
+blurred, or why there is no score; frames, those of a video that were scored; familiarity, the share of the images
+of its training that are at least as unusual; decision: real, cannot tell or fake; reason, why. A detector that is not
+calibrated decides at 0.5 and knows no familiarity. With `--crops` the images are face crops already, and none is looked
+for; the folders of metaforge forge and metaforge prepare say so themselves.
 `--model` is the --out folder of metaforge adapt, or a finished training run, which then is not adapted.
 """
 
@@ -26,7 +28,7 @@ from metaforge.whole import refuse_used, whole_file
 if TYPE_CHECKING:
     from metaforge.screening.predicting import Row
 
-COLUMNS = ("file", "p_fake", "face", "x0", "y0", "x1", "y1", "note", "frames")
+COLUMNS = ("file", "p_fake", "face", "x0", "y0", "x1", "y1", "note", "frames", "familiarity", "decision", "reason")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +60,10 @@ def write(file: TextIO, rows: "Iterable[Row]") -> dict[str, int]:
     for row in itertools.chain(first, rows):
         box = [f"{side:.1f}" for side in row.box] or [""] * 4
         score = "" if row.p_fake is None else f"{row.p_fake:.6f}"
-        writer.writerow([row.file, score, row.face or "", *box, row.note, " ".join(map(str, row.frames))])
+        said = row.verdict
+        known = "" if said is None or said.familiarity is None else f"{said.familiarity:.4f}"
+        verdict = [known, said.decision if said else "", said.reason if said else ""]
+        writer.writerow([row.file, score, row.face or "", *box, row.note, " ".join(map(str, row.frames)), *verdict])
         counts["unscored" if row.p_fake is None else "scored"] += 1
         file.flush()
     return counts

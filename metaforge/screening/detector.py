@@ -10,6 +10,7 @@ import numpy as np
 from metaforge.backbones import choice
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.data.crops import Crop
+from metaforge.evaluation.calibration import Judge
 from metaforge.evaluation.tri import forgery_score
 from metaforge.types import ApplyFn, Params
 
@@ -24,7 +25,7 @@ class Detector(NamedTuple):
         spec: the backbone. Its `weights` say from which file most parameters come, if any; `about["weights"]` then has
             the file's SHA-256 and "trainable", the pattern of those that were trained since. Such a detector is saved
             without the others.
-        about: JSON-able: where it comes from, and how it may be adapted.
+        about: JSON-able: where it comes from, and how it may be adapted. "calibration", if it is there, is a `Judge`.
     """
 
     params: Params
@@ -46,6 +47,30 @@ class Detector(NamedTuple):
     def batch(self) -> int:
         """How many images are scored at a time: EfficientNet and CLIP take far more memory an image."""
         return 256 if self.spec.backbone == "conv4" else 32
+
+    @property
+    def judge(self) -> Judge | None:
+        """What makes verdicts of its logits and distances; `None` if it was not calibrated."""
+        found = self.about.get("calibration")
+        return None if found is None else Judge.from_json(found)
+
+    def examine(self, images: np.ndarray, *, batch: int = 0) -> tuple[np.ndarray, np.ndarray | None]:
+        """What its `judge` makes verdicts of: logits, not calibrated, and how far the images lie from its source.
+
+        Args:
+            images: as in `__call__`.
+
+        Other Arguments:
+            batch: as there.
+
+        Returns:
+            float64 of shape `(images,)` each; `None` in place of distances, which this detector does not know.
+        """
+        scores = self(images, batch=batch).astype(np.float64)
+        # A float32 that is 0 or 1 stands for all that are nearer to it than to the next.
+        about = np.finfo(np.float32)
+        kept = np.clip(scores, float(about.tiny), 1 - float(about.epsneg) / 2)
+        return np.log(kept) - np.log1p(-kept), None
 
     def __call__(self, images: np.ndarray, *, batch: int = 0) -> np.ndarray:
         """The probability of being fake of uint8 images `(images, size, size, 3)`: float32, shape `(images,)`.

@@ -19,6 +19,7 @@ from metaforge.backbones import choice
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.core.param_paths import merge, paths
 from metaforge.errors import InputError
+from metaforge.evaluation.calibration import Judge
 from metaforge.screening.detector import Detector
 from metaforge.settings import from_nested
 from metaforge.types import Params
@@ -98,6 +99,8 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
         choice.check(spec)
         template, _ = _kept(spec, about, choice.params(dataclasses.replace(spec, weights="")))
         wanted = about.get("weights", {}).get("sha256", "")
+        if "calibration" in about:
+            Judge.from_json(about["calibration"])
     except (KeyError, TypeError, ValueError, AttributeError, re.error, InputError) as error:
         raise InputError(f"model: config.json in '{directory}' is damaged ({error}). Adapt again.") from None
     if weights and not wanted:

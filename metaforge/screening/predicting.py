@@ -1,6 +1,7 @@
 """Scores for the faces in pictures, as they come: read, found, scored and handed on side by side, in flat memory."""
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from metaforge.data.formats import READ, VIDEOS
 from metaforge.data.images import prefix, printable, read_image, square
 from metaforge.data.video import count_frames, even_frames, read_frames
 from metaforge.errors import InputError
+from metaforge.evaluation.calibration import Verdict, track_verdict, uncalibrated_verdict
 from metaforge.screening.detector import Detector
 from metaforge.screening.folder import load_detector
 from metaforge.workers import in_order
@@ -27,13 +29,14 @@ class Row(NamedTuple):
 
     Attributes:
         file: its name, relative to the folder.
-        p_fake: the probability of being fake, in [0, 1], of a video the mean over the person's frames; `None` where
-            nothing was scored.
+        p_fake: the probability of being fake, in [0, 1]; `None` where nothing was scored. Of a video it is that of the
+            mean logit of the person's frames, and of a detector that is not calibrated the mean over them.
         face: its number in the file, from 1: the largest first, of a video the person first whom it is of; 0 where no
             face was looked for or found.
         box: x0, y0, x1, y1 in the picture's pixels, of a video in the first of its frames; empty where there is none.
         note: what makes the score doubtful, or why there is none; "" for a good one.
         frames: of a video, the frames that were scored.
+        verdict: what is made of the score; `None` where nothing was scored.
     """
 
     file: str
@@ -42,6 +45,7 @@ class Row(NamedTuple):
     box: tuple[float, ...] = ()
     note: str = ""
     frames: tuple[int, ...] = ()
+    verdict: Verdict | None = None
 
 
 class _Cut(NamedTuple):
@@ -139,11 +143,27 @@ def _video(file: Path, name: str, size: int, crop: Crop | None, frames: int) -> 
 
 def _scored(detector: Detector, waiting: list[_Cut], batch: int) -> Iterator[Row]:
     images = [image for found in waiting for crops in found.crops for image in crops]
-    scores = iter(detector(np.stack(images), batch=batch).tolist() if images else [])
+    verdict = _verdicts(detector, np.stack(images), batch) if images else None
     for found in waiting:
         for row, crops in zip(found.rows, found.crops, strict=True):
-            each = [next(scores) for _ in crops]
-            yield row._replace(p_fake=float(np.mean(each)) if each else None)
+            said = verdict(len(crops)) if verdict and crops else None
+            yield row._replace(p_fake=said.p_fake, verdict=said) if said else row
+
+
+def _verdicts(detector: Detector, images: np.ndarray, batch: int) -> Callable[[int], Verdict]:
+    """What gives one verdict on the next so many of the images."""
+    judge = detector.judge
+    if judge is None:
+        scores = iter(detector(images, batch=batch).tolist())
+        return lambda count: uncalibrated_verdict(float(np.mean(list(itertools.islice(scores, count)))))
+    logits, distances = detector.examine(images, batch=batch)
+    rows = iter(range(len(images)))
+
+    def next_verdict(count: int) -> Verdict:
+        mine = list(itertools.islice(rows, count))
+        return track_verdict(logits[mine], None if distances is None else distances[mine], judge)
+
+    return next_verdict
 
 
 def run(model: str, images_at: str, *, weights: str = "", crops: bool = False,
