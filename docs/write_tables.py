@@ -30,6 +30,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "omniglot_published_rates": ("Omniglot, reduced, at the published inner rates", omniglot.table),
     "omniglot_short": ("Omniglot, reduced, at an inner rate for a short training", omniglot.table),
     "sinusoid": ("Sinusoid regression", sinusoid.table),
+    "finders": ("Which faces the finder finds", finders.markdown),
     "finders_mtcnn": ("BlazeFace with its mesh beside MTCNN", finders.markdown),
     "scale": ("Reading a table of up to a million images", scale.markdown),
     "compiling": ("What it costs to compile an outer step, by learner", compiling.markdown),

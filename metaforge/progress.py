@@ -4,6 +4,9 @@ import sys
 
 from tqdm import tqdm
 
+MANY = 200
+"""Files from which on it is worth saying how far reading them is."""
+
 
 def progress(title: str, total: int, *, done: int = 0, unit: str = "step", quiet: bool = False) -> tqdm:
     """A `tqdm` bar to be used in a `with` block; where there is no terminal it writes a line now and then."""

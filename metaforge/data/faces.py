@@ -1,5 +1,6 @@
 """Real faces, from photographs that ship with the package or from any folder, and their split by person."""
 
+import functools
 import re
 import unicodedata
 from pathlib import Path
@@ -7,25 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metaforge.data.copies import groups, picture_key
+from metaforge.data.copies import groups
 from metaforge.data.embedded_faces import EMBEDDED, LONDON, embedded_faces
 from metaforge.data.folders import Skipped, left_out, list_images
 from metaforge.data.formats import READ
-from metaforge.data.found_faces import check_found, cropped, found_face, square_of
-from metaforge.data.images import read_image, square
-from metaforge.data.landmarks import (
-    MESH,
-    NONE,
-    check_landmarks,
-    crop_to_landmarks,
-    landmark_files,
-    landmarks_key,
-    read_landmarks,
-    square_around,
-)
+from metaforge.data.found_faces import check_found
+from metaforge.data.landmarks import MESH, NONE, landmark_files, landmarks_key, read_landmarks
+from metaforge.data.photograph import looked_at
 from metaforge.errors import InputError
-from metaforge.forgeries.base import Face, Frame
-from metaforge.forgeries.framing import surroundings
+from metaforge.forgeries.base import Face
+from metaforge.progress import MANY, progress
+from metaforge.workers import in_order
 
 
 class FaceSet(NamedTuple):
@@ -40,7 +33,16 @@ class FaceSet(NamedTuple):
     skipped: list[Skipped]
 
 
-def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "", around: bool = False) -> FaceSet:
+def load_faces(
+    source: str,
+    *,
+    size: int,
+    identity: str = "",
+    landmarks: str = "",
+    around: bool = False,
+    workers: int = 2,
+    quiet: bool = True,
+) -> FaceSet:
     """Loads real faces from an embedded set or from a folder of photographs.
 
     - Where landmarks are read from a file, a photograph is cropped to the square around them, with a margin; one that
@@ -61,6 +63,8 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
             folder, or else "mesh".
         around: whether faces get what lies around them in the photograph (`metaforge.forgeries.framing`). Where there
             are no landmarks, they do not: a crop that was taken as it is has nothing around it.
+        workers: threads that read photographs and find faces; of each at most two photographs wait.
+        quiet: whether to show no progress; of fewer than 200 photographs none is shown.
 
     Returns:
         A `FaceSet`, in the order of the paths. Of photographs with equal pixels the first is taken, and people who
@@ -103,35 +107,22 @@ def load_faces(source: str, *, size: int, identity: str = "", landmarks: str = "
         )
     faces, skipped = [], []
     shown: dict[str, list[str]] = {}
-    for path, name in zip(paths, names, strict=True):
-        try:
-            image = read_image(path)
-        except InputError as error:
-            skipped.append(Skipped(name, str(error)))
-            continue
-        key = picture_key(image)
-        same = shown.setdefault(key or name, [])
-        same.append(name)
-        if len(same) > 1:
-            skipped.append(Skipped(name, f"the same picture as '{same[0]}'. Left out; one of them is enough."))
-            continue
-        marks = points.get(landmarks_key(name))
-        if marks is not None:
-            check_landmarks(marks, name)
-            place = square_around(image, marks)
-            crop, marks = crop_to_landmarks(image, marks, size=size)
-        elif not find:
-            crop, place = square(image, size=size), None
-        elif found := found_face(image, key=key):
-            place = square_of(image, found)
-            crop, marks = cropped(image, found, size=size)
-        else:
-            skipped.append(
-                Skipped(name, "no face is found in it. Left out; crops are taken whole by landmarks 'none'.")
-            )
-            continue
-        wider = surroundings(image, Frame(*place), size=size) if around and place else None
-        faces.append(Face(crop, marks, _text(name), person[name], around=wider))
+    look = functools.partial(looked_at, find=find, size=size, around=around, busy={})
+    marks = (points.get(landmarks_key(name)) for name in names)
+    seen = in_order(lambda given: look(*given), zip(paths, names, marks, strict=True), workers=workers)
+    with progress("reading faces", len(paths), unit="file", quiet=quiet or len(paths) < MANY) as bar:
+        for name, (key, face, why, fault) in zip(names, seen, strict=True):
+            bar.update()
+            same = shown.setdefault(key or name, []) if key is not None else []
+            same.append(name)
+            if len(same) > 1:
+                face, why = None, f"the same picture as '{same[0]}'. Left out; one of them is enough."
+            elif fault is not None:
+                raise fault
+            if face is None:
+                skipped.append(Skipped(name, why))
+            else:
+                faces.append(face._replace(name=_text(name), identity=person[name]))
     if not faces:
         raise InputError(
             f"faces: none of the {len(skipped)} images in '{source}' can be read; the first: {skipped[0].reason} "

@@ -13,10 +13,11 @@ from jaxtyping import UInt8
 from metaforge.data import crop_folder
 from metaforge.data.crops import Crop
 from metaforge.data.detection import check_finder
-from metaforge.data.face_crops import NO_FACE, face_crops
+from metaforge.data.face_crops import NO_FACE, largest_crop
 from metaforge.data.formats import READ, SUFFIXES
 from metaforge.data.images import FilePath, one_line, prefix, printable, read_image, square
 from metaforge.errors import InputError
+from metaforge.progress import MANY, progress
 from metaforge.workers import in_order
 
 
@@ -138,6 +139,7 @@ def read_folder(
     max_pixels: int = 64_000_000,
     crop: Crop | None = None,
     workers: int = 2,
+    quiet: bool = True,
 ) -> ImageFolder:
     """All images below a folder, as squares of one size; files that cannot be read are named, not fatal.
 
@@ -150,7 +152,8 @@ def read_folder(
         max_pixels: as in `read_image`.
         crop: how the largest face of each is cut out (`metaforge.data.crops`); `None` for images that are face crops
             already, whose middle squares are taken.
-        workers: threads that read and find faces.
+        workers: threads that read and find faces; of each at most two pictures wait.
+        quiet: whether to show no progress; of fewer than 200 files none is shown.
 
     Returns:
         An `ImageFolder` with at least one image.
@@ -178,20 +181,24 @@ def read_folder(
     if crop is not None:
         check_finder()
     read = functools.partial(_read, size=size, crop=crop, max_pixels=max_pixels)
-    images, names, skipped, notes = [], [], [], []
-    for file, (image, said) in zip(files, in_order(read, files, workers=workers), strict=True):
-        name = file.relative_to(root).as_posix()
-        if image is None:
-            skipped.append(Skipped(name, said))
-        else:
-            images.append(image)
-            names.append(name)
-            notes.append(said)
-    if not images:
+    # Memory that is not written to is not taken: what is held is each image once.
+    images = np.empty((len(files), size, size, 3), np.uint8)
+    names, skipped, notes = [], [], []
+    with progress(f"reading {what}", len(files), unit="file", quiet=quiet or len(files) < MANY) as bar:
+        for file, (image, said) in zip(files, in_order(read, files, workers=workers), strict=True):
+            name = file.relative_to(root).as_posix()
+            if image is None:
+                skipped.append(Skipped(name, said))
+            else:
+                images[len(names)] = image
+                names.append(name)
+                notes.append(said)
+            bar.update()
+    if not names:
         first = f"'{printable(skipped[0].path)}': {skipped[0].reason}"
         why = "can be read" if crop is None else "can be read and shows a face"
         raise InputError(f"{what}: none of the {len(files)} image files in '{shown}' {why}. The first, {first}")
-    return ImageFolder(np.stack(images), names, skipped + left_out(root, what=what), notes)
+    return ImageFolder(images[: len(names)], names, skipped + left_out(root, what=what), notes)
 
 
 def _read(file: Path, *, size: int, crop: Crop | None, max_pixels: int) -> tuple[np.ndarray | None, str]:
@@ -202,11 +209,13 @@ def _read(file: Path, *, size: int, crop: Crop | None, max_pixels: int) -> tuple
         return None, str(error).removeprefix(prefix(file.as_posix()))
     if crop is None:
         return square(picture, size=size), ""
-    found = face_crops(picture, size=size, crop=crop)
-    if not found:
+    if crop == "whole":
+        return square(picture, size=size), ""
+    found, number = largest_crop(picture, size=size, crop=crop)
+    if found is None:
         return None, f"{NO_FACE}. If the images are face crops already, say so with `crops`."
-    others = [] if len(found) == 1 else [f"the largest of {len(found)} faces"]
-    return found[0].image, ", ".join([*found[0].notes, *others])
+    others = [] if number == 1 else [f"the largest of {number} faces"]
+    return found.image, ", ".join([*found.notes, *others])
 
 
 def _natural(file: Path) -> tuple:

@@ -53,7 +53,7 @@ def _run(options: Options) -> dict[str, Any]:
             f"baseline: '{baseline}' was trained at another image size. Train it at that of '{options.run}'."
         )
     crop, amiss = crop_for(trained["run"].crop, Path(options.target), crops=options.crops)
-    images, labels, groups, skipped, notes = read_target(options.target, size=sizes.pop(), crop=crop)
+    images, labels, groups, skipped, notes = read_target(options.target, size=sizes.pop(), crop=crop, quiet=False)
     seen = np.isin(from_run.digests(images), trained["run"].before.get("seen", []))
     pool, test = set_aside(
         labels, groups, shots=options.shots, share=options.test_share, seed=options.seed, seen=groups[seen]
@@ -90,7 +90,7 @@ def _run(options: Options) -> dict[str, Any]:
     return report
 
 
-def read_target(folder: str, *, size: int, crop: Crop | None = None):
+def read_target(folder: str, *, size: int, crop: Crop | None = None, quiet: bool = True):
     """Images, labels and groups of FOLDER/real and FOLDER/fake, the files left out, and how many are doubtful and why.
 
     Images in one subfolder, or with one file name (a fake and the real it was made from), form a group, which is never
@@ -106,7 +106,7 @@ def read_target(folder: str, *, size: int, crop: Crop | None = None):
                 f"target: '{folder}' has no subfolder '{name}'. It needs real/ and fake/ with images in both."
             )
     parts: list[ImageFolder] = [
-        read_folder(root / name, size=size, what=f"target {name}", crop=crop) for name in ("real", "fake")
+        read_folder(root / name, size=size, what=f"target {name}", crop=crop, quiet=quiet) for name in ("real", "fake")
     ]
     labels = np.repeat([mf.REAL, mf.FAKE], [len(part.names) for part in parts])
     groups = [n.split("/")[0] if "/" in n else n.rsplit(".", 1)[0] for part in parts for n in part.names]

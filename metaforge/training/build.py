@@ -227,7 +227,7 @@ def named(flag: str, text: str, known) -> list[str]:
 
 @functools.lru_cache(maxsize=4)
 def _faces(source: str, size: int, identity: str, landmarks: str, around: bool) -> FaceSet:
-    return load_faces(source, size=size, identity=identity, landmarks=landmarks, around=around)
+    return load_faces(source, size=size, identity=identity, landmarks=landmarks, around=around, quiet=False)
 
 
 @functools.lru_cache(maxsize=64)
