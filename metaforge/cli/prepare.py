@@ -36,6 +36,8 @@ def main(argv: list[str]) -> int:
             for method, count in methods.items():
                 print(f"{split:10s} {method:20s} {count['videos']:6d} videos {count['images']:8d} images")
         print(f"dropped: {report['dropped'] or 'nothing'}; see {options.out}/dropped.csv")
+        if away := faces_away(report["faces"]):
+            print(away)
         for kind, copies in report["copies"].items():
             print(
                 f"copies: {copies['pictures']} pictures {kind}, the first '{copies['first']}'. Take out what is wrong."
@@ -43,6 +45,20 @@ def main(argv: list[str]) -> int:
         return f"Wrote {options.out}/manifest.csv and {options.out}/provenance.json."
 
     return launch(argv, body, doc=__doc__ or "", options=Options(), config=Config(), resumes=True)
+
+
+def faces_away(faces: dict[str, int]) -> str:
+    """One line on the times that the people who were followed were away, "" if they never were.
+
+    Example:
+        >>> faces_away({"videos followed": 9, "gaps": 3, "videos with gaps": 2, "videos with other people": 0})
+        'away: in 2 of 9 videos the face that is followed is away for a while, 3 times in all; such frames are dropped'
+    """
+    if not faces["gaps"]:
+        return ""
+    where = f"in {faces['videos with gaps']} of {faces['videos followed']} videos"
+    times = "once" if faces["gaps"] == 1 else f"{faces['gaps']} times in all"
+    return f"away: {where} the face that is followed is away for a while, {times}; such frames are dropped"
 
 
 def command() -> NoReturn:

@@ -20,8 +20,8 @@ BLURRED = 0.06
 width. Of 134 portraits of six open collections, the least sharp one has 0.09."""
 
 DOUBTFUL = 0.7
-"""Score of the finder below which a face is said to be perhaps none: two thirds of the false boxes have such a score, and
-one face in a hundred (docs/tables/finders.md)."""
+"""Score of the finder below which a face is said to be perhaps none: so are two thirds of the false boxes, and one face
+in a hundred (docs/tables/finders.md)."""
 
 NO_FACE = "no face was found"
 """What is said of a picture without one."""

@@ -15,7 +15,7 @@ from metaforge.data.crops import Crop
 from metaforge.data.detection import check_finder
 from metaforge.data.face_crops import NO_FACE, largest_crop
 from metaforge.data.formats import READ, SUFFIXES
-from metaforge.data.images import FilePath, one_line, prefix, printable, read_image, square
+from metaforge.data.images import FilePath, one_line, printable, read_image, reason_of, square
 from metaforge.errors import InputError
 from metaforge.progress import MANY, progress
 from metaforge.workers import in_order
@@ -206,7 +206,7 @@ def _read(file: Path, *, size: int, crop: Crop | None, max_pixels: int) -> tuple
     try:
         picture = read_image(file, max_pixels=max_pixels)
     except InputError as error:
-        return None, str(error).removeprefix(prefix(file.as_posix()))
+        return None, reason_of(error, file.as_posix())
     if crop is None:
         return square(picture, size=size), ""
     if crop == "whole":

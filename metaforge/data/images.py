@@ -186,13 +186,21 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def prefix(name: str) -> str:
-    """What a refusal of an image begins with."""
-    return f"image '{printable(name)}': "
+def reason_of(error: InputError, name: str) -> str:
+    """Why an image or a video was refused, without its name, for tables that name it already.
+
+    Example:
+        >>> reason_of(InputError("video 'a/b.mp4': it is empty. Copy it again."), "a/b.mp4")
+        'it is empty. Copy it again.'
+    """
+    said = str(error)
+    for kind in ("image", "video"):
+        said = said.removeprefix(f"{kind} '{printable(name)}': ")
+    return said
 
 
 def _refusal(name: str, reason: str) -> InputError:
-    return InputError(prefix(name) + reason)
+    return InputError(f"image '{printable(name)}': {reason}")
 
 
 def _too_large(name: str, pixels: str, limit: int) -> InputError:

@@ -15,7 +15,7 @@ from metaforge.data.detection import check_finder
 from metaforge.data.face_crops import NO_FACE, face_crops
 from metaforge.data.folders import list_images
 from metaforge.data.formats import READ, VIDEOS
-from metaforge.data.images import prefix, printable, read_image, square
+from metaforge.data.images import printable, read_image, reason_of, square
 from metaforge.data.video import count_frames, even_frames, read_frames
 from metaforge.errors import InputError
 from metaforge.evaluation.calibration import Verdict, track_verdict, uncalibrated_verdict
@@ -107,9 +107,7 @@ def _cut(file: Path, *, root: Path, size: int, crop: Crop | None, frames: int, a
     except InputError as error:
         if alone:
             raise
-        reason = str(error)
-        for begins in (prefix(file.as_posix()), f"video '{printable(file.as_posix())}': "):
-            reason = reason.removeprefix(begins)
+        reason = reason_of(error, file.as_posix())
         return _Cut([Row(name, None, note=reason)], [[]], reason)
     if crop is None:
         return _Cut([Row(name, None)], [[square(picture, size=size)]])
