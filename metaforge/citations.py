@@ -30,6 +30,8 @@ _OF: dict[str, tuple[str, ...]] = {
     "linear_probe": ("tian2020embedding",),
     "nearest_neighbour": ("wang2019simpleshot",),
     "prototypes": ("snell2017prototypical",),
+    "whitened": ("fisher1936multiple",),
+    "discriminant": ("friedman1989regularized", "efron1973stein"),
     "bn_adapt": ("schneider2020covariate",),
     "tent": ("wang2021tent",),
     # Backbones, and what goes into them.

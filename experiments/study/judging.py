@@ -13,7 +13,7 @@ from experiments.study.models import Failure
 from metaforge.adaptation import RULES, selection
 from metaforge.adaptation.selection import Choice
 from metaforge.errors import InputError
-from metaforge.training import build
+from metaforge.training import build, source_prior
 from metaforge.training.config import Config
 
 
@@ -92,7 +92,10 @@ def _scorer(model: TrainedModel, grid: Grid):
     params = model.params if rule == "own" else build.learner(config).model(model.params)
     program = study_rules.program(study_rules.program_key(config, rule), rule, _steps(model, grid))
     context = jnp.asarray(build.source_context(config, model.data.train))
-    return functools.partial(program, params, context)
+    if not RULES[rule].uses_source:
+        return functools.partial(program, params, context)
+    prior = source_prior.fitted(config, params, model.data.train).prior
+    return functools.partial(program, params, context, prior=prior)
 
 
 def _choose(model: TrainedModel, grid: Grid, shots: int, score, *, look: bool = False) -> Choice:

@@ -26,7 +26,7 @@ def budgets(rule: str, config: Config, steps: tuple[int, ...]) -> tuple[int, ...
 
 @functools.lru_cache(maxsize=256)
 def program(config: Config, rule: str, steps: tuple[int, ...]) -> Callable:
-    """`program(params, context, support, labels, query, knob)`: p(fake), `(budgets, episodes, queries)`.
+    """`program(params, context, support, labels, query, knob, prior)`: p(fake), `(budgets, episodes, queries)`.
 
     `params` are the learner's meta-parameters for the rule "own", and the model's for all others.
 
@@ -35,17 +35,17 @@ def program(config: Config, rule: str, steps: tuple[int, ...]) -> Callable:
     """
 
     @jax.jit
-    def scores(params, context, support, labels, query, knob):
+    def scores(params, context, support, labels, query, knob, prior=None):
         def one(episode):
             images, targets, queries = episode
-            made = rule_choice.rule(rule, config, steps=steps, knob=knob, context=context)
+            made = rule_choice.rule(rule, config, steps=steps, knob=knob, context=context, prior=prior)
             return forgery_score(made.apply(params, mf.Batch(images, targets), queries))
 
         over = jax.lax.map if jax.default_backend() == "cpu" else lambda f, xs: jax.vmap(f)(xs)
         return jnp.swapaxes(over(one, (support, labels, query)), 0, 1)
 
-    def run(*arrays) -> np.ndarray:
-        return np.asarray(jax.device_get(scores(*arrays)))
+    def run(*arrays, prior=None) -> np.ndarray:
+        return np.asarray(jax.device_get(scores(*arrays, prior)))
 
     return run
 

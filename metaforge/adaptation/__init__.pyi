@@ -1,3 +1,5 @@
+from ._discriminant import discriminant as discriminant
+from ._discriminant import whitened as whitened
 from ._frozen import linear_probe as linear_probe
 from ._frozen import nearest_neighbour as nearest_neighbour
 from ._frozen import prototypes as prototypes

@@ -38,6 +38,7 @@ class Entry(NamedTuple):
         unit: of the knob, around which it is tried; `None` for the learner's inner rate.
         uses_support: whether it looks at the support set at all; to a rule that does not, shots make no difference.
         uses_labels: whether it looks at the support set's labels.
+        uses_source: whether it takes a prior that is fitted on source images (`metaforge.adaptation.gaussian`).
     """
 
     make: Callable[..., AdaptationRule]
@@ -46,6 +47,7 @@ class Entry(NamedTuple):
     unit: float | None = None
     uses_support: bool = True
     uses_labels: bool = True
+    uses_source: bool = False
 
     @property
     def takes(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import functools
 
+from metaforge.adaptation._discriminant import discriminant, whitened
 from metaforge.adaptation._frozen import linear_probe, nearest_neighbour, prototypes
 from metaforge.adaptation._gradient import fine_tune, unadapted
 from metaforge.adaptation._learned import learned
@@ -20,9 +21,12 @@ RULES: dict[str, Entry] = {
     "ridge": Entry(_on(linear_probe, kind="ridge"), cites=("linear_probe",), knob="penalty", unit=1.0),
     "nearest": Entry(_on(nearest_neighbour, metric="cosine"), cites=("nearest_neighbour",)),
     "prototypes": Entry(_on(prototypes, metric="euclidean"), cites=("prototypes",)),
+    "whitened": Entry(whitened, cites=("whitened",), knob="penalty", unit=1.0),
+    "discriminant": Entry(discriminant, cites=("discriminant",), uses_source=True),
     "bn": Entry(_on(bn_adapt, statistics="support"), cites=("bn_adapt",), uses_labels=False),
     "bn_query": Entry(_on(bn_adapt, statistics="query"), cites=("bn_adapt",), uses_support=False, uses_labels=False),
     "tent": Entry(tent, cites=("tent",), knob="rate", unit=1e-3, uses_support=False, uses_labels=False),
 }
 """The rules by name; a new one is a line here. Nothing is done; steps on all parameters, on the head, on a part; what
-the learner does itself; classifiers on frozen features; the target's statistics; entropy minimisation."""
+the learner does itself; classifiers on frozen features, and those in closed form; the target's statistics; entropy
+minimisation."""

@@ -25,6 +25,7 @@ class FacesSpec(RealFaces):
 
     prepared: str = setting("", "Prepared data sets instead: folders of metaforge prepare.", place="read")
     frames: int = setting(0, "Frames of each video, spread evenly, of prepared data; 0 for all.")
+    collection: str = setting("", "Regular expression whose group finds the collection in a file's path; '' for one.")
     memory_gb: float = setting(8.0, "The most that a split's images may take in memory.", above=0)
     methods: str = setting("all", "Source forgery methods, or 'all' but the held-out ones.")
     holdout: str = setting("", "Methods never trained or selected on.")

@@ -9,7 +9,9 @@ from metaforge.training import build
 from metaforge.training.config import Config
 
 
-def rule(name: str, config: Config, *, steps: tuple[int, ...], knob, context) -> AdaptationRule:
+def rule(
+    name: str, config: Config, *, steps: tuple[int, ...], knob, context, prior=None, unlabelled=None
+) -> AdaptationRule:
     """A rule for the model of a configuration.
 
     Args:
@@ -21,6 +23,8 @@ def rule(name: str, config: Config, *, steps: tuple[int, ...], knob, context) ->
         steps: after how many steps to score, for a rule that takes any.
         knob: its rate, of gradient descent, or its penalty; a number, or a traced one.
         context: source images whose statistics normalise where nothing of the target does.
+        prior: of the source, for a rule that takes one (`metaforge.training.source_prior`).
+        unlabelled: real images of the target beside the support set, for a rule that takes them.
     """
     entry = RULES[name]
     given: dict[str, Any] = {
@@ -31,6 +35,8 @@ def rule(name: str, config: Config, *, steps: tuple[int, ...], knob, context) ->
         "adaptable": config.learner.adaptable,
         "l2": knob,
         "context": context,
+        "prior": prior,
+        "unlabelled": unlabelled,
     }
     if "adapt" in entry.takes:
         given["adapt"] = build.learner(config).adapt

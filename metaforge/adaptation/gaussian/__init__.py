@@ -1,0 +1,10 @@
+"""A linear discriminant that knows its source, and becomes a target's by a few images, in closed form."""
+
+from metaforge.adaptation.gaussian._posterior import NO_PAIR as NO_PAIR
+from metaforge.adaptation.gaussian._posterior import posterior as posterior
+from metaforge.adaptation.gaussian._prior import Head as Head
+from metaforge.adaptation.gaussian._prior import Prior as Prior
+from metaforge.adaptation.gaussian._prior import head_of as head_of
+from metaforge.adaptation.gaussian._prior import uninformed as uninformed
+from metaforge.adaptation.gaussian._source import Source as Source
+from metaforge.adaptation.gaussian._source import fit as fit

@@ -1,0 +1,82 @@
+"""What a linear discriminant knows before it sees a target: the covariance of what says nothing, and a first guess."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+STRENGTH = 100.0
+"""How many images of a target the source covariance counts as. On source collections anything from 30 to 300 is worth
+the same."""
+
+
+class Prior(NamedTuple):
+    r"""What is known of a Gaussian model of embeddings, $x \sim N(m + y\,\delta, \Sigma)$ with $y = 1$ for fakes.
+
+    The shift $\delta$ of a kind of forgery is drawn about $\Sigma w_0$, the mean shift of the source kinds, with a
+    variance $\tau$ in each coordinate in which $\Sigma$ is the identity.
+
+    Attributes:
+        weights: $w_0 = \Sigma^{-1} \cdot$ mean shift, the source's discriminant direction.
+        factor: the lower Cholesky factor $L$ of $\Sigma = L L^\top$.
+        middle: $m$, the mean of real source images.
+        variance: $\tau$, at least 0.
+        noise: the variance of a whitened coordinate, of an image within its class, and of the difference between a
+            fake and the real image that it was made from.
+        drift: the variance between collections of the mean score of real images, where the scores of one collection
+            have variance 1.
+        scale: of the calibrated logit: `scale * score + offset`.
+        offset: see `scale`.
+    """
+
+    weights: Float[Array, " features"]
+    factor: Float[Array, "features features"]
+    middle: Float[Array, " features"]
+    variance: Float[Array, ""]
+    noise: Float[Array, "2"]
+    drift: Float[Array, ""]
+    scale: Float[Array, ""]
+    offset: Float[Array, ""]
+
+
+def uninformed(features: int, *, weights: jax.Array | None = None) -> Prior:
+    """A prior that knows no source: isotropic, with the direction of a trained head if it is given.
+
+    Args:
+        features: how many numbers an embedding has.
+
+    Other Arguments:
+        weights: of the head; zero if left out, so that the support set alone decides.
+
+    Example:
+        >>> prior = uninformed(3)
+        >>> print(prior.weights, prior.noise)
+        [0. 0. 0.] [1. 1.]
+    """
+    number = lambda value: jnp.asarray(value, jnp.float32)
+    return Prior(
+        weights=jnp.zeros(features) if weights is None else number(weights),
+        factor=jnp.eye(features), middle=jnp.zeros(features), variance=number(1.0), noise=jnp.ones(2),
+        drift=number(1.0), scale=number(1.0), offset=number(0.0),
+    )  # fmt: skip
+
+
+class Head(NamedTuple):
+    """A linear head: the logit of an embedding `x` is `weights @ x + bias`, with the weights of a target."""
+
+    weights: Float[Array, " features"]
+    bias: Float[Array, ""]
+
+
+def head_of(prior: Prior) -> Head:
+    """The source's own head: that of no label and no image of a target.
+
+    Example:
+        >>> head = head_of(uninformed(2, weights=jnp.array([3.0, 4.0])))
+        >>> print(head.weights, head.bias)
+        [0.6 0.8] 0.0
+    """
+    norm = jnp.linalg.norm(prior.factor.T @ prior.weights)
+    weights = prior.scale * prior.weights / jnp.maximum(norm, 1e-12)
+    return Head(weights, prior.offset - weights @ prior.middle)

@@ -1,0 +1,226 @@
+"""The discriminant with a prior: each part against a dense statement of its equation."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import optimize
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from metaforge.adaptation.gaussian import NO_PAIR, Prior, fit, head_of, posterior, uninformed
+from metaforge.adaptation.gaussian._calibrated import SPREADS, calibrated
+from metaforge.adaptation.gaussian._prior import STRENGTH
+from metaforge.errors import InputError
+
+FEATURES = 6
+
+
+def numbers(seed, *shape):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+@pytest.fixture(scope="module")
+def prior():
+    root = np.tril(0.3 * numbers(0, FEATURES, FEATURES)) + 1.2 * np.eye(FEATURES)
+    as32 = lambda value: jnp.asarray(value, jnp.float32)
+    return Prior(
+        as32(numbers(1, FEATURES)), as32(root), as32(numbers(2, FEATURES)), as32(0.4), as32([0.7, 0.3]), as32(0.2),
+        as32(1.3), as32(-0.4),
+    )  # fmt: skip
+
+
+def examples(reals, fakes, seed=3):
+    seen = numbers(seed, reals + fakes, FEATURES)
+    labels = np.repeat([0, 1], [reals, fakes])
+    return seen + 0.8 * labels[:, None], labels
+
+
+def dense_direction(prior, seen, labels, *, pairs=None, beside=None):
+    """The equations of the docstring with whole matrices, in float64: scores of deviation 1."""
+    prior = Prior(*(np.asarray(part, np.float64) for part in prior))
+    white = lambda x: np.linalg.solve(prior.factor, (x - prior.middle).T).T
+    first = prior.factor.T @ prior.weights
+    x, fake = white(seen), labels > 0
+    partner = {}
+    for row in np.flatnonzero(fake):
+        match = (
+            [] if pairs is None else [other for other in np.flatnonzero(~fake) if pairs[other] == pairs[row] != NO_PAIR]
+        )
+        if match:
+            partner[row] = match[0]
+    blend = lambda rows, known: (
+        (2 * known + np.sum(np.square(rows - rows.mean(axis=0))) / FEATURES) / (2 + max(len(rows) - 1, 0))
+    )
+    shown, precisions = [], []
+    if partner:
+        differences = np.stack([x[ours] - x[theirs] for ours, theirs in partner.items()])
+        shown.append(differences.mean(axis=0))
+        precisions.append(len(differences) / blend(differences, prior.noise[1]))
+    alone = ~np.isin(np.arange(len(x)), [*partner, *partner.values()])
+    parts = [x[fake & alone], x[~fake & alone]]
+    if all(len(part) for part in parts):
+        shown.append(parts[0].mean(axis=0) - parts[1].mean(axis=0))
+        precisions.append(1 / sum(blend(part, prior.noise[0]) / len(part) for part in parts))
+    shift = first
+    if shown:
+        noise = 1 / sum(precisions)
+        trust = prior.variance / (prior.variance + noise)
+        mean = noise * sum(precision * each for precision, each in zip(precisions, shown, strict=True))
+        shift = trust * mean + (1 - trust) * first
+    reals = x[~fake] if beside is None else np.concatenate([x[~fake], white(beside)])
+    scatter = (reals - reals.mean(axis=0)).T @ (reals - reals.mean(axis=0)) if len(reals) else 0.0
+    matrix = (STRENGTH * np.eye(FEATURES) + scatter) / (STRENGTH + len(reals))
+    direction = np.linalg.solve(matrix, shift)
+    direction /= np.sqrt(direction @ matrix @ direction)
+    return lambda rows: white(rows) @ direction
+
+
+CASES = {
+    "none": (0, 0, None, 0),
+    "reals alone": (4, 0, None, 0),
+    "fakes alone": (0, 3, None, 0),
+    "one each": (1, 1, None, 0),
+    "unequal": (3, 5, None, 2),
+    "pairs": (4, 4, [0, 1, 2, 3, 0, 1, 2, 3], 0),
+    "some pairs": (4, 3, [0, 1, NO_PAIR, NO_PAIR, 1, 0, NO_PAIR], 3),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_the_posterior_is_that_of_the_whole_matrices_and_its_logit_that_of_scores_left_out(prior, case):
+    reals, fakes, pairs, beside = case
+    seen, labels = examples(reals, fakes)
+    beside = numbers(8, beside, FEATURES) if beside else None
+    as_array = lambda value: None if value is None else jnp.asarray(value)
+    head = jax.jit(posterior)(
+        prior, jnp.asarray(seen, jnp.float32), jnp.asarray(labels), pairs=as_array(pairs), unlabelled=as_array(beside)
+    )
+    pairs = None if pairs is None else np.array(pairs)
+    left = []
+    for row in range(len(seen)):
+        kept = np.arange(len(seen)) != row
+        if pairs is not None and pairs[row] != NO_PAIR:
+            kept &= pairs != pairs[row]
+        of = None if pairs is None else pairs[kept]
+        left.append(dense_direction(prior, seen[kept], labels[kept], pairs=of, beside=beside)(seen[row : row + 1])[0])
+    score = dense_direction(prior, seen, labels, pairs=pairs, beside=beside)
+    known = [score(each[None])[0] for each in ([] if beside is None else beside)]
+    mean = lambda scores: sum(scores) / (1 / 0.2 + len(scores))
+    others = lambda row: [left[i] for i in range(len(seen)) if labels[i] == 0 and i != row]
+    left, centre = [each - mean(known + others(row)) for row, each in enumerate(left)], mean(known + others(-1))
+    scale, offset = calibrated(
+        jnp.asarray(left, jnp.float32), jnp.asarray(labels, jnp.float32), scale=prior.scale, offset=prior.offset
+    )
+    asked = numbers(9, 5, FEATURES)
+    expected = scale * (score(asked) - centre) + offset
+    np.testing.assert_allclose(asked @ np.asarray(head.weights) + head.bias, expected, rtol=2e-3, atol=2e-4)
+
+
+def test_without_an_image_it_is_the_sources_own_head(prior):
+    head = posterior(prior, jnp.zeros((0, FEATURES)), jnp.zeros(0, jnp.int32))
+    for ours, theirs in zip(head, head_of(prior), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_many_images_outweigh_the_source(prior):
+    # Reals about the middle and fakes at a shift that the source does not know: the best direction is that shift's.
+    shift = np.zeros(FEATURES)
+    shift[2] = 3.0
+    noise = numbers(5, 4000, FEATURES)
+    labels = np.tile([0, 1], 2000)
+    white = noise + labels[:, None] * shift
+    seen = white @ np.asarray(prior.factor, np.float64).T + np.asarray(prior.middle)
+    head = posterior(prior, jnp.asarray(seen[:400], jnp.float32), jnp.asarray(labels[:400]))
+    whitened = np.asarray(prior.factor, np.float64).T @ np.asarray(head.weights)
+    assert whitened @ shift / np.linalg.norm(whitened) / 3 > 0.98
+    assert (np.asarray(prior.factor).T @ np.asarray(prior.weights))[2] / np.linalg.norm(
+        np.asarray(prior.factor).T @ np.asarray(prior.weights)
+    ) < 0.9
+
+
+@pytest.mark.parametrize("counts", [(0, 0), (3, 0), (0, 2), (2, 7), (30, 30)])
+def test_the_calibration_is_the_most_likely_one(counts):
+    fake = np.repeat([0.0, 1.0], counts)
+    scores = numbers(1, len(fake)) + fake
+    weight = np.where(fake > 0, *(len(fake) / max(sum(n > 0 for n in counts), 1) / max(n, 1) for n in counts[::-1]))
+
+    def loss(at):
+        z = np.exp(at[0]) * scores + at[1]
+        surprise = weight @ np.logaddexp(0, np.where(fake > 0, -z, z))
+        return surprise + np.sum(np.square((at - [np.log(0.8), 0.3]) / SPREADS)) / 2
+
+    best = optimize.minimize(loss, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-12}).x
+    scale, offset = calibrated(
+        jnp.asarray(scores, jnp.float32), jnp.asarray(fake, jnp.float32), scale=jnp.array(0.8), offset=jnp.array(0.3)
+    )
+    np.testing.assert_allclose([np.log(scale), offset], best, atol=2e-3)
+
+
+def source_images():
+    kinds = np.repeat(["swap", "warp", "smooth"], 80)
+    collections = np.tile(np.repeat(["here", "there"], 2), 60)
+    labels = np.tile([0, 1], 120)
+    shift = {"swap": 1.0, "warp": 0.5, "smooth": 2.0}
+    seen = numbers(4, 240, FEATURES) @ np.diag([1, 2, 3, 1, 1, 5.0])
+    seen[:, 1] += labels * np.array([shift[kind] for kind in kinds]) + 0.3 * (collections == "there")
+    return seen, labels, kinds, collections
+
+
+def test_without_shrinkage_the_source_is_scikit_learns_discriminant():
+    seen, labels, kinds, collections = source_images()
+    found = fit(seen, labels, kinds, collections=collections, shrinkage=1e-7).prior
+    reference = LinearDiscriminantAnalysis(solver="lsqr").fit(seen, labels).coef_[0]
+    cosine = reference @ found.weights / np.linalg.norm(reference) / np.linalg.norm(found.weights)
+    assert cosine > 1 - 1e-5
+
+
+def test_every_image_is_judged_by_a_fit_without_its_collection_and_its_kind():
+    seen, labels, kinds, collections = source_images()
+    source = fit(seen, labels, kinds, collections=collections)
+    where = (collections == "here") & (kinds == "warp")
+    rest = (collections != "here") & (kinds != "warp")
+    alone = Prior(*(np.float64(part) for part in fit(seen[rest], labels[rest], kinds[rest]).prior))
+    score = seen[where] @ np.float64(alone.weights) / np.linalg.norm(alone.factor.T @ alone.weights)
+    score -= alone.middle @ alone.weights / np.linalg.norm(alone.factor.T @ alone.weights)
+    ours = {int(row): logit for row, logit in zip(source.rows, source.logits, strict=True)}
+    logits = np.array([ours[row] for row in np.flatnonzero(where)])
+    np.testing.assert_allclose(logits, source.prior.scale * score + source.prior.offset, rtol=1e-3, atol=1e-3)
+    distance = np.mean(np.square(np.linalg.solve(np.float64(alone.factor), (seen[where] - alone.middle).T)), axis=0)
+    theirs = {int(row): each for row, each in zip(source.rows, source.distances, strict=True)}
+    np.testing.assert_allclose([theirs[row] for row in np.flatnonzero(where)], distance, rtol=1e-3)
+
+
+def test_the_variance_is_that_of_kinds_whose_shifts_were_drawn():
+    # Two hundred kinds whose shifts are drawn with a variance of 0.5 about a common one; hardly any noise.
+    drawn = np.sqrt(0.5) * numbers(6, 200, 40) + 1.0
+    kinds = np.repeat(np.arange(200), 40)
+    labels = np.tile([0, 1], 4000)
+    seen = numbers(7, 8000, 40)
+    seen += labels[:, None] * drawn[kinds]
+    prior = fit(seen, labels, kinds, shrinkage=1e-6).prior
+    # In whitened coordinates the fakes' own spread is part of the metric: (1 + 1.5) / 2.
+    mean_variance = (1 + 1.5) / 2
+    assert float(prior.variance) == pytest.approx(0.5 / mean_variance, rel=0.25)
+
+
+def test_what_cannot_be_fitted_is_said():
+    seen, labels, kinds, _ = source_images()
+    with pytest.raises(InputError, match="only one class"):
+        fit(seen, np.zeros(len(seen), int), kinds)
+    with pytest.raises(InputError, match="not finite"):
+        fit(np.where(np.arange(FEATURES) == 1, np.nan, seen), labels, kinds)
+    with pytest.raises(ValueError, match="shrinkage"):
+        fit(seen, labels, kinds, shrinkage=0.0)
+
+
+def test_a_prior_that_knows_nothing_leaves_it_to_the_support_set():
+    seen, labels = examples(20, 20)
+    head = posterior(
+        uninformed(FEATURES)._replace(variance=jnp.array(1e6)), jnp.asarray(seen, jnp.float32), jnp.asarray(labels)
+    )
+    reals = seen[labels == 0]
+    scatter = (reals - reals.mean(axis=0)).T @ (reals - reals.mean(axis=0))
+    matrix = STRENGTH * np.eye(FEATURES) + scatter
+    direction = np.linalg.solve(matrix, seen[labels == 1].mean(axis=0) - reals.mean(axis=0))
+    cosine = direction @ np.asarray(head.weights) / np.linalg.norm(direction) / np.linalg.norm(head.weights)
+    assert cosine > 1 - 1e-4
