@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 
 _BITS, _PHOTOMETRIC, _FORMAT, _KIND, _DNG = 258, 262, 339, 254, 50706  # tags of TIFF
 _SIGNED, _WHITE_IS_ZERO, _PREVIEW = 2, 0, 1  # and what they may say
+_STRIP = 1 << 20  # pixels that are handed over at once
 _SAME = 2  # grey levels: a profile that changes no colour by more is sRGB, of which there are many spellings
 
 
@@ -96,6 +97,16 @@ def _keyed(image: Image.Image) -> Image.Image:
     return image
 
 
+def _pixels(image: Any) -> np.ndarray:
+    """An RGB image as an array. NumPy would ask for all of it as bytes, twice; so it is asked for strip by strip."""
+    found = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, _STRIP // max(image.width, 1))
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        found[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return found
+
+
 def _in_srgb(image: Image.Image, *, grey: bool) -> np.ndarray:
     """The colours, by the profile that the file brings, or by its gamma."""
     profile = image.info.get("icc_profile")
@@ -103,8 +114,8 @@ def _in_srgb(image: Image.Image, *, grey: bool) -> np.ndarray:
         transform, mode = _transform(bytes(profile))
         fits = mode == "RGB" or (mode == "L" and grey) or mode == image.mode
         if transform is not None and fits:
-            return np.array(ImageCms.applyTransform(image.convert(mode), transform))
-    pixels = np.array(image.convert("RGB"))
+            return _pixels(ImageCms.applyTransform(image.convert(mode), transform))
+    pixels = _pixels(image if image.mode == "RGB" else image.convert("RGB"))
     gamma = float(image.info.get("gamma", 0) or 0)
     if not profile and "srgb" not in image.info and 0.1 < gamma < 10 and abs(gamma * 2.2 - 1) > 0.05:
         return np.rint(255 * (np.arange(256) / 255) ** (1 / (gamma * 2.2))).astype(np.uint8)[pixels]

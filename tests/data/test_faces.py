@@ -278,3 +278,18 @@ def test_too_few_people_for_the_splits_is_one_line():
     faces, _ = load_faces("lfw", size=16)
     with pytest.raises(InputError, match="5 people are too few"):
         split_people(faces[:5])
+
+
+def test_threads_change_nothing_of_what_is_loaded(tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (20, 20, 3), np.uint8) for _ in range(5)]
+    for place, which in enumerate([0, 1, 0, 2, 3, 1, 0, 4]):
+        Image.fromarray(pictures[which]).save(tmp_path / f"{place}.png")
+    (tmp_path / "8.png").write_bytes(b"none")
+    one, several = (load_faces(str(tmp_path), size=8, landmarks="none", workers=workers) for workers in (1, 4))
+    assert [face.name for face in one.faces] == ["0.png", "1.png", "3.png", "4.png", "7.png"]
+    assert [face.name for face in several.faces] == [face.name for face in one.faces]
+    assert several.skipped == one.skipped
+    for face, other in zip(one.faces, several.faces, strict=True):
+        np.testing.assert_array_equal(face.image, other.image)
+        assert face.identity == other.identity

@@ -1,5 +1,6 @@
 import os
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -358,3 +359,19 @@ def test_folders_without_a_usable_image_are_refused(tmp_path):
         assert all(part in message for part in [path, *parts])
     with pytest.raises(InputError, match="at least 1"):
         read_folder(tmp_path, size=0)
+
+
+def test_a_large_picture_stands_in_memory_once_beside_its_decoder(tmp_path):
+    drawn = np.add.outer(np.arange(1501), np.arange(4003) // 16)[..., None] + [0, 40, 80]
+    drawn = drawn.astype(np.uint8)
+    Image.fromarray(drawn).save(tmp_path / "wide.png", compress_level=1)
+    read_image(tmp_path / "wide.png")  # what is imported on the way is not counted
+    tracemalloc.start()
+    found = read_image(tmp_path / "wide.png")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_array_equal(found, drawn)
+    assert found.flags.c_contiguous
+    assert found.flags.writeable
+    # The picture, and strips of it; as bytes at once it would be three times the picture.
+    assert most < 2 * found.nbytes

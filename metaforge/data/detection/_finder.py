@@ -67,12 +67,17 @@ def _least(threshold: float) -> float:
     return threshold**2
 
 
+def _smallest(size: tuple[int, int], min_face: float) -> float:
+    """The smallest face in pixels. A panorama's faces are no larger than it is high, so its length does not count."""
+    return min_face * min(max(size), _LONG * min(size))
+
+
 def _looked(picture: Any, min_face: float, threshold: float) -> Proposals:
     """What is seen in the whole picture, and closer to where faces may be too small for that, or it is long."""
     width, height = picture.size
     seen = [propose(picture, SMALL, threshold=threshold)]
     long, short = max(width, height), max(min(width, height), 1)
-    smallest = min_face * long
+    smallest = _smallest(picture.size, min_face)
     side = float(short if long > _LONG * short else long)
     network = SMALL if smallest / side >= SMALL.smallest / SMALL.side else WIDE
     # A window may be so large that the smallest face still has the pixels that the network needs.
@@ -104,12 +109,13 @@ def _quick(image: np.ndarray, small: Any, min_face: float, threshold: float) -> 
     seen = propose(small, SHORT, threshold=max(_SURE, _least(threshold)))
     scale = np.array(image.shape[1::-1]) / small.size
     seen = seen._replace(boxes=seen.boxes * np.tile(scale, 2), points=seen.points * scale)
-    return _accepted(image, seen, max(min_face, SHORT.smallest / SHORT.side), threshold)
+    smallest = SHORT.smallest / SHORT.side * max(image.shape[:2])
+    return [one for one in _accepted(image, seen, min_face, threshold) if _side(one.box) >= smallest]
 
 
 def _accepted(image: np.ndarray, seen: Proposals, min_face: float, threshold: float) -> list[Detection]:
     """Of what was seen, that which the mesh takes for a face too, with its points; the largest first."""
-    smallest, found = min_face * max(image.shape[:2]), list[Detection]()
+    smallest, found = _smallest((image.shape[0], image.shape[1]), min_face), list[Detection]()
     for box, points, score in zip(*seen, strict=True):
         mesh, sure = settled_mesh(image, box, points[:2])
         if (score < _SURE or sure < 0.5) and (score >= _LIKELY or sure >= _NOTHING):

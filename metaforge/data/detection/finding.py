@@ -32,7 +32,8 @@ def find_faces(
         image: uint8 RGB in [0, 255], of any size: long pictures are looked at in squares.
 
     Other Arguments:
-        min_face: longer side of the smallest box, as a share of the image's longer side, in [0.01, 0.5]. 0.03 are 58
+        min_face: longer side of the smallest box, as a share of the image's longer side (of twice its shorter one, if
+            that is less), in [0.01, 0.5]. 0.03 are 58
             pixels of 1920 x 1080, 19 of 640 x 480. Below it, it looks a second time, closer, which takes four times
             as long, and also finds more of the faces just above.
         threshold: the score from which on it is a face, in [0, 1].
