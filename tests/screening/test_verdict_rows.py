@@ -86,11 +86,11 @@ def test_a_calibrated_detector_has_three_decisions(plain, crops, tmp_path, capsy
 
 def test_a_detector_with_distances_doubts_what_is_far(plain, crops, tmp_path, capsys, monkeypatch):
     judge = judge_around([-1.0, 0.0, 1.0], NEAR)
-    given = np.array([1.0, -1.0, 1.0]), np.array([4.0, 9.5, 50.0])
+    given = np.array([1.0, -1.0, 1.0]), np.array([4.0, 9.0, 50.0])
     monkeypatch.setattr(Detector, "examine", lambda self, images, *, batch=0: given)
     *rows, _ = call(plain._replace(about=plain.about | {"calibration": judge.as_json()}), crops, tmp_path, capsys)
     assert [(row["familiarity"], row["decision"]) for row in rows] == [
-        ("0.6000", "fake"), ("0.0500", "real"), ("0.0000", "cannot tell")
+        ("0.6000", "fake"), ("0.1000", "real"), ("0.0000", "cannot tell")
     ]  # fmt: skip
     assert rows[2]["p_fake"] == "0.500000"
     assert rows[2]["reason"] == "unlike more than 99.9 % of the source photographs"

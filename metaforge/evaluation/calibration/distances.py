@@ -8,8 +8,12 @@ from numpy.typing import ArrayLike
 from metaforge.errors import InputError
 from metaforge.evaluation.calibration._stored import number, stored
 
-LEAST = 0.05
-"""The familiarity from which on a logit is believed as it is: all but 5 % of the source images have it."""
+LEAST = 0.10
+"""The familiarity from which on a logit is believed as it is: all but a tenth of the source images have it."""
+
+NOTHING = 0.02
+"""The familiarity up to which a logit says nothing: one in fifty of the source images has no more. The quantiles beyond
+depend on a few images, and the last one on the strangest of all alone."""
 
 
 class Familiarity(NamedTuple):
@@ -96,33 +100,41 @@ def fit_familiarity(distances: ArrayLike, *, weights: ArrayLike | None = None, k
     return Familiarity(tuple(np.interp(np.linspace(0, 1, knots), levels, ranked).tolist()))
 
 
-def tempered(logits: ArrayLike, familiarity: ArrayLike, *, least: float = LEAST) -> np.ndarray:
-    r"""Calibrated logits with less to say of what is unfamiliar: $z \min(1, f / f_{least})$.
+def tempered(
+    logits: ArrayLike, familiarity: ArrayLike, *, least: float = LEAST, nothing: float = NOTHING
+) -> np.ndarray:
+    r"""Calibrated logits with less to say of what is unfamiliar.
 
-    A logit is evidence, the logarithm of a ratio of likelihoods. It was fitted where the source images lie. Of the few
-    of these that are less familiar than $f_{least}$, the share $f / f_{least}$ lies still farther out, and the evidence
-    counts by that share: fully at $f_{least}$, not at all beyond all of them, where the logit is 0. There half of the
-    images are fake, as everywhere without evidence. Continuous in both; it rises with the logit, and its size with the
-    familiarity, so doubt never turns real into fake or fake into real.
+    $z \cdot \min(1, \max(0, (f - f_{nothing}) / (f_{least} - f_{nothing})))$ of the logit $z$ and the familiarity $f$.
+
+    A logit is evidence, the logarithm of a ratio of likelihoods, and was fitted where the source images lie. The fewer
+    of them lie as far out, the less is known there of what it is worth, and the evidence counts by a share that falls
+    to 0. With a logit of 0, half of the images are fake, as everywhere without evidence. Of the source images' own
+    evidence this takes 6 % at the values given here.
+
+    It is continuous in both. It rises with the logit, and its size with the familiarity, so doubt never turns real into
+    fake or fake into real.
 
     Args:
         logits: calibrated, shape `(rows,)` or one.
         familiarity: in [0, 1], of the same shape.
 
     Other Arguments:
-        least: from here on the logit is as it was; above 0.
+        least: from here on the logit is as it was; above `nothing`.
+        nothing: up to here it is 0.
 
     Returns:
         float64, of the shape of `logits`.
 
     Example:
-        >>> print(tempered([4.0, 4.0, 4.0, -4.0], [0.5, 0.05, 0.025, 0.0]))
+        >>> print(tempered([4.0, 4.0, 4.0, -4.0], [0.5, 0.1, 0.06, 0.02]))
         [4. 4. 2. 0.]
 
     References:
         Grunwald and van Ommen, *Inconsistency of Bayesian inference for misspecified linear models, and a proposal for
         repairing it*, 2017: likelihoods to a power below 1 where the model is wrong.
     """
-    logits, share = np.asarray(logits, np.float64), np.minimum(np.asarray(familiarity, np.float64) / least, 1.0)
+    logits, known = np.asarray(logits, np.float64), np.asarray(familiarity, np.float64)
+    share = np.where(known >= least, 1.0, np.maximum(known - nothing, 0.0) / (least - nothing))
     # An infinite logit is as little evidence there as any.
     return np.multiply(logits, share, out=np.zeros(np.broadcast_shapes(logits.shape, share.shape)), where=share > 0)

@@ -50,7 +50,7 @@ def verdicts(logits: ArrayLike, distances: ArrayLike | None, judge: Judge) -> li
         0.95 0.500 fake: above the threshold 0.80, as 5 % of the real source photographs are
         0.50 0.500 cannot tell: between the thresholds 0.20 and 0.80
         0.05 0.500 real: below the threshold 0.20, as 10 % of the fake source photographs are
-        0.53 0.002 cannot tell: unlike 99.8 % of the source photographs
+        0.50 0.002 cannot tell: unlike 99.8 % of the source photographs
     """
     plain, told, known = judge.weigh(logits, distances)
     if plain.ndim != 1:

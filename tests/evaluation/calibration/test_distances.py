@@ -57,16 +57,22 @@ def test_what_is_familiar_is_believed_and_what_is_not_says_nothing():
     logits = np.linspace(-8, 8, 41)
     known = np.linspace(0, 1, 201)
     table = np.array([tempered(logits, np.full(41, each)) for each in known])
-    np.testing.assert_array_equal(table[known >= 0.05], np.tile(logits, ((known >= 0.05).sum(), 1)))
-    np.testing.assert_array_equal(table[0], 0)
+    np.testing.assert_array_equal(table[known >= 0.1], np.tile(logits, ((known >= 0.1).sum(), 1)))
+    np.testing.assert_array_equal(table[known <= 0.02], 0)
     assert (np.diff(table, axis=1) >= 0).all()
     assert (np.diff(np.abs(table), axis=0) >= 0).all()
     assert (table * logits >= 0).all()
-    # Continuous: a step of 0.005 in familiarity is a tenth of the way, and no more.
-    assert np.abs(np.diff(table, axis=0)).max() <= 8 * 0.1 + 1e-9
-    np.testing.assert_allclose(tempered(logits, np.full(41, 0.01)), 0.2 * logits)
+    # Continuous: a step of 0.005 in familiarity is a sixteenth of the way, and no more.
+    assert np.abs(np.diff(table, axis=0)).max() <= 8 / 16 + 1e-9
+    np.testing.assert_allclose(tempered(logits, np.full(41, 0.04)), 0.25 * logits)
     np.testing.assert_array_equal(tempered([np.inf, -np.inf], [0.0, 0.5]), [0, -np.inf])
     assert tempered(4.0, 0.0) == 0
+
+
+def test_the_source_images_lose_six_percent_of_their_evidence():
+    # Familiarities of the source are uniform: 2 % lose all, and 8 % a half on average.
+    known = (np.arange(10_000) + 0.5) / 10_000
+    assert 1 - tempered(np.ones(10_000), known).mean() == pytest.approx(0.06, abs=1e-4)
 
 
 def test_bad_input_is_one_line():
