@@ -75,7 +75,7 @@ def picture_key(image: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def each_once(images: Sequence[np.ndarray] | np.ndarray, labels: np.ndarray, group: np.ndarray,
+def each_once(images: Iterable[np.ndarray], labels: np.ndarray, group: np.ndarray,
               names: Sequence[str]) -> Once:  # fmt: skip
     """Labelled pictures without their copies: of copies in one class the first stays, of a picture in both none.
 

@@ -15,6 +15,7 @@ from metaforge.data.crops import Crop
 from metaforge.data.detection import check_finder
 from metaforge.data.face_crops import NO_FACE, largest_crop
 from metaforge.data.formats import READ, SUFFIXES
+from metaforge.data.held import room
 from metaforge.data.images import FilePath, one_line, printable, read_image, reason_of, square
 from metaforge.errors import InputError
 from metaforge.progress import MANY, progress
@@ -32,7 +33,8 @@ class ImageFolder(NamedTuple):
     """The images of a folder.
 
     Attributes:
-        images: uint8 RGB in [0, 255], shape `(images, size, size, 3)`.
+        images: uint8 RGB in [0, 255], shape `(images, size, size, 3)`; where they are many, in a file
+            (`metaforge.data.held`).
         names: where each was found, relative to the folder, with "/" between folders.
         skipped: the files that could not be read or show no face, and those whose ending is none of an image's.
         notes: what makes an image doubtful, in words; "" for a good one.
@@ -181,8 +183,7 @@ def read_folder(
     if crop is not None:
         check_finder()
     read = functools.partial(_read, size=size, crop=crop, max_pixels=max_pixels)
-    # Memory that is not written to is not taken: what is held is each image once.
-    images = np.empty((len(files), size, size, 3), np.uint8)
+    images = room(len(files), size)
     names, skipped, notes = [], [], []
     with progress(f"reading {what}", len(files), unit="file", quiet=quiet or len(files) < MANY) as bar:
         for file, (image, said) in zip(files, in_order(read, files, workers=workers), strict=True):

@@ -15,6 +15,7 @@ from metaforge.data.crop_folder import crop_for
 from metaforge.data.crops import Crop
 from metaforge.data.domains import TestSplit
 from metaforge.data.folders import ImageFolder, read_folder
+from metaforge.data.held import together
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.interval import Interval
@@ -79,7 +80,7 @@ def _run(options: Options) -> dict[str, Any]:
         report["rate_of_steps"] = trained["run"].rule["steps"]
     rows = pool[meta_test.support_rows(labels[pool], shots=options.shots, seed=options.seed, draw=0)]
     adapted = from_run.detector(
-        trained["run"], support=images[rows], labels=labels[rows], rate=options.rate, steps=options.steps
+        trained["run"], support=np.asarray(images[rows]), labels=labels[rows], rate=options.rate, steps=options.steps
     )
     if sources is not None:
         report["remembered"] = forgetting.remembered(trained["run"], adapted, sources)
@@ -115,7 +116,7 @@ def read_target(folder: str, *, size: int, crop: Crop | None = None, quiet: bool
         for name, part in zip(("real", "fake"), parts, strict=True)
         for skip in part.skipped
     ]
-    images = np.concatenate([part.images for part in parts])
+    images = together([part.images for part in parts])
     named = [f"{name}/{each}" for name, part in zip(("real", "fake"), parts, strict=True) for each in part.names]
     once = each_once(images, labels, np.array(groups), named)
     labels = labels[once.rows]

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import jax
@@ -153,7 +154,7 @@ def refuse_rule(config: Config, *, rate: float, steps: int) -> None:
         raise InputError(f"--rate, --steps: {config.learner.name} adapts as it has learned to. Leave them out.")
 
 
-def digests(images: np.ndarray) -> list[str]:
+def digests(images: Iterable[np.ndarray]) -> list[str]:
     """What a detector remembers each of its support images by: 64 bits of the SHA-256 of its pixels."""
     return [hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:16] for image in images]
 
