@@ -7,7 +7,7 @@ import pytest
 from scipy import optimize
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from metaforge.adaptation.gaussian import NO_PAIR, Prior, fit, head_of, posterior, uninformed
+from metaforge.adaptation.gaussian import NO_PAIR, Prior, fit, folds, head_of, posterior, uninformed
 from metaforge.adaptation.gaussian._calibrated import SPREADS, calibrated
 from metaforge.adaptation.gaussian._prior import STRENGTH
 from metaforge.errors import InputError
@@ -224,3 +224,30 @@ def test_a_prior_that_knows_nothing_leaves_it_to_the_support_set():
     direction = np.linalg.solve(matrix, seen[labels == 1].mean(axis=0) - reals.mean(axis=0))
     cosine = direction @ np.asarray(head.weights) / np.linalg.norm(direction) / np.linalg.norm(head.weights)
     assert cosine > 1 - 1e-4
+
+
+def test_the_folds_of_a_set_are_what_a_fit_without_the_collection_and_the_kind_says():
+    labels = np.tile([0, 1], 96)
+    kinds, places = np.repeat(["a", "b", "c"], 64), np.tile(np.repeat(["w", "x", "y", "z"], 16), 3)
+    seen = numbers(5, 192, FEATURES) + 0.7 * labels[:, None] + 0.3 * (kinds == "b")[:, None] + (places == "y")[:, None]
+    pairs = np.repeat(np.arange(96), 2)
+    made = list(folds(seen, labels, kinds, places, pairs=pairs))
+    assert [(one.collection, one.kind) for one in made] == [(c, k) for c in "wxyz" for k in "abc"]
+    for one in (made[0], made[7]):
+        mine = np.flatnonzero((places != one.collection) & (kinds != one.kind))
+        alone = fit(seen[mine], labels[mine], kinds[mine], collections=places[mine], pairs=pairs[mine])
+        np.testing.assert_array_equal(one.source.rows, mine[alone.rows])
+        np.testing.assert_allclose(one.source.logits, alone.logits, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(one.source.distances, alone.distances, rtol=1e-6)
+        for ours, theirs in zip(one.source.prior, alone.prior, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_folds_need_three_collections_and_every_kind_in_each():
+    labels, seen = np.tile([0, 1], 24), numbers(6, 48, FEATURES)
+    kinds, places = np.repeat(["a", "b", "c"], 16), np.tile(np.repeat(["x", "y"], 8), 3)
+    with pytest.raises(InputError, match="2 collections and 3 kinds"):
+        next(folds(seen, labels, kinds, places))
+    places = np.where((places == "x") & (kinds == "a"), "z", places)
+    with pytest.raises(InputError, match="'x' has fewer than two real or fake images of 'a'"):
+        next(folds(seen, labels, kinds, places))

@@ -1,5 +1,7 @@
 """A linear discriminant that knows its source, and becomes a target's by a few images, in closed form."""
 
+from metaforge.adaptation.gaussian._folds import Fold as Fold
+from metaforge.adaptation.gaussian._folds import folds as folds
 from metaforge.adaptation.gaussian._posterior import NO_PAIR as NO_PAIR
 from metaforge.adaptation.gaussian._posterior import posterior as posterior
 from metaforge.adaptation.gaussian._prior import Head as Head

@@ -1,6 +1,6 @@
 """What source images say of a prior, in closed form: by kinds of forgery, and by collections that are left out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scipy import linalg
 
 from metaforge.adaptation.gaussian._calibrated import calibrated
-from metaforge.adaptation.gaussian._moments import Fit, fitted, moments_of, total
+from metaforge.adaptation.gaussian._moments import Fit, Moments, fitted, moments_of, total
 from metaforge.adaptation.gaussian._prior import Prior
 from metaforge.errors import InputError
 from metaforge.types import FAKE
@@ -106,13 +106,46 @@ def fit(
         if (rows := np.flatnonzero((where == c) & (kind == k))).size
     }
     every = total(cells.values())
+    return source_of(
+        Rows(x, fake, kind, where, pairs), every, _left_out(x, cells, every, where, kind, shrinkage), shrinkage
+    )
+
+
+class Rows(NamedTuple):
+    """What is known of source images, with kinds and collections as numbers."""
+
+    x: np.ndarray
+    fake: np.ndarray
+    kind: np.ndarray
+    where: np.ndarray
+    pairs: np.ndarray | None
+
+
+class Scored(NamedTuple):
+    """What a fit that did not see some images says of them."""
+
+    rows: np.ndarray
+    scores: np.ndarray
+    distances: np.ndarray
+
+
+def scored(found: Fit, x: np.ndarray, rows: np.ndarray) -> Scored:
+    """A fit's scores and distances of some rows."""
+    return _scored(found, found.whiten(x[rows]), rows)
+
+
+def _scored(found: Fit, whitened: np.ndarray, rows: np.ndarray) -> Scored:
+    return Scored(rows, found.scores(whitened), np.mean(np.square(whitened), axis=1))
+
+
+def source_of(images: Rows, every: Moments, left_out: Iterable[Scored], shrinkage: float) -> Source:
+    """The prior of images whose moments are known, and of fits that left some out."""
+    x, fake, kind, where, pairs = images
     whole = fitted(every, shrinkage)
     assert whole is not None
     whitened = whole.whiten(x)
-    left = list(_left_out(x, cells, every, where, kind, shrinkage)) or [(np.arange(count), whitened, whole)]
-    rows = np.concatenate([each for each, _, _ in left])
-    scores = np.concatenate([fit.scores(seen) for _, seen, fit in left])
-    distances = np.concatenate([np.mean(np.square(seen), axis=1) for _, seen, _ in left])
+    left = list(left_out) or [_scored(whole, whitened, np.arange(len(x)))]
+    rows, scores, distances = (np.concatenate(parts) for parts in zip(*left, strict=True))
 
     means = [scores[(where[rows] == c) & ~fake[rows]] for c in range(where.max() + 1)]
     means = [each for each in means if len(each)]
@@ -138,8 +171,8 @@ def _single(value) -> jax.Array:
     return jnp.asarray(value, jnp.float32)
 
 
-def _left_out(x, cells, every, where, kind, shrinkage) -> Iterator[tuple[np.ndarray, np.ndarray, Fit]]:
-    """The images of each collection and kind, whitened by a fit without both, and that fit."""
+def _left_out(x, cells, every, where, kind, shrinkage) -> Iterator[Scored]:
+    """What a fit without both says of the images of each collection and kind."""
     collections, kinds = sorted({c for c, _ in cells}), sorted({k for _, k in cells})
     by_kind = {k: total(cells[c, k] for c in collections if (c, k) in cells) for k in kinds}
     for c in collections:
@@ -150,8 +183,7 @@ def _left_out(x, cells, every, where, kind, shrinkage) -> Iterator[tuple[np.ndar
             rest = without - by_kind[k] + (cells[c, k] if len(collections) > 1 else cells[c, k] - cells[c, k])
             found = fitted(rest, shrinkage)
             if found is not None:
-                rows = np.flatnonzero((where == c) & (kind == k))
-                yield rows, found.whiten(x[rows]), found
+                yield scored(found, x, np.flatnonzero((where == c) & (kind == k)))
 
 
 def _between(whitened: np.ndarray, fake: np.ndarray, kind: np.ndarray) -> float:
