@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from metaforge.adaptation.base import AdaptationRule
-from metaforge.adaptation.gaussian import Prior, posterior, uninformed
-from metaforge.types import FAKE, REAL, Backbone
+from metaforge.adaptation.gaussian import Head, Prior, posterior, uninformed, whitened_head
+from metaforge.types import Backbone
 
 
 def discriminant(backbone: Backbone, *, prior: Prior | None = None, unlabelled: Any = None) -> AdaptationRule:
@@ -46,25 +46,21 @@ def discriminant(backbone: Backbone, *, prior: Prior | None = None, unlabelled: 
         head = posterior(
             uninformed(seen.shape[1]) if prior is None else prior, seen, support.targets, unlabelled=beside
         )
-        z = _product(asked, head.weights[:, None])[:, 0] + head.bias
-        return jnp.stack([jnp.zeros_like(z), z], axis=-1)[None]
+        return _logits(asked, head)
 
     return AdaptationRule(apply)
 
 
 def whitened(backbone: Backbone, *, l2: float | jax.Array = 1.0, unlabelled: Any = None) -> AdaptationRule:
-    r"""The difference of the class means, whitened by real images of the target; it knows no source.
+    """The difference of the class means, whitened by real images of the target; it knows no source.
 
-    $$w = (S + \lambda I)^{-1} (\bar x_\text{fake} - \bar x_\text{real})$$
-
-    on embeddings that are standardised by the target's real images, whose correlations are $S$: those of the support
-    set and unlabelled ones. The threshold lies halfway between the class means.
+    `metaforge.adaptation.gaussian.whitened_head` has the equation.
 
     Args:
         backbone: the model.
 
     Other Arguments:
-        l2: $\lambda$, above 0; the larger, the nearer to the plain difference of the means.
+        l2: the penalty, above 0; the larger, the nearer to the plain difference of the means.
         unlabelled: real images of the target beside the support set.
 
     Returns:
@@ -91,30 +87,7 @@ def whitened(backbone: Backbone, *, l2: float | jax.Array = 1.0, unlabelled: Any
 
     def apply(params, support, query):
         seen, asked, beside = _embeddings(backbone, params, support, query, unlabelled)
-        fake = support.targets >= FAKE
-        reals = jnp.concatenate([seen] if beside is None else [seen, beside])
-        weight = jnp.concatenate([(~fake).astype(seen.dtype), jnp.ones(len(reals) - len(seen), seen.dtype)])
-        count = jnp.maximum(jnp.sum(weight), 1.0)
-        middle = jnp.sum(weight[:, None] * reals, axis=0) / count
-        rows = jnp.sqrt(weight)[:, None] * (reals - middle[None])
-        deviation = jnp.sqrt(jnp.sum(jnp.square(rows), axis=0) / count)
-        # Of few images a number may be the same in all; it then weighs as much as the others do.
-        scale = jnp.where(deviation > 1e-6, deviation, jnp.maximum(jnp.mean(deviation), 1e-6))
-        rows = rows / scale[None]
-        mean = lambda of: (
-            jnp.sum(of[:, None] * (seen - middle[None]) / scale[None], axis=0) / jnp.maximum(jnp.sum(of), 1.0)
-        )
-        means = [mean(of.astype(seen.dtype)) for of in (~fake, fake)]
-        gap = jnp.where(jnp.any(fake) & jnp.any(~fake), means[FAKE] - means[REAL], 0.0)
-        # (S + l I)^-1 d by the images' products, which are fewer than the features.
-        inner = count * l2 * jnp.eye(len(rows), dtype=rows.dtype) + _product(rows, rows.T)
-        weights = gap - _product(rows.T, jnp.linalg.solve(inner, _product(rows, gap[:, None])))[:, 0]
-        half = jnp.maximum(_product(weights[None], gap[:, None])[0, 0] / 2, 1e-12)
-        at = _product((asked - middle[None]) / scale[None] - (means[FAKE] + means[REAL])[None] / 2, weights[:, None])[
-            :, 0
-        ]
-        z = at / half
-        return jnp.stack([jnp.zeros_like(z), z], axis=-1)[None]
+        return _logits(asked, whitened_head(seen, support.targets, l2=l2, unlabelled=beside))
 
     return AdaptationRule(apply)
 
@@ -127,6 +100,7 @@ def _embeddings(backbone: Backbone, params, support, query, unlabelled):
     return seen.astype(kind), of(query), None if unlabelled is None else of(unlabelled)
 
 
-def _product(a: jax.Array, b: jax.Array) -> jax.Array:
+def _logits(embeddings, head: Head):
     # Accelerators multiply with 10 bits by default.
-    return jnp.matmul(a, b, precision="highest")
+    z = jnp.matmul(embeddings, head.weights[:, None], precision="highest")[:, 0] + head.bias
+    return jnp.stack([jnp.zeros_like(z), z], axis=-1)[None]

@@ -38,6 +38,7 @@ def main(argv: list[str]) -> int:
         report = meta_train.run(config, options.workdir)
         rule = report["adaptation"]
         how = f"{rule['steps']} steps of {rule['optimizer']} at {rule['rate']:g} adapt best"
+        how = "a discriminant in closed form adapts" if rule["optimizer"] == "discriminant" else how
         how = f"it adapts as {rule['optimizer']} does" if rule["optimizer"] == config.learner.name else how
         auc = f"AUC {rule['validation_auc']:.3f}"
         print(f"Please cite the work that it uses:\n\n{citation(*parts_of(config))}")

@@ -65,6 +65,8 @@ class TestSplit:
     ) -> np.ndarray:
         """p(fake) of every image, float64, shape `(images,)`, by a function of uint8 images `(n, size, size, 3)`.
 
+        A function of several detectors may give `(n, detectors)`; scores then have the shape `(images, detectors)`.
+
         Args:
             scorer: the function. It is given each image once, and never all of them: they are read and let go.
 
@@ -78,7 +80,10 @@ class TestSplit:
         parts = np.array_split(order, max(1, -(-len(self) // batch)))
         scores = np.zeros(len(self))
         for rows in parts if len(self) else ():
-            scores[rows] = scorer(np.asarray(image[rows]))
+            part = np.asarray(scorer(np.asarray(image[rows])))
+            if part.ndim > scores.ndim:
+                scores = np.zeros((len(self), *part.shape[1:]))
+            scores[rows] = part
         return scores
 
     def score_episodes(

@@ -5,8 +5,10 @@ import functools
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from metaforge.adaptation.gaussian import Prior
 from metaforge.backbones import choice
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.data.crops import Crop
@@ -26,12 +28,14 @@ class Detector(NamedTuple):
             the file's SHA-256 and "trainable", the pattern of those that were trained since. Such a detector is saved
             without the others.
         about: JSON-able: where it comes from, and how it may be adapted. "calibration", if it is there, is a `Judge`.
+        prior: what its source says of a head in closed form and of what is familiar; `None` for a detector without.
     """
 
     params: Params
     context: np.ndarray
     spec: BackboneSpec
     about: dict[str, Any]
+    prior: Prior | None = None
 
     @property
     def image_size(self) -> int:
@@ -64,13 +68,30 @@ class Detector(NamedTuple):
             batch: as there.
 
         Returns:
-            float64 of shape `(images,)` each; `None` in place of distances, which this detector does not know.
+            float64 of shape `(images,)` each; `None` in place of distances for a detector that has no `prior`.
         """
+        if self.prior is not None:
+            return self._examined(images, batch or min(self.batch, max(len(images), 1)))
         scores = self(images, batch=batch).astype(np.float64)
         # A float32 that is 0 or 1 stands for all that are nearer to it than to the next.
         about = np.finfo(np.float32)
         kept = np.clip(scores, float(about.tiny), 1 - float(about.epsneg) / 2)
         return np.log(kept) - np.log1p(-kept), None
+
+    def _examined(self, images: np.ndarray, batch: int) -> tuple[np.ndarray, np.ndarray]:
+        assert self.prior is not None
+        # One pass of the network for both.
+        needs = self.context if self.spec.normalisation == "support" else None
+        parts = []
+        for start in range(0, len(images), batch):
+            part = images[start : start + batch]
+            filled = np.concatenate([part, np.zeros((batch - len(part), *part.shape[1:]), part.dtype)])
+            found = _logit_and_distance(choice.choose(self.spec).apply, self.params, filled, needs, self.prior)
+            parts.append([np.asarray(each, np.float64)[: len(part)] for each in found])
+        if not parts:
+            return np.zeros(0), np.zeros(0)
+        logits, distances = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return logits, distances
 
     def __call__(self, images: np.ndarray, *, batch: int = 0) -> np.ndarray:
         """The probability of being fake of uint8 images `(images, size, size, 3)`: float32, shape `(images,)`.
@@ -130,3 +151,11 @@ def score(
 @functools.partial(jax.jit, static_argnums=0)
 def _probability(apply: ApplyFn, params: Params, images: Any, context: Any) -> jax.Array:
     return forgery_score(apply(params, images, context=context).logits)  # a third class, of outliers, is forged too
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _logit_and_distance(apply: ApplyFn, params: Params, images: Any, context: Any, prior: Prior):
+    outputs = apply(params, images, context=context)
+    logits = jax.nn.logsumexp(outputs.logits[:, 1:], axis=1) - outputs.logits[:, 0]
+    whitened = jax.scipy.linalg.solve_triangular(prior.factor, (outputs.embeddings - prior.middle[None]).T, lower=True)
+    return logits, jnp.mean(jnp.square(whitened), axis=0)

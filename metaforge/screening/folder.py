@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from metaforge import runs
+from metaforge.adaptation.gaussian import from_arrays, to_arrays
 from metaforge.backbones import choice
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.core.param_paths import merge, paths
@@ -28,6 +29,10 @@ from metaforge.whole import claimed, whole_folder
 ARRAYS, ABOUT, SUMS = "detector.safetensors", "config.json", "SHA256SUMS"
 CONTEXT = "context"
 """The name of the images that normalise; parameters have their paths, behind "params/"."""
+
+
+PRIOR = "prior/"
+"""What the names of the prior's arrays begin with."""
 
 
 def save_detector(directory: str | Path, detector: Detector) -> None:
@@ -56,6 +61,8 @@ def save_detector(directory: str | Path, detector: Detector) -> None:
     context = detector.context if needed else np.zeros_like(detector.context[:1])
     kept = _kept(detector.spec, detector.about, detector.params)[0]
     arrays = {f"params/{path}": jnp.asarray(leaf) for path, leaf in _named(kept).items()}
+    if detector.prior is not None:
+        arrays |= {f"{PRIOR}{name}": jnp.asarray(part) for name, part in to_arrays(detector.prior).items()}
     about = {"model": dataclasses.asdict(detector.spec), **detector.about, "context_rows": len(context)}
     files = {
         ARRAYS: save(arrays | {CONTEXT: jnp.asarray(context)}),
@@ -109,6 +116,12 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
     shape = (rows, spec.image_size, spec.image_size, 3)
     expected = {f"params/{path}": (leaf.shape, leaf.dtype) for path, leaf in _named(template).items()}
     expected[CONTEXT] = (shape, np.dtype(np.uint8))
+    prior = None
+    if stored := {name.removeprefix(PRIOR): arrays.pop(name) for name in list(arrays) if name.startswith(PRIOR)}:
+        try:
+            prior = from_arrays(stored)
+        except ValueError as error:
+            raise InputError(f"model: {ARRAYS} in '{directory}' is damaged ({error}). Adapt again.") from None
     if {name: (leaf.shape, leaf.dtype) for name, leaf in arrays.items()} != expected:
         raise InputError(f"model: {ARRAYS} in '{directory}' is of another backbone than {ABOUT} says. Adapt again.")
     flat = [arrays[f"params/{path}"] for path in _named(template)]
@@ -117,7 +130,7 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
         spec = dataclasses.replace(spec, weights=weights or spec.weights)
         _refuse_other_weights(directory, spec, wanted)
         params = merge(params, _kept(spec, about, choice.params(spec))[1])
-    return Detector(params, np.asarray(arrays[CONTEXT]), spec, about)
+    return Detector(params, np.asarray(arrays[CONTEXT]), spec, about, prior)
 
 
 def _read(folder: Path) -> dict[str, jax.Array]:

@@ -2,31 +2,32 @@
 
 import dataclasses
 import hashlib
-import zipfile
 from collections.abc import Iterable
-from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 import metaforge as mf
-from metaforge import runs
-from metaforge.backbones import choice
-from metaforge.data.crops import Crop
 from metaforge.data.domains import TestSplit
 from metaforge.data.files import ImageFiles
 from metaforge.errors import InputError
-from metaforge.screening import Detector, score
-from metaforge.settings import change, from_nested
-from metaforge.training import build, frozen_params, kept_features, learner_choice, meta_test, probing, trainable
+from metaforge.screening import Detector, closed_form, score
+from metaforge.screening.finished_run import FinishedRun, load_run
+from metaforge.training import (
+    build,
+    learner_choice,
+    meta_test,
+    source_prior,
+    trainable,
+)
 from metaforge.training.config import Config
-from metaforge.types import Params
 
 DEALT = 256
 """Images that normalise each other where scores depend on the batch: at most so many, dealt at random by a fixed seed.
 One batch of a whole test split would take all of its activations at once."""
 
+
+__all__ = ["FinishedRun", "detector", "load_run", "refuse_rule", "scores", "scores_over_draws", "states"]
 
 UNADAPTED, STATISTICS, ADAPTED = "not adapted", "support statistics", "adapted"
 
@@ -42,68 +43,9 @@ def states(normalisation: str) -> tuple[str, ...]:
     return (UNADAPTED, STATISTICS, ADAPTED) if normalisation == "support" else (UNADAPTED, ADAPTED)
 
 
-@dataclasses.dataclass(frozen=True)
-class FinishedRun:
-    """A finished run: its configuration, parameters, adaptation rule, and the source images that normalise.
-
-    `params` is what it moved, `frozen` the rest if there is any, and `weights` the SHA-256 of the file that this rest
-    came from. Of a detector, `called` says that it is one, and `before` what it says of itself.
-    """
-
-    config: Config
-    params: dict
-    rule: dict
-    context: np.ndarray
-    frozen: Params | None = None
-    weights: str = ""
-    called: str = ""
-    before: dict = dataclasses.field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """What a table calls it: its learner, or "detector" where that alone is at hand."""
-        return self.called or self.config.learner.name
-
-    @property
-    def crop(self) -> Crop:
-        """How the faces that it was trained on were cut out."""
-        return self.before.get("crop", "ffpp") if self.called else build.crop_of(self.config)
-
-    @property
-    def transductive(self) -> bool:
-        """Whether scores depend on the other images of the batch."""
-        return self.config.model.normalisation == "episode"
-
-
-def load_run(directory: str | Path) -> FinishedRun:
-    """Reads a finished training run.
-
-    Raises:
-        InputError: when it is missing, unfinished, damaged, or of another backbone or weights than its config says.
-    """
-    config = from_nested(Config(), runs.read_config(directory) or {}, name=f"run: '{directory}'")
-    config.check()
-    report = Path(directory) / "report.json"
-    if not report.exists() or runs.latest_step(directory) != config.run.iterations:
-        raise InputError(f"run: '{directory}' has not finished. Call metaforge train again with the same flags.")
-    # Shapes need no weights, and reading those takes long.
-    template = jax.eval_shape(lambda: probing.initial(change(config, {"model.weights": ""})))
-    state = runs.restore(directory, template)
-    try:
-        with np.load(Path(directory) / "context.npz", allow_pickle=False) as archive:
-            context = archive["images"]
-        rule = runs.read_json(report)["adaptation"]
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"run: context.npz or report.json in '{directory}' is damaged ({error}). Delete report.json "
-                         "and call metaforge train again.") from None  # fmt: skip
-    frozen = frozen_params.of_run(config, Path(directory))
-    config = kept_features.without(config)
-    weights = "" if frozen is None else choice.fingerprint(config.model)
-    return FinishedRun(config, probing.final(config, state), rule, context, frozen, weights)
-
-
 def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels: np.ndarray | None = None,
-             rate: float = 0.0, steps: int = 0) -> Detector:  # fmt: skip
+             rate: float = 0.0, steps: int = 0, rule: str = "", pairs: np.ndarray | None = None,
+             unlabelled: np.ndarray | None = None) -> Detector:  # fmt: skip
     """The run's detector: adapted on a support set, or, with none, as it was trained.
 
     Args:
@@ -114,6 +56,9 @@ def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels:
         labels: their labels, `(examples,)`.
         rate: the rate of adaptation, 0 for the run's own choice at so many steps.
         steps: its steps, 0 for the run's own choice.
+        rule: "steps" or one of `closed_form.RULES`; the run's own if left out.
+        pairs: of a head in closed form: which support images belong together (`closed_form.pairs_of`).
+        unlabelled: of a head in closed form: real images of the target beside the support set.
     """
     config, params, context = trained.config, trained.params, trained.context
     about = {name: trained.before[name] for name in ("learner", "adaptation", "seen") if name in trained.before}
@@ -124,9 +69,24 @@ def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels:
     if not itself and trained.rule:
         patterns = {"adaptable": learner_choice.moving(config), "trainable": config.learner.trainable}
         about["rule"] = {name: trained.rule[name] for name in ("optimizer", "rate", "steps")} | patterns
-    refuse_rule(config, rate=rate, steps=steps)
-    if support is None:
+    rule = closed_form.rule_of(trained, rule)
+    refuse_rule(config, rate=rate, steps=steps, rule=rule)
+    # Of a detector that was adapted before, the head is the one that it was saved with.
+    first = None if trained.called else closed_form.source_head(trained)
+    if trained.prior is not None and "calibration" in trained.before:
+        about["calibration"] = trained.before["calibration"]
+    if support is None or rule in closed_form.RULES:
         params = build.learner(config).model(params)
+    if support is None:
+        params = params if first is None else source_prior.with_head(params, first)
+    elif rule in closed_form.RULES:
+        made, context = closed_form.embedder(trained), np.asarray(support)
+        beside = None if unlabelled is None else made(unlabelled)
+        found = closed_form.head(trained, rule, made(context), np.asarray(labels), pairs=pairs, unlabelled=beside)
+        params = source_prior.with_head(params, found)
+        more = "" if unlabelled is None else f" and {len(unlabelled)} without labels"
+        about["adaptation"] = f"{rule} of {len(context)} images{more}"
+        about["seen"] = sorted({*about.get("seen", ()), *digests(context)})
     else:
         rate, steps = rate or meta_test.rate_at(trained.rule, steps)[0], steps or trained.rule["steps"]
         batch = mf.Batch(jnp.asarray(support), jnp.asarray(labels, jnp.int32))
@@ -141,15 +101,17 @@ def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels:
         about["seen"] = sorted({*about.get("seen", ()), *digests(context)})
     # Weights of which nothing was kept are no longer behind it.
     spec = config.network if trained.weights else dataclasses.replace(config.network, weights="")
-    return Detector(trainable.whole(params, trained.frozen), context, spec, about)
+    return Detector(trainable.whole(params, trained.frozen), context, spec, about, trained.prior)
 
 
-def refuse_rule(config: Config, *, rate: float, steps: int) -> None:
-    """Holds a rate and a number of steps that somebody asked for, 0 for none, against the learner.
+def refuse_rule(config: Config, *, rate: float, steps: int, rule: str = "steps") -> None:
+    """Holds a rate and a number of steps that somebody asked for, 0 for none, against the learner and the rule.
 
     Raises:
-        InputError: for a learner that adapts by itself.
+        InputError: for a learner that adapts by itself, or a rule in closed form.
     """
+    if rule in closed_form.RULES and (rate or steps):
+        raise InputError(f"--rate, --steps: the rule '{rule}' takes no steps. Leave them out.")
     if learner_choice.adapts_itself(config.learner.name) and (rate or steps):
         raise InputError(f"--rate, --steps: {config.learner.name} adapts as it has learned to. Leave them out.")
 
@@ -176,6 +138,9 @@ def scores_over_draws(
     seed: int,
     rate: float = 0.0,
     steps: int = 0,
+    rule: str = "",
+    pairs: np.ndarray | None = None,
+    unlabelled: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Scores of the test images in the states that a model has (`states`), over repeated draws of the support set.
 
@@ -190,6 +155,9 @@ def scores_over_draws(
         seed: which support sets.
         rate: the rate of adaptation, 0 for the run's own choice at so many steps.
         steps: its steps, 0 for the run's own choice.
+        rule: as in `detector`.
+        pairs: numbers that a fake and its real image share; whole pairs are drawn then.
+        unlabelled: as in `detector`.
 
     Returns:
         State to float64 scores `(draws, images)`; of "not adapted" there is one draw.
@@ -199,10 +167,19 @@ def scores_over_draws(
     unadapted = scores(trained, plain, test)
     found: dict[str, list] = {state: [] for state in states(trained.config.model.normalisation)}
     found[UNADAPTED].append(unadapted)
-    for draw in range(draws):
-        rows = meta_test.support_rows(labels, shots=shots, seed=seed, draw=draw)
+    drawn_rows = [
+        meta_test.support_rows(labels, shots=shots, seed=seed, draw=draw, pairs=pairs) for draw in range(draws)
+    ]
+    rule = closed_form.rule_of(trained, rule)
+    if rule in closed_form.RULES:
+        refuse_rule(trained.config, rate=rate, steps=steps, rule=rule)
+        adapted = closed_form.scores_of(
+            trained, rule, images, labels, drawn_rows, test, pairs=pairs, unlabelled=unlabelled
+        )
+        return {UNADAPTED: unadapted[None], ADAPTED: adapted}
+    for rows in drawn_rows:
         drawn = np.asarray(images[rows])
-        adapted = detector(trained, support=drawn, labels=labels[rows], rate=rate, steps=steps)
+        adapted = detector(trained, support=drawn, labels=labels[rows], rate=rate, steps=steps, rule=rule)
         if STATISTICS in found:
             found[STATISTICS].append(scores(trained, plain._replace(context=drawn), test))
         found[ADAPTED].append(scores(trained, adapted, test))

@@ -49,7 +49,9 @@ def load(directory: str | Path, *, weights: str = "") -> from_run.FinishedRun:
         ) from None
     params, frozen = trainable.part(config, detector.params)
     kept = about.get("weights", {}).get("sha256", "")
-    return from_run.FinishedRun(config, params, rule, detector.context, frozen, kept, called="detector", before=about)
+    return from_run.FinishedRun(
+        config, params, rule, detector.context, frozen, kept, called="detector", before=about, prior=detector.prior
+    )
 
 
 def _as_config(detector: Detector) -> tuple[Config, dict[str, Any]]:
@@ -60,4 +62,6 @@ def _as_config(detector: Detector) -> tuple[Config, dict[str, Any]]:
     learner = LearnerSpec(name="erm", adaptable=said["adaptable"], trainable=said["trainable"])
     objective = ObjectiveSpec(name="fakeradar" if detector.spec.num_classes == 3 else "cross_entropy")
     model = dataclasses.replace(detector.spec, num_classes=2)
-    return Config(model=model, learner=learner, objective=objective, adapt=AdaptSpec(optimizer=rule["optimizer"])), rule
+    closed = rule["optimizer"] == "discriminant"
+    adapt = AdaptSpec(rule="discriminant") if closed else AdaptSpec(optimizer=rule["optimizer"])
+    return Config(model=model, learner=learner, objective=objective, adapt=adapt), rule

@@ -142,9 +142,18 @@ def validation_sampler(config: Config, records: Records) -> EpisodeSampler:
     )
 
 
-def support_rows(labels: np.ndarray, *, shots: int, seed: int, draw: int) -> np.ndarray:
-    """Row numbers of one class-balanced support set, real ones first."""
+def support_rows(
+    labels: np.ndarray, *, shots: int, seed: int, draw: int, pairs: np.ndarray | None = None
+) -> np.ndarray:
+    """Row numbers of one class-balanced support set, real ones first.
+
+    With `pairs`, numbers that a fake and its real image share and -1 for the others, whole pairs are drawn, if there
+    are as many: whoever labels a fake knows what it was made from.
+    """
     rng = np.random.default_rng(np.random.SeedSequence([seed, draw]))
+    if pairs is not None and len(numbers := np.setdiff1d(pairs, -1)) >= shots:
+        drawn = rng.choice(numbers, shots, replace=False)
+        return np.concatenate([[np.flatnonzero((labels == c) & (pairs == one))[0] for one in drawn] for c in (0, 1)])
     return np.concatenate([rng.choice(np.flatnonzero(labels == c), shots, replace=False) for c in (mf.REAL, mf.FAKE)])
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from metaforge.core.devices import is_writer, spread
 from metaforge.data import prepared
@@ -23,6 +24,7 @@ from metaforge.training import (
     learner_choice,
     meta_test,
     probing,
+    source_prior,
 )
 from metaforge.training.config import Config
 from metaforge.training.outer_loop import outer_loop
@@ -69,14 +71,32 @@ def _finish(config: Config, directory: Run, train: Records, validation: Records,
     if is_writer():
         context = build.source_context(config, train)
         write_arrays(directory.directory / "context.npz", compressed=True, images=context)
+    closed = config.adapt.rule == "discriminant"
     report = {
         "config": dataclasses.asdict(config),
-        "adaptation": meta_test.choose_rule(config, params, validation, held=unseen, frozen=frozen),
+        "adaptation": None if closed else meta_test.choose_rule(config, params, validation, held=unseen, frozen=frozen),
         "data": describe(config, train, validation),
-        "final": read_rows(directory.directory)[-1],
+        "final": (read_rows(directory.directory) or [{}])[-1],
     }
+    if closed:
+        report |= _closed_form(config, directory.directory, params, (train, seen), (validation, unseen), frozen)
     directory.finish(report)
     return report
+
+
+def _closed_form(config: Config, directory: Path, params, train, validation, frozen) -> dict[str, Any]:
+    """Fits the head and its prior, keeps them, and says what they are worth on source validation."""
+    params = build.learner(config).model(params)
+    source = source_prior.fitted(config, params, train[0], held=train[1], frozen=frozen)
+    if is_writer():
+        source_prior.write(directory, source.prior)
+    features = source_prior.embedded(config, params, validation[0], held=validation[1], frozen=frozen)
+    sampler = meta_test.validation_sampler(config, validation[0])
+    drawn = [sampler(index) for index in range(config.run.eval_batches)]
+    labels = np.asarray(validation[0].label)
+    auc = source_prior.validation_auc(source.prior, features, labels, [(rows.support, rows.query) for rows in drawn])
+    rule = {"optimizer": "discriminant", "rate": 0.0, "steps": 0, "validation_auc": auc, "tried": []}
+    return {"adaptation": rule, "calibration": source_prior.judged(config, train[0], source)}
 
 
 def describe(config: Config, train: Records, validation: Records) -> dict[str, Any]:
@@ -101,6 +121,8 @@ def describe(config: Config, train: Records, validation: Records) -> dict[str, A
 
 def _train(config: Config, directory: Run, train: Records, held: ImagePool, validate, frozen, *, quiet: bool):
     """Trains to the end and returns the parameters that were trained, on the host."""
+    if not config.run.iterations:
+        return jax.device_get(probing.final(config, probing.initial(config)))
     sampler = checks.sampler(config, train)
     placed = spread(config.run.devices, tasks=config.episodes.tasks)
     frozen = placed.replicate(frozen)

@@ -2,17 +2,28 @@
 
 import functools
 import re
+import zipfile
+from pathlib import Path
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from metaforge.adaptation.gaussian import Source, fit
+from metaforge.adaptation.gaussian import Head, Prior, Source, fit, from_arrays, posterior, to_arrays
 from metaforge.backbones.features import embed
 from metaforge.data.pools import ImagePool, pool
 from metaforge.data.records import Records
 from metaforge.errors import InputError
+from metaforge.evaluation.calibration import fit_judge
+from metaforge.evaluation.ranking import auc
 from metaforge.training import build, kept_features
 from metaforge.training.config import Config
-from metaforge.types import Params
+from metaforge.types import FAKE, Params
+from metaforge.whole import write_arrays
+
+FILE = "prior.npz"
+"""The prior in a run's directory."""
 
 
 def fitted(
@@ -32,13 +43,70 @@ def fitted(
     Raises:
         InputError: when `--faces.collection` finds no collection in a file's path.
     """
+    embeddings = embedded(config, params, records, held=held, frozen=frozen)
+    kinds, pairs = (np.array(column.tolist()) for column in (records.domain, records.pair))
+    return fit(embeddings, records.label, kinds, pairs=pairs, collections=collections(config, records))
+
+
+def embedded(
+    config: Config, params: Params, records: Records, *, held: ImagePool | None = None, frozen: Params | None = None
+) -> np.ndarray:
+    """The embedding of every record, float32 `(records, features)`; arguments as of `fitted`."""
     held = held or pool(records)
     context = build.source_context(config, records) if config.model.normalisation == "support" else None
-    made = embed(build.model(config, frozen=frozen), params, held.image, batch=kept_features.BATCH, context=context)
-    return fit(
-        made[held.index], records.label, records.domain.astype(str), pairs=records.pair.astype(str),
-        collections=collections(config, records),
-    )  # fmt: skip
+    model = build.model(config, frozen=frozen)
+    return embed(model, params, held.image, batch=kept_features.BATCH, context=context)[held.index]
+
+
+def judged(config: Config, records: Records, source: Source) -> dict[str, Any]:
+    """What makes verdicts of the head's logits, JSON-able: fitted on images whose collection and kind it had not seen.
+
+    Thresholds count every collection the same; with one alone, its images are one group.
+    """
+    groups = collections(config, records)[source.rows].astype(str)
+    labels = (records.label[source.rows] >= FAKE).astype(np.int32)
+    return fit_judge(source.logits, labels, distances=source.distances, groups=groups).as_json()
+
+
+def write(directory: Path, prior: Prior) -> None:
+    """Keeps the prior of a run."""
+    write_arrays(directory / FILE, compressed=False, **to_arrays(prior))
+
+
+def read(directory: Path) -> Prior:
+    """The prior of a run.
+
+    Raises:
+        InputError: when it is missing or damaged.
+    """
+    try:
+        with np.load(directory / FILE, allow_pickle=False) as archive:
+            return from_arrays(dict(archive))
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"run: {FILE} in '{directory}' is damaged ({error}). Delete report.json and call metaforge train again."
+        ) from None
+
+
+def with_head(params: Params, head: Head) -> Params:
+    """The same parameters with another linear head, whose logits are 0 and `head`'s.
+
+    A third class, of outliers, is never the most likely.
+    """
+    kernel, bias = (np.zeros(leaf.shape, np.float32) for leaf in (params["head"]["kernel"], params["head"]["bias"]))
+    kernel[:, FAKE], bias[FAKE], bias[FAKE + 1 :] = head.weights, head.bias, -1e4
+    return {**params, "head": {"kernel": kernel, "bias": bias}}
+
+
+def validation_auc(prior: Prior, features: np.ndarray, labels: np.ndarray, episodes) -> float:
+    """The mean AUC of episodes, given as pairs of row numbers of support sets and queries, `(tasks, rows)` each."""
+    adapt = jax.jit(jax.vmap(lambda rows, targets: posterior(prior, rows, targets)))
+    found = []
+    for support, query in episodes:
+        heads = adapt(jnp.asarray(features[support]), jnp.asarray(labels[support]))
+        scores = np.einsum("tqf,tf->tq", features[query], np.asarray(heads.weights))
+        found += [auc(targets, row) for targets, row in zip(labels[query], scores, strict=True)]
+    return float(np.mean(found))
 
 
 def collections(config: Config, records: Records) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from scipy import optimize
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from metaforge.adaptation.gaussian import NO_PAIR, Prior, fit, folds, head_of, posterior, uninformed
+from metaforge.adaptation.gaussian import NO_PAIR, Prior, fit, folds, head_of, posterior, uninformed, whitened_head
 from metaforge.adaptation.gaussian._calibrated import SPREADS, calibrated
 from metaforge.adaptation.gaussian._prior import STRENGTH
 from metaforge.errors import InputError
@@ -251,3 +251,24 @@ def test_folds_need_three_collections_and_every_kind_in_each():
     places = np.where((places == "x") & (kinds == "a"), "z", places)
     with pytest.raises(InputError, match="'x' has fewer than two real or fake images of 'a'"):
         next(folds(seen, labels, kinds, places))
+
+
+@pytest.mark.parametrize("beside", [0, 5])
+def test_the_whitened_direction_is_that_of_the_whole_matrix(beside):
+    seen, labels = examples(6, 4)
+    more = numbers(11, beside, FEATURES)
+    reals = np.concatenate([seen[labels == 0], more])
+    standard = lambda x: (x - reals.mean(axis=0)) / reals.std(axis=0)
+    matrix = np.corrcoef(reals.T) + 0.5 * np.eye(FEATURES)
+    means = [standard(seen[labels == label]).mean(axis=0) for label in (0, 1)]
+    direction = np.linalg.solve(matrix, means[1] - means[0])
+    asked = numbers(12, 5, FEATURES)
+    expected = (standard(asked) - sum(means) / 2) @ direction / (direction @ (means[1] - means[0]) / 2)
+    beside = jnp.asarray(more, jnp.float32) if len(more) else None
+    head = whitened_head(jnp.asarray(seen, jnp.float32), jnp.asarray(labels), l2=0.5, unlabelled=beside)
+    np.testing.assert_allclose(asked @ np.asarray(head.weights) + head.bias, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_the_whitened_direction_of_one_class_says_nothing():
+    head = whitened_head(jnp.asarray(numbers(1, 4, FEATURES), jnp.float32), jnp.zeros(4, jnp.int32))
+    np.testing.assert_array_equal(np.append(head.weights, head.bias), 0)

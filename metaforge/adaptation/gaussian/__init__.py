@@ -6,7 +6,10 @@ from metaforge.adaptation.gaussian._posterior import NO_PAIR as NO_PAIR
 from metaforge.adaptation.gaussian._posterior import posterior as posterior
 from metaforge.adaptation.gaussian._prior import Head as Head
 from metaforge.adaptation.gaussian._prior import Prior as Prior
+from metaforge.adaptation.gaussian._prior import from_arrays as from_arrays
 from metaforge.adaptation.gaussian._prior import head_of as head_of
+from metaforge.adaptation.gaussian._prior import to_arrays as to_arrays
 from metaforge.adaptation.gaussian._prior import uninformed as uninformed
 from metaforge.adaptation.gaussian._source import Source as Source
 from metaforge.adaptation.gaussian._source import fit as fit
+from metaforge.adaptation.gaussian._whitened import whitened_head as whitened_head

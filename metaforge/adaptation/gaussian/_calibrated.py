@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-SPREADS = (0.5, 0.5)
+SPREADS = (0.3, 0.7)
 """How far the logarithm of the scale and the offset of a target lie from the source's: standard deviations."""
 
 _STEPS = 25

@@ -1,9 +1,11 @@
 """What a linear discriminant knows before it sees a target: the covariance of what says nothing, and a first guess."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 STRENGTH = 100.0
@@ -80,3 +82,39 @@ def head_of(prior: Prior) -> Head:
     norm = jnp.linalg.norm(prior.factor.T @ prior.weights)
     weights = prior.scale * prior.weights / jnp.maximum(norm, 1e-12)
     return Head(weights, prior.offset - weights @ prior.middle)
+
+
+def to_arrays(prior: Prior) -> dict[str, np.ndarray]:
+    """The prior as arrays by name, of its factor the lower triangle alone, row by row.
+
+    Example:
+        >>> arrays = to_arrays(uninformed(3))
+        >>> arrays["factor"].shape, sorted(arrays)[:3]
+        ((6,), ['drift', 'factor', 'middle'])
+    """
+    arrays = {name: np.asarray(part, np.float32) for name, part in prior._asdict().items()}
+    return arrays | {"factor": arrays["factor"][np.tril_indices(len(arrays["weights"]))]}
+
+
+def from_arrays(arrays: Mapping[str, Any]) -> Prior:
+    """The prior that `to_arrays` made them of.
+
+    Raises:
+        ValueError: for arrays that are missing, of shapes that do not fit, not finite, or of no prior.
+
+    Example:
+        >>> from_arrays(to_arrays(uninformed(3))).factor.shape
+        (3, 3)
+    """
+    found = {name: np.asarray(arrays[name], np.float32) for name in Prior._fields if name in arrays}
+    features = found["weights"].size if "weights" in found else 0
+    shapes = {name: () for name in Prior._fields} | {"weights": (features,), "middle": (features,), "noise": (2,)}
+    shapes |= {"factor": (features * (features + 1) // 2,)}
+    if {name: part.shape for name, part in found.items()} != shapes:
+        raise ValueError("arrays of a prior are missing or of other shapes")
+    factor = np.zeros((features, features), np.float32)
+    factor[np.tril_indices(features)] = found["factor"]
+    positive = (np.diagonal(factor), found["noise"], found["scale"])
+    if not all(np.isfinite(part).all() for part in found.values()) or not all((part > 0).all() for part in positive):
+        raise ValueError("arrays of a prior are not finite, or no prior has them")
+    return Prior(**{name: jnp.asarray(part) for name, part in (found | {"factor": factor}).items()})
