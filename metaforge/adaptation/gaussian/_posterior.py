@@ -11,7 +11,7 @@ from metaforge.types import FAKE, REAL
 NO_PAIR = -1
 """The number of an image whose counterpart is not at hand."""
 
-_DEGREES = 2.0  # images that the prior's noise counts as, beside the support set's own
+DEGREES = 2.0  # images that the prior's noise counts as, beside the support set's own
 
 
 def posterior(
@@ -156,7 +156,7 @@ def _mean_and_spread(gram, rows, weights, noise, size: int):
     squares = jnp.sum(_product(rows, gram) * rows)
     about = jnp.maximum(squares - number * jnp.sum(_product(mean[None], gram)[0] * mean), 0.0) / size
     degrees = jnp.maximum(number - 1, 0.0)
-    return mean, (_DEGREES * noise + about) / (_DEGREES + degrees)
+    return mean, (DEGREES * noise + about) / (DEGREES + degrees)
 
 
 def _partners(labels, pairs):

@@ -1,0 +1,316 @@
+"""The study on strangers: who is where, what a support set holds, and every number by another way."""
+
+import csv
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.strangers import __main__ as command
+from experiments.strangers import adapted, features, learned, resampling, rules, running, scoring, support
+from experiments.strangers.config import Config, Options
+from experiments.strangers.faces import collections
+from experiments.strangers.tables import markdown
+from metaforge.adaptation.gaussian import NO_PAIR, fit, head_of, posterior
+from metaforge.errors import InputError
+from metaforge.evaluation.intervals import bootstrap
+from metaforge.evaluation.metrics import METRICS
+from metaforge.settings import change
+
+PEOPLE = 9
+TINY = change(
+    Config(),
+    {
+        "faces.identity": "/([^_]+)_",
+        "faces.landmarks": "none",
+        "faces.methods": "smooth,warp,resample",
+        "model.image_size": 16,
+        "model.backbone": "conv4",
+        "model.width": 2,
+        "model.weights": "",
+        "model.levels": "",
+        "model.normalisation": "none",
+        "shots": "2,3",
+        "draws": 2,
+        "unlabelled": 2,
+        "judged": 3,
+        "resamples": 20,
+    },
+)
+
+
+def photographs(folder, *, names=("a", "b", "c"), people=PEOPLE):
+    """Noise, each collection of another brightness; "c" has two photographs of its first person."""
+    rng = np.random.default_rng(0)
+    for place, name in enumerate(names):
+        (folder / name).mkdir(parents=True)
+        shots = [(f"{name}{who}", 0) for who in range(people)] + [("c0", 1)] * (name == "c")
+        for who, shot in shots:
+            pixels = rng.integers(40 * place, 120 + 40 * place, (16, 16, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{who}_{shot}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A finished study, and its table."""
+    folder = tmp_path_factory.mktemp("strangers")
+    faces, unknown = photographs(folder / "faces"), photographs(folder / "made", names=("x",), people=4)
+    config = change(TINY, {"faces.folder": str(faces)})
+    options = Options(workdir=str(folder / "run"), unknown=str(unknown / "x"), unknown_name="dreamt")
+    report = running.run(options, config, quiet=True)
+    table = features.table_of(config, collections(config)[0], folder / "run")
+    return options, config, report, table
+
+
+def test_every_collection_and_method_is_left_out_and_every_budget_has_its_rules(done):
+    options, _, report, table = done
+    assert report["data"]["c"] == {"faces": 10, "people": 9, "left_to_others": 0}
+    assert len(table.label) == 2 * 3 * (9 + 9 + 10)
+    assert [row["collection"] for row in report["before"]["collections"]] == ["a", "b", "c"]
+    assert {(row["shots_a_class"], row["pairing"]) for row in report["adapted"]} == {
+        (shots, pairing) for shots in (2, 3) for pairing in ("matched", "unmatched")
+    }
+    rows = [row for row in report["adapted"] if row["shots_a_class"] == 2]
+    assert {row["rule"] for row in rows} == {*rules.ORDER}
+    # With three shots there are two people too few for unlabelled images.
+    assert not [row for row in report["adapted"] if row["shots_a_class"] == 3 and "unlabelled" in row["rule"]]
+    assert json.loads((running.Path(options.workdir) / "report.json").read_text()) == report
+    text = markdown(report)
+    assert "## 3 labelled images a class, unmatched" in text
+    assert "## dreamt" in text
+
+
+def test_a_finished_study_answers_at_once_and_one_that_was_cut_off_goes_on(done, monkeypatch):
+    options, config, report, _ = done
+    monkeypatch.setattr(features, "embedder", lambda config: pytest.fail("embeds again"))
+    assert running.run(options, config, quiet=True) == report
+    place = running.Path(options.workdir)
+    kept = place.parent / "kept.json"
+    (place / "report.json").rename(kept)
+    monkeypatch.setattr(scoring, "folds", lambda *args, **more: pytest.fail("fits again"))
+    monkeypatch.setattr(features, "of_unknown", lambda config, faces: np.zeros((4, 1)))
+    again = running.run(options, config, quiet=True)
+    assert {**again, "minutes": 0} == {**report, "minutes": 0}
+
+
+def test_a_fold_knows_neither_its_collection_nor_its_method(done):
+    options, _, _, table = done
+    place = scoring.places(table).index(("b", "smooth"))
+    found = scoring.read(running.Path(options.workdir) / f"fold-{place}.npz")
+    known = np.flatnonzero((table.collection != "b") & (table.kind != "smooth"))
+    assert set(found.source_rows) == {*known}
+    alone = fit(
+        table.features[known], table.label[known], table.kind[known], collections=table.collection[known],
+        pairs=table.pair[known],
+    )  # fmt: skip
+    head = head_of(alone.prior)
+    expected = table.features[found.rows] @ np.asarray(head.weights) + float(head.bias)
+    np.testing.assert_allclose(found.before, expected, rtol=1e-3, atol=1e-3)
+    assert {*table.kind[found.rows]} == {"smooth"}
+
+
+def test_the_auc_before_adaptation_and_its_interval_are_those_of_the_library(done):
+    options, config, report, table = done
+    place = scoring.places(table).index(("c", "warp"))
+    found = scoring.read(running.Path(options.workdir) / f"fold-{place}.npz")
+    mine = table.collection[found.rows] == "c"
+    kept = table.take(found.rows[mine])
+    said = report["before"]["collections"][2]["methods"]["warp"]
+    assert said["value"] == pytest.approx(METRICS["auc"](kept.label, found.before[mine]), abs=1e-12)
+    many = resampling.People(change(config, {"resamples": 4000}), "c", kept.person)
+    ours = resampling.interval(resampling.auc(kept.label, found.before[mine], many.weights(kept.person)))
+    theirs = bootstrap(kept.label, found.before[mine][None, None], kept.person, resamples=4000)
+    np.testing.assert_allclose([ours["low"], ours["high"]], [theirs.low, theirs.high], atol=0.03)
+
+
+def test_support_unlabelled_and_judged_people_are_apart_and_matched_sets_are_pairs():
+    person = np.repeat([f"p{number:02d}" for number in range(12)], 4)
+    label, pair = np.tile([0, 1], 24), np.repeat(np.arange(24), 2)
+    made = list(support.draws(TINY, "a", label, person, pair))
+    assert len(made) == 2 * 2 * 2
+    for one in made:
+        groups = [{*person[one.support]}, {*person[one.unlabelled]}, {*one.judged}]
+        assert sum(map(len, groups)) == len(set.union(*groups))
+        assert len(one.unlabelled) == 2
+        assert (label[one.unlabelled] == 0).all()
+        assert label[one.support].tolist() == [0] * one.shots + [1] * one.shots
+        real, fake = np.split(one.support, 2)
+        if one.pairing == support.MATCHED:
+            assert (pair[real] == pair[fake]).all()
+            assert one.pairs.tolist() == [*range(one.shots)] * 2
+        else:
+            assert len({*person[one.support]}) == 2 * one.shots
+            assert (one.pairs == NO_PAIR).all()
+    matched, unmatched = made[:2]
+    assert matched.support[: matched.shots].tolist() == unmatched.support[: unmatched.shots].tolist()
+    assert matched.judged.tolist() == unmatched.judged.tolist()
+    assert made[0].support.tolist() != made[4].support.tolist()
+
+
+def test_shots_that_leave_too_few_people_to_judge_are_left_out():
+    person, label, pair = np.repeat(list("abcdefgh"), 2), np.tile([0, 1], 8), np.repeat(np.arange(8), 2)
+    assert {one.shots for one in support.draws(TINY, "a", label, person, pair)} == {2}
+
+
+@pytest.fixture(scope="module")
+def source():
+    rng = np.random.default_rng(1)
+    label = np.tile([0, 1], 60)
+    kinds, places = np.repeat(["a", "b", "c"], 40), np.tile(np.repeat(["x", "y"], 20), 3)
+    shift = rng.normal(size=5)
+    seen = rng.normal(size=(120, 5)) @ rng.normal(size=(5, 5)) + label[:, None] * shift
+    return fit(seen, label, kinds, collections=places).prior
+
+
+@pytest.mark.parametrize("matched", [True, False])
+def test_without_what_was_learned_the_direction_is_that_of_the_discriminant(source, matched):
+    real, fake = np.random.default_rng(2).normal(size=(2, 6, 5)).astype(np.float32)
+    pairs = np.tile(np.arange(6), 2) if matched else np.full(12, NO_PAIR)
+    head = posterior(source, jnp.concatenate([real, fake]), jnp.repeat(jnp.arange(2), 6), pairs=jnp.asarray(pairs))
+    ours = learned.weights(source, jnp.zeros((3, 5)), real, fake, real[:0], matched=jnp.asarray(matched))
+    unit = lambda w: np.asarray(w) / np.linalg.norm(w)
+    np.testing.assert_allclose(unit(ours), unit(head.weights), atol=2e-4)
+
+
+def test_a_learned_covariance_weighs_what_is_shown_as_its_whole_matrix_says(source):
+    rng = np.random.default_rng(3)
+    real, fake, spread = rng.normal(size=(7, 5)), rng.normal(size=(7, 5)), 0.5 * rng.normal(size=(3, 5))
+    factor, middle = np.asarray(source.factor, np.float64), np.asarray(source.middle, np.float64)
+    white = lambda x: np.linalg.solve(factor, (x - middle).T).T
+    first = factor.T @ np.asarray(source.weights, np.float64)
+    difference = white(fake) - white(real)
+    noise = float(source.noise[1])
+    about = np.sum(np.square(difference - difference.mean(axis=0))) / 5
+    variance = (2 * noise + about) / (2 + 6) / 7
+    known = spread.T @ spread / 2 + float(source.variance) * np.eye(5)
+    shift = first + known @ np.linalg.solve(known + variance * np.eye(5), difference.mean(axis=0) - first)
+    centred = white(real) - white(real).mean(axis=0)
+    expected = 100 * np.linalg.solve(factor.T, np.linalg.solve(100 * np.eye(5) + centred.T @ centred, shift))
+    single = lambda x: jnp.asarray(x, jnp.float32)
+    found = learned.weights(
+        source, single(spread), single(real), single(fake), jnp.zeros((0, 5)), matched=jnp.asarray(True)
+    )
+    np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-5)
+
+
+def test_all_rules_start_at_the_source_and_the_head_steps_leave_it_at_once(source):
+    rng = np.random.default_rng(4)
+    seen, query = rng.normal(size=(6, 5)), rng.normal(size=(8, 5))
+    given = rules.Source(source, jnp.zeros((2, 5)), jnp.asarray(rng.normal(size=5), jnp.float32), jnp.full(5, 2.0))
+    single = lambda x: jnp.asarray(x, jnp.float32)
+    found = rules.logits(given, single(seen), jnp.full(6, NO_PAIR), jnp.zeros((0, 5)), single(query))
+    assert len(found) == len(rules.ALWAYS)
+    by = dict(zip(rules.ALWAYS, np.asarray(found), strict=True))
+    none, slow = by[rules.Variant(rules.NONE)], by[rules.Variant(rules.HEAD, rules.RATES[0])]
+    head = head_of(source)
+    np.testing.assert_allclose(none, query @ np.asarray(head.weights) + float(head.bias), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(slow, none, atol=0.02)
+    assert np.abs(by[rules.Variant(rules.HEAD, rules.RATES[-1])] - none).max() > np.abs(slow - none).max()
+
+
+def test_a_knob_is_chosen_where_neither_collection_nor_method_is_judged(done):
+    options, config, _, table = done
+    found = {
+        place: scoring.read(running.Path(options.workdir) / f"fold-{number}.npz")
+        for number, place in enumerate(scoring.places(table))
+    }
+    variant = rules.VARIANTS.index(rules.Variant(rules.LOGISTIC, 10.0))
+    # Perfect on the fold itself and all that shares something with it, and the wrong way round elsewhere.
+    for (collection, kind), one in found.items():
+        right = np.where(table.label[one.rows] > 0, 1.0, -1.0)
+        shares = collection == "a" or kind == "warp"
+        one.adapted[:, variant] = right if shares else -right
+    cells = adapted.cells_of(config, table, found)
+    knobs = adapted.choose(cells)
+    budget = adapted.Budget(2, "matched")
+    assert knobs[budget, "a", "warp", rules.LOGISTIC] != 10.0
+    assert knobs[budget, "b", "smooth", rules.LOGISTIC] == 10.0
+    assert knobs[budget, "a", "warp", rules.NONE] == 0.0
+
+
+def test_resampled_means_are_weighted_ones(done):
+    _, config, _, _ = done
+    person = np.array(["u", "u", "v", "w", "w", "w"])
+    label, scores = np.array([0, 1, 0, 1, 0, 1]), np.array([0.1, 0.4, 0.4, 0.3, 0.2, 0.9])
+    people = resampling.People(config, "a", person)
+    weights = people.weights(person)
+    ours = resampling.auc(label, scores, weights)
+    for number in range(len(ours)):
+        both = [weights[number][label == kind].sum() > 0 for kind in (0, 1)]
+        if all(both):
+            assert ours[number] == pytest.approx(METRICS["auc"](label, scores, weights=weights[number]))
+    np.testing.assert_allclose(resampling.mean(scores, weights)[0], scores.mean())
+    each = np.stack([np.full(21, 1.0), np.full(21, 3.0)])
+    drawn = resampling.over_draws(each, np.random.default_rng(0))
+    assert drawn[0] == 2.0
+    assert {*drawn} == {1.0, 2.0, 3.0}
+    each[1, 5] = np.nan
+    assert resampling.over_draws(each, np.random.default_rng(0))[5] in (1.0, pytest.approx(np.nan, nan_ok=True))
+
+
+def test_who_is_in_two_collections_stays_in_the_smaller(tmp_path):
+    photographs(tmp_path / "faces")
+    (tmp_path / "faces" / "c" / "c0_1.png").rename(tmp_path / "faces" / "c" / "a3_1.png")
+    (tmp_path / "faces" / "a" / "a8_0.png").unlink()
+    kept, lost = collections(change(TINY, {"faces.folder": str(tmp_path / "faces")}))
+    assert lost == {"a": 0, "b": 0, "c": 1}
+    assert [face.identity for face in kept["a"]].count("a3") == 1
+    assert "a3" not in {face.identity for face in kept["c"]}
+
+
+def test_a_table_says_who_is_who(tmp_path):
+    folder = photographs(tmp_path / "faces")
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    table = tmp_path / "people.csv"
+
+    def write(rows):
+        with open(table, "w", newline="") as lines:
+            csv.writer(lines).writerows([("file", "person"), *rows])
+
+    write([(name, f"person of {name[:4]}") for name in files])
+    config = change(TINY, {"faces.folder": str(folder), "faces.identity": "", "faces.people": str(table)})
+    kept, _ = collections(config)
+    assert len(kept["c"]) == 10
+    assert len({face.identity for face in kept["c"]}) == 9
+    write([(name, "") for name in files])
+    with pytest.raises(InputError, match=r"says nobody for 'a/a0_0\.png'"):
+        collections(config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"faces.folder": ""}, "--faces.folder is missing"),
+        ({"shots": "5"}, "'a' has 9 people; 5 shots a class and 3 who are judged need 13"),
+        ({"shots": "two"}, "--shots=two: give whole numbers"),
+        ({"faces.methods": "warp,smooth"}, "give 3 or more"),
+        ({"faces.methods": "warp,smooth,dream"}, "unknown 'dream'"),
+        ({"faces.collection": "^(.)"}, ""),
+        ({"faces.collection": "nothing"}, "finds no group in 'a/a0_0.png'"),
+        ({"faces.collection": "(png)"}, "finds 1 collections (png)"),
+        ({"faces.people": "nowhere.csv"}, "Give one."),
+        ({"faces.people": "nowhere.csv", "faces.identity": ""}, "no file 'nowhere.csv'"),
+        ({"faces.acquisitions": "fog"}, "--faces.acquisitions: unknown 'fog'"),
+        ({"model.normalisation": "frozen"}, "--model.normalisation=frozen"),
+        ({"model.normalisation": "episode"}, "--model.normalisation=episode"),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_is_written(tmp_path, changes, said):
+    folder = photographs(tmp_path / "faces")
+    config = change(TINY, {"faces.folder": str(folder), **changes})
+    if not said:
+        assert len(collections(config)[0]) == 3
+        return
+    with pytest.raises(InputError) as raised:
+        running.run(Options(workdir=str(tmp_path / "run")), config, quiet=True)
+    assert said in str(raised.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_command_says_what_it_does_and_what_is_missing(capsys):
+    assert command.main(["strangers", "--help"]) == 0
+    assert command.main(["strangers"]) == 2
+    assert "--workdir is missing" in capsys.readouterr().err
