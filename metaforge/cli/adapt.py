@@ -4,9 +4,11 @@
 
 FOLDER/real and FOLDER/fake hold images of any size and format; they should be face crops. Half of them (kept together
 by subfolder, or by file name) is set aside to test on; support sets are drawn from the other half, `--draws` times.
-The table compares the run with ERM on the same draws: not adapted, and adapted. The detector adapted on the first draw
-is saved to --out, with report.json and report.md beside it. With --remembers=true they also say what that detector has
-lost on the kinds that the run was trained on.
+The table compares the run with ERM on the same draws: not adapted, and adapted. If adapting is shown to help on what
+was set aside, the detector adapted on the first draw is saved to --out, and otherwise the detector as it was (--force
+saves the adapted one anyway); report.json and report.md are beside it. A fake that has the name of its real image is
+its pair. With --remembers=true the reports also say what the saved detector has lost on the kinds that the run was
+trained on.
 """
 
 from typing import NoReturn
@@ -28,7 +30,8 @@ def main(argv: list[str]) -> int:
         if not any(name.startswith("erm") for name in report["table"]):
             print("Not compared with ERM: the run has none beside it. Name one with --baseline=RUN.")
         print(how_to_screen(options.out))
-        return f"Wrote {options.out}: the detector, report.json and report.md."
+        saved = "adapted" if report["decision"]["saved"] == "adapted" else "as it was"
+        return f"Wrote {options.out}: the detector ({saved}), report.json and report.md."
 
     return launch(argv, body, doc=__doc__ or "", options=Options())
 

@@ -13,6 +13,13 @@ class Options:
     target: str = setting(..., "Folder with real/ and fake/ of the new kind.", place="read")
     out: str = setting(..., "Folder for the adapted detector; must not exist yet.", place="folder")
     crops: bool = setting(False, "Whether the target's images are face crops already; otherwise faces are found.")
+    rule: str = setting(
+        "",
+        "steps, discriminant or whitened; '' for the run's own.",
+        choices=("", "steps", "discriminant", "whitened"),
+    )
+    unlabelled: str = setting("", "Folder of more real images of the target; never of those in --target.", place="read")
+    force: bool = setting(False, "Whether to save the adapted detector even if it is not shown to help.")
     shots: int = setting(10, "Labelled images per class to adapt on.", least=1, most=1_000_000)
     steps: int = setting(0, "Steps of adaptation; 0 for the run's choice on source validation.", most=1_000_000)
     rate: float = setting(0.0, "Its rate; 0 for the run's choice on source validation.")

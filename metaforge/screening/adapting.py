@@ -1,8 +1,6 @@
 """From a trained detector to one that is adapted to a new kind of forgery, and a report of what that is worth."""
 
-import collections
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +8,16 @@ import numpy as np
 
 import metaforge as mf
 from metaforge.bounds import check_bounds
-from metaforge.data.copies import each_once
 from metaforge.data.crop_folder import crop_for
-from metaforge.data.crops import Crop
 from metaforge.data.domains import TestSplit
-from metaforge.data.folders import ImageFolder, read_folder
-from metaforge.data.held import together
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.interval import Interval
 from metaforge.evaluation.intervals import bootstrap, paired_difference
 from metaforge.runs import write_json
-from metaforge.screening import forgetting, from_run, save_detector, saved_detector
+from metaforge.screening import closed_form, deciding, forgetting, from_run, save_detector, saved_detector
 from metaforge.screening.adapt_options import Options
+from metaforge.screening.target_images import read_target, read_unlabelled, set_aside
 from metaforge.training import meta_test
 from metaforge.whole import claimed, whole_folder, write_text
 
@@ -46,8 +41,12 @@ def _run(options: Options) -> dict[str, Any]:
         trained["erm"] = from_run.load_run(baseline)
         if trained["erm"].name != "erm" or trained["run"].name == "erm":
             raise InputError(f"baseline: '{baseline}' must be an ERM run, and '{options.run}' another learner's.")
-    for one in trained.values():
-        from_run.refuse_rule(one.config, rate=options.rate, steps=options.steps)
+    rules = {key: closed_form.rule_of(one, options.rule if key == "run" else "") for key, one in trained.items()}
+    for key, one in trained.items():
+        from_run.refuse_rule(one.config, rate=options.rate, steps=options.steps, rule=rules[key])
+    if options.unlabelled and rules["run"] not in closed_form.RULES:
+        raise InputError(f"--unlabelled: the rule '{rules['run']}' takes labelled images alone. Leave it out, or give "
+                         "--rule=discriminant or --rule=whitened.")  # fmt: skip
     sizes = {run.config.model.image_size for run in trained.values()}
     if len(sizes) > 1:
         raise InputError(
@@ -59,13 +58,16 @@ def _run(options: Options) -> dict[str, Any]:
     pool, test = set_aside(
         labels, groups, shots=options.shots, share=options.test_share, seed=options.seed, seen=groups[seen]
     )
+    pairs = closed_form.pairs_of(labels, groups)
+    unlabelled = read_unlabelled(options.unlabelled, images, labels, test, size=images.shape[1], crop=crop)
     judged = TestSplit(Records.from_columns(image=images[test], label=labels[test]))
     measured = {}
     for key, one in trained.items():
         name = one.name if key == "run" else "erm"
         states = from_run.scores_over_draws(
             one, (images[pool], labels[pool]), judged, shots=options.shots, draws=options.draws,
-            seed=options.seed, rate=options.rate, steps=options.steps,
+            seed=options.seed, rate=options.rate, steps=options.steps, rule=rules[key], pairs=pairs[pool],
+            unlabelled=unlabelled if key == "run" else None,
         )  # fmt: skip
         measured |= {f"{name}, {state}": values[None] for state, values in states.items()}
     report = {"command": dataclasses.asdict(options), "normalisation": trained["run"].config.model.normalisation}
@@ -76,87 +78,28 @@ def _run(options: Options) -> dict[str, Any]:
         "faces": crop or "crops, as they are", "crops_amiss": amiss, "doubtful": notes,
         "skipped_files": [skip._asdict() for skip in skipped],
     }  # fmt: skip
-    if not (options.rate or meta_test.rate_at(trained["run"].rule, options.steps)[1]):
+    report["pairs"] = len(np.setdiff1d(pairs[pool], -1))
+    report["unlabelled"] = 0 if unlabelled is None else len(unlabelled)
+    report["decision"] = decision = deciding.decide(
+        labels[test], measured[f"{trained['run'].name}, adapted"], measured[f"{trained['run'].name}, not adapted"],
+        groups[test], force=options.force, judge=from_run.detector(trained["run"]).judge,
+    )  # fmt: skip
+    if rules["run"] == "steps" and not (options.rate or meta_test.rate_at(trained["run"].rule, options.steps)[1]):
         report["rate_of_steps"] = trained["run"].rule["steps"]
-    rows = pool[meta_test.support_rows(labels[pool], shots=options.shots, seed=options.seed, draw=0)]
+    drawn = meta_test.support_rows(labels[pool], shots=options.shots, seed=options.seed, draw=0, pairs=pairs[pool])
+    rows = pool[drawn]
     adapted = from_run.detector(
-        trained["run"], support=np.asarray(images[rows]), labels=labels[rows], rate=options.rate, steps=options.steps
-    )
+        trained["run"], support=np.asarray(images[rows]), labels=labels[rows], rate=options.rate, steps=options.steps,
+        rule=rules["run"], pairs=pairs[rows], unlabelled=unlabelled,
+    ) if decision["saved"] == "adapted" else from_run.detector(trained["run"])  # fmt: skip
     if sources is not None:
         report["remembered"] = forgetting.remembered(trained["run"], adapted, sources)
     with whole_folder(options.out) as made:
-        save_detector(made, adapted._replace(about=adapted.about | {"run": str(options.run), "shots": options.shots}))
+        shots = options.shots if decision["saved"] == "adapted" else 0
+        save_detector(made, adapted._replace(about=adapted.about | {"run": str(options.run), "shots": shots}))
         write_json(made / "report.json", report)
         write_text(made / "report.md", markdown(report))
     return report
-
-
-def read_target(folder: str, *, size: int, crop: Crop | None = None, quiet: bool = True):
-    """Images, labels and groups of FOLDER/real and FOLDER/fake, the files left out, and how many are doubtful and why.
-
-    Images in one subfolder, or with one file name (a fake and the real it was made from), form a group, which is never
-    parted between support and test. What a detector sees of a picture counts once: of copies the first is taken, and
-    their groups are one; what is in real/ and in fake/ has no label, and is left out.
-    """
-    root = Path(folder)
-    if not root.is_dir():
-        raise InputError(f"target: no folder '{folder}'. Give one that holds real/ and fake/.")
-    for name in ("real", "fake"):
-        if not (root / name).is_dir():
-            raise InputError(
-                f"target: '{folder}' has no subfolder '{name}'. It needs real/ and fake/ with images in both."
-            )
-    parts: list[ImageFolder] = [
-        read_folder(root / name, size=size, what=f"target {name}", crop=crop, quiet=quiet) for name in ("real", "fake")
-    ]
-    labels = np.repeat([mf.REAL, mf.FAKE], [len(part.names) for part in parts])
-    groups = [n.split("/")[0] if "/" in n else n.rsplit(".", 1)[0] for part in parts for n in part.names]
-    skipped = [
-        skip._replace(path=f"{name}/{skip.path}")
-        for name, part in zip(("real", "fake"), parts, strict=True)
-        for skip in part.skipped
-    ]
-    images = together([part.images for part in parts])
-    named = [f"{name}/{each}" for name, part in zip(("real", "fake"), parts, strict=True) for each in part.names]
-    once = each_once(images, labels, np.array(groups), named)
-    labels = labels[once.rows]
-    for name, label in (("real", mf.REAL), ("fake", mf.FAKE)):
-        if label not in labels:
-            first = next(skip for skip in once.left if skip.path.startswith(f"{name}/"))
-            raise InputError(f"target: '{folder}' has no {name} image of its own. The first, '{first.path}': "
-                             f"{first.reason}")  # fmt: skip
-    notes = [part.notes[place] for part in parts for place in range(len(part.names))]
-    doubtful = collections.Counter(notes[row] for row in once.rows.tolist() if notes[row])
-    return images[once.rows], labels, once.groups[once.rows], skipped + once.left, dict(sorted(doubtful.items()))
-
-
-def set_aside(
-    labels: np.ndarray,
-    groups: np.ndarray,
-    *,
-    shots: int,
-    share: float,
-    seed: int,
-    seen: Sequence[str] | np.ndarray = (),
-):
-    """Row numbers of the pool that support sets are drawn from, and of the test set; no group is in both.
-
-    Groups that hold an image that was adapted on before (`seen`) are not tested on.
-    """
-    names = np.setdiff1d(groups, seen)
-    for attempt in range(100):
-        order = np.random.default_rng([seed, attempt]).permutation(names)
-        test = np.isin(groups, order[: max(1, round(share * len(names)))])
-        pool_counts, test_counts = np.bincount(labels[~test], minlength=2), np.bincount(labels[test], minlength=2)
-        # Intervals resample groups, and of one there is nothing to resample.
-        if pool_counts.min() >= shots and test_counts.min() >= 2 and len(np.unique(groups[test])) >= 2:
-            return np.flatnonzero(~test), np.flatnonzero(test)
-    real, fake = np.bincount(labels, minlength=2)
-    but = f" ({len(set(seen))} of them adapted on before, and not to be tested on)" if len(seen) else ""
-    raise InputError(
-        f"target: {real} real and {fake} fake images in {len(np.unique(groups))} groups{but} are too few for {shots} "
-        f"shots a class and a test set apart from them. Lower --shots or --test_share, or give more images."
-    )
 
 
 def _tables(labels, measured, groups, learner: str) -> dict[str, Any]:
@@ -181,10 +124,14 @@ def markdown(report: dict[str, Any]) -> str:
         lines.append(f"| {method} | " + " | ".join(show(row[metric]) for metric in METRICS) + " |")
     lines += ["", "AUC gained, on the same images and draws:", ""]
     lines += [f"- {name}: {Interval.from_json(gain):+.3f}" for name, gain in report["auc_gain"].items()]
+    lines += ["", deciding.said(report["decision"])]
     images, command = report["images"], report["command"]
     lines += [
         "",
-        f"{command['shots']} shots a class, {command['draws']} draws; {images['tested']} test images, "
+        f"{command['shots']} shots a class, {command['draws']} draws"
+        + (", of whole pairs" if report["pairs"] >= command["shots"] else "")
+        + (f", with {report['unlabelled']} real images without labels" if report["unlabelled"] else "")
+        + f"; {images['tested']} test images, "
         + f"set aside from {images['real']} real and {images['fake']} fake; accuracy at a threshold of 0.5; "
         + f"95 % intervals over {images['resampled']}; "
         + f'normalisation "{report["normalisation"]}".',

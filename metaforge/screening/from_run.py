@@ -80,13 +80,14 @@ def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels:
     if support is None:
         params = params if first is None else source_prior.with_head(params, first)
     elif rule in closed_form.RULES:
-        made, context = closed_form.embedder(trained), np.asarray(support)
+        # Source images go on normalising: the prior is of embeddings that they normalise.
+        made, support = closed_form.embedder(trained), np.asarray(support)
         beside = None if unlabelled is None else made(unlabelled)
-        found = closed_form.head(trained, rule, made(context), np.asarray(labels), pairs=pairs, unlabelled=beside)
+        found = closed_form.head(trained, rule, made(support), np.asarray(labels), pairs=pairs, unlabelled=beside)
         params = source_prior.with_head(params, found)
         more = "" if unlabelled is None else f" and {len(unlabelled)} without labels"
-        about["adaptation"] = f"{rule} of {len(context)} images{more}"
-        about["seen"] = sorted({*about.get("seen", ()), *digests(context)})
+        about["adaptation"] = f"{rule} of {len(support)} images{more}"
+        about["seen"] = sorted({*about.get("seen", ()), *digests(support)})
     else:
         rate, steps = rate or meta_test.rate_at(trained.rule, steps)[0], steps or trained.rule["steps"]
         batch = mf.Batch(jnp.asarray(support), jnp.asarray(labels, jnp.int32))

@@ -8,7 +8,7 @@ from metaforge.data import held
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
 from metaforge.screening import from_run
-from metaforge.screening.adapting import read_target
+from metaforge.screening.target_images import read_target
 
 
 @pytest.fixture

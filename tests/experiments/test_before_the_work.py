@@ -16,7 +16,7 @@ from metaforge.backbones import choice
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.data.records import Records
 from metaforge.errors import InputError
-from metaforge.screening import Detector, adapting, forgetting, from_run
+from metaforge.screening import Detector, adapting, forgetting, from_run, target_images
 from metaforge.settings import change
 from metaforge.training import build, checks, meta_train
 from metaforge.training.config import Config
@@ -74,7 +74,7 @@ def test_a_rate_for_a_learner_that_has_its_own_is_refused_before_an_image_is_rea
 def test_a_test_set_of_one_group_is_too_few():
     labels, groups = np.array([0, 1] * 20), np.repeat(["a", "b"], 20)
     with pytest.raises(InputError, match="20 real and 20 fake images in 2 groups are too few"):
-        adapting.set_aside(labels, groups, shots=2, share=0.5, seed=0)
+        target_images.set_aside(labels, groups, shots=2, share=0.5, seed=0)
 
 
 @pytest.mark.parametrize(
