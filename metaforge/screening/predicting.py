@@ -18,7 +18,7 @@ from metaforge.data.formats import READ, VIDEOS
 from metaforge.data.images import printable, read_image, reason_of, square
 from metaforge.data.video import count_frames, even_frames, read_frames
 from metaforge.errors import InputError
-from metaforge.evaluation.calibration import Verdict, track_verdict, uncalibrated_verdict
+from metaforge.evaluation.calibration import Verdict, doubted, track_verdict, uncalibrated_verdict
 from metaforge.screening.detector import Detector
 from metaforge.screening.folder import load_detector
 from metaforge.workers import in_order
@@ -145,7 +145,7 @@ def _scored(detector: Detector, waiting: list[_Cut], batch: int) -> Iterator[Row
     for found in waiting:
         for row, crops in zip(found.rows, found.crops, strict=True):
             said = verdict(len(crops)) if verdict and crops else None
-            yield row._replace(p_fake=said.p_fake, verdict=said) if said else row
+            yield row._replace(p_fake=said.p_fake, verdict=doubted(said, row.note.split(", "))) if said else row
 
 
 def _verdicts(detector: Detector, images: np.ndarray, batch: int) -> Callable[[int], Verdict]:

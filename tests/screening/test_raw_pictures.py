@@ -22,6 +22,7 @@ from metaforge.data.following import face_tracks
 from metaforge.data.images import square
 from metaforge.data.video import read_frames
 from metaforge.errors import InputError
+from metaforge.evaluation.calibration.verdicts import NO_FACE
 from metaforge.screening import Detector, save_detector, target_images
 from metaforge.screening.predicting import screen
 from metaforge.settings import change
@@ -84,6 +85,26 @@ def test_each_face_has_a_row_with_its_box_and_the_score_of_its_crop(photographs,
         expected = made(apply_crop(picture, how, 16)[None])[0]
         assert float(row["p_fake"]) == pytest.approx(float(expected), abs=2e-6)
     assert rows[1]["p_fake"] != rows[2]["p_fake"]
+
+
+def test_a_face_that_is_cut_off_or_blurred_is_called_fake_by_nobody(photographs):
+    made = detector()
+    # Every logit is 9: each face looks forged, and nothing else is doubtful.
+    head = {"kernel": made.params["head"]["kernel"] * 0, "bias": np.array([0.0, 9.0], np.float32)}
+    rows = [row for row in screen(made._replace(params={**made.params, "head": head}), photographs, crop="ffpp")
+            if row.verdict]  # fmt: skip
+    assert [(row.note, row.verdict.decision) for row in rows] == [
+        ("", "fake"), ("", "fake"), ("", "fake"), ("cut off", "cannot tell"), ("blurred", "cannot tell")
+    ]  # fmt: skip
+    assert rows[-1].verdict.reason.startswith("the face is blurred; ")
+    assert {round(row.p_fake, 4) for row in rows} == {0.9999}
+
+
+def test_what_is_perhaps_no_face_is_not_judged(photographs, monkeypatch):
+    monkeypatch.setattr("metaforge.data.face_crops.DOUBTFUL", 2.0)
+    (row,) = screen(detector(), photographs / "1.png", crop="ffpp")
+    assert (row.note, row.verdict.decision, row.verdict.reason) == (NO_FACE, "cannot tell", NO_FACE)
+    assert row.p_fake is not None
 
 
 def test_one_photograph_is_scored_as_among_others(photographs):

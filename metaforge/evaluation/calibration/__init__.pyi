@@ -10,6 +10,7 @@ from .judge import fit_judge as fit_judge
 from .temperature import Calibration as Calibration
 from .temperature import fit_calibration as fit_calibration
 from .verdicts import Verdict as Verdict
+from .verdicts import doubted as doubted
 from .verdicts import track_verdict as track_verdict
 from .verdicts import uncalibrated_verdict as uncalibrated_verdict
 from .verdicts import verdicts as verdicts

@@ -1,5 +1,6 @@
 """What is said of an image: a probability, how familiar it is, a decision, and the reason in one sentence."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -107,6 +108,42 @@ def uncalibrated_verdict(p_fake: float) -> Verdict:
     above = p_fake > 0.5
     reason = f"{'above' if above else 'not above'} 0.5; this detector is not calibrated"
     return Verdict(p_fake, None, "fake" if above else "real", reason)
+
+
+LOSSES = ("small", "cut off", "blurred")
+"""Notes on a face of which pixels are missing, in the words of `metaforge.data.face_crops`."""
+
+NO_FACE = "perhaps no face"
+"""The note on what may be none, in its words."""
+
+
+def doubted(verdict: Verdict, notes: Collection[str]) -> Verdict:
+    """The verdict on a face about which something was noted: nobody is called a forger for a bad photograph.
+
+    Pixels that are missing can look like a forgery. So what is called fake is left open if the face is small, cut off
+    or blurred; what is called real stays so. Of what is perhaps no face nothing is said. `p_fake` and `familiarity`
+    stay as they are.
+
+    Args:
+        verdict: on the pixels alone.
+        notes: on the face; what is neither in `LOSSES` nor `NO_FACE` changes nothing.
+
+    Example:
+        >>> found = Verdict(0.97, 0.4, "fake", "above the threshold 0.83")
+        >>> doubted(found, ["blurred"]).reason
+        'the face is blurred; what is lost can look like a forgery'
+        >>> doubted(found, [NO_FACE]).decision, doubted(found, []) == found
+        ('cannot tell', True)
+    """
+    lost = [note for note in LOSSES if note in notes]
+    if NO_FACE in notes:
+        return verdict._replace(decision="cannot tell", reason=NO_FACE)
+    if lost and verdict.decision == "fake":
+        named = " and ".join([", ".join(lost[:-1]), lost[-1]] if lost[1:] else lost)
+        return verdict._replace(
+            decision="cannot tell", reason=f"the face is {named}; what is lost can look like a forgery"
+        )
+    return verdict
 
 
 _NO_NUMBER = "the detector gives no number"

@@ -4,8 +4,18 @@ import numpy as np
 import pytest
 
 from metaforge.errors import InputError
-from metaforge.evaluation.calibration import Bands, Calibration, Familiarity, Judge, fit_judge, track_verdict, verdicts
-from metaforge.evaluation.calibration.verdicts import uncalibrated_verdict
+from metaforge.evaluation.calibration import (
+    Bands,
+    Calibration,
+    Familiarity,
+    Judge,
+    Verdict,
+    doubted,
+    fit_judge,
+    track_verdict,
+    uncalibrated_verdict,
+    verdicts,
+)
 
 BANDS = Bands(0.2, 0.8, {"found": {"fpr": 0.05, "fnr": 0.1}})
 JUDGE = Judge(Calibration(2.0, 1.0), BANDS, Familiarity((0.0, 10.0)))
@@ -155,3 +165,24 @@ def test_bad_input_is_one_line():
         with pytest.raises(InputError, match=message) as caught:
             call()
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("decision", "notes", "expected", "said"),
+    [
+        ("fake", ["small"], "cannot tell", "the face is small; what is lost can look like a forgery"),
+        ("fake", ["blurred", "cut off"], "cannot tell", "the face is cut off and blurred; what is lost"),
+        ("fake", ["small", "blurred", "cut off"], "cannot tell", "the face is small, cut off and blurred; what"),
+        ("fake", ["blurred", "perhaps no face"], "cannot tell", "perhaps no face"),
+        ("real", ["perhaps no face"], "cannot tell", "perhaps no face"),
+        ("cannot tell", ["perhaps no face"], "cannot tell", "perhaps no face"),
+        ("real", ["small", "blurred"], "real", "why"),
+        ("cannot tell", ["blurred"], "cannot tell", "why"),
+        ("fake", [""], "fake", "why"),
+        ("fake", ["the largest of 2 faces"], "fake", "why"),
+    ],
+)
+def test_a_face_of_which_pixels_are_missing_is_not_called_fake(decision, notes, expected, said):
+    found = doubted(Verdict(0.9, 0.3, decision, "why"), notes)
+    assert (found.p_fake, found.familiarity, found.decision) == (0.9, 0.3, expected)
+    assert found.reason.startswith(said)
