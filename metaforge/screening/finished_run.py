@@ -68,7 +68,10 @@ def load_run(directory: str | Path) -> FinishedRun:
     template = jax.eval_shape(lambda: probing.initial(change(config, {"model.weights": ""})))
     # What took no step is as it was drawn.
     state = runs.restore(directory, template) if config.run.iterations else jax.device_get(probing.initial(config))
-    prior = source_prior.read(Path(directory)) if config.adapt.rule == "discriminant" else None
+    prior = None
+    if config.adapt.rule == "discriminant":
+        head = build.learner(config).model(probing.final(config, state))["head"]
+        prior = source_prior.read(Path(directory), features=len(head["kernel"]))
     try:
         with np.load(Path(directory) / "context.npz", allow_pickle=False) as archive:
             context = archive["images"]

@@ -119,7 +119,8 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
     prior = None
     if stored := {name.removeprefix(PRIOR): arrays.pop(name) for name in list(arrays) if name.startswith(PRIOR)}:
         try:
-            prior = from_arrays(stored)
+            # A prior goes with a linear head, whose kernel has a row for each number of an embedding.
+            prior = from_arrays(stored, features=template["head"].get("kernel", np.zeros(0)).shape[0])
         except ValueError as error:
             raise InputError(f"model: {ARRAYS} in '{directory}' is damaged ({error}). Adapt again.") from None
     if {name: (leaf.shape, leaf.dtype) for name, leaf in arrays.items()} != expected:

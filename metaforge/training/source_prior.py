@@ -73,15 +73,15 @@ def write(directory: Path, prior: Prior) -> None:
     write_arrays(directory / FILE, compressed=False, **to_arrays(prior))
 
 
-def read(directory: Path) -> Prior:
-    """The prior of a run.
+def read(directory: Path, *, features: int | None = None) -> Prior:
+    """The prior of a run, whose embeddings have so many `features`.
 
     Raises:
-        InputError: when it is missing or damaged.
+        InputError: when it is missing, damaged or of other embeddings.
     """
     try:
         with np.load(directory / FILE, allow_pickle=False) as archive:
-            return from_arrays(dict(archive))
+            return from_arrays(dict(archive), features=features)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
             f"run: {FILE} in '{directory}' is damaged ({error}). Delete report.json and call metaforge train again."

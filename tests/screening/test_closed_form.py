@@ -1,14 +1,13 @@
 """Detectors whose head is a discriminant: trained without a step, adapted in closed form, kept with their prior."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from metaforge.adaptation.gaussian import head_of
-from metaforge.cli import adapt, export, predict, train
+from metaforge.cli import predict
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
 from metaforge.errors import InputError
@@ -17,42 +16,7 @@ from metaforge.screening import closed_form, deciding, from_run, load_detector
 from metaforge.settings import change
 from metaforge.training import build, source_prior
 from metaforge.training.config import Config
-
-FLAGS = (
-    "--learner.name=erm", "--adapt.rule=discriminant", "--run.iterations=0", "--run.baseline=False",
-    "--faces.folder=lfw", "--faces.variants=1", "--faces.methods=swap,smooth,warp", "--model.image_size=16",
-    "--model.width=4", "--episodes.tasks=2", "--episodes.shots=2", "--episodes.queries=2", "--run.eval_batches=1",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("closed")
-    assert train.main(["train", f"--workdir={folder / 'run'}", *FLAGS]) == 0
-    assert export.main(["export", f"--run={folder / 'run'}", f"--out={folder / 'detector'}"]) == 0
-    return folder
-
-
-@pytest.fixture(scope="module")
-def target(tmp_path_factory):
-    """Twelve pairs by name, the fakes brighter in one corner, and six real images beside them."""
-    folder, rng = tmp_path_factory.mktemp("target"), np.random.default_rng(0)
-    for name in ("real", "fake", "more"):
-        (folder / name).mkdir()
-    for number in range(30):
-        image = rng.integers(0, 256, (16, 16, 3)).astype(np.uint8)
-        if number < 24:
-            Image.fromarray(image).save(folder / "real" / f"{number}.png")
-            image[:8, :8] = 255
-            Image.fromarray(image).save(folder / "fake" / f"{number}.png")
-        else:
-            Image.fromarray(image).save(folder / "more" / f"{number}.png")
-    return folder
-
-
-def call(run, target, out, *flags):
-    fixed = ["--shots=3", "--draws=2", "--crops", f"--target={target}", f"--out={out}"]
-    return adapt.main(["adapt", f"--run={run}", *fixed, *flags])
+from tests.screening.conftest import call
 
 
 def test_without_a_step_the_detector_is_the_priors_head_on_the_networks_embeddings(run):
@@ -110,30 +74,6 @@ def test_a_detector_that_is_not_shown_to_gain_is_saved_as_it_was(run, tmp_path, 
     assert "saved as it was; --force saves it adapted" in capsys.readouterr().out
     images = rng.integers(0, 256, (3, 16, 16, 3)).astype(np.uint8)
     np.testing.assert_array_equal(load_detector(tmp_path / "kept")(images), load_detector(run / "detector")(images))
-
-
-@pytest.mark.parametrize(
-    ("flags", "said"),
-    [
-        (("--rule=discriminant", "--steps=3"), "takes no steps"),
-        (("--rule=steps",), "has no rate"),
-        (("--unlabelled={target}/fake",), "is"),
-        (("--unlabelled={target}/real",), "is judged on"),
-        (("--unlabelled={target}/nothing",), "nothing"),
-    ],
-)
-def test_what_cannot_be_done_is_said_and_nothing_is_written(run, target, tmp_path, capsys, flags, said):
-    flags = [flag.format(target=target) for flag in flags]
-    assert call(run / "detector", target, tmp_path / "out", *flags) == 2
-    assert said in capsys.readouterr().err.strip().splitlines()[-1]
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_damaged_prior_is_said(run, target, tmp_path, capsys):
-    shutil.copytree(run / "run", tmp_path / "run")
-    (tmp_path / "run" / source_prior.FILE).write_bytes(b"no archive")
-    with pytest.raises(InputError, match=r"prior\.npz"):
-        from_run.load_run(tmp_path / "run")
 
 
 def test_predict_prints_verdicts_of_an_exported_detector(run, target, capsys):

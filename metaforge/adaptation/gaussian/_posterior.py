@@ -6,6 +6,7 @@ from jaxtyping import Array, Float, Int
 
 from metaforge.adaptation.gaussian._calibrated import calibrated
 from metaforge.adaptation.gaussian._prior import STRENGTH, Head, Prior
+from metaforge.errors import InputError
 from metaforge.types import FAKE, REAL
 
 NO_PAIR = -1
@@ -53,6 +54,9 @@ def posterior(
     Returns:
         A `Head`.
 
+    Raises:
+        InputError: for embeddings of another size than the prior's.
+
     Example:
         >>> from metaforge.adaptation.gaussian import uninformed
         >>> seen = jnp.array([[0.0, 0.0], [0.2, 0.1], [2.0, 0.1], [2.1, 0.0]])
@@ -62,6 +66,10 @@ def posterior(
     """
     count = len(support)
     beside = support[:0] if unlabelled is None else unlabelled
+    for seen in (support, beside):
+        if seen.shape[1:] != prior.middle.shape:
+            raise InputError(f"posterior: embeddings of {seen.shape[1]} numbers, and a prior of {prior.middle.size}. "
+                             "Give those of the network that it was fitted on.")  # fmt: skip
     rows = jnp.concatenate([support, beside]).astype(jnp.float32)
     whitened = jax.scipy.linalg.solve_triangular(prior.factor, (rows - prior.middle[None]).T, lower=True).T
     first = _product(prior.factor.T, prior.weights[:, None]).T

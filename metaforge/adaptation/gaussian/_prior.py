@@ -96,8 +96,14 @@ def to_arrays(prior: Prior) -> dict[str, np.ndarray]:
     return arrays | {"factor": arrays["factor"][np.tril_indices(len(arrays["weights"]))]}
 
 
-def from_arrays(arrays: Mapping[str, Any]) -> Prior:
+def from_arrays(arrays: Mapping[str, Any], *, features: int | None = None) -> Prior:
     """The prior that `to_arrays` made them of.
+
+    Args:
+        arrays: by name.
+
+    Other Arguments:
+        features: how many numbers the embeddings have that it is for; any if left out.
 
     Raises:
         ValueError: for arrays that are missing, of shapes that do not fit, not finite, or of no prior.
@@ -107,13 +113,15 @@ def from_arrays(arrays: Mapping[str, Any]) -> Prior:
         (3, 3)
     """
     found = {name: np.asarray(arrays[name], np.float32) for name in Prior._fields if name in arrays}
-    features = found["weights"].size if "weights" in found else 0
-    shapes = {name: () for name in Prior._fields} | {"weights": (features,), "middle": (features,), "noise": (2,)}
-    shapes |= {"factor": (features * (features + 1) // 2,)}
+    size = found["weights"].size if "weights" in found else 0
+    shapes = {name: () for name in Prior._fields} | {"weights": (size,), "middle": (size,), "noise": (2,)}
+    shapes |= {"factor": (size * (size + 1) // 2,)}
     if {name: part.shape for name, part in found.items()} != shapes:
         raise ValueError("arrays of a prior are missing or of other shapes")
-    factor = np.zeros((features, features), np.float32)
-    factor[np.tril_indices(features)] = found["factor"]
+    if features not in (None, size):
+        raise ValueError(f"a prior of embeddings of {size} numbers; those of the network have {features}")
+    factor = np.zeros((size, size), np.float32)
+    factor[np.tril_indices(size)] = found["factor"]
     positive = (np.diagonal(factor), found["noise"], found["scale"])
     if not all(np.isfinite(part).all() for part in found.values()) or not all((part > 0).all() for part in positive):
         raise ValueError("arrays of a prior are not finite, or no prior has them")
