@@ -124,13 +124,14 @@ def markdown(report: dict[str, Any]) -> str:
         lines.append(f"| {method} | " + " | ".join(show(row[metric]) for metric in METRICS) + " |")
     lines += ["", "AUC gained, on the same images and draws:", ""]
     lines += [f"- {name}: {Interval.from_json(gain):+.3f}" for name, gain in report["auc_gain"].items()]
-    lines += ["", deciding.said(report["decision"])]
+    if "decision" in report:  # reports of earlier versions have none
+        lines += ["", deciding.said(report["decision"])]
     images, command = report["images"], report["command"]
     lines += [
         "",
         f"{command['shots']} shots a class, {command['draws']} draws"
-        + (", of whole pairs" if report["pairs"] >= command["shots"] else "")
-        + (f", with {report['unlabelled']} real images without labels" if report["unlabelled"] else "")
+        + (", of whole pairs" if report.get("pairs", 0) >= command["shots"] else "")
+        + (f", with {report['unlabelled']} real images without labels" if report.get("unlabelled") else "")
         + f"; {images['tested']} test images, "
         + f"set aside from {images['real']} real and {images['fake']} fake; accuracy at a threshold of 0.5; "
         + f"95 % intervals over {images['resampled']}; "
