@@ -10,6 +10,7 @@ from experiments.strangers.features import Table
 from experiments.strangers.resampling import People
 from experiments.strangers.scoring import Scores
 from metaforge.evaluation.calibration import Judge, fit_judge
+from metaforge.evaluation.calibration.judge import probability
 
 SURE = 0.9
 """A real image above it was called fake with confidence."""
@@ -22,7 +23,7 @@ def judge_of(table: Table, logits: np.ndarray, distances: np.ndarray, rows: np.n
 
 def told(judge: Judge, logits: np.ndarray, distances: np.ndarray) -> np.ndarray:
     """The probabilities as they are told."""
-    return 1 / (1 + np.exp(-judge.weigh(logits, distances)[1]))
+    return probability(judge.weigh(logits, distances)[1])
 
 
 def row_values(judge: Judge, probabilities: np.ndarray, label: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -79,6 +80,7 @@ def _of_source(judge: Judge, table: Table, one: Scores) -> dict[str, float]:
     where = table.collection[one.source_rows]
     values = row_values(judge, told(judge, one.source_logits, one.source_distances), table.label[one.source_rows])
     return {
-        name: float(np.mean([each[where[rows] == c].mean() for c in np.unique(where)]))
+        name: float(np.mean([each[where[rows] == c].mean() for c in np.unique(where[rows])]))
         for name, (rows, each) in values.items()
+        if len(rows)
     }

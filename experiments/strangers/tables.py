@@ -31,6 +31,7 @@ def markdown(report: dict[str, Any]) -> str:
         *_before(report["before"]),
     ]
     shots = dict.fromkeys(row["shots_a_class"] for row in report["adapted"])
+    lines += ["", "## Gains of AUC over no adaptation", "", *_gains(report["adapted"])]
     for pairing in ("matched", "unmatched"):
         for count in shots:
             rows = [row for row in report["adapted"] if (row["shots_a_class"], row["pairing"]) == (count, pairing)]
@@ -59,6 +60,24 @@ def _before(found: dict[str, Any]) -> list[str]:
     lines += ["", "AUC by method:", "", *_head(["left out", *kinds])]
     for row in rows:
         lines.append(_line([row["collection"], *(f"{row['methods'][kind]['value']:.2f}" for kind in kinds)]))
+    return lines
+
+
+def _gains(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Rules by budgets; a budget is judged in the collections that have people enough."""
+    budgets = {(row["pairing"], row["shots_a_class"]): len(row["collections"]) for row in rows if row["rule"] == "none"}
+    found = {(row["rule"], row["pairing"], row["shots_a_class"]): row for row in rows}
+    lines = _head(
+        ["rule", *(f"{pairing} {shots} ({count} collections)" for (pairing, shots), count in budgets.items())]
+    )
+    for rule in dict.fromkeys(row["rule"] for row in rows):
+        cells = []
+        for budget, count in budgets.items():
+            row = found.get((rule, *budget), {})
+            fewer = f" ({len(row['collections'])})" if row and len(row["collections"]) < count else ""
+            cells.append(_show(row.get("gain"), "+.3f") + fewer)
+        if rule != "none":
+            lines.append(_line([rule, *cells]))
     return lines
 
 

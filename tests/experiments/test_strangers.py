@@ -2,19 +2,23 @@
 
 import csv
 import json
+from typing import Any, cast
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
 from experiments.strangers import __main__ as command
-from experiments.strangers import adapted, features, learned, resampling, rules, running, scoring, support
+from experiments.strangers import adapted, before, features, learned, resampling, rules, running, scoring, support
 from experiments.strangers.config import Config, Options
 from experiments.strangers.faces import collections
 from experiments.strangers.tables import markdown
 from metaforge.adaptation.gaussian import NO_PAIR, fit, head_of, posterior
 from metaforge.errors import InputError
+from metaforge.evaluation.calibration import Bands, Calibration, Judge
+from metaforge.evaluation.calibration.judge import probability
 from metaforge.evaluation.intervals import bootstrap
 from metaforge.evaluation.metrics import METRICS
 from metaforge.settings import change
@@ -169,8 +173,10 @@ def source():
 def test_without_what_was_learned_the_direction_is_that_of_the_discriminant(source, matched):
     real, fake = np.random.default_rng(2).normal(size=(2, 6, 5)).astype(np.float32)
     pairs = np.tile(np.arange(6), 2) if matched else np.full(12, NO_PAIR)
-    head = posterior(source, jnp.concatenate([real, fake]), jnp.repeat(jnp.arange(2), 6), pairs=jnp.asarray(pairs))
-    ours = learned.weights(source, jnp.zeros((3, 5)), real, fake, real[:0], matched=jnp.asarray(matched))
+    head = jax.jit(posterior)(
+        source, jnp.concatenate([real, fake]), jnp.repeat(jnp.arange(2), 6), pairs=jnp.asarray(pairs)
+    )
+    ours = jax.jit(learned.weights)(source, jnp.zeros((3, 5)), real, fake, real[:0], matched=jnp.asarray(matched))
     unit = lambda w: np.asarray(w) / np.linalg.norm(w)
     np.testing.assert_allclose(unit(ours), unit(head.weights), atol=2e-4)
 
@@ -196,39 +202,124 @@ def test_a_learned_covariance_weighs_what_is_shown_as_its_whole_matrix_says(sour
     np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-5)
 
 
-def test_all_rules_start_at_the_source_and_the_head_steps_leave_it_at_once(source):
+@pytest.mark.parametrize("matched", [True, False])
+def test_each_rule_says_what_the_library_says_of_the_same_support_set(source, matched):
     rng = np.random.default_rng(4)
-    seen, query = rng.normal(size=(6, 5)), rng.normal(size=(8, 5))
-    given = rules.Source(source, jnp.zeros((2, 5)), jnp.asarray(rng.normal(size=5), jnp.float32), jnp.full(5, 2.0))
     single = lambda x: jnp.asarray(x, jnp.float32)
-    found = rules.logits(given, single(seen), jnp.full(6, NO_PAIR), jnp.zeros((0, 5)), single(query))
-    assert len(found) == len(rules.ALWAYS)
-    by = dict(zip(rules.ALWAYS, np.asarray(found), strict=True))
-    none, slow = by[rules.Variant(rules.NONE)], by[rules.Variant(rules.HEAD, rules.RATES[0])]
-    head = head_of(source)
-    np.testing.assert_allclose(none, query @ np.asarray(head.weights) + float(head.bias), rtol=1e-4, atol=1e-4)
+    seen, query, beside, spread = (single(rng.normal(size=(count, 5))) for count in (6, 8, 3, 2))
+    given = rules.Source(source, spread, single(rng.normal(size=5)), jnp.full(5, 2.0))
+    pairs = jnp.tile(jnp.arange(3), 2) if matched else jnp.full(6, NO_PAIR)
+    found = np.asarray(rules.logits(given, seen, pairs, beside, query))
+    by = dict(zip(rules.VARIANTS, found, strict=True))
+    labels = jnp.repeat(jnp.arange(2), 3)
+    of = lambda head: np.asarray(query) @ np.asarray(head.weights) + float(head.bias)
+    alone = jax.jit(posterior)(source, seen, labels, pairs=pairs)
+    both = jax.jit(posterior)(source, seen, labels, pairs=pairs, unlabelled=beside)
+    heads = {rules.NONE: head_of(source), rules.DISCRIMINANT: alone, rules.DISCRIMINANT + rules.BESIDE: both}
+    for rule, head in heads.items():
+        np.testing.assert_allclose(by[rules.Variant(rule)], of(head), rtol=1e-3, atol=1e-3)
+    weights = jax.jit(learned.weights)(source, spread, seen[:3], seen[3:], beside[:0], matched=jnp.asarray(matched))
+    np.testing.assert_allclose(by[rules.Variant(rules.LEARNED)], query @ weights, rtol=1e-3, atol=1e-3)
+    none, slow, fast = (by[one] for one in (
+        rules.Variant(rules.NONE), rules.Variant(rules.HEAD, rules.RATES[0]), rules.Variant(rules.HEAD, rules.RATES[-1])
+    ))  # fmt: skip
     np.testing.assert_allclose(slow, none, atol=0.02)
-    assert np.abs(by[rules.Variant(rules.HEAD, rules.RATES[-1])] - none).max() > np.abs(slow - none).max()
+    assert np.abs(fast - none).max() > np.abs(slow - none).max()
 
 
-def test_a_knob_is_chosen_where_neither_collection_nor_method_is_judged(done):
-    options, config, _, table = done
-    found = {
-        place: scoring.read(running.Path(options.workdir) / f"fold-{number}.npz")
-        for number, place in enumerate(scoring.places(table))
-    }
-    variant = rules.VARIANTS.index(rules.Variant(rules.LOGISTIC, 10.0))
-    # Perfect on the fold itself and all that shares something with it, and the wrong way round elsewhere.
-    for (collection, kind), one in found.items():
-        right = np.where(table.label[one.rows] > 0, 1.0, -1.0)
-        shares = collection == "a" or kind == "warp"
-        one.adapted[:, variant] = right if shares else -right
-    cells = adapted.cells_of(config, table, found)
+def cell(collection, kind, table: Any = None):
+    return adapted.Cell(collection, kind, [0], [np.zeros(0, int)], table, cast(Any, None))
+
+
+def test_a_knob_is_chosen_where_neither_collection_nor_method_is_judged(monkeypatch):
+    few, many = adapted.Budget(2, "matched"), adapted.Budget(3, "matched")
+    cells = {few: [cell(c, k) for c in "abc" for k in ("smooth", "warp", "swap")], many: [cell("a", "warp")]}
+
+    def point(one, number):
+        """The largest penalty is the best where the collection is "a" or the method "warp", and the worst elsewhere."""
+        shares = one.collection == "a" or one.kind == "warp"
+        return {0.1: 0.5, 1.0: 0.45, 10.0: 1.0 if shares else 0.4}.get(rules.VARIANTS[number].knob, 0.5)
+
+    monkeypatch.setattr(adapted, "_point", point)
     knobs = adapted.choose(cells)
-    budget = adapted.Budget(2, "matched")
-    assert knobs[budget, "a", "warp", rules.LOGISTIC] != 10.0
-    assert knobs[budget, "b", "smooth", rules.LOGISTIC] == 10.0
-    assert knobs[budget, "a", "warp", rules.NONE] == 0.0
+    assert knobs[few, "a", "warp", rules.LOGISTIC] == 0.1
+    assert knobs[few, "b", "smooth", rules.LOGISTIC] == 10.0
+    # No other collection has so many people.
+    assert knobs[many, "a", "warp", rules.LOGISTIC] == 0.1
+    assert knobs[few, "a", "warp", rules.NONE] == 0.0
+
+
+def test_two_collections_are_told_apart_whichever_is_the_higher():
+    where = np.array(["a", "a", "b", "b", "c", "c", "a"])
+    column = np.zeros(7, int)
+    label = np.array([0, 0, 0, 0, 0, 0, 1])
+    table = features.Table(np.zeros((7, 1)), label, column, where, column, column)
+    logits = np.array([1.0, 2.0, 5.0, 6.0, 0.5, 1.5, 9.0])
+    # From "b" wholly, from "c" in three pairs of four; the fake does not count.
+    assert adapted._apart(cell("a", "warp", table), logits, np.array([0, 1, 6])) == pytest.approx((1 + 0.75) / 2)
+
+
+def test_decisions_are_counted_by_class_and_a_sources_collections_count_alike(monkeypatch):
+    judge = Judge(Calibration(), Bands(0.3, 0.7, {}), None)
+    values = before.row_values(judge, np.array([0.1, 0.5, 0.8, 0.95, 0.2, 0.6]), np.array([0, 0, 0, 0, 1, 1]))
+    found = {name: (rows.tolist(), each.tolist()) for name, (rows, each) in values.items() if name != "brier"}
+    reals, fakes = [0, 1, 2, 3], [4, 5]
+    assert found == {
+        "reals_called_fake": (reals, [0, 0, 1, 1]), "reals_undecided": (reals, [0, 1, 0, 0]),
+        "reals_sure": (reals, [0, 0, 0, 1]), "fakes_called_real": (fakes, [1, 0]), "fakes_undecided": (fakes, [0, 1]),
+    }  # fmt: skip
+    assert values["brier"][1].mean() == pytest.approx((0.01 + 0.25 + 0.64 + 0.9025 + 0.64 + 0.16) / 6)
+    column = np.zeros(5, int)
+    table = features.Table(np.zeros((5, 1)), column, column, np.array(["a", "a", "a", "b", "c"]), column, column)
+    nothing = np.zeros(0)
+    logits = np.array([3.0, 3.0, -3.0, -3.0])
+    one = scoring.Scores(nothing, nothing, nothing, nothing, np.arange(4), logits, np.zeros(4))
+    monkeypatch.setattr(before, "told", lambda judge, logits, distances: probability(logits))
+    table = table._replace(label=np.array([0, 0, 0, 0, 1]))
+    found = before._of_source(judge._replace(bands=Bands(0.5, 0.5, {})), table, one)
+    assert found["reals_called_fake"] == pytest.approx((2 / 3 + 0) / 2)
+
+
+def test_the_unknown_is_ranked_against_a_collection_that_the_head_does_not_know(done):
+    options, _, report, table = done
+    row = report["unknown"]["collections"][1]
+    assert row["collection"] == "b"
+    with np.load(running.Path(options.workdir) / "unknown-1.npz") as found:
+        assert not {"b"} & {*table.collection[found["source_rows"]]}
+        ours = found["logits"][(table.collection == "b") & (table.label == 0)]
+        theirs = found["unknown_logits"]
+        others = found["logits"][(table.collection == "a") & (table.label == 0)]
+    assert len(theirs) == 4
+    fakes = np.repeat([0, 1], [len(ours), len(theirs)])
+    assert row["auc"]["value"] == pytest.approx(METRICS["auc"](fakes, np.concatenate([ours, theirs])))
+    fakes = np.repeat([0, 1], [len(others), len(ours)])
+    control = row["real_against_real"]["a"]["value"]
+    assert control == pytest.approx(METRICS["auc"](fakes, np.concatenate([others, ours])))
+    shares = [row["unknown"][name]["value"] for name in ("called_fake", "called_real", "undecided")]
+    assert sum(shares) == pytest.approx(1)
+
+
+def test_who_is_forged_is_unknown_to_the_forger_and_nobody_of_another_collection_is_known(tmp_path, monkeypatch):
+    folder = photographs(tmp_path / "faces")
+    config, made = change(TINY, {"faces.folder": str(folder)}), []
+    whole = features.synthesise
+
+    def synthesise(faces, **more):
+        made.append(({face.identity for face in faces}, {face.identity for face in more["fit_faces"]}))
+        return whole(faces, **more)
+
+    monkeypatch.setattr(features, "synthesise", synthesise)
+    monkeypatch.setattr(features, "embedder", lambda config: lambda images: images.reshape(len(images), -1)[:, :2])
+    table = features.table_of(config, collections(config)[0], tmp_path)
+    assert len(made) == 2 * 3 * 3
+    for forged, learned_of in made:
+        assert not forged & learned_of
+        assert len({who[0] for who in forged | learned_of}) == 1
+    # A pair is a real image and a fake of one person, and no two collections share a number.
+    for pair in np.unique(table.pair):
+        rows = np.flatnonzero(table.pair == pair)
+        assert table.label[rows].tolist() == [0, 1]
+        assert len({*zip(table.person[rows], table.collection[rows], table.kind[rows], strict=True)}) == 1
 
 
 def test_resampled_means_are_weighted_ones(done):
