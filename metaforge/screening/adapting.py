@@ -82,7 +82,9 @@ def _run(options: Options) -> dict[str, Any]:
     report["unlabelled"] = 0 if unlabelled is None else len(unlabelled)
     report["decision"] = decision = deciding.decide(
         labels[test], measured[f"{trained['run'].name}, adapted"], measured[f"{trained['run'].name}, not adapted"],
-        groups[test], force=options.force, judge=from_run.detector(trained["run"]).judge,
+        groups[test], force=options.force,
+        # The whitened direction's logits have another scale than what it was fitted to.
+        judge=None if rules["run"] == "whitened" else from_run.detector(trained["run"]).judge,
     )  # fmt: skip
     if rules["run"] == "steps" and not (options.rate or meta_test.rate_at(trained["run"].rule, options.steps)[1]):
         report["rate_of_steps"] = trained["run"].rule["steps"]

@@ -36,6 +36,9 @@ def rule_of(trained: FinishedRun, asked: str = "") -> str:
                          "discriminant or whitened.")  # fmt: skip
     if rule in RULES and trained.transductive:
         raise InputError(f"--rule={rule}: with normalisation=episode no embedding stays as it is. Take --rule=steps.")
+    if rule in RULES and trained.config.model.head != "linear":
+        raise InputError(f"--rule={rule}: its head is linear, and the run's is '{trained.config.model.head}'. Take "
+                         "--rule=steps.")  # fmt: skip
     return rule
 
 

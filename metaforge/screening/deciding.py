@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from metaforge.evaluation.calibration import Judge, band_rates
+from metaforge.evaluation.calibration.judge import probability
 from metaforge.evaluation.interval import Interval
 from metaforge.evaluation.intervals import paired_difference
 
@@ -30,7 +31,8 @@ def decide(
 
     Other Arguments:
         force: whether to keep the adapted one in any case.
-        judge: the detector's; its threshold is compared with that of 0.5.
+        judge: the detector's, if it is that of the adapted one too; the accuracy at its threshold is told, of what it
+            makes of the logits before it doubts what is unfamiliar.
 
     Returns:
         JSON-able: the differences as intervals by name, "pays", "saved" ("adapted" or "as it was"), and with a judge
@@ -52,10 +54,17 @@ def decide(
     found: dict[str, Any] = {name: each.as_json() for name, each in difference.items()}
     found |= {"worse": worse, "pays": bool(pays), "saved": "adapted" if pays or force else "as it was"}
     if judge is not None:
-        accuracy = lambda row: band_rates(row, labels, judge.bands).accuracy_at_threshold
+        accuracy = lambda row: band_rates(_judged(row, judge), labels, judge.bands).accuracy_at_threshold
         rates = [float(np.mean([accuracy(row) for row in each.reshape(-1, len(labels))])) for each in (before, adapted)]
         found["at_threshold"] = {"threshold": judge.bands.fake_above, "before": rates[0], "after": rates[1]}
     return found
+
+
+def _judged(scores: np.ndarray, judge: Judge) -> np.ndarray:
+    """What a judge tells of probabilities that are not calibrated: its thresholds are for these."""
+    about = np.finfo(np.float32)
+    kept = np.clip(scores, float(about.tiny), 1 - float(about.epsneg) / 2)
+    return probability(judge.calibration(np.log(kept) - np.log1p(-kept)))
 
 
 def said(decision: dict[str, Any]) -> str:

@@ -73,10 +73,12 @@ def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels:
     refuse_rule(config, rate=rate, steps=steps, rule=rule)
     # Of a detector that was adapted before, the head is the one that it was saved with.
     first = None if trained.called else closed_form.source_head(trained)
-    if trained.prior is not None and "calibration" in trained.before:
+    # The whitened direction has a scale of its own, to which nothing was fitted.
+    if trained.prior is not None and "calibration" in trained.before and (support is None or rule != "whitened"):
         about["calibration"] = trained.before["calibration"]
+    whole = lambda moved: trainable.whole(moved, trained.frozen)
     if support is None or rule in closed_form.RULES:
-        params = build.learner(config).model(params)
+        params = whole(build.learner(config).model(params))
     if support is None:
         params = params if first is None else source_prior.with_head(params, first)
     elif rule in closed_form.RULES:
@@ -87,13 +89,15 @@ def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels:
         params = source_prior.with_head(params, found)
         more = "" if unlabelled is None else f" and {len(unlabelled)} without labels"
         about["adaptation"] = f"{rule} of {len(support)} images{more}"
-        about["seen"] = sorted({*about.get("seen", ()), *digests(support)})
+        # What it has learned from without labels is not tested on either.
+        learned = [*digests(support), *digests(() if unlabelled is None else unlabelled)]
+        about["seen"] = sorted({*about.get("seen", ()), *learned})
     else:
         rate, steps = rate or meta_test.rate_at(trained.rule, steps)[0], steps or trained.rule["steps"]
         batch = mf.Batch(jnp.asarray(support), jnp.asarray(labels, jnp.int32))
         params = meta_test.start(config, params)
         key = meta_test.rule_key(config)
-        params = meta_test.adapt_params(params, batch, rate, steps, config=key, frozen=trained.frozen)
+        params = whole(meta_test.adapt_params(params, batch, rate, steps, config=key, frozen=trained.frozen))
         context = np.asarray(support)
         taken = f"{steps} steps of {config.adapt.optimizer} at {rate:g}"
         taken = f"by {config.learner.name} itself" if itself else taken
@@ -102,7 +106,7 @@ def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels:
         about["seen"] = sorted({*about.get("seen", ()), *digests(context)})
     # Weights of which nothing was kept are no longer behind it.
     spec = config.network if trained.weights else dataclasses.replace(config.network, weights="")
-    return Detector(trainable.whole(params, trained.frozen), context, spec, about, trained.prior)
+    return Detector(params, context, spec, about, trained.prior)
 
 
 def refuse_rule(config: Config, *, rate: float, steps: int, rule: str = "steps") -> None:

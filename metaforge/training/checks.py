@@ -7,7 +7,7 @@ from metaforge.data.records import Records, check_splits_are_disjoint, concatena
 from metaforge.errors import InputError
 from metaforge.learners import LEARNERS
 from metaforge.runs import Run, read_json, write_json
-from metaforge.training import build, frozen_params, meta_test
+from metaforge.training import build, frozen_params, meta_test, source_prior
 from metaforge.training.config import Config
 from metaforge.types import FAKE
 
@@ -25,6 +25,8 @@ def check(config: Config, *, quiet: bool = False) -> tuple[Records, Records]:
     sampler(config, train)(0)
     for index in range(config.run.eval_batches):
         meta_test.validation_sampler(config, validation)(index)
+    if config.adapt.rule == "discriminant":
+        source_prior.collections(config, train)
     return train, validation
 
 

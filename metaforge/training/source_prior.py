@@ -110,7 +110,11 @@ def validation_auc(prior: Prior, features: np.ndarray, labels: np.ndarray, episo
 
 
 def collections(config: Config, records: Records) -> np.ndarray:
-    """The collection that each image comes from, by `--faces.collection`; one for all where it says nothing."""
+    """The collection that each image comes from, by `--faces.collection`; one for all where it says nothing.
+
+    Raises:
+        InputError: when it is no regular expression, or finds no collection in a file's path.
+    """
     if not config.faces.collection:
         return np.zeros(len(records), np.int32)
     found = functools.lru_cache(maxsize=None)(functools.partial(_collection, config.faces.collection))
@@ -118,7 +122,10 @@ def collections(config: Config, records: Records) -> np.ndarray:
 
 
 def _collection(pattern: str, name: str) -> str:
-    match = re.search(pattern, name)
+    try:
+        match = re.search(pattern, name)
+    except re.error as error:
+        raise InputError(f"--faces.collection={pattern}: is no regular expression ({error}). Mend it.") from None
     if match is None or match.lastindex is None:
         raise InputError(
             f"--faces.collection={pattern}: finds no group in '{name}'. Put brackets around the collection."

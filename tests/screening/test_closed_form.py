@@ -1,5 +1,6 @@
 """Detectors whose head is a discriminant: trained without a step, adapted in closed form, kept with their prior."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -11,7 +12,7 @@ from metaforge.cli import predict
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
 from metaforge.errors import InputError
-from metaforge.evaluation.calibration import Judge
+from metaforge.evaluation.calibration import Bands, Calibration, Judge
 from metaforge.screening import closed_form, deciding, from_run, load_detector
 from metaforge.settings import change
 from metaforge.training import build, source_prior
@@ -87,6 +88,53 @@ def test_a_collection_that_is_not_in_a_files_name_is_said():
     with pytest.raises(InputError, match=r"faces\.collection"):
         source_prior._collection("^([a-z]+)/", "1.png")
     assert source_prior._collection("^([a-z]+)/", "pif/1.png") == "pif"
+
+
+@pytest.mark.parametrize("pattern", ["^([a-z]+)/", "^([a-z"])
+def test_a_collection_that_cannot_be_found_is_said_before_anything_is_written(tmp_path, capsys, pattern):
+    assert train.main(["train", f"--workdir={tmp_path / 'run'}", *FLAGS, f"--faces.collection={pattern}"]) == 2
+    assert capsys.readouterr().err.strip().splitlines()[-1].count("--faces.collection=") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_accuracy_at_a_threshold_is_that_of_what_the_judge_tells():
+    # Logits of -1 and 3, which the judge moves to 1 and 5: both are above its threshold, and unmoved one is not.
+    labels, groups = np.tile([0, 1], 10), np.arange(20) // 2
+    scores = 1 / (1 + np.exp(-np.where(labels == 1, 3.0, -1.0)))[None, None]
+    judge = Judge(Calibration(1.0, 2.0), Bands(0.5, 0.6, {}), None)
+    assert deciding.decide(labels, scores, scores, groups, judge=judge)["at_threshold"]["after"] == 0.5
+
+
+def test_images_without_labels_are_remembered_too_and_a_whitened_head_has_no_calibration(run, target):
+    trained = from_run.load_run(run / "run")
+    rng = np.random.default_rng(2)
+    images, labels = rng.integers(0, 256, (6, 16, 16, 3)).astype(np.uint8), np.array([0, 1, 0, 1, 0, 0])
+    adapted = {
+        rule: from_run.detector(trained, support=images[:4], labels=labels[:4], rule=rule, unlabelled=images[4:])
+        for rule in closed_form.RULES
+    }
+    for found in adapted.values():
+        assert found.about["seen"] == sorted(from_run.digests(images))
+    assert adapted["discriminant"].judge is not None
+    assert adapted["whitened"].judge is None
+
+
+def test_a_head_in_closed_form_takes_the_place_of_one_that_was_never_trained(tmp_path, target):
+    flags = [*FLAGS, "--learner.trainable=^Conv_3"]
+    assert train.main(["train", f"--workdir={tmp_path / 'run'}", *flags]) == 0
+    trained = from_run.load_run(tmp_path / "run")
+    assert trained.prior is not None
+    detector, head = from_run.detector(trained), head_of(trained.prior)
+    images = np.random.default_rng(3).integers(0, 256, (3, 16, 16, 3)).astype(np.uint8)
+    logits = closed_form.embedder(trained)(images) @ np.asarray(head.weights) + np.asarray(head.bias)
+    np.testing.assert_allclose(detector.examine(images)[0], logits, rtol=1e-4, atol=1e-4)
+
+
+def test_a_head_in_closed_form_is_refused_where_the_runs_is_not_linear(run):
+    trained = from_run.load_run(run / "run")
+    config = change(trained.config, {"model.head": "mlp", "adapt.rule": "steps", "run.iterations": 1})
+    with pytest.raises(InputError, match="--rule=whitened: its head is linear, and the run's is 'mlp'"):
+        closed_form.rule_of(dataclasses.replace(trained, config=config, prior=None), "whitened")
 
 
 def test_at_a_loss_of_accuracy_nothing_is_kept():
