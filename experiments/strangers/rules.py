@@ -14,8 +14,12 @@ from metaforge.types import Backbone, Batch, Outputs
 
 STEPS = 10
 """Steps of gradient descent on the head."""
-RATES = (1e-5, 1e-4, 1e-3, 1e-2)
+RATES = (1e-4, 1e-3, 1e-2, 1e-1)
 """Rates that are tried for them; standardised features are many, so a step of a rate moves logits far."""
+
+REFERENCE = 1.0
+"""The penalty of the whitened direction: correlations and the identity count alike. A tenth and ten times it are worth
+the same."""
 
 
 class Variant(NamedTuple):
@@ -29,13 +33,14 @@ BESIDE = ", unlabelled"
 """Behind the name of a rule that also has unlabelled real images of the target."""
 NONE, DISCRIMINANT, LEARNED = "none", "discriminant", "learned covariance"
 WHITENED, LOGISTIC, HEAD = "whitened", "logistic", "head steps"
-_PENALTIES = RULES["logistic"].knobs(1.0)
+PENALTIES = (0.01, 0.1, 1.0, 10.0)
+"""Penalties that are tried of the logistic probe, whose features have a mean squared norm of 1."""
 
 ALWAYS = (
-    Variant(NONE), Variant(DISCRIMINANT), Variant(LEARNED), *(Variant(WHITENED, each) for each in _PENALTIES),
-    *(Variant(LOGISTIC, each) for each in _PENALTIES), *(Variant(HEAD, each) for each in RATES),
+    Variant(NONE), Variant(DISCRIMINANT), Variant(LEARNED), Variant(WHITENED),
+    *(Variant(LOGISTIC, each) for each in PENALTIES), *(Variant(HEAD, each) for each in RATES),
 )  # fmt: skip
-WITH_UNLABELLED = (Variant(DISCRIMINANT + BESIDE), *(Variant(WHITENED + BESIDE, each) for each in _PENALTIES))
+WITH_UNLABELLED = (Variant(DISCRIMINANT + BESIDE), Variant(WHITENED + BESIDE))
 VARIANTS = ALWAYS + WITH_UNLABELLED
 """All that is scored, in the order of the scores."""
 ORDER = tuple(dict.fromkeys(each.rule for each in VARIANTS))
@@ -105,16 +110,15 @@ def logits(source: Source, support, pairs, unlabelled, query) -> jax.Array:
             prior, source.spread, support[:count], support[count:], support[:0], matched=pairs[0] != NO_PAIR
         ),
     }  # fmt: skip
-    for penalty in _PENALTIES:
-        made[Variant(WHITENED, penalty)] = of("whitened", penalty)
+    made[Variant(WHITENED)] = of("whitened", REFERENCE)
+    for penalty in PENALTIES:
         made[Variant(LOGISTIC, penalty)] = of("logistic", penalty)
     for rate in RATES:
         made[Variant(HEAD, rate)] = of("head", rate)
     if beside is not None:
         head = posterior(prior, support, labels, pairs=pairs, unlabelled=unlabelled)
         made[Variant(DISCRIMINANT + BESIDE)] = linear(head)
-        for penalty in _PENALTIES:
-            made[Variant(WHITENED + BESIDE, penalty)] = of("whitened", penalty, unlabelled=beside)
+        made[Variant(WHITENED + BESIDE)] = of("whitened", REFERENCE, unlabelled=beside)
     return jnp.stack([made[each] for each in VARIANTS if each in made])
 
 

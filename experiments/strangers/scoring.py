@@ -12,7 +12,7 @@ from experiments.strangers import rules
 from experiments.strangers.config import Config
 from experiments.strangers.features import Table
 from experiments.strangers.support import Draw, draws
-from metaforge.adaptation.gaussian import Fold, Prior, folds, head_of
+from metaforge.adaptation.gaussian import Fold, Prior, Source, folds, head_of
 from metaforge.progress import progress
 from metaforge.whole import write_arrays
 
@@ -62,12 +62,28 @@ def score(config: Config, table: Table, folder: Path, *, quiet: bool = True) -> 
     paths = [folder / f"fold-{number}.npz" for number in range(len(wanted))]
     if all(path.exists() for path in paths):
         return paths
-    with progress("folds", len(wanted), unit="fold", quiet=quiet) as bar:
-        made = folds(table.features, table.label, table.kind, table.collection, pairs=table.pair)
-        for path, place, fold in zip(paths, wanted, made, strict=True):
-            assert place == (fold.collection, fold.kind)
+    known = _sources(table, [folder / f"source-{number}.npz" for number in range(len(wanted))], quiet=quiet)
+    with progress("adapting", len(wanted), unit="fold", quiet=quiet) as bar:
+        for path, place, source in zip(paths, wanted, known, strict=True):
             if not path.exists():
-                write_arrays(path, compressed=True, **_scores(config, table, fold)._asdict())
+                with np.load(source, allow_pickle=False) as found:
+                    prior = Prior(*(jnp.asarray(found[name]) for name in Prior._fields))
+                    fold = Fold(*place, Source(prior, *(found[name] for name in Source._fields[1:])))
+                write_arrays(path, **_scores(config, table, fold)._asdict())
+            bar.update()
+    return paths
+
+
+def _sources(table: Table, paths: list[Path], *, quiet: bool) -> list[Path]:
+    """The files of what each fold knows; all of them share their fits, so one that is missing takes them all."""
+    if all(path.exists() for path in paths):
+        return paths
+    with progress("fitting", len(paths), unit="fold", quiet=quiet) as bar:
+        made = folds(table.features, table.label, table.kind, table.collection, pairs=table.pair)
+        for path, place, fold in zip(paths, places(table), made, strict=True):
+            assert place == (fold.collection, fold.kind)
+            source = fold.source._asdict()
+            write_arrays(path, **source.pop("prior")._asdict(), **source)
             bar.update()
     return paths
 
