@@ -7,8 +7,9 @@ by subfolder, or by file name) is set aside to test on; support sets are drawn f
 The table compares the run with ERM on the same draws: not adapted, and adapted. If adapting is shown to help on what
 was set aside, the detector adapted on the first draw is saved to --out, and otherwise the detector as it was (--force
 saves the adapted one anyway); report.json and report.md are beside it. A fake that has the name of its real image is
-its pair. With --remembers=true the reports also say what the saved detector has lost on the kinds that the run was
-trained on.
+its pair. With real/ alone (a new camera, no forgeries at hand) a run with --adapt.rule=discriminant is adapted too; the
+report then says how many real images are called fake, before and after, and nothing of fakes. With --remembers=true the
+reports also say what the saved detector has lost on the kinds that the run was trained on.
 """
 
 from typing import NoReturn
@@ -23,11 +24,12 @@ def main(argv: list[str]) -> int:
 
     def body(options: Options) -> str:
         # What computes is imported where it is used, so that --help answers at once.
-        from metaforge.screening.adapting import markdown, run
+        from metaforge.screening.adapt_report import markdown
+        from metaforge.screening.adapting import run
 
         report = run(options)
         print(markdown(report))
-        if not any(name.startswith("erm") for name in report["table"]):
+        if report["images"]["fake"] and not any(name.startswith("erm") for name in report["table"]):
             print("Not compared with ERM: the run has none beside it. Name one with --baseline=RUN.")
         print(how_to_screen(options.out))
         saved = "adapted" if report["decision"]["saved"] == "adapted" else "as it was"

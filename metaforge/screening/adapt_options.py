@@ -10,7 +10,7 @@ class Options:
     """What to adapt, to what, how."""
 
     run: str = setting(..., "A finished training run, or a saved detector.", place="read")
-    target: str = setting(..., "Folder with real/ and fake/ of the new kind.", place="read")
+    target: str = setting(..., "Folder with real/ and fake/ of the new kind, or real/ alone.", place="read")
     out: str = setting(..., "Folder for the adapted detector; must not exist yet.", place="folder")
     crops: bool = setting(False, "Whether the target's images are face crops already; otherwise faces are found.")
     rule: str = setting(

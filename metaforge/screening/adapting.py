@@ -12,16 +12,16 @@ from metaforge.data.crop_folder import crop_for
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
 from metaforge.errors import InputError
-from metaforge.evaluation.interval import Interval
 from metaforge.evaluation.intervals import bootstrap, paired_difference
 from metaforge.runs import write_json
-from metaforge.screening import closed_form, deciding, forgetting, from_run, save_detector, saved_detector
+from metaforge.screening import closed_form, deciding, forgetting, from_run, reals_alone, save_detector, saved_detector
 from metaforge.screening.adapt_options import Options
-from metaforge.screening.target_images import read_target, read_unlabelled, set_aside
+from metaforge.screening.adapt_report import METRICS, markdown
+from metaforge.screening.target_images import CLASSES, classes_of, read_target, read_unlabelled, set_aside
 from metaforge.training import meta_test
 from metaforge.whole import claimed, whole_folder, write_text
 
-METRICS = ("auc", "accuracy", "eer", "ece")
+_DRAWING = ("shots", "draws", "seed")
 
 
 def run(options: Options) -> dict[str, Any]:
@@ -47,13 +47,21 @@ def _run(options: Options) -> dict[str, Any]:
     if options.unlabelled and rules["run"] not in closed_form.RULES:
         raise InputError(f"--unlabelled: the rule '{rules['run']}' takes labelled images alone. Leave it out, or give "
                          "--rule=discriminant or --rule=whitened.")  # fmt: skip
+    classes = classes_of(options.target, rule=rules["run"])
+    if classes != CLASSES:
+        if options.baseline:
+            raise InputError(f"--baseline: '{options.target}' has no subfolder 'fake', and without fakes no run is "
+                             "compared with another. Leave it out.")  # fmt: skip
+        trained.pop("erm", None)
     sizes = {run.config.model.image_size for run in trained.values()}
     if len(sizes) > 1:
         raise InputError(
             f"baseline: '{baseline}' was trained at another image size. Train it at that of '{options.run}'."
         )
     crop, amiss = crop_for(trained["run"].crop, Path(options.target), crops=options.crops)
-    images, labels, groups, skipped, notes = read_target(options.target, size=sizes.pop(), crop=crop, quiet=False)
+    images, labels, groups, skipped, notes = read_target(
+        options.target, size=sizes.pop(), crop=crop, quiet=False, classes=classes
+    )
     seen = np.isin(from_run.digests(images), trained["run"].before.get("seen", []))
     pool, test = set_aside(
         labels, groups, shots=options.shots, share=options.test_share, seed=options.seed, seen=groups[seen]
@@ -61,17 +69,27 @@ def _run(options: Options) -> dict[str, Any]:
     pairs = closed_form.pairs_of(labels, groups)
     unlabelled = read_unlabelled(options.unlabelled, images, labels, test, size=images.shape[1], crop=crop)
     judged = TestSplit(Records.from_columns(image=images[test], label=labels[test]))
-    measured = {}
-    for key, one in trained.items():
-        name = one.name if key == "run" else "erm"
-        states = from_run.scores_over_draws(
-            one, (images[pool], labels[pool]), judged, shots=options.shots, draws=options.draws,
-            seed=options.seed, rate=options.rate, steps=options.steps, rule=rules[key], pairs=pairs[pool],
-            unlabelled=unlabelled if key == "run" else None,
-        )  # fmt: skip
-        measured |= {f"{name}, {state}": values[None] for state, values in states.items()}
     report = {"command": dataclasses.asdict(options), "normalisation": trained["run"].config.model.normalisation}
-    report |= _tables(labels[test], measured, groups[test], trained["run"].name)
+    plain, drawing = from_run.detector(trained["run"]), {name: getattr(options, name) for name in _DRAWING}
+    if classes == CLASSES:
+        measured = {}
+        for key, one in trained.items():
+            name = one.name if key == "run" else "erm"
+            states = from_run.scores_over_draws(
+                one, (images[pool], labels[pool]), judged, rate=options.rate, steps=options.steps, rule=rules[key],
+                pairs=pairs[pool], unlabelled=unlabelled if key == "run" else None, **drawing,
+            )  # fmt: skip
+            measured |= {f"{name}, {state}": values[None] for state, values in states.items()}
+        report |= _tables(labels[test], measured, groups[test], trained["run"].name)
+        before, after = (measured[f"{trained['run'].name}, {state}"] for state in ("not adapted", "adapted"))
+        # The whitened direction's logits have another scale than what it was fitted to.
+        judge = None if rules["run"] == "whitened" else plain.judge
+        decision = deciding.decide(labels[test], after, before, groups[test], force=options.force, judge=judge)
+    else:
+        report["table"], decision = reals_alone.judged(
+            trained["run"], images[pool], labels[pool], judged, groups[test],
+            unlabelled=unlabelled, force=options.force, **drawing,
+        )  # fmt: skip
     report |= {
         "images": {"real": int((labels == mf.REAL).sum()), "fake": int((labels == mf.FAKE).sum()),
                    "tested": len(test), "resampled": "file name groups, and draws of the support set"},
@@ -80,12 +98,7 @@ def _run(options: Options) -> dict[str, Any]:
     }  # fmt: skip
     report["pairs"] = len(np.setdiff1d(pairs[pool], -1))
     report["unlabelled"] = 0 if unlabelled is None else len(unlabelled)
-    report["decision"] = decision = deciding.decide(
-        labels[test], measured[f"{trained['run'].name}, adapted"], measured[f"{trained['run'].name}, not adapted"],
-        groups[test], force=options.force,
-        # The whitened direction's logits have another scale than what it was fitted to.
-        judge=None if rules["run"] == "whitened" else from_run.detector(trained["run"]).judge,
-    )  # fmt: skip
+    report["decision"] = decision
     if rules["run"] == "steps" and not (options.rate or meta_test.rate_at(trained["run"].rule, options.steps)[1]):
         report["rate_of_steps"] = trained["run"].rule["steps"]
     drawn = meta_test.support_rows(labels[pool], shots=options.shots, seed=options.seed, draw=0, pairs=pairs[pool])
@@ -93,7 +106,7 @@ def _run(options: Options) -> dict[str, Any]:
     adapted = from_run.detector(
         trained["run"], support=np.asarray(images[rows]), labels=labels[rows], rate=options.rate, steps=options.steps,
         rule=rules["run"], pairs=pairs[rows], unlabelled=unlabelled,
-    ) if decision["saved"] == "adapted" else from_run.detector(trained["run"])  # fmt: skip
+    ) if decision["saved"] == "adapted" else plain  # fmt: skip
     if sources is not None:
         report["remembered"] = forgetting.remembered(trained["run"], adapted, sources)
     with whole_folder(options.out) as made:
@@ -116,52 +129,3 @@ def _tables(labels, measured, groups, learner: str) -> dict[str, Any]:
         if other != best
     }
     return {"table": table, "auc_gain": gains}
-
-
-def markdown(report: dict[str, Any]) -> str:
-    """The report for people."""
-    show = lambda found: f"{Interval.from_json(found):.3f}"
-    lines = ["| method | AUC | accuracy | EER | calibration error |", "|---|---|---|---|---|"]
-    for method, row in report["table"].items():
-        lines.append(f"| {method} | " + " | ".join(show(row[metric]) for metric in METRICS) + " |")
-    lines += ["", "AUC gained, on the same images and draws:", ""]
-    lines += [f"- {name}: {Interval.from_json(gain):+.3f}" for name, gain in report["auc_gain"].items()]
-    if "decision" in report:  # reports of earlier versions have none
-        lines += ["", deciding.said(report["decision"])]
-    images, command = report["images"], report["command"]
-    lines += [
-        "",
-        f"{command['shots']} shots a class, {command['draws']} draws"
-        + (", of whole pairs" if report.get("pairs", 0) >= command["shots"] else "")
-        + (f", with {report['unlabelled']} real images without labels" if report.get("unlabelled") else "")
-        + f"; {images['tested']} test images, "
-        + f"set aside from {images['real']} real and {images['fake']} fake; accuracy at a threshold of 0.5; "
-        + f"95 % intervals over {images['resampled']}; "
-        + f'normalisation "{report["normalisation"]}".',
-    ]
-    if report["normalisation"] == "episode":
-        lines += ["", f"The test images were normalised by each other, in batches of at most {from_run.DEALT} that a "
-                  + "fixed draw dealt, so their scores depend on each other; the saved detector normalises by its "
-                  + "support set instead, and scores each image by itself."]  # fmt: skip
-    if "rate_of_steps" in report:
-        lines += ["", f"The rate was chosen on source validation for {report['rate_of_steps']} steps, and "
-                  + f"{command['steps']} were not tried there: --rate takes another."]  # fmt: skip
-    told = "*support statistics* is normalised by the support set but takes no step. "
-    lines += [
-        "",
-        (told if any(method.endswith(f", {from_run.STATISTICS}") for method in report["table"]) else "")
-        + "Resampling makes any detector look less calibrated, so the intervals of the calibration error lie somewhat "
-        + "high.",
-    ]
-    if "remembered" in report:
-        said = "What the saved detector still knows of the kinds that the run was trained on, on validation people:"
-        lines += ["", said, "", forgetting.markdown(report["remembered"])]
-    if report.get("crops_amiss"):
-        lines += ["", report["crops_amiss"]]
-    if report.get("doubtful"):
-        lines += ["", "Images that were taken and are doubtful: "
-                  + ", ".join(f"{count} {note}" for note, count in report["doubtful"].items()) + "."]  # fmt: skip
-    if report["skipped_files"]:
-        lines += ["", f"Files that were left out ({len(report['skipped_files'])}):", ""]
-        lines += [f"- {skip['path']}: {skip['reason']}" for skip in report["skipped_files"]]
-    return "\n".join(lines) + "\n"

@@ -94,7 +94,16 @@ def scores_of(
     trained: FinishedRun, rule: str, images: Any, labels: np.ndarray, draws: list[np.ndarray], test: TestSplit, *,
     pairs: np.ndarray | None = None, unlabelled: np.ndarray | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """p(fake) of the test images after each of several draws of the support set, float64 `(draws, images)`.
+    """p(fake) of the test images after each of several draws of the support set; all else as of `logits_of`."""
+    logits = logits_of(trained, rule, images, labels, draws, test, pairs=pairs, unlabelled=unlabelled)
+    return 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
+
+
+def logits_of(
+    trained: FinishedRun, rule: str, images: Any, labels: np.ndarray, draws: list[np.ndarray], test: TestSplit, *,
+    pairs: np.ndarray | None = None, unlabelled: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Logits of the test images after each of several draws of the support set, float64 `(draws, images)`.
 
     Args:
         trained: the run.
@@ -120,12 +129,7 @@ def scores_of(
         for at in where
     ]  # fmt: skip
     weights, bias = (np.stack([np.asarray(part, np.float64) for part in parts]) for parts in zip(*heads, strict=True))
-
-    def scorer(some: np.ndarray) -> np.ndarray:
-        logits = made(some).astype(np.float64) @ weights.T + bias
-        return 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
-
-    return test.score(scorer).T
+    return test.score(lambda some: made(some).astype(np.float64) @ weights.T + bias).T
 
 
 def pairs_of(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from metaforge.backbones import choice
 from metaforge.data.crops import Crop
 from metaforge.errors import InputError
 from metaforge.settings import change, from_nested
-from metaforge.training import build, frozen_params, kept_features, probing, source_prior
+from metaforge.training import build, frozen_params, kept_features, probing, source_prior, trainable
 from metaforge.training.config import Config
 from metaforge.types import Params
 
@@ -68,10 +68,6 @@ def load_run(directory: str | Path) -> FinishedRun:
     template = jax.eval_shape(lambda: probing.initial(change(config, {"model.weights": ""})))
     # What took no step is as it was drawn.
     state = runs.restore(directory, template) if config.run.iterations else jax.device_get(probing.initial(config))
-    prior = None
-    if config.adapt.rule == "discriminant":
-        head = build.learner(config).model(probing.final(config, state))["head"]
-        prior = source_prior.read(Path(directory), features=len(head["kernel"]))
     try:
         with np.load(Path(directory) / "context.npz", allow_pickle=False) as archive:
             context = archive["images"]
@@ -80,7 +76,10 @@ def load_run(directory: str | Path) -> FinishedRun:
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"run: context.npz or report.json in '{directory}' is damaged ({error}). Delete report.json "
                          "and call metaforge train again.") from None  # fmt: skip
-    frozen = frozen_params.of_run(config, Path(directory))
+    frozen, prior = frozen_params.of_run(config, Path(directory)), None
+    if config.adapt.rule == "discriminant":
+        whole = trainable.whole(build.learner(config).model(probing.final(config, state)), frozen)
+        prior = source_prior.read(Path(directory), features=len(whole["head"]["kernel"]))
     config = kept_features.without(config)
     weights = "" if frozen is None else choice.fingerprint(config.model)
     before = {} if calibration is None else {"calibration": calibration}

@@ -145,7 +145,7 @@ def validation_sampler(config: Config, records: Records) -> EpisodeSampler:
 def support_rows(
     labels: np.ndarray, *, shots: int, seed: int, draw: int, pairs: np.ndarray | None = None
 ) -> np.ndarray:
-    """Row numbers of one class-balanced support set, real ones first.
+    """Row numbers of one class-balanced support set, real ones first; where no image is fake, of real ones alone.
 
     With `pairs`, numbers that a fake and its real image share and -1 for the others, whole pairs are drawn, if there
     are as many: whoever labels a fake knows what it was made from.
@@ -154,7 +154,8 @@ def support_rows(
     if pairs is not None and len(numbers := np.setdiff1d(pairs, -1)) >= shots:
         drawn = rng.choice(numbers, shots, replace=False)
         return np.concatenate([[np.flatnonzero((labels == c) & (pairs == one))[0] for one in drawn] for c in (0, 1)])
-    return np.concatenate([rng.choice(np.flatnonzero(labels == c), shots, replace=False) for c in (mf.REAL, mf.FAKE)])
+    classes = (mf.REAL, mf.FAKE) if (labels != mf.REAL).any() else (mf.REAL,)
+    return np.concatenate([rng.choice(np.flatnonzero(labels == c), shots, replace=False) for c in classes])
 
 
 def rule_key(config: Config) -> Config:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from metaforge.adaptation.gaussian import head_of
-from metaforge.cli import predict
+from metaforge.cli import predict, train
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
 from metaforge.errors import InputError
@@ -17,7 +17,7 @@ from metaforge.screening import closed_form, deciding, from_run, load_detector
 from metaforge.settings import change
 from metaforge.training import build, source_prior
 from metaforge.training.config import Config
-from tests.screening.conftest import call
+from tests.screening.conftest import FLAGS, call
 
 
 def test_without_a_step_the_detector_is_the_priors_head_on_the_networks_embeddings(run):
