@@ -74,7 +74,7 @@ def main(argv: list[str]) -> int:
 
     def body(options: Options) -> str:
         # What computes is imported where it is used, so that --help answers at once.
-        from metaforge.data.folders import left_out
+        from metaforge.data.folders import listed
         from metaforge.data.formats import VIDEOS
         from metaforge.screening.predicting import run
 
@@ -82,20 +82,21 @@ def main(argv: list[str]) -> int:
             refuse_used(options.out)
         rows, amiss = run(options.model, options.images, weights=options.weights, crops=options.crops,
                           workers=options.workers, frames=options.frames)  # fmt: skip
+        files, skipped = listed(options.images, more=VIDEOS) if Path(options.images).is_dir() else (None, [])
         if amiss:
             print(amiss, file=sys.stderr)
         if not options.out:
             # The names have the bytes that the files' names have.
             sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
-            counts = write(sys.stdout, rows())
+            counts = write(sys.stdout, rows(files=files))
         else:
             with whole_file(options.out, new=True) as made, open(made, "w", encoding="utf-8", errors="surrogateescape",
                                                                  newline="") as file:  # fmt: skip
-                counts = write(file, rows())
+                counts = write(file, rows(files=files))
         if counts["unscored"]:
             files = "1 file has" if counts["unscored"] == 1 else f"{counts['unscored']} files have"
             print(f"{files} no score; the column note says why.", file=sys.stderr)
-        for skip in left_out(options.images, more=VIDEOS) if Path(options.images).is_dir() else []:
+        for skip in skipped:
             print(f"skipped {skip.path}: {skip.reason}", file=sys.stderr)
         return f"Wrote {options.out}: {counts['scored']} scores." if options.out else ""
 

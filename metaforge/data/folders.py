@@ -72,7 +72,7 @@ def list_images(path: FilePath, *, what: str = "images", more: Collection[str] =
         ...     print([file.name for file in list_images(folder)])
         ['frame2.png', 'frame10.png']
     """
-    return [file for file in _files(Path(path), what) if file.suffix.lower() in {*SUFFIXES, *more}]
+    return listed(path, what=what, more=more)[0]
 
 
 def left_out(path: FilePath, *, what: str = "images", more: Collection[str] = ()) -> list[Skipped]:
@@ -98,18 +98,36 @@ def left_out(path: FilePath, *, what: str = "images", more: Collection[str] = ()
         ...     print(left_out(folder)[0].reason)
         '.psd' is not the ending of an image: left out, with 1 more like it. If it is one, save it as JPEG or PNG.
     """
-    root = Path(path)
+    return listed(path, what=what, more=more)[1]
+
+
+def listed(path: FilePath, *, what: str = "images", more: Collection[str] = ()) -> tuple[list[Path], list[Skipped]]:
+    """What `list_images` and `left_out` say of a folder, which is walked once for both.
+
+    Args:
+        path: a folder.
+
+    Other Arguments:
+        what: as in `list_images`.
+        more: as there.
+
+    Raises:
+        InputError: as there.
+    """
+    root, images = Path(path), []
     others: dict[str, list[Path]] = {}
     for file in _files(root, what):
-        if file.suffix.lower() not in {*SUFFIXES, *more} and file.name != crop_folder.NAME:
+        if file.suffix.lower() in {*SUFFIXES, *more}:
+            images.append(file)
+        elif file.name != crop_folder.NAME:
             others.setdefault(file.suffix.lower(), []).append(file)
     skipped = []
     for ending, files in others.items():
-        more = f", with {len(files) - 1} more like it" * (len(files) > 1)
+        like = f", with {len(files) - 1} more like it" * (len(files) > 1)
         ends = f"'{printable(ending)}' is not the ending of an image" if ending else "its name has no ending"
-        reason = f"{ends}: left out{more}. If it is one, save it as JPEG or PNG."
+        reason = f"{ends}: left out{like}. If it is one, save it as JPEG or PNG."
         skipped.append(Skipped(files[0].relative_to(root).as_posix(), reason))
-    return skipped
+    return images, skipped
 
 
 def _files(root: Path, what: str) -> list[Path]:
@@ -177,7 +195,7 @@ def read_folder(
     if size < 1:
         raise InputError(f"{what}: squares of {size} pixels. The size must be at least 1.")
     root, shown = Path(path), printable(Path(path).as_posix())
-    files = list_images(root, what=what)
+    files, others = listed(root, what=what)
     if not files:
         raise InputError(f"{what}: no image in '{shown}'. Give a folder that holds {', '.join(sorted(READ))} files.")
     if crop is not None:
@@ -199,7 +217,7 @@ def read_folder(
         first = f"'{printable(skipped[0].path)}': {skipped[0].reason}"
         why = "can be read" if crop is None else "can be read and shows a face"
         raise InputError(f"{what}: none of the {len(files)} image files in '{shown}' {why}. The first, {first}")
-    return ImageFolder(images[: len(names)], names, skipped + left_out(root, what=what), notes)
+    return ImageFolder(images[: len(names)], names, skipped + others, notes)
 
 
 def _read(file: Path, *, size: int, crop: Crop | None, max_pixels: int) -> tuple[np.ndarray | None, str]:

@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,7 +56,8 @@ class _Cut(NamedTuple):
     unread: str = ""
 
 
-def screen(detector: Detector, path: Path, *, crop: Crop | None, workers: int = 2, frames: int = 32) -> Iterator[Row]:
+def screen(detector: Detector, path: Path, *, crop: Crop | None, workers: int = 2, frames: int = 32,
+           files: Sequence[Path] | None = None) -> Iterator[Row]:  # fmt: skip
     """The faces of a picture or a video, or of all below a folder, in the order of their names.
 
     Args:
@@ -67,6 +68,7 @@ def screen(detector: Detector, path: Path, *, crop: Crop | None, workers: int = 
         crop: how faces are cut out; `None` for pictures that are crops already, whose middle squares are scored.
         workers: threads that read pictures and find faces ahead of the detector.
         frames: of each video, spread evenly.
+        files: what of the folder is read, if it has been listed already.
 
     Yields:
         A row for each face; for a picture without one, or a file that cannot be read, a row that says so.
@@ -76,7 +78,7 @@ def screen(detector: Detector, path: Path, *, crop: Crop | None, workers: int = 
             a single file that cannot be read.
     """
     alone = path.is_file()
-    files = [path] if alone else list_images(path, more=VIDEOS)
+    files = [path] if alone else list_images(path, more=VIDEOS) if files is None else files
     if not files:
         ends = ", ".join(sorted(READ))
         raise InputError(f"images: no image in '{printable(path.as_posix())}'. Give a folder that holds {ends} files.")
@@ -165,8 +167,8 @@ def _verdicts(detector: Detector, images: np.ndarray, batch: int) -> Callable[[i
 
 
 def run(model: str, images_at: str, *, weights: str = "", crops: bool = False,
-        workers: int = 2, frames: int = 32) -> tuple[Callable[[], Iterator[Row]], str]:  # fmt: skip
-    """What screens an image or a folder of images, and what is amiss with its crops; all is checked before.
+        workers: int = 2, frames: int = 32) -> tuple[Callable[..., Iterator[Row]], str]:  # fmt: skip
+    """What screens an image or a folder of images (it takes `files` of `screen`), and what is amiss with its crops.
 
     Args:
         model: a saved detector, or a finished training run.

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from metaforge.cli import predict
+from metaforge.data import folders
 from metaforge.evaluation.calibration import Bands, Calibration, Familiarity, Judge
 from metaforge.screening import Detector, from_run, load_detector, save_detector
 from metaforge.training.config import Config
@@ -137,3 +138,13 @@ def test_a_damaged_calibration_is_one_line_before_any_image_is_read(plain, tmp_p
     assert error.count("\n") == 1
     assert "config.json" in error
     assert "calibration: " in error
+
+
+def test_a_folder_is_walked_once_and_what_is_left_out_is_told(plain, crops, tmp_path, capsys, monkeypatch):
+    (crops / "notes.txt").write_text("none")
+    walked, walk = [], folders._files
+    monkeypatch.setattr(folders, "_files", lambda root, what: walked.append(root) or walk(root, what))
+    save_detector(tmp_path / "detector", plain)
+    assert predict.main(["predict", f"--model={tmp_path / 'detector'}", f"--images={crops}", "--crops"]) == 0
+    assert "skipped notes.txt: '.txt' is not the ending of an image" in capsys.readouterr().err
+    assert walked == [crops]
