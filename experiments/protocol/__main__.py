@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
         print(f"As LaTeX or CSV:\n  {again} --out=table.tex\n")
         return f"Wrote {options.workdir}/report.json."
 
-    presets = {name: PRESETS[name] for name in ("default", "paper", "strong")}
+    presets = {name: PRESETS[name] for name in ("default", "paper", "fine_tuned")}
     return launch(argv, body, doc=__doc__ or "", options=Options(), config=PAPER, presets=presets, resumes=True)
 
 

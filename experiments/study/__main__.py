@@ -3,7 +3,7 @@
     python -m experiments.study --study=leave_one_out --workdir=runs/study
     python -m experiments.study --study=shots_by_steps --workdir=runs/shots --shots=1,5,10 --steps=0,1,5
     python -m experiments.study --study=task_weighting --workdir=runs/weighting --learner.outer_optimizer=sgd
-    python -m experiments.study --study=what_adapts --preset=strong --workdir=runs/what --faces.folder=FOLDER
+    python -m experiments.study --study=what_adapts --preset=fine_tuned --workdir=runs/what --faces.folder=FOLDER
 
 Holds out forgery methods in turn, trains every learner on the others with several seeds, adapts each with a few
 labelled images, and writes AUC with 95 % intervals and paired differences to ERM with fine-tuning. Rates and steps are

@@ -4,7 +4,7 @@ import dataclasses
 
 from experiments.study.methods import STUDIES
 from metaforge.settings import change, setting
-from metaforge.training.config import STRONG, Config
+from metaforge.training.config import FINE_TUNED, Config
 
 STUDY = change(
     Config(),
@@ -14,8 +14,9 @@ STUDY = change(
 
 PRESETS = {
     "default": STUDY,
-    "strong": change(
-        STRONG,
+    # Learners are compared, which needs a network of which some part moves, and steps.
+    "fine_tuned": change(
+        FINE_TUNED,
         {
             "learner.name": STUDY.learner.name,
             "learner.adaptable": "",

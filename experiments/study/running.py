@@ -61,7 +61,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
             "--learner.name, --run.seed and --faces.holdout are the study's own to set. Use --methods, --seeds, "
             "--target."
         )
-    for name in ("optimizer", "lr", "steps"):
+    for name in ("rule", "optimizer", "lr", "steps"):
         if (value := getattr(config.adapt, name)) != getattr(STUDY.adapt, name):
             raise InputError(
                 f"--adapt.{name}={value}: a study takes steps of gradient descent, at rates that it chooses. Say how "

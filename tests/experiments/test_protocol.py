@@ -263,6 +263,14 @@ def test_an_oracle_is_at_least_as_good_and_labelled(made, data, tmp_path):
     assert "ORACLE" not in protocol_table.markdown(honest)
 
 
+@pytest.mark.usefixtures("untrained")
+def test_a_head_in_closed_form_is_refused_before_training(data, tmp_path):
+    closed = change(TINY, {"adapt.rule": "discriminant", "run.iterations": 0})
+    with pytest.raises(InputError, match=r"--adapt\.rule=discriminant: a protocol compares learners"):
+        protocol.run(options(data, tmp_path / "work"), closed)
+    assert not (tmp_path / "work").exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -15,7 +15,7 @@ from experiments.study import results as study_results
 from experiments.study import rules as study_rules
 from experiments.study import running as study
 from experiments.study import tables as study_tables
-from experiments.study.config import STUDY
+from experiments.study.config import PRESETS, STUDY
 from metaforge.commands import flags_of
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import Queries, episode_auc
@@ -194,6 +194,7 @@ def test_bad_input_is_one_line_before_anything_is_written(changes, said, tmp_pat
         ("fomaml", {"faces.prepared": "faces/ff"}, "--faces.prepared: a study forges its own domains"),
         ("fomaml", {"adapt.optimizer": "adam"}, "--adapt.optimizer=adam: a study takes steps of gradient"),
         ("fomaml", {"adapt.steps": 3}, "--adapt.steps=3: a study .* with --steps"),
+        ("fomaml", {"adapt.rule": "discriminant"}, "--adapt.rule=discriminant: a study takes steps"),
         ("fomaml", {"episodes.queries": 500}, "real test images, and an episode asks for --episodes.queries=500"),
     ],
 )
@@ -202,6 +203,15 @@ def test_what_does_not_fit_is_one_line_before_anything_is_written(methods, chang
     with pytest.raises(InputError, match=said):
         study.run(options, change(CONFIG, changes), quiet=True)
     assert not (tmp_path / "new").exists()
+
+
+def test_every_learner_of_what_adapts_can_be_had_with_the_preset_that_it_is_for():
+    for name in study_methods.STUDIES["what_adapts"].methods:
+        trained = study_methods.METHODS[name].trained(PRESETS["fine_tuned"])
+        trained.check()
+        assert trained.run.iterations > 0
+        # Something of the network moves, so that learners differ.
+        assert not trained.model.levels
 
 
 def test_a_study_of_nothing_but_failures_says_so(tmp_path):
