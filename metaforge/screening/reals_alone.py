@@ -13,8 +13,10 @@ from metaforge.screening import closed_form, from_run
 from metaforge.screening.finished_run import FinishedRun
 from metaforge.training import meta_test
 
-AT_HALF, AT_THRESHOLD, OPEN = "called_fake_at_half", "called_fake_at_threshold", "cannot_tell"
-"""The shares that are measured: called fake at 0.5, and at the detector's own threshold; and left open."""
+AT_HALF, AT_THRESHOLD = "called_fake_at_half", "called_fake_at_threshold"
+OPEN, UNLIKE = "cannot_tell", "unlike_the_source"
+"""The shares that are measured: called fake at 0.5, and at the detector's own threshold; left open, and of all images
+those that are left open for being so unlike the source, which no head changes."""
 
 
 def judged(
@@ -81,7 +83,7 @@ def shares(scores: np.ndarray, groups: np.ndarray, bands: Bands | None) -> dict[
     Example:
         >>> found = shares(np.array([[[0.1, 0.6, 0.9, 0.9]]]), np.arange(4), Bands(0.2, 0.8, {}))
         >>> {name: share["value"] for name, share in found.items()}
-        {'called_fake_at_half': 0.75, 'called_fake_at_threshold': 0.5, 'cannot_tell': 0.25}
+        {'called_fake_at_half': 0.75, 'called_fake_at_threshold': 0.5, 'cannot_tell': 0.25, 'unlike_the_source': 0.0}
     """
     return {
         name: bootstrap(_none_fake(groups), called, groups, metric="brier", resample_seeds=False).as_json()
@@ -95,6 +97,7 @@ def _kinds(scores: np.ndarray, bands: Bands | None) -> dict[str, np.ndarray]:
     if bands is not None:
         above = scores > bands.fake_above
         found |= {AT_THRESHOLD: above, OPEN: ~above & (scores >= bands.real_below)}
+        found[UNLIKE] = scores == 0.5  # whole doubt makes the logit 0
     # The squared error of a 1 that is said of a real image is 1: its mean is the share.
     return {name: called.astype(np.float64) for name, called in found.items()}
 
@@ -175,7 +178,7 @@ def table(report: dict[str, Any]) -> list[str]:
     """The lines of the shares before and after."""
     threshold = report["decision"]["threshold"]
     heads = {AT_HALF: "called fake above 0.50", AT_THRESHOLD: f"above its threshold of {threshold:.2f}",
-             OPEN: "cannot tell"}  # fmt: skip
+             OPEN: "cannot tell", UNLIKE: "of all, unlike the source"}  # fmt: skip
     names = [name for name in heads if all(name in row for row in report["table"].values())]
     lines = [f"| real images | {' | '.join(heads[name] for name in names)} |", "|---" * (1 + len(names)) + "|"]
     for method, row in report["table"].items():

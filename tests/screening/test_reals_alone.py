@@ -55,6 +55,9 @@ def test_the_report_is_of_real_images_as_predict_judges_them(run, reals, tmp_pat
     found = report["table"]["detector, not adapted"]
     assert found["called_fake_at_threshold"]["value"] == share(lambda row: row["decision"] == "fake")
     assert found["cannot_tell"]["value"] == share(lambda row: row["decision"] == "cannot tell")
+    assert found["unlike_the_source"]["value"] == share(lambda row: row["reason"].startswith("unlike")
+                                                        and row["p_fake"] == "0.500000")  # fmt: skip
+    assert report["decision"]["unlike_the_source"]["value"] == 0
     assert found["called_fake_at_half"]["value"] == share(lambda row: float(row["p_fake"]) > 0.5)
     assert 0 < found["cannot_tell"]["value"] < 1
     for row in report["table"].values():

@@ -17,7 +17,7 @@ def calibrated(
 
     Minimises $\sum_i c_i \log(1 + e^{-y_i z_i}) + (t - t_0)^2 / 2\sigma_t^2 + (b - b_0)^2 / 2\sigma_b^2$ by damped
     Newton steps, where $c_i$ gives both classes the same weight, as many as there are images. Of one class alone it
-    moves the offset, and of none nothing. Without the prior it is what is known as Platt's scaling.
+    moves both, and of none nothing. Without the prior it is what is known as Platt's scaling.
 
     Args:
         scores: of images that their fit did not see.
