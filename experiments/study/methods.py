@@ -74,6 +74,8 @@ METHODS = Methods(
         "erm+head": _of("erm", "head"),
         "erm+logistic": _of("erm", "logistic"),
         "erm+ridge": _of("erm", "ridge"),
+        "erm+whitened": _of("erm", "whitened"),
+        "erm+discriminant": _of("erm", "discriminant"),
         "erm+nearest": _of("erm", "nearest"),
         "erm+prototypes": _of("erm", "prototypes"),
         "erm+bn": _of("erm", "bn"),

@@ -10,7 +10,9 @@ from metaforge.adaptation.gaussian import Head, Prior, posterior, uninformed, wh
 from metaforge.types import Backbone
 
 
-def discriminant(backbone: Backbone, *, prior: Prior | None = None, unlabelled: Any = None) -> AdaptationRule:
+def discriminant(
+    backbone: Backbone, *, prior: Prior | None = None, unlabelled: Any = None, context: Any = None
+) -> AdaptationRule:
     """A Gaussian discriminant on frozen embeddings, whose prior is that of the source.
 
     With no label it is the source's own head; the more there are, the more it is the target's
@@ -23,6 +25,8 @@ def discriminant(backbone: Backbone, *, prior: Prior | None = None, unlabelled: 
         prior: fitted on source embeddings by `metaforge.adaptation.gaussian.fit`; if left out, one that knows
             nothing.
         unlabelled: real images of the target beside the support set.
+        context: source images that normalise all embeddings, as they normalised those of the prior, for a backbone with
+            `normalisation="support"`.
 
     Returns:
         An `AdaptationRule` whose logits are `(0, z)`.
@@ -42,6 +46,7 @@ def discriminant(backbone: Backbone, *, prior: Prior | None = None, unlabelled: 
     """
 
     def apply(params, support, query):
+        support = support if context is None else support._replace(context=context)
         seen, asked, beside = _embeddings(backbone, params, support, query, unlabelled)
         head = posterior(
             uninformed(seen.shape[1]) if prior is None else prior, seen, support.targets, unlabelled=beside
@@ -94,9 +99,10 @@ def whitened(backbone: Backbone, *, l2: float | jax.Array = 1.0, unlabelled: Any
 
 def _embeddings(backbone: Backbone, params, support, query, unlabelled):
     """Support, query and unlabelled embeddings, in float32 at least."""
-    seen = backbone.apply(params, support.inputs).embeddings
+    context = support.inputs if support.context is None else support.context
+    seen = backbone.apply(params, support.inputs, context=support.context).embeddings
     kind = jnp.promote_types(seen.dtype, jnp.float32)
-    of = lambda images: backbone.apply(params, images, context=support.inputs).embeddings.astype(kind)
+    of = lambda images: backbone.apply(params, images, context=context).embeddings.astype(kind)
     return seen.astype(kind), of(query), None if unlabelled is None else of(unlabelled)
 
 

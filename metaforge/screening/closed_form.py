@@ -20,6 +20,13 @@ RULES = ("discriminant", "whitened")
 """The rules that give a head in closed form."""
 
 
+KNOWN = 4
+"""How many images of a target the source's own distances count as."""
+
+MOST_UNLABELLED = 300
+"""Real images without labels that are looked at, at most: a hundred do nearly as well."""
+
+
 def rule_of(trained: FinishedRun, asked: str = "") -> str:
     """The rule by which a run is adapted: the one asked for, or its own.
 
@@ -142,3 +149,23 @@ def pairs_of(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
     names, number = np.unique(groups, return_inverse=True)
     counts = [np.bincount(number[labels == label], minlength=len(names)) for label in (REAL, FAKE)]
     return np.where((counts[0] == 1)[number] & (counts[1] == 1)[number], number, NO_PAIR).astype(np.int32)
+
+
+def familiar(trained: FinishedRun, calibration: dict[str, Any], reals: np.ndarray) -> dict[str, Any]:
+    """A detector's calibration once it was adapted: real images of the target are no longer strange.
+
+    The scale of familiarity is stretched by how much farther they lie than the source's images do, their median against
+    the source's, of which the source counts as `KNOWN` images. What is nearer changes nothing.
+
+    Args:
+        trained: the run.
+        calibration: of the source, as a detector holds it.
+        reals: embeddings of real images of the target.
+    """
+    if trained.prior is None or calibration.get("familiarity") is None or not len(reals):
+        return calibration
+    white = np.linalg.solve(np.float64(trained.prior.factor), (reals - np.asarray(trained.prior.middle)).T)
+    knots = calibration["familiarity"]["knots"]
+    ratio = np.median(np.mean(np.square(white), axis=0)) / max(knots[len(knots) // 2], 1e-12)
+    stretch = max(1.0, float(ratio ** (len(reals) / (len(reals) + KNOWN))))
+    return calibration | {"familiarity": {"knots": [knot * stretch for knot in knots]}}

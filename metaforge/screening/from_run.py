@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -61,8 +62,8 @@ def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels:
         unlabelled: of a head in closed form: real images of the target beside the support set.
     """
     config, params, context = trained.config, trained.params, trained.context
-    about = {name: trained.before[name] for name in ("learner", "adaptation", "seen") if name in trained.before}
-    about = {"learner": config.learner.name, "adaptation": "none", "crop": trained.crop} | about
+    about: dict[str, Any] = {"learner": config.learner.name, "adaptation": "none", "crop": trained.crop}
+    about |= {name: trained.before[name] for name in ("learner", "adaptation", "seen") if name in trained.before}
     if trained.weights:
         about["weights"] = {"sha256": trained.weights, "trainable": config.learner.trainable}
     itself = learner_choice.adapts_itself(config.learner.name)
@@ -85,8 +86,12 @@ def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels:
         # Source images go on normalising: the prior is of embeddings that they normalise.
         made, support = closed_form.embedder(trained), np.asarray(support)
         beside = None if unlabelled is None else made(unlabelled)
-        found = closed_form.head(trained, rule, made(support), np.asarray(labels), pairs=pairs, unlabelled=beside)
+        seen = made(support)
+        found = closed_form.head(trained, rule, seen, np.asarray(labels), pairs=pairs, unlabelled=beside)
         params = source_prior.with_head(params, found)
+        if "calibration" in about:
+            reals = [seen[np.asarray(labels) == mf.REAL], *([] if beside is None else [beside])]
+            about["calibration"] = closed_form.familiar(trained, about["calibration"], np.concatenate(reals))
         more = "" if unlabelled is None else f" and {len(unlabelled)} without labels"
         about["adaptation"] = f"{rule} of {len(support)} images{more}"
         # What it has learned from without labels is not tested on either.

@@ -62,8 +62,17 @@ def measured(
     seen = test.score(examined)
     rows = [meta_test.support_rows(labels, shots=shots, seed=seed, draw=draw) for draw in range(draws)]
     after = closed_form.logits_of(trained, "discriminant", images, labels, rows, test, unlabelled=unlabelled)
-    told = lambda logits: _told(logits, seen[:, 1], plain.judge)
-    return {from_run.UNADAPTED: told(seen[:, 0])[None, None], from_run.ADAPTED: np.stack([*map(told, after)])[None]}
+    calibration, made = plain.about.get("calibration"), closed_form.embedder(trained)
+    beside = [] if unlabelled is None else [made(unlabelled)]
+    told = []
+    for logits, drawn in zip(after, rows, strict=True):
+        judge = plain.judge
+        if calibration is not None:
+            reals = np.concatenate([made(np.asarray(images[drawn])), *beside])
+            judge = Judge.from_json(closed_form.familiar(trained, calibration, reals))
+        told.append(_told(logits, seen[:, 1], judge))
+    before = _told(seen[:, 0], seen[:, 1], plain.judge)
+    return {from_run.UNADAPTED: before[None, None], from_run.ADAPTED: np.stack(told)[None]}
 
 
 def _told(logits: np.ndarray, distances: np.ndarray, judge: Judge | None) -> np.ndarray:

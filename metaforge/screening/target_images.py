@@ -13,7 +13,7 @@ from metaforge.data.crops import Crop
 from metaforge.data.folders import ImageFolder, read_folder
 from metaforge.data.held import together
 from metaforge.errors import InputError
-from metaforge.screening import from_run
+from metaforge.screening import closed_form, from_run
 
 CLASSES = ("real", "fake")
 """The folders of a target."""
@@ -79,8 +79,10 @@ def read_unlabelled(
 ) -> np.ndarray | None:
     """The real images of `--unlabelled`, without those that the support set may hold; `None` where none are asked for.
 
+    Of more than `closed_form.MOST_UNLABELLED` a fixed draw is taken.
+
     Raises:
-        InputError: when one of them is judged on, or is a fake of the target.
+        InputError: when one of them is judged on, or is a fake of the target, or when none is left.
     """
     if not folder:
         return None
@@ -92,7 +94,10 @@ def read_unlabelled(
                 what = "is judged on" if row in test else "is a fake of the target"
                 raise InputError(f"--unlabelled: '{folder}/{name}' {what}. Give a folder of other images.")
     rows = np.flatnonzero(~np.isin(theirs, ours))
-    return found.images[rows] if len(rows) else None
+    if not len(rows):
+        raise InputError(f"--unlabelled: all images of '{folder}' are in the target too. Give another folder.")
+    rows = np.sort(np.random.default_rng(0).permutation(rows)[: closed_form.MOST_UNLABELLED])
+    return found.images[rows]
 
 
 def set_aside(

@@ -38,7 +38,8 @@ IGNORED_FIELDS = ("faces.memory_gb", "run.devices", "run.checkpoint_every", "run
 def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:
     """Trains, or goes on training, and returns the report; a finished run of the same images returns it at once."""
     parts = [(config, Path(workdir))]
-    if config.run.baseline and config.learner.name != "erm":
+    # Without a step every learner is one model.
+    if config.run.baseline and config.learner.name != "erm" and config.run.iterations:
         # ERM weighs no tasks.
         alone = change(config, {"learner.name": "erm", "run.baseline": False, "learner.weighting": ""})
         parts.append((alone, Path(workdir) / "erm"))

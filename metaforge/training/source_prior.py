@@ -44,8 +44,9 @@ def fitted(
         InputError: when `--faces.collection` finds no collection in a file's path.
     """
     embeddings = embedded(config, params, records, held=held, frozen=frozen)
-    kinds, pairs = (np.array(column.tolist()) for column in (records.domain, records.pair))
-    return fit(embeddings, records.label, kinds, pairs=pairs, collections=collections(config, records))
+    kinds, pairs = (np.array(column.tolist()) for column in (records.method, records.pair))
+    return fit(embeddings, records.label, kinds, pairs=pairs, collections=collections(config, records),
+               people=np.array(records.identity.tolist()))  # fmt: skip
 
 
 def embedded(

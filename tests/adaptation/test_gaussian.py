@@ -272,3 +272,15 @@ def test_the_whitened_direction_is_that_of_the_whole_matrix(beside):
 def test_the_whitened_direction_of_one_class_says_nothing():
     head = whitened_head(jnp.asarray(numbers(1, 4, FEATURES), jnp.float32), jnp.zeros(4, jnp.int32))
     np.testing.assert_array_equal(np.append(head.weights, head.bias), 0)
+
+
+def test_of_one_collection_nobody_is_judged_by_a_fit_that_saw_them():
+    # Every person has a place of their own, far from the others: who was seen lies near, who was not lies far.
+    rng = np.random.default_rng(0)
+    people = np.repeat(np.arange(30), 8)
+    kinds, labels = np.tile(np.repeat(["a", "b"], 4), 30), np.tile([0, 1], 120)
+    seen = rng.normal(size=(30, 40))[people] + 0.01 * rng.normal(size=(240, 40)) + 0.1 * labels[:, None]
+    apart = fit(seen, labels, kinds, people=people, shrinkage=0.01)
+    along = fit(seen, labels, kinds, shrinkage=0.01)
+    assert np.median(apart.distances) > 2 * np.median(along.distances)
+    assert sorted(apart.rows) == list(range(240))

@@ -26,7 +26,7 @@ from metaforge.errors import InputError
 from metaforge.screening import forgetting, from_run, load_detector, save_detector
 from metaforge.settings import change, fields_of
 from metaforge.training import build, kept_features, meta_train, probing, trainable
-from metaforge.training.config import STRONG
+from metaforge.training.config import FINE_TUNED, STRONG
 from tests.backbones.test_efficientnet import TINY_LITE, file_of
 from tests.experiments.conftest import TINY
 
@@ -58,6 +58,7 @@ def weights(tmp_path_factory):
         patch.setattr("metaforge.backbones.efficientnet._plan.LITE0", TINY_LITE)
         patch.setattr("metaforge.backbones.efficientnet._models.LITE0", TINY_LITE)
         patch.setattr("metaforge.backbones.efficientnet._models.load_weights", lambda source: arrays)
+        patch.setattr("metaforge.backbones.levels._efficientnet.LITE0", TINY_LITE)
         yield path
 
 
@@ -176,7 +177,15 @@ def test_a_study_of_kept_features_scores_what_the_whole_network_says_of_the_imag
             assert close == (row["steps"] == 0)
 
 
-def test_the_strong_recipe_trains_adapts_remembers_and_screens(weights, tmp_path):
+RECIPES = {
+    "fine_tuned": (FINE_TUNED, {"learner.trainable": "^(top|head)", "run.iterations": 4}, ("--steps=1", "--rate=0.1")),
+    "strong": (STRONG, {"model.levels": "0,2"}, ()),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_for_large_faces_trains_adapts_remembers_and_screens(weights, tmp_path, name):
+    recipe, own, how = RECIPES[name]
     rng = np.random.default_rng(0)
     for label in ("real", "fake"):
         (tmp_path / "new" / label).mkdir(parents=True)
@@ -184,20 +193,18 @@ def test_the_strong_recipe_trains_adapts_remembers_and_screens(weights, tmp_path
             Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(tmp_path / "new" / label / f"{count}.png")
     small = {
         "model.weights": str(weights),
-        "learner.trainable": "^(top|head)",
         "run.feature_cache": str(tmp_path / "features"),
         "model.image_size": 32,
     }
     few = {
         "faces.variants": 1,
-        "run.iterations": 4,
         "episodes.shots": 2,
         "episodes.queries": 2,
         "run.log_every": 2,
         "run.eval_every": 4,
         "run.eval_batches": 1,
     }
-    changes = {**small, **few, "run.checkpoint_every": 4}
+    changes = {**small, **few, **own, "run.checkpoint_every": 4}
     assert (
         changes.keys()
         & {
@@ -210,14 +217,14 @@ def test_the_strong_recipe_trains_adapts_remembers_and_screens(weights, tmp_path
         }
         == set()
     )
-    config = change(STRONG, changes)
-    assert train.main(["train", "--preset=strong", f"--workdir={tmp_path / 'run'}",
+    config = change(recipe, changes)
+    assert train.main(["train", f"--preset={name}", f"--workdir={tmp_path / 'run'}",
                        *(f"--{name}={value}" for name, value in changes.items())]) == 0  # fmt: skip
     run = from_run.load_run(tmp_path / "run")
     assert run.config == kept_features.without(config)
     paths = {"run": tmp_path / "run", "target": tmp_path / "new", "out": tmp_path / "out"}
     assert adapt.main(["adapt", *(f"--{name}={path}" for name, path in paths.items()),
-                       "--crops", "--shots=2", "--steps=1", "--rate=0.1", "--draws=2", "--remembers"]) == 0  # fmt: skip
+                       "--crops", "--shots=2", "--draws=2", "--remembers", "--force", *how]) == 0  # fmt: skip
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     domains = set(build.records(config, split="validation").by_domain())
     assert report["remembered"].keys() == {*domains, forgetting.ALL}
@@ -240,9 +247,9 @@ def test_the_strong_recipe_trains_adapts_remembers_and_screens(weights, tmp_path
                 f"--target={tmp_path / 'new'}",
                 "--shots=2",
                 "--crops",
-                "--steps=1",
-                "--rate=0.1",
                 "--draws=2",
+                "--force",
+                *how,
                 f"--out={tmp_path / 'again'}",
             ]
         )

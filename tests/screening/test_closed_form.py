@@ -155,3 +155,21 @@ def test_a_step_is_needed_where_nothing_is_in_closed_form():
         change(Config(), {"run.iterations": 0}).check()
     with pytest.raises(InputError, match="protonet adapts as it has learned"):
         change(Config(), {"adapt.rule": "discriminant", "learner.name": "protonet"}).check()
+
+
+def test_after_adapting_real_images_of_the_target_are_familiar_and_of_the_source_no_less(run):
+    trained = from_run.load_run(run / "run")
+    calibration = trained.before["calibration"]
+    knots = np.array(calibration["familiarity"]["knots"])
+    rng = np.random.default_rng(0)
+    # Whitened, a drawn vector lies as far as its variance says: 9 times the source's median here.
+    size = len(trained.prior.weights)
+    white = rng.normal(size=(400, size)) * np.sqrt(9 * knots[len(knots) // 2])
+    far = white @ np.float64(trained.prior.factor).T + np.asarray(trained.prior.middle)
+    found = np.array(closed_form.familiar(trained, calibration, far)["familiarity"]["knots"])
+    ratio = np.median(np.mean(np.square(white), axis=1)) / knots[len(knots) // 2]
+    assert 6 < ratio < 10
+    np.testing.assert_allclose(found / knots, ratio ** (400 / 404), rtol=1e-3)
+    near = 0.01 * white @ np.float64(trained.prior.factor).T + np.asarray(trained.prior.middle)
+    assert closed_form.familiar(trained, calibration, near) == calibration
+    assert closed_form.familiar(trained, calibration, far[:0]) == calibration

@@ -23,6 +23,9 @@ DRIFT = 0.1
 """The drift between collections where there is one alone, as that between open collections of portraits is."""
 
 
+_FOLDS = 5
+
+
 class Source(NamedTuple):
     """A prior, and what it said of source images whose collection and kind of forgery it was not fitted on.
 
@@ -47,6 +50,7 @@ def fit(
     *,
     collections: np.ndarray | None = None,
     pairs: np.ndarray | None = None,
+    people: np.ndarray | None = None,
     shrinkage: float = SHRINKAGE,
 ) -> Source:
     r"""The prior that source images give.
@@ -65,6 +69,8 @@ def fit(
     Other Arguments:
         collections: where each image comes from, `(images,)`; one name for all if left out.
         pairs: what a fake and the real image that it was made from share, `(images,)`; if left out there are none.
+        people: who is on each image, `(images,)`. Where all come from one collection, people are left out in its place,
+            a fifth of them at a time, so that nobody is judged by a fit that saw them.
         shrinkage: above 0, at most 1.
 
     Returns:
@@ -90,7 +96,7 @@ def fit(
         raise ValueError(f"`shrinkage` must be above 0 and at most 1, got {shrinkage}.")
     count = len(embeddings)
     where = np.zeros(count, int) if collections is None else np.unique(collections, return_inverse=True)[1]
-    names, kind = np.unique(kinds, return_inverse=True)
+    kind = np.unique(kinds, return_inverse=True)[1]
     if not len(labels) == len(kind) == len(where) == count:
         raise ValueError(f"{count} embeddings, {len(labels)} labels, {len(kind)} kinds and {len(where)} collections.")
     if not np.isfinite(embeddings).all():
@@ -99,16 +105,20 @@ def fit(
     if fake.all() or not fake.any():
         raise InputError("discriminant: only one class. Give real and fake images of the source.")
     x = np.asarray(embeddings, np.float64)
-    cells = {
-        (c, k): moments_of(x[rows], fake[rows])
-        for c in range(where.max() + 1)
-        for k in range(len(names))
-        if (rows := np.flatnonzero((where == c) & (kind == k))).size
-    }
+    cells = _cells(x, fake, where, kind)
     every = total(cells.values())
-    return source_of(
-        Rows(x, fake, kind, where, pairs), every, _left_out(x, cells, every, where, kind, shrinkage), shrinkage
-    )
+    apart = where
+    if people is not None and not where.any():
+        apart = np.unique(people, return_inverse=True)[1] % _FOLDS
+        cells = _cells(x, fake, apart, kind)
+    left = _left_out(x, cells, every, apart, kind, shrinkage)
+    return source_of(Rows(x, fake, kind, where, pairs), every, left, shrinkage)
+
+
+def _cells(x: np.ndarray, fake: np.ndarray, where: np.ndarray, kind: np.ndarray) -> dict[tuple[int, int], Moments]:
+    """The moments of each collection and kind that has images."""
+    rows = {(c, k): np.flatnonzero((where == c) & (kind == k)) for c in np.unique(where) for k in np.unique(kind)}
+    return {(int(c), int(k)): moments_of(x[at], fake[at]) for (c, k), at in rows.items() if at.size}
 
 
 class Rows(NamedTuple):
