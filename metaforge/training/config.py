@@ -151,6 +151,7 @@ is the better one."""
 STRONG = change(
     FINE_TUNED,
     {
+        "model.image_size": 224,
         "model.levels": "2,4,6,8,10,12,14",
         "learner.trainable": "^head/",
         "adapt.rule": "discriminant",
