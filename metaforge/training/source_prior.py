@@ -101,7 +101,7 @@ def with_head(params: Params, head: Head) -> Params:
 
 def validation_auc(prior: Prior, features: np.ndarray, labels: np.ndarray, episodes) -> float:
     """The mean AUC of episodes, given as pairs of row numbers of support sets and queries, `(tasks, rows)` each."""
-    adapt = jax.jit(jax.vmap(lambda rows, targets: posterior(prior, rows, targets)))
+    adapt = jax.jit(lambda *tasks: jax.lax.map(lambda task: posterior(prior, *task), tasks))
     found = []
     for support, query in episodes:
         heads = adapt(jnp.asarray(features[support]), jnp.asarray(labels[support]))

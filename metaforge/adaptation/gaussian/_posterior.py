@@ -80,10 +80,11 @@ def posterior(
     partner = _partners(labels, pairs)
     solve = lambda kept: _direction(prior, gram, fake, partner, kept, basis.shape[1])
 
-    # Left out, an image takes its counterpart along.
+    # Left out, an image takes its counterpart along. One after the other: together they would need a system each in
+    # memory, and on a CPU solves in batches wait for threads that wait for them.
     same = every[None, :count] == every[:count, None]
     left = jnp.where(same | (every[None, :count] == partner[:, None]), 0.0, 1.0)
-    alone = jnp.diagonal(jax.vmap(solve)(left)[1][:, :count]) if count else jnp.zeros(0)
+    alone = jax.lax.map(lambda at: solve(at[0])[1][at[1]], (left, every[:count])) if count else jnp.zeros(0)
     coefficients, scores = solve(jnp.ones(count))
     # A direction is low at the reals that it was made of; what it says of others is what the centre is for.
     reals = (1 - fake) * alone
