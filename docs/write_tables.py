@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from experiments import folders
 from experiments.benchmark import compiling, scale
 from experiments.benchmark import table as benchmark
 from experiments.demo import running as demo
@@ -32,6 +33,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "sinusoid": ("Sinusoid regression", sinusoid.table),
     "finders": ("Which faces the finder finds", finders.markdown),
     "finders_mtcnn": ("BlazeFace with its mesh beside MTCNN", finders.markdown),
+    "folders": ("What the shipped detector says of two collections", folders.markdown),
     "scale": ("Reading a table of up to a million images", scale.markdown),
     "compiling": ("What it costs to compile an outer step, by learner", compiling.markdown),
     "tri_speed": (

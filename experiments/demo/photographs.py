@@ -15,6 +15,7 @@ from metaforge.data.detection import find_face
 from metaforge.data.embedded_faces import whole_photographs
 from metaforge.data.face_crops import NO_FACE, face_crops
 from metaforge.errors import InputError
+from metaforge.evaluation.calibration import Verdict, uncalibrated_verdict, verdicts
 from metaforge.forgeries import Face, make
 from metaforge.screening import Detector, load_detector
 from metaforge.whole import whole_file
@@ -22,6 +23,9 @@ from metaforge.whole import whole_file
 DETECTOR = Path(__file__).parents[2] / "docs" / "strong" / "detector"
 SWAPPED = "swapped"
 _SEED = 0
+
+COLOURS: dict[str, tuple[int, int, int]] = {"fake": (213, 94, 0), "cannot tell": (240, 228, 66), "real": (0, 114, 178)}
+"""Of the boxes; the word stands beside."""
 
 
 def photographs() -> dict[str, np.ndarray]:
@@ -45,19 +49,29 @@ def scored(detector: Detector, images: dict[str, np.ndarray], folder: Path) -> l
         found = face_crops(image, size=detector.image_size, crop=detector.crop)
         sheet = Image.fromarray(image)
         draw = ImageDraw.Draw(sheet)
-        p_fake = detector(np.stack([each.image for each in found]), batch=1).tolist() if found else []
-        for each, score in zip(found, p_fake, strict=True):
+        for each, verdict in zip(found, _verdicts(detector, [each.image for each in found]), strict=True):
+            score = verdict.p_fake
             box = [] if each.face is None else [round(float(side), 1) for side in each.face.box]
-            rows.append(about | {"box": box, "p_fake": round(score, 3), "note": ", ".join(each.notes)})
+            said = {"p_fake": round(score, 3), "decision": verdict.decision, "note": ", ".join(each.notes)}
+            rows.append(about | {"box": box} | said)
             if box:
-                colour = (213, 94, 0) if score >= 0.5 else (0, 114, 178)
+                colour = COLOURS[verdict.decision]
                 draw.rectangle(tuple(box), outline=colour, width=3)
-                draw.text((box[0] + 6, box[1] + 4), f"{score:.2f}", fill=colour, font_size=20)
+                draw.text((box[0] + 6, box[1] + 4), f"{score:.2f} {verdict.decision}", fill=colour, font_size=20)
         if not found:
             rows.append(about | {"box": [], "p_fake": None, "note": NO_FACE})
         with whole_file(folder / f"photograph_{name}.png") as made:
             sheet.save(made, "PNG")
     return rows
+
+
+def _verdicts(detector: Detector, crops: list[np.ndarray]) -> list[Verdict]:
+    if not crops:
+        return []
+    logits, distances = detector.examine(np.stack(crops), batch=1)
+    if detector.judge is not None:
+        return verdicts(logits, distances, detector.judge)
+    return [uncalibrated_verdict(float(score)) for score in detector(np.stack(crops), batch=1)]
 
 
 def screened(folder: Path) -> tuple[list[dict[str, Any]], str]:
@@ -70,14 +84,17 @@ def screened(folder: Path) -> tuple[list[dict[str, Any]], str]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """What was found, for people."""
-    lines = ["| photograph | it is | box of the face | p(fake) | |", "|---" * 5 + "|"]
+    lines = ["| photograph | it is | box of the face | p(fake) | called | |", "|---" * 6 + "|"]
     for row in rows:
         box = ", ".join(f"{side:.0f}" for side in row["box"])
         score = "" if row["p_fake"] is None else f"{row['p_fake']:.2f}"
-        lines.append(f"| {row['photograph']} | {row['is']} | {box} | {score} | {row['note']} |")
-    judged = [(row["is"] == "fake", row["p_fake"] >= 0.5) for row in rows if row["p_fake"] is not None]
-    right = sum(fake == called for fake, called in judged)
-    lines += ["", f"At a threshold of 0.5 the detector is right about {right} of {len(judged)} faces."]
+        lines.append(
+            f"| {row['photograph']} | {row['is']} | {box} | {score} | {row.get('decision', '')} | {row['note']} |"
+        )
+    called = [row for row in rows if row.get("decision") in ("real", "fake")]
+    right = sum(row["decision"] == row["is"] for row in called)
+    faces = sum(row["p_fake"] is not None for row in rows)
+    lines += ["", f"Of {faces} faces the detector judges {len(called)}, of which {right} rightly."]
     return "\n".join(lines)
 
 
