@@ -1,4 +1,4 @@
-"""All rules of adaptation on one support set, in one program: features in, logits out."""
+"""All rules of adaptation on one support set: features in, logits out."""
 
 from typing import Any, NamedTuple, cast
 
@@ -75,7 +75,10 @@ class Source(NamedTuple):
     scale: jax.Array
 
 
-@jax.jit
+# A program of its own, one after the other: on a CPU, batched factorisations beside others may wait for ever.
+_posterior = jax.jit(posterior)
+
+
 def logits(source: Source, support, pairs, unlabelled, query) -> jax.Array:
     """What each of `VARIANTS` says of the query images; those without unlabelled images of none.
 
@@ -89,6 +92,20 @@ def logits(source: Source, support, pairs, unlabelled, query) -> jax.Array:
     Returns:
         Logits of being fake, `(variants, queries)`; `ALWAYS` alone where nothing is unlabelled.
     """
+    labels = jnp.repeat(jnp.arange(2), len(support) // 2)
+    linear = lambda head: jnp.asarray(query) @ head.weights + head.bias
+    made = jax.block_until_ready(_simple(source, support, pairs, unlabelled, query))
+    alone = jax.block_until_ready(_posterior(source.prior, support, labels, pairs=pairs))
+    made[Variant(DISCRIMINANT)] = linear(alone)
+    if len(unlabelled):
+        head = _posterior(source.prior, support, labels, pairs=pairs, unlabelled=unlabelled)
+        made[Variant(DISCRIMINANT + BESIDE)] = linear(head)
+    return jnp.stack([made[each] for each in VARIANTS if each in made])
+
+
+@jax.jit
+def _simple(source: Source, support, pairs, unlabelled, query) -> dict[Variant, jax.Array]:
+    """All but the discriminant."""
     prior, count = source.prior, len(support) // 2
     labels = jnp.repeat(jnp.arange(2), count)
     standard = lambda x: (x - source.mean[None]) / source.scale[None]
@@ -105,7 +122,6 @@ def logits(source: Source, support, pairs, unlabelled, query) -> jax.Array:
 
     made: dict[Variant, jax.Array] = {
         Variant(NONE): linear(head_of(prior)),
-        Variant(DISCRIMINANT): linear(posterior(prior, support, labels, pairs=pairs)),
         Variant(LEARNED): query @ learned.weights(
             prior, source.spread, support[:count], support[count:], support[:0], matched=pairs[0] != NO_PAIR
         ),
@@ -116,10 +132,8 @@ def logits(source: Source, support, pairs, unlabelled, query) -> jax.Array:
     for rate in RATES:
         made[Variant(HEAD, rate)] = of("head", rate)
     if beside is not None:
-        head = posterior(prior, support, labels, pairs=pairs, unlabelled=unlabelled)
-        made[Variant(DISCRIMINANT + BESIDE)] = linear(head)
         made[Variant(WHITENED + BESIDE)] = of("whitened", REFERENCE, unlabelled=beside)
-    return jnp.stack([made[each] for each in VARIANTS if each in made])
+    return made
 
 
 def _as_params(head: Head, source: Source) -> dict[str, Any]:
