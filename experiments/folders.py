@@ -84,7 +84,7 @@ def run(options: Options) -> dict[str, Any]:
         if kinds[first] == 0 and (kinds[second] == 1 or first < second):
             both, labels = np.concatenate([ours, theirs]), np.repeat([0, 1], [len(ours), len(theirs)])
             found = bootstrap(labels, both[None, None], np.arange(len(both)), metric="auc", resample_seeds=False)
-            report["auc"][f"{first} against {second}"] = {"control": kinds[second] == 0, **found.as_json()}
+            report["auc"][f"{first} against {second}"] = {"control": kinds[second] == 0, "auc": found.as_json()}
     report |= provenance()
     with whole_file(options.out, new=True) as path:
         path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -100,7 +100,7 @@ def markdown(report: dict[str, Any]) -> str:
         lines.append(f"| {count} of {name} | {row['label']} | " + " | ".join(show(row[key]) for key in COLUMNS) + " |")
     lines += ["", "| AUC of | value |", "|---|---|"]
     for name, found in report["auc"].items():
-        lines.append(f"| {name}{' (both real: a control)' if found['control'] else ''} | {show(found)} |")
+        lines.append(f"| {name}{' (both real: a control)' if found['control'] else ''} | {show(found['auc'])} |")
     return "\n".join(lines) + "\n"
 
 

@@ -28,8 +28,13 @@ class Detector:
     def __init__(self, folder):
         assert (folder / "detector.safetensors").exists()
 
+    judge = None
+
     def __call__(self, images, *, batch):
         return images[..., 2].mean(axis=(1, 2)) / 255
+
+    def examine(self, images, *, batch):
+        return np.log(self(images, batch=batch)), None
 
 
 @pytest.fixture(scope="module")

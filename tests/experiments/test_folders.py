@@ -49,7 +49,7 @@ def test_shares_are_those_of_the_scores_and_aucs_those_of_every_two_collections(
     assert set(report["auc"]) == {"here against there", "here against made", "there against made"}
     assert report["auc"]["here against there"]["control"]
     wins = np.mean(scores["made"][:, None] > scores["here"][None])
-    assert report["auc"]["here against made"]["value"] == pytest.approx(wins, abs=1e-6)
+    assert report["auc"]["here against made"]["auc"]["value"] == pytest.approx(wins, abs=1e-6)
     assert "both real: a control" in folders.markdown(report)
 
 
