@@ -82,7 +82,7 @@ def test_it_ends_by_scoring_the_faces_of_raw_photographs_and_draws_their_boxes(f
     assert 0.6 < outside.mean() < 0.95
     text = (finished / "report.md").read_text()
     assert "## Raw photographs, by the shipped detector" in text
-    assert "of 4 faces" in text
+    assert "Of 4 faces" in text
 
 
 def test_without_the_detector_s_extras_the_demo_says_so_and_ends(tmp_path, monkeypatch):
