@@ -21,6 +21,7 @@ from experiments.fakeradar import speed
 from experiments.finders import table as finders
 from experiments.omniglot import report as omniglot
 from experiments.sinusoid import running as sinusoid
+from experiments.strangers import tables as strangers
 from experiments.study import tables as study
 from metaforge.screening import adapting
 
@@ -34,6 +35,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "finders": ("Which faces the finder finds", finders.markdown),
     "finders_mtcnn": ("BlazeFace with its mesh beside MTCNN", finders.markdown),
     "folders": ("What the shipped detector says of two collections", folders.markdown),
+    "strangers": ("A collection and a kind of forgery left out together", strangers.markdown),
     "scale": ("Reading a table of up to a million images", scale.markdown),
     "compiling": ("What it costs to compile an outer step, by learner", compiling.markdown),
     "tri_speed": (

@@ -68,7 +68,7 @@ def _gains(rows: Sequence[dict[str, Any]]) -> list[str]:
     budgets = {(row["pairing"], row["shots_a_class"]): len(row["collections"]) for row in rows if row["rule"] == "none"}
     found = {(row["rule"], row["pairing"], row["shots_a_class"]): row for row in rows}
     lines = _head(
-        ["rule", *(f"{pairing} {shots} ({count} collections)" for (pairing, shots), count in budgets.items())]
+        ["rule", *(f"{pairing} {shots} (collections: {count})" for (pairing, shots), count in budgets.items())]
     )
     for rule in dict.fromkeys(row["rule"] for row in rows):
         cells = []
