@@ -30,12 +30,14 @@ class Options:
     """Which detector, which folders."""
 
     model: str = setting(..., "A saved detector, or a finished training run.", place="read")
-    real: str = setting("", "Folders of real photographs, comma-separated.")
-    fake: str = setting("", "Folders of fake ones.")
+    real: str = setting("", "Folders of real photographs, comma-separated.", place="read")
+    fake: str = setting("", "Folders of fake ones.", place="read")
     identity: str = setting("", "Regular expression whose group finds the person in a file's path; '' for one each.")
     out: str = setting(..., "The JSON report to write.", place="file")
     crops: bool = setting(False, "Whether the images are face crops already.")
-    weights: str = setting("", "Of a detector: the file of weights that it needs, if its place has changed.")
+    weights: str = setting(
+        "", "Of a detector: the file of weights that it needs, if its place has changed.", place="read"
+    )
 
 
 def run(options: Options) -> dict[str, Any]:
