@@ -32,6 +32,7 @@ _OF: dict[str, tuple[str, ...]] = {
     "prototypes": ("snell2017prototypical",),
     "whitened": ("fisher1936multiple",),
     "discriminant": ("friedman1989regularized", "efron1973stein"),
+    "fit_calibration": ("platt1999probabilistic",),
     "tempered": ("grunwald2017inconsistency",),
     "bn_adapt": ("schneider2020covariate",),
     "tent": ("wang2021tent",),

@@ -115,7 +115,8 @@ def test_a_detector_holds_head_and_statistics_and_says_the_same_when_it_is_read(
         for count in range(6):
             Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(tmp_path / "new" / label / f"{count}.png")
     assert adapt.main(["adapt", f"--run={tmp_path / 'saved'}", f"--target={tmp_path / 'new'}", "--crops", "--shots=2",
-                       "--steps=1", "--rate=0.1", "--draws=2", "--force", f"--out={tmp_path / 'out'}"]) == 0  # fmt: skip
+                       "--steps=1", "--rate=0.1", "--draws=2", "--force",
+                       f"--out={tmp_path / 'out'}"]) == 0  # fmt: skip
     adapted = load_detector(tmp_path / "out")
     assert np.any(adapted.params["head"]["kernel"] != detector.params["head"]["kernel"])
     jax.tree.map(np.testing.assert_array_equal, adapted.params["standardise"], detector.params["standardise"])
