@@ -12,7 +12,7 @@ from experiments.strangers import rules
 from experiments.strangers.config import Config
 from experiments.strangers.features import Table
 from experiments.strangers.support import Draw, draws
-from metaforge.adaptation.gaussian import Fold, Prior, Source, folds, head_of
+from metaforge.adaptation.gaussian import Fold, Prior, Source, distances, folds, head_of
 from metaforge.progress import progress
 from metaforge.whole import write_arrays
 
@@ -109,12 +109,6 @@ def _scores(config: Config, table: Table, fold: Fold) -> Scores:
         adapted=np.stack(made).astype(np.float32),
         source_rows=source.rows, source_logits=source.logits, source_distances=source.distances,
     )  # fmt: skip
-
-
-def distances(prior: Prior, seen: np.ndarray) -> np.ndarray:
-    """How far images lie from the source's real ones, in the metric of its covariance, a feature."""
-    factor, middle = np.asarray(prior.factor, np.float64), np.asarray(prior.middle, np.float64)
-    return np.mean(np.square(linalg.solve_triangular(factor, (seen - middle).T, lower=True)), axis=0)
 
 
 def _given(table: Table, fold: Fold) -> rules.Source:

@@ -10,8 +10,7 @@ from experiments.strangers.before import judge_of, told
 from experiments.strangers.config import Config
 from experiments.strangers.features import Table
 from experiments.strangers.resampling import People
-from experiments.strangers.scoring import distances
-from metaforge.adaptation.gaussian import fit, head_of
+from metaforge.adaptation.gaussian import distances, fit, head_of
 from metaforge.progress import progress
 from metaforge.whole import write_arrays
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from metaforge.adaptation.gaussian import NO_PAIR, Head, head_of, posterior, whitened_head
+from metaforge.adaptation.gaussian import NO_PAIR, Head, distances, head_of, posterior, whitened_head
 from metaforge.backbones.features import embed
 from metaforge.data.domains import TestSplit
 from metaforge.errors import InputError
@@ -164,8 +164,7 @@ def familiar(trained: FinishedRun, calibration: dict[str, Any], reals: np.ndarra
     """
     if trained.prior is None or calibration.get("familiarity") is None or not len(reals):
         return calibration
-    white = np.linalg.solve(np.float64(trained.prior.factor), (reals - np.asarray(trained.prior.middle)).T)
     knots = calibration["familiarity"]["knots"]
-    ratio = np.median(np.mean(np.square(white), axis=0)) / max(knots[len(knots) // 2], 1e-12)
+    ratio = np.median(distances(trained.prior, reals)) / max(knots[len(knots) // 2], 1e-12)
     stretch = max(1.0, float(ratio ** (len(reals) / (len(reals) + KNOWN))))
     return calibration | {"familiarity": {"knots": [knot * stretch for knot in knots]}}

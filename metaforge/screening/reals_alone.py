@@ -64,11 +64,12 @@ def measured(
     after = closed_form.logits_of(trained, "discriminant", images, labels, rows, test, unlabelled=unlabelled)
     calibration, made = plain.about.get("calibration"), closed_form.embedder(trained)
     beside = [] if unlabelled is None else [made(unlabelled)]
-    told = []
+    every = np.unique(np.concatenate(rows))
+    known, told = made(np.asarray(images[every])), []
     for logits, drawn in zip(after, rows, strict=True):
         judge = plain.judge
         if calibration is not None:
-            reals = np.concatenate([made(np.asarray(images[drawn])), *beside])
+            reals = np.concatenate([known[np.searchsorted(every, drawn)], *beside])
             judge = Judge.from_json(closed_form.familiar(trained, calibration, reals))
         told.append(_told(logits, seen[:, 1], judge))
     before = _told(seen[:, 0], seen[:, 1], plain.judge)

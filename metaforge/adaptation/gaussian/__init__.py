@@ -6,6 +6,7 @@ from metaforge.adaptation.gaussian._posterior import NO_PAIR as NO_PAIR
 from metaforge.adaptation.gaussian._posterior import posterior as posterior
 from metaforge.adaptation.gaussian._prior import Head as Head
 from metaforge.adaptation.gaussian._prior import Prior as Prior
+from metaforge.adaptation.gaussian._prior import distances as distances
 from metaforge.adaptation.gaussian._prior import from_arrays as from_arrays
 from metaforge.adaptation.gaussian._prior import head_of as head_of
 from metaforge.adaptation.gaussian._prior import to_arrays as to_arrays

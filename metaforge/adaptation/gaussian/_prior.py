@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy import linalg
 
 STRENGTH = 100.0
 """How many images of a target the source covariance counts as. On source collections anything from 30 to 300 is worth
@@ -82,6 +83,24 @@ def head_of(prior: Prior) -> Head:
     norm = jnp.linalg.norm(prior.factor.T @ prior.weights)
     weights = prior.scale * prior.weights / jnp.maximum(norm, 1e-12)
     return Head(weights, prior.offset - weights @ prior.middle)
+
+
+def distances(prior: Prior, embeddings: np.ndarray) -> np.ndarray:
+    """How far images lie from the source's real ones: squared, in the metric of its covariance, a feature.
+
+    Args:
+        prior: of the source.
+        embeddings: `(images, features)`.
+
+    Returns:
+        float64, `(images,)`; about 1 for an image like the source's.
+
+    Example:
+        >>> print(distances(uninformed(2), np.array([[3.0, 4.0]])))
+        [12.5]
+    """
+    factor, middle = np.asarray(prior.factor, np.float64), np.asarray(prior.middle, np.float64)
+    return np.mean(np.square(linalg.solve_triangular(factor, (embeddings - middle).T, lower=True)), axis=0)
 
 
 def to_arrays(prior: Prior) -> dict[str, np.ndarray]:
