@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from metaforge.adaptation.gaussian._calibrated import calibrated
-from metaforge.adaptation.gaussian._prior import STRENGTH, Head, Prior
+from metaforge.adaptation.gaussian._prior import SPREADS, STRENGTH, Head, Prior
 from metaforge.errors import InputError
+from metaforge.evaluation.calibration import fit_scaling
 from metaforge.types import FAKE, REAL
 
 NO_PAIR = -1
@@ -37,7 +37,8 @@ def posterior(
 
     Scores are divided by their standard deviation. They are centred on the real images of the target as far as the
     drift between collections says, and scale and offset of the logit are fitted to them with the source's calibration
-    as their prior. What counts of a support image is its score when it, and its counterpart, is left out.
+    as their prior (`metaforge.evaluation.calibration.fit_scaling`); one class alone does not move them. What counts of
+    a support image is its score when it, and its counterpart, is left out.
 
     Everything is computed in the span of the images and $w_0$: one solve with as many unknowns as there are images.
 
@@ -92,7 +93,7 @@ def posterior(
     images = jnp.sum(1 - fake) + len(beside)
     centre = lambda known, images: known / (1.0 / jnp.maximum(prior.drift, 1e-6) + images)
     without = alone - centre(known - reals, images - (1 - fake))
-    scale, offset = calibrated(without, fake, scale=prior.scale, offset=prior.offset)
+    scale, offset = fit_scaling(without, fake > 0, scale=prior.scale, offset=prior.offset, spreads=SPREADS)
 
     direction = jax.scipy.linalg.solve_triangular(
         prior.factor, _product(basis.T, coefficients[:, None]), lower=True, trans=1

@@ -13,6 +13,9 @@ STRENGTH = 100.0
 """How many images of a target the source covariance counts as. On source collections anything from 30 to 300 is worth
 the same."""
 
+SPREADS = (0.3, 0.7)
+"""How far the logarithm of the scale and the offset of a target lie from the source's: standard deviations."""
+
 
 class Prior(NamedTuple):
     r"""What is known of a Gaussian model of embeddings, $x \sim N(m + y\,\delta, \Sigma)$ with $y = 1$ for fakes.

@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy import linalg
 
-from metaforge.adaptation.gaussian._calibrated import calibrated
 from metaforge.adaptation.gaussian._moments import Fit, Moments, fitted, moments_of, total
-from metaforge.adaptation.gaussian._prior import Prior
+from metaforge.adaptation.gaussian._prior import SPREADS, Prior
 from metaforge.errors import InputError
+from metaforge.evaluation.calibration import Calibration, fit_calibration
 from metaforge.types import FAKE
 
 SHRINKAGE = 0.1
@@ -161,9 +161,8 @@ def source_of(images: Rows, every: Moments, left_out: Iterable[Scored], shrinkag
     means = [each for each in means if len(each)]
     drift = float(np.var([each.mean() / max(each.std(), 1e-6) for each in means], ddof=1)) if len(means) > 2 else DRIFT
     deviation = float(np.mean([each.std() for each in means]))
-    scale, offset = calibrated(
-        _single(scores), _single(fake[rows]), scale=_single(1 / max(deviation, 1e-6)), offset=_single(0.0)
-    )
+    start = Calibration(1 / max(deviation, 1e-6), 0.0)
+    calibration = fit_calibration(scores, fake[rows].astype(np.int32), prior=start, spreads=SPREADS)
     prior = Prior(
         weights=_single(linalg.solve_triangular(whole.factor, whole.shift, lower=True, trans=1)),
         factor=_single(whole.factor),
@@ -171,10 +170,10 @@ def source_of(images: Rows, every: Moments, left_out: Iterable[Scored], shrinkag
         variance=_single(_between(whitened, fake, kind)),
         noise=_single(_noise(whitened, fake, kind, where, pairs)),
         drift=_single(drift),
-        scale=_single(scale),
-        offset=_single(offset),
+        scale=_single(calibration.scale),
+        offset=_single(calibration.offset),
     )
-    return Source(prior, float(scale) * scores + float(offset), distances, rows)
+    return Source(prior, calibration(scores), distances, rows)
 
 
 def _single(value) -> jax.Array:

@@ -7,6 +7,7 @@ from .distances import fit_familiarity as fit_familiarity
 from .distances import tempered as tempered
 from .judge import Judge as Judge
 from .judge import fit_judge as fit_judge
+from .scaling import fit_scaling as fit_scaling
 from .temperature import Calibration as Calibration
 from .temperature import fit_calibration as fit_calibration
 from .verdicts import Verdict as Verdict

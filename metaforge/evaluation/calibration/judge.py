@@ -10,7 +10,7 @@ from metaforge.evaluation._rows import checked
 from metaforge.evaluation.calibration._stored import stored
 from metaforge.evaluation.calibration.bands import Bands, equal_weights, fit_bands
 from metaforge.evaluation.calibration.distances import Familiarity, fit_familiarity, tempered
-from metaforge.evaluation.calibration.temperature import Calibration, fit_calibration
+from metaforge.evaluation.calibration.temperature import SPREADS, Calibration, fit_calibration
 
 
 class Judge(NamedTuple):
@@ -72,7 +72,7 @@ def fit_judge(
     distances: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     prior: Calibration | None = None,
-    strength: float = 4.0,
+    spreads: tuple[float, float] = SPREADS,
     fpr: float = 0.05,
     fnr: float = 0.10,
 ) -> Judge:
@@ -90,7 +90,7 @@ def fit_judge(
             `None` for a detector without distances.
         groups: the collection (camera, source, data set) of each row, shape `(rows,)`; one group if left out.
         prior: as in `fit_calibration`.
-        strength: as there.
+        spreads: as there.
         fpr: as in `fit_bands`.
         fnr: as there.
 
@@ -120,7 +120,7 @@ def fit_judge(
     for kind in (rows.fake, ~rows.fake):
         weights[kind] = equal_weights(index[kind])
         weights[kind] /= weights[kind].sum()
-    calibration = fit_calibration(logits, labels, weights=weights, prior=prior, strength=strength)
+    calibration = fit_calibration(logits, labels, weights=weights, prior=prior, spreads=spreads)
     familiarity = None if distances is None else fit_familiarity(distances, weights=weights)
     judge = Judge(calibration, Bands(0.5, 0.5, {}), familiarity)
     _, told, _ = judge.weigh(logits, distances)

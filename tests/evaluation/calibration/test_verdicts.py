@@ -48,8 +48,10 @@ def test_logits_are_calibrated_with_each_collection_and_class_counted_the_same()
     # Whole numbers of copies of each row, so that each collection and class has as many.
     counts = np.array([[((groups == g) & (labels == c)).sum() for c in (0, 1)] for g in range(5)])
     copies = np.rint(4_000 / counts[groups, labels]).astype(int)
-    copied = fit_judge(*(np.repeat(each, copies) for each in (logits, labels)), strength=1e-6).calibration
-    np.testing.assert_allclose(fit_judge(logits, labels, groups=groups, strength=1e-6).calibration, copied, rtol=0.01)
+    copied = fit_judge(*(np.repeat(each, copies) for each in (logits, labels)), spreads=(1e3, 1e3)).calibration
+    np.testing.assert_allclose(
+        fit_judge(logits, labels, groups=groups, spreads=(1e3, 1e3)).calibration, copied, rtol=0.01
+    )
     # Distances have no say in it.
     assert fit_judge(logits, labels, distances=distances).calibration == fit_judge(logits, labels).calibration
 
