@@ -172,6 +172,21 @@ def test_every_image_is_judged_by_a_fit_without_its_collection_and_its_kind():
     np.testing.assert_allclose([theirs[row] for row in np.flatnonzero(where)], distance, rtol=1e-3)
 
 
+def test_where_the_embeddings_lie_does_not_matter():
+    seen, labels, kinds, collections = source_images()
+    # Numbers that a float holds exactly at every place, and one that is the same in all images.
+    seen = np.column_stack([np.round(seen * 64) / 64, np.zeros(240)])
+    away = np.array([1e4, -1e5, 1e6, 0, 1e5, 1e6, 1e8])
+    near, far = (fit(seen + at, labels, kinds, collections=collections) for at in (0 * away, away))
+    np.testing.assert_allclose(far.logits, near.logits, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(far.distances, near.distances, rtol=1e-6)
+    np.testing.assert_allclose(far.prior.middle, near.prior.middle + away, rtol=1e-6)
+    for ours, theirs in zip(far.prior._replace(middle=near.prior.middle), near.prior, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    single = fit((seen + 1e4).astype(np.float32), labels, kinds, collections=collections)
+    np.testing.assert_allclose(single.logits, near.logits, rtol=1e-6, atol=1e-6)
+
+
 def test_the_variance_is_that_of_kinds_whose_shifts_were_drawn():
     # Two hundred kinds whose shifts are drawn with a variance of 0.5 about a common one; hardly any noise.
     drawn = np.sqrt(0.5) * numbers(6, 200, 40) + 1.0

@@ -83,7 +83,8 @@ def folds(
             raise InputError(
                 f"discriminant: '{places[c]}' has fewer than two real or fake images of '{names[k]}'. Leave one out."
             )
-    cells = {cell: moments_of(x[mine], fake[mine]) for cell, mine in rows.items()}
+    origin = x.mean(axis=0)
+    cells = {cell: moments_of(x[mine], fake[mine], origin) for cell, mine in rows.items()}
     left = _left_out(x, rows, cells, len(places), len(names), shrinkage)
     for c, k in every:
         mine = np.flatnonzero((where != c) & (kind != k))

@@ -7,18 +7,22 @@ from scipy import linalg
 
 
 class Moments(NamedTuple):
-    """Sums over images of one kind and collection."""
+    """Sums over images of one kind and collection, of how far embeddings lie from one origin that all sums share.
 
+    Squares of what lies far from 0 have no digits left for a deviation.
+    """
+
+    origin: np.ndarray  # (features,)
     counts: np.ndarray  # of reals and fakes
     sums: np.ndarray  # (2, features)
     squares: np.ndarray  # (features, features), of both classes together
     real_squares: np.ndarray  # (features,)
 
     def __add__(self, other: "Moments") -> "Moments":  # type: ignore[override]
-        return Moments(*(a + b for a, b in zip(self, other, strict=True)))
+        return Moments(self.origin, *(a + b for a, b in zip(self[1:], other[1:], strict=True)))
 
     def __sub__(self, other: "Moments") -> "Moments":
-        return Moments(*(a - b for a, b in zip(self, other, strict=True)))
+        return Moments(self.origin, *(a - b for a, b in zip(self[1:], other[1:], strict=True)))
 
 
 class Fit(NamedTuple):
@@ -35,9 +39,11 @@ class Fit(NamedTuple):
         return whitened @ (self.shift / max(float(np.linalg.norm(self.shift)), 1e-12))
 
 
-def moments_of(x: np.ndarray, fake: np.ndarray) -> Moments:
+def moments_of(x: np.ndarray, fake: np.ndarray, origin: np.ndarray) -> Moments:
+    x = x - origin
     reals = x[~fake]
     return Moments(
+        origin,
         np.array([len(reals), fake.sum()], float),
         np.stack([reals.sum(axis=0), x[fake].sum(axis=0)]),
         x.T @ x,
@@ -62,9 +68,10 @@ def fitted(moments: Moments, shrinkage: float) -> Fit | None:
     within = moments.squares - means.T @ (means * counts[:, None])
     within /= counts.sum()
     deviation = np.sqrt(np.maximum(moments.real_squares / counts[0] - np.square(means[0]), 0.0))
+    middle = moments.origin + means[0]
     # What is the same in all images says nothing, and is left as it is.
-    deviation = np.where(deviation > 1e-6 * np.abs(means[0]) + 1e-12, deviation, 1.0)
+    deviation = np.where(deviation > 1e-6 * np.abs(middle) + 1e-12, deviation, 1.0)
     matrix = (1 - shrinkage) * within / np.outer(deviation, deviation)
     matrix[np.diag_indices_from(matrix)] += shrinkage
     factor = deviation[:, None] * linalg.cholesky(matrix, lower=True, check_finite=False)
-    return Fit(factor, means[0], linalg.solve_triangular(factor, means[1] - means[0], lower=True))
+    return Fit(factor, middle, linalg.solve_triangular(factor, means[1] - means[0], lower=True))

@@ -117,8 +117,9 @@ def fit(
 
 def _cells(x: np.ndarray, fake: np.ndarray, where: np.ndarray, kind: np.ndarray) -> dict[tuple[int, int], Moments]:
     """The moments of each collection and kind that has images."""
+    origin = x.mean(axis=0)
     rows = {(c, k): np.flatnonzero((where == c) & (kind == k)) for c in np.unique(where) for k in np.unique(kind)}
-    return {(int(c), int(k)): moments_of(x[at], fake[at]) for (c, k), at in rows.items() if at.size}
+    return {(int(c), int(k)): moments_of(x[at], fake[at], origin) for (c, k), at in rows.items() if at.size}
 
 
 class Rows(NamedTuple):
