@@ -105,22 +105,25 @@ def h264(
     return from_yuv420(shown[-1].to_ndarray())[:height, :width]
 
 
-def check_h264(*, what: str = "acquisitions") -> None:
+def check_h264(*, what: str = "acquisitions", wanted: str = "'wild'") -> None:
     """Asks before hours of work whether H.264 can be coded at all.
 
     Other Arguments:
-        what: where "wild", which needs it, was asked for.
+        what: where it was asked for.
+        wanted: what needs it.
 
     Raises:
         InputError: if not, with what to do.
     """
-    remedy = "Install the extra `video`, or choose another treatment, such as 'varied'."
+    remedy = "Install the extra `video`" + (
+        ", or choose another treatment, such as 'varied'." * (wanted == "'wild'") or "."
+    )
     try:
         av = pyav()
     except InputError:
-        raise InputError(f"{what}: 'wild' compresses as videos are, which needs PyAV. {remedy}") from None
+        raise InputError(f"{what}: {wanted} compresses as videos are, which needs PyAV. {remedy}") from None
     if not {"libx264", "h264"} <= av.codecs_available:
-        raise InputError(f"{what}: 'wild' needs H.264, which this PyAV was built without. {remedy}")
+        raise InputError(f"{what}: {wanted} needs H.264, which this PyAV was built without. {remedy}")
 
 
 def to_yuv420(image: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "rows width"]:

@@ -111,7 +111,7 @@ def forge_pairs(
                 for variant in range(variants):
                     words = [seed, zlib.crc32(domain.encode()), zlib.crc32(os.fsencode(face.name)), variant]
                     rng = np.random.default_rng(np.random.SeedSequence(words))
-                    donor = _donor(rng, face, faces) if forgery.needs_donor else None
+                    donor = donor_of(rng, face, faces) if forgery.needs_donor else None
                     target, framing = framed(rng, face) if kind == WILD else (face, {})
                     forged = forgery.forge(rng, augment(rng, target), donor)
                     (fake, real), drawn = acquire(rng, [forged.fake, forged.real], kind)
@@ -205,7 +205,8 @@ def augment(rng: np.random.Generator, face: Face) -> Face:
     return face._replace(image=np.clip(np.round(image), 0, 255).astype(np.uint8), landmarks=marks, frame=frame)
 
 
-def _donor(rng: np.random.Generator, face: Face, faces: Sequence[Face]) -> Face:
+def donor_of(rng: np.random.Generator, face: Face, faces: Sequence[Face]) -> Face:
+    """Another person's face, drawn among faces: one that can be laid onto this one, if there is any."""
     # By name, so that the order in which faces were given changes nothing.
     others = sorted((other for other in faces if other.identity != face.identity), key=lambda other: other.name)
     if face.landmarks is not None:

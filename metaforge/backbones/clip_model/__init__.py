@@ -9,6 +9,7 @@ names         how files name tensors
 weights       reading and writing such files
 tokenizer     texts to token ids
 backbone      `clip`: the vision tower with a head
+parted        the same cut before its first adapter
 """
 
 from metaforge.backbones.clip_model.adapters import LoRA as LoRA
@@ -19,6 +20,8 @@ from metaforge.backbones.clip_model.config import TEXT as TEXT
 from metaforge.backbones.clip_model.config import VISION as VISION
 from metaforge.backbones.clip_model.config import TextConfig as TextConfig
 from metaforge.backbones.clip_model.config import VisionConfig as VisionConfig
+from metaforge.backbones.clip_model.parted import PartedClip as PartedClip
+from metaforge.backbones.clip_model.parted import parted_clip as parted_clip
 from metaforge.backbones.clip_model.text import text_tower as text_tower
 from metaforge.backbones.clip_model.tokenizer import Tokenizer as Tokenizer
 from metaforge.backbones.clip_model.tokenizer import read_tokenizer as read_tokenizer

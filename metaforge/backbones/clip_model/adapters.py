@@ -42,6 +42,8 @@ class STAdapter:
         places: "24x" or "12x".
         act: "none" or "relu".
         frames: how many frames the convolution sees at once, odd.
+        blocks: how many of the tower's last blocks have adapters; 0 for all. Those before need no way back in training,
+            and what they make of a frame never changes (`metaforge.backbones.clip_model.parted_clip`).
 
     Raises:
         ValueError: for an unknown place or activation, or sizes that make no sense.
@@ -58,6 +60,7 @@ class STAdapter:
     places: Places = "24x"
     act: AdapterAct = "none"
     frames: int = 3
+    blocks: int = 0
 
     def __post_init__(self):
         """Checks the choices."""
@@ -67,6 +70,8 @@ class STAdapter:
             raise ValueError(f"unknown `act` {self.act!r}; known: {', '.join(get_args(AdapterAct))}.")
         if self.width < 1 or self.frames < 1 or self.frames % 2 == 0:
             raise ValueError(f"`width` must be at least 1 and `frames` odd, got {self.width} and {self.frames}.")
+        if self.blocks < 0:
+            raise ValueError(f"`blocks` must be at least 0, got {self.blocks}.")
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class LoRA:
 
 
 def init_adapters(key: jax.Array, config: VisionConfig, adapter: STAdapter) -> dict:
-    """Adapters for every block, by its name and "attention" or "mlp"."""
+    """Adapters for the blocks that have some, by the block's name and "attention" or "mlp"."""
 
     def one(key):
         down, conv, up = jax.random.split(key, 3)
@@ -115,8 +120,11 @@ def init_adapters(key: jax.Array, config: VisionConfig, adapter: STAdapter) -> d
             "up": jax.tree.map(jnp.zeros_like if relu else jnp.asarray, _uniform(up, adapter.width, config.width)),
         }
 
-    places = [(name, place) for name in block_names(config.layers) for place in _PLACES[adapter.places]]
-    adapters: dict = {name: {} for name in block_names(config.layers)}
+    if adapter.blocks > config.layers:
+        raise ValueError(f"`blocks` of the adapters is {adapter.blocks}, and the tower has {config.layers}.")
+    names = block_names(config.layers)[-adapter.blocks :]
+    places = [(name, place) for name in names for place in _PLACES[adapter.places]]
+    adapters: dict = {name: {} for name in names}
     for (name, place), its_key in zip(places, jax.random.split(key, len(places)), strict=True):
         adapters[name][place] = one(its_key)
     return adapters

@@ -13,7 +13,7 @@ from einops import rearrange
 from metaforge.backbones._head import Head, check_head, dropped, head_of, make_head
 from metaforge.backbones.clip_model.adapters import LoRA, STAdapter, init_adapters, init_lora, insertions
 from metaforge.backbones.clip_model.config import VisionConfig, vision_config
-from metaforge.backbones.clip_model.transformer import linear
+from metaforge.backbones.clip_model.transformer import Tokens, linear
 from metaforge.backbones.clip_model.vision import (
     Pixels,
     check_images,
@@ -140,7 +140,7 @@ def clip(
             params["lora"] = init_lora(updates, config, lora)
         return params
 
-    logits = _head(head, num_classes)
+    logits = head_function(head, num_classes)
     return Backbone(init, _apply(config, adapter, lora, size, pixels, remat, dropout, logits), logits)
 
 
@@ -148,7 +148,7 @@ _RANKS = (4, 5, 6)
 
 
 # Equal settings give the same functions, and with them each other's compiled programs.
-_head = functools.lru_cache(maxsize=64)(head_of)
+head_function = functools.lru_cache(maxsize=64)(head_of)
 
 
 @functools.lru_cache(maxsize=64)
@@ -172,12 +172,21 @@ def _apply(
 
         images = standardised(rearrange(frames, "... height width rgb -> (...) height width rgb"), pixels)
         tokens = vision_tokens(params["vision"], images, config, insertions=insert, remat=remat)
-        pooled = rearrange(tokens[:, 0], "(clip frame) width -> clip frame width", frame=length).mean(axis=1)
-        embedded, features = vision_readout(params["vision"], pooled)
-        seen = features if embedded is None else embedded
-        seen = dropped(seen, dropout, key)
-        if "neck" in params:
-            seen = linear(params["neck"], seen)
-        return Outputs(*(rows.reshape(*leading, rows.shape[-1]) for rows in (head(params, seen), seen)))
+        seen = pooled(params, tokens, length)
+        return headed(params, dropped(seen, dropout, key), leading, head)
 
     return apply
+
+
+def pooled(params: Any, tokens: Tokens, length: int) -> jax.Array:
+    """A row for each clip of so many frames: what the readout makes of the mean of its class tokens."""
+    mean = rearrange(tokens[:, 0], "(clip frame) width -> clip frame width", frame=length).mean(axis=1)
+    embedded, features = vision_readout(params["vision"], mean)
+    return features if embedded is None else embedded
+
+
+def headed(params: Any, seen: jax.Array, leading: tuple[int, ...], head: Callable[[Any, Any], Any]) -> Outputs:
+    """Neck and head on such rows, in the leading axes that the clips had."""
+    if "neck" in params:
+        seen = linear(params["neck"], seen)
+    return Outputs(*(rows.reshape(*leading, rows.shape[-1]) for rows in (head(params, seen), seen)))

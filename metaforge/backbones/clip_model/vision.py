@@ -1,6 +1,6 @@
 """CLIP's vision tower: images to tokens, a feature, and an embedding beside those of texts."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 import jax
@@ -107,6 +107,7 @@ def vision_tokens(
     *,
     insertions: Callable[[str], Insertions] = lambda block: Insertions(),
     remat: bool = False,
+    last: int | None = None,
 ) -> Tokens:
     """All tokens of standardised images after the last block, before any normalisation.
 
@@ -116,9 +117,27 @@ def vision_tokens(
         config: the sizes.
         insertions: what adapters put into a block, by its name.
         remat: whether to compute the blocks a second time on the way back, in place of storing what is inside them.
+        last: how many blocks are run, from the first on; all if left out.
     """
-    *_, last = _blocks(params, images, config, insertions, remat)
-    return last
+    names = block_names(config.layers)[:last]
+    return later_tokens(
+        params, _embedded(params, images, config.patch_size), config, names, insertions=insertions, remat=remat
+    )
+
+
+def later_tokens(
+    params: Weights,
+    tokens: Tokens,
+    config: VisionConfig,
+    names: Sequence[str],
+    *,
+    insertions: Callable[[str], Insertions] = lambda block: Insertions(),
+    remat: bool = False,
+) -> Tokens:
+    """What some blocks, by their names, make of the tokens before them; the rest as in `vision_tokens`."""
+    for after in _blocks(params, tokens, config, names, insertions, remat):
+        tokens = after
+    return tokens
 
 
 def vision_layers(
@@ -132,20 +151,21 @@ def vision_layers(
         config: the sizes.
         blocks: their numbers.
     """
-    every = enumerate(_blocks(params, images, config))
+    tokens = _embedded(params, images, config.patch_size)
+    every = enumerate(_blocks(params, tokens, config, block_names(config.layers)))
     return tuple(tokens for number, tokens in every if number in blocks)
 
 
 def _blocks(
     params: Weights,
-    images: Float[Array, "images height width 3"],
+    tokens: Tokens,
     config: VisionConfig,
+    names: Sequence[str],
     insertions: Callable[[str], Insertions] = lambda block: Insertions(),
     remat: bool = False,
 ) -> Iterator[Tokens]:
     """The tokens after every block."""
-    tokens = _embedded(params, images, config.patch_size)
-    for name in block_names(config.layers):
+    for name in names:
 
         def run(block, tokens, name=name):
             return run_block(

@@ -1,0 +1,89 @@
+"""A contact sheet of forged films: for each method a row of the real film and one of its forgery, frame by frame.
+
+python -m experiments.show_films --out=films.png
+python -m experiments.show_films --out=residuals.png --residuals=true
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from metaforge.bounds import check_bounds
+from metaforge.commands import launch, start
+from metaforge.errors import InputError
+from metaforge.settings import setting
+from metaforge.whole import refuse_used, whole_file
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to draw."""
+
+    out: str = setting(..., "The PNG to write.", place="file")
+    faces: str = setting("london", "Real faces: 'london' or 'lfw' (embedded), or a folder.", place="read")
+    image_size: int = setting(112, "Side of the frames, in pixels.", least=16, most=4096)
+    columns: int = setting(8, "Frames of each film that are shown.", least=1, most=100)
+    every: int = setting(4, "Of so many frames one is shown.", least=1, most=1000)
+    residuals: bool = setting(False, "Whether to show how much the forged frames differ from the real ones, four-fold.")
+    coded: bool = setting(True, "Whether as H.264, or before it is coded.")
+    seed: int = setting(0, "Another seed, other films.", most=2**32 - 1)
+
+
+def run(options: Options) -> Any:
+    """Draws the sheet, an image: two rows a method, the real film and the forged one; or one row of residuals."""
+    # What computes is imported where it is used, so that --help answers at once.
+    import tempfile
+
+    import numpy as np
+    from einops import rearrange
+    from PIL import Image, ImageDraw
+
+    from metaforge.data.faces import load_faces, split_people
+    from metaforge.data.film_clips import read_clips
+    from metaforge.forgeries import FORGERIES
+    from metaforge.forgeries.films import film_pairs, write_h264
+
+    check_bounds(options)
+    faces = load_faces(options.faces, size=options.image_size, around=True).faces
+    people = split_people(faces, seed=0)["train"]
+    frames, size, label = 1 + (options.columns - 1) * options.every, options.image_size, 100
+    rows: list[tuple[str, np.ndarray]] = []
+    for name in FORGERIES:
+        pairs = film_pairs(people, methods=[name], variants=1, frames=frames, seed=options.seed, fit_faces=people)
+        pair = next(pairs)
+        films = {"real": pair.real, name: pair.fake}
+        if options.coded:
+            with tempfile.TemporaryDirectory() as folder:
+                for side, film in films.items():
+                    write_h264(Path(folder, "film.mp4"), film, pair.crf)
+                    films[side] = read_clips(Path(folder, "film.mp4"), np.array([0]), frames=frames, size=size)[0]
+        if options.residuals:
+            apart = 128 + 4 * (films[name].astype(np.int16) - films["real"])
+            films = {name: np.clip(apart, 0, 255).astype(np.uint8)}
+        rows += [(side, film[:: options.every]) for side, film in films.items()]
+    sheet = Image.new("RGB", (label + options.columns * size, len(rows) * size), "white")
+    draw = ImageDraw.Draw(sheet)
+    for place, (name, film) in enumerate(rows):
+        draw.text((4, place * size + size // 2 - 6), name, fill="black")
+        strip = rearrange(film, "frame height width rgb -> height (frame width) rgb")
+        sheet.paste(Image.fromarray(strip), (label, place * size))
+    return sheet
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+
+    def body(options: Options) -> str:
+        if Path(options.out).suffix != ".png":
+            raise InputError(f"out: '{options.out}' is no .png. Choose one.")
+        refuse_used(options.out)
+        sheet = run(options)
+        with whole_file(options.out, new=True) as made:
+            sheet.save(made)
+        return f"Wrote {options.out}."
+
+    return launch(argv, body, doc=__doc__ or "", options=Options())
+
+
+if __name__ == "__main__":
+    start(main)
