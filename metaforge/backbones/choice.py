@@ -61,7 +61,7 @@ def choose(spec: BackboneSpec) -> Backbone:
     """
     if spec.levels:
         last: dict[str, Any] = {"num_classes": spec.num_classes, "head": spec.head}
-        made = levels.levels(levels_of(dataclasses.replace(spec, weights="")), **last)
+        made = levels.levels(levels_of(spec.unread()), **last)
         return made._replace(init=lambda *args: levels.levels(levels_of(spec), **last).init(*args))
     shared: dict[str, Any] = {"num_classes": spec.num_classes, "neck": spec.neck, "head": spec.head}
     if spec.backbone == "conv4":
@@ -93,15 +93,26 @@ def levels_of(spec: BackboneSpec) -> levels.Levels:
     Example:
         >>> levels_of(BackboneSpec(backbone="clip", levels="11")).size
         2304
+        >>> levels_of(BackboneSpec(backbone="efficientnet_lite0", levels="2,4", clip_levels="11")).size
+        2432
     """
-    blocks = tuple(int(part) for part in spec.levels.split(","))
+    blocks = _numbers(spec.levels)
     if spec.backbone in LITES:
         lite = dict(zip(LITES, (levels.lite0, levels.lite1, levels.lite2), strict=True))[spec.backbone]
-        return lite(blocks=blocks, pretrained=True if spec.weights == IMAGENET else spec.weights or False)
+        made = lite(blocks=blocks, pretrained=True if spec.weights == IMAGENET else spec.weights or False)
+        return levels.beside(made, _clip(spec, spec.clip_levels, spec.clip_weights)) if spec.clip_levels else made
     if spec.backbone == "clip":
-        shared: dict[str, Any] = {"image_size": spec.image_size, "precision": spec.precision}
-        return levels.clip(blocks=blocks, variant=spec.variant, weights=spec.weights or None, **shared)
+        return _clip(spec, spec.levels, spec.weights)
     raise ValueError(f"{spec.backbone} has no levels.")
+
+
+def _clip(spec: BackboneSpec, blocks: str, weights: str) -> levels.Levels:
+    shared: dict[str, Any] = {"image_size": spec.image_size, "precision": spec.precision}
+    return levels.clip(blocks=_numbers(blocks), variant=spec.variant, weights=weights or None, **shared)
+
+
+def _numbers(blocks: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in blocks.split(","))
 
 
 def shapes(spec: BackboneSpec) -> Params:
@@ -111,7 +122,7 @@ def shapes(spec: BackboneSpec) -> Params:
         >>> shapes(BackboneSpec(width=4))["head"]["bias"].shape
         (2,)
     """
-    return _shapes(dataclasses.replace(spec, weights="", convolution="auto"))
+    return _shapes(dataclasses.replace(spec.unread(), convolution="auto"))
 
 
 @functools.lru_cache(maxsize=16)
@@ -152,7 +163,7 @@ def check(spec: BackboneSpec) -> None:
     clip's.
 
     Levels are numbers of blocks of an efficientnet with the normalisation "frozen", or of "clip", without neck or
-    dropout.
+    dropout. Those of a CLIP may stand beside an efficientnet's.
 
     Raises:
         InputError: for what it does not have; the line begins with the setting's name and value.
@@ -172,7 +183,7 @@ def check(spec: BackboneSpec) -> None:
     if image_size < least:
         raise InputError(f"image_size={image_size}: {name} needs {least} pixels or more.")
     patch = VISION[variant].patch_size
-    if name == "clip" and image_size % patch:
+    if (name == "clip" or spec.clip_levels) and image_size % patch:
         raise InputError(
             f"image_size={image_size}: clip {variant} takes {VISION[variant].image_size} pixels, or another multiple "
             f"of its patch of {patch}, to which its position embeddings are resized."
@@ -194,6 +205,29 @@ def check(spec: BackboneSpec) -> None:
         raise InputError(f"precision={precision}: {name} computes in float32 alone.")
     if spec.levels:
         _check_levels(spec)
+    _check_beside(spec)
+
+
+def _check_beside(spec: BackboneSpec) -> None:
+    said = f"clip_levels={spec.clip_levels}"
+    if spec.clip_weights and not spec.clip_levels:
+        raise InputError(f"clip_weights={spec.clip_weights}: say with clip_levels which of its blocks are seen.")
+    if not spec.clip_levels:
+        return
+    if spec.backbone not in LITES or not spec.levels:
+        raise InputError(f"{said}: they stand beside the levels of an efficientnet_lite. Give levels, such as 2,4,6.")
+    _check_blocks(spec.clip_levels, VISION[spec.variant].layers, said, f"clip {spec.variant}")
+    if not spec.clip_weights:
+        raise InputError(f"{said}: name CLIP's safetensors file with clip_weights.")
+
+
+def _check_blocks(blocks: str, count: int, said: str, name: str) -> None:
+    try:
+        levels.checked(_numbers(blocks), count)
+    except ValueError:
+        raise InputError(
+            f"{said}: {name} has the blocks 0 to {count - 1}. Name some of them, each once and in order, such as 2,4,6."
+        ) from None
 
 
 def _check_levels(spec: BackboneSpec) -> None:
@@ -201,12 +235,7 @@ def _check_levels(spec: BackboneSpec) -> None:
     if name == "conv4":
         raise InputError(f"{said}: conv4 has none. Leave them out, or take another backbone.")
     count = len(plan_of(name).blocks) if name in LITES else VISION[spec.variant].layers
-    try:
-        levels.checked(tuple(int(part) for part in spec.levels.split(",")), count)
-    except ValueError:
-        raise InputError(
-            f"{said}: {name} has the blocks 0 to {count - 1}. Name some of them, each once and in order, such as 2,4,6."
-        ) from None
+    _check_blocks(spec.levels, count, said, name)
     if name in LITES and spec.normalisation != "frozen":
         raise InputError(f"{said}: they are of a network that stays as it is. Give normalisation=frozen.")
     if spec.neck or spec.dropout:
@@ -224,7 +253,7 @@ def from_file(spec: BackboneSpec) -> str:
 
 
 def fingerprint(spec: BackboneSpec) -> str:
-    """SHA-256 of a spec's file of weights, in hexadecimal; "" for none.
+    """SHA-256 of a spec's file of weights, in hexadecimal; "" for none. That of a CLIP beside follows after a "+".
 
     Raises:
         InputError: when the file is missing or cannot be read, or the extra `pretrained` is not installed.
@@ -238,6 +267,23 @@ def fingerprint(spec: BackboneSpec) -> str:
     if not weights:
         return ""
     path = weights_file(PACKAGES[spec.backbone]) if weights == IMAGENET else Path(weights)
+    return "+".join(_sha256(each) for each in (path, *([Path(spec.clip_weights)] if spec.clip_weights else [])))
+
+
+def other_file(spec: BackboneSpec, wanted: str) -> tuple[str, str, str] | None:
+    """Which file of weights is not the one that a `fingerprint` is of: its name, its SHA-256 and the wanted one.
+
+    Raises:
+        InputError: as `fingerprint`.
+    """
+    found, names = fingerprint(spec), (spec.weights, spec.clip_weights)
+    if found == wanted:
+        return None
+    each = zip(names, found.split("+"), wanted.split("+"), strict=False)
+    return next((told for told in each if told[1] != told[2]), (names[0], found, wanted))
+
+
+def _sha256(path: Path) -> str:
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

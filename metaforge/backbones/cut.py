@@ -1,6 +1,5 @@
 """A backbone in two, where its first part never moves: that one runs once an image, and only the rest in every step."""
 
-import dataclasses
 import functools
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, cast
@@ -65,8 +64,9 @@ def cut(spec: BackboneSpec, moves: Collection[str]) -> Cut | None:
     if spec.levels:
         if {*moves} - {"head"}:
             return None
-        made = choice.levels_of(dataclasses.replace(spec, weights=""))
-        name = "levels" + spec.levels.replace(",", "-").replace(" ", "")
+        made = choice.levels_of(spec.unread())
+        beside = f"+clip{spec.clip_levels}" if spec.clip_levels else ""
+        name = f"levels{spec.levels}{beside}".replace(",", "-").replace(" ", "")
         return Cut(name, made.keys, made.apply, _last(0, spec.num_classes, head, 0.0), standardised)
     if spec.backbone == "clip":
         if {*moves} - {"neck", "head"}:

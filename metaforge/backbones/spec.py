@@ -26,7 +26,7 @@ class BackboneSpec:
         32, "Side of the face crops, in pixels, at least 16.", open_in_paper=True, least=1, most=4096
     )
     backbone: str = setting("conv4", "What looks at the images (paper: Conv4).", choices=BACKBONES)
-    variant: str = setting("ViT-B/16", "clip: its size.", choices=VARIANTS)
+    variant: str = setting("ViT-B/16", "clip: its size, or that of a CLIP beside.", choices=VARIANTS)
     weights: str = setting(
         "", "'imagenet' for an efficientnet_lite, a safetensors file for clip; '' for random.", place="read"
     )
@@ -42,9 +42,24 @@ class BackboneSpec:
         "",
         "The head sees means and deviations of these blocks, such as 2,4,6,8,10,12,14 (0 is the first); '' none.",
     )
+    clip_levels: str = setting("", "The same of a CLIP that looks beside an efficientnet_lite, such as 11; '' none.")
+    clip_weights: str = setting("", "Its safetensors file.", place="read")
     convolution: str = setting(
         "auto", "How convolutions run (the numbers agree).", choices=("auto", "lax", "patches", "winograd")
     )
     dropout: float = setting(0.0, "clip: the share of an image's features that training drops.", below=1)
     precision: str = setting("float32", "Of convolutions and products.", choices=("float32", "bfloat16"))
     num_classes: int = 2
+
+    def unread(self) -> "BackboneSpec":
+        """The same network with random weights, so that no file is looked at."""
+        return dataclasses.replace(self, weights="", clip_weights="")
+
+    def moved(self, weights: str) -> "BackboneSpec":
+        """The same with a file of weights that is elsewhere: CLIP's where one looks beside.
+
+        Example:
+            >>> BackboneSpec(weights="imagenet", clip_levels="11").moved("clip.safetensors").clip_weights
+            'clip.safetensors'
+        """
+        return dataclasses.replace(self, **{"clip_weights" if self.clip_levels else "weights": weights})

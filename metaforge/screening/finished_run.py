@@ -65,7 +65,7 @@ def load_run(directory: str | Path) -> FinishedRun:
     if not report.exists() or runs.latest_step(directory) != config.run.iterations:
         raise InputError(f"run: '{directory}' has not finished. Call metaforge train again with the same flags.")
     # Shapes need no weights, and reading those takes long.
-    template = jax.eval_shape(lambda: probing.initial(change(config, {"model.weights": ""})))
+    template = jax.eval_shape(lambda: probing.initial(change(config, {"model.weights": "", "model.clip_weights": ""})))
     # What took no step is as it was drawn.
     state = runs.restore(directory, template) if config.run.iterations else jax.device_get(probing.initial(config))
     try:

@@ -104,7 +104,7 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
         model = dataclasses.asdict(BackboneSpec()) | dict(about.pop("model"))
         spec = from_nested(BackboneSpec(), model, name="model")
         choice.check(spec)
-        template, _ = _kept(spec, about, choice.params(dataclasses.replace(spec, weights="")))
+        template, _ = _kept(spec, about, choice.params(spec.unread()))
         wanted = about.get("weights", {}).get("sha256", "")
         if "calibration" in about:
             Judge.from_json(about["calibration"])
@@ -128,7 +128,7 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
     flat = [arrays[f"params/{path}"] for path in _named(template)]
     params = jax.tree.unflatten(jax.tree.structure(template), flat)
     if wanted:
-        spec = dataclasses.replace(spec, weights=weights or spec.weights)
+        spec = spec.moved(weights) if weights else spec
         _refuse_other_weights(directory, spec, wanted)
         params = merge(params, _kept(spec, about, choice.params(spec))[1])
     return Detector(params, np.asarray(arrays[CONTEXT]), spec, about, prior)
@@ -171,11 +171,12 @@ def _kept(spec: BackboneSpec, about: dict[str, Any], params: Params) -> tuple[Pa
 
 def _refuse_other_weights(directory: str | Path, spec: BackboneSpec, wanted: str) -> None:
     try:
-        found = choice.fingerprint(spec)
+        other = choice.other_file(spec, wanted)
     except InputError as error:
         raise InputError(f"{error} The detector in '{directory}' needs them; say where with --weights.") from None
-    if found != wanted:
+    if other:
+        name, found, wanted = other
         raise InputError(
-            f"weights: '{spec.weights}' is not the file that the detector in '{directory}' was made from (its SHA-256 "
+            f"weights: '{name}' is not the file that the detector in '{directory}' was made from (its SHA-256 "
             f"begins {found[:8]}, not {wanted[:8]}). Say where that is with --weights."
         )

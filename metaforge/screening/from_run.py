@@ -1,6 +1,5 @@
 """What adapting to a target domain is worth: the same support sets and test images for every method."""
 
-import dataclasses
 import hashlib
 from collections.abc import Iterable
 from typing import Any
@@ -110,7 +109,7 @@ def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels:
         # So that whoever adapts it again does not test it on what it has learned from.
         about["seen"] = sorted({*about.get("seen", ()), *digests(context)})
     # Weights of which nothing was kept are no longer behind it.
-    spec = config.network if trained.weights else dataclasses.replace(config.network, weights="")
+    spec = config.network if trained.weights else config.network.unread()
     return Detector(params, context, spec, about, trained.prior)
 
 

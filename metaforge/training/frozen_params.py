@@ -95,9 +95,9 @@ def refuse_other_weights(config: Config, directory: Path) -> None:
     path = directory / "data.json"
     if not config.model.weights or not path.exists():
         return
-    if read_json(path).get("weights") != choice.fingerprint(config.model):
+    if other := choice.other_file(config.model, read_json(path).get("weights") or ""):
         raise InputError(
-            f"weights: '{config.model.weights}' is not the file that the run in '{directory}' began with. Restore that "
+            f"weights: '{other[0]}' is not the file that the run in '{directory}' began with. Restore that "
             "one, or choose another --workdir."
         )
 

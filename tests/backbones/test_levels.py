@@ -1,6 +1,8 @@
 """Levels against means and deviations of maps that other code shows, and the laws of statistics and of a cut."""
 
+import dataclasses
 import functools
+import hashlib
 from typing import Any
 
 import jax
@@ -9,7 +11,8 @@ import numpy as np
 import pytest
 
 from metaforge.backbones import choice, levels
-from metaforge.backbones.clip_model import VisionConfig, read_weights, vision_tower
+from metaforge.backbones.clip_model import VisionConfig, read_weights, vision_tower, write_weights
+from metaforge.backbones.clip_model.config import VISION
 from metaforge.backbones.cut import cut
 from metaforge.backbones.efficientnet._models import assemble
 from metaforge.backbones.efficientnet._network import Block, EfficientNet
@@ -176,6 +179,36 @@ def test_two_networks_side_by_side(tiny):
     assert levels.levels(again).apply is both.apply  # and so are compiled programs
 
 
+def test_a_clip_beside_by_settings(tmp_path, monkeypatch, tiny):
+    """The spec of the two is the two: its numbers, its parameters and its files."""
+    small = VisionConfig(**{**vars(SMALL), "image_size": 32})
+    monkeypatch.setitem(VISION, "ViT-B/16", small)
+    files = [tmp_path / "one.safetensors", tmp_path / "other.safetensors"]
+    for number, path in enumerate(files):
+        write_weights(path, {"vision": vision_tower(small).init(jax.random.key(number))})
+    spec = LITE(levels="0", weights="", image_size=32, clip_levels="1", clip_weights=str(files[0]))
+    model, images = choice.choose(spec), IMAGES[:, :32]
+    params = model.init(jax.random.key(0), images)
+    seen = model.apply(params, images).embeddings
+    first = levels.lite0(blocks=(0,), pretrained=False)
+    second = levels.clip(variant=small, blocks=(1,), weights=files[0])
+    np.testing.assert_allclose(seen[:, : first.size], first.apply(params["first"], images), rtol=1e-5, atol=1e-6)
+    theirs = second.apply(second.init(jax.random.key(5), images), images)
+    np.testing.assert_allclose(seen[:, first.size :], theirs, rtol=1e-5, atol=1e-6)
+    assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, choice.shapes(spec))
+    found = cut(spec, {"head"})
+    assert found
+    assert (found.name, found.keys) == ("levels0+clip1", ("first", "second"))
+    # Either file has its part in the fingerprint, and the other one is told apart.
+    beside = dataclasses.replace(spec, weights=str(files[0]))
+    wanted = choice.fingerprint(beside)
+    assert wanted == "+".join([hashlib.sha256(files[0].read_bytes()).hexdigest()] * 2)
+    assert choice.other_file(beside, wanted) is None
+    moved = choice.other_file(beside.moved(str(files[1])), wanted)
+    assert moved
+    assert moved[0] == str(files[1])
+
+
 @pytest.mark.parametrize("blocks", [(), (0, 0), (2, 1), (-1, 2), (3, 16)])
 def test_blocks_that_there_are_not_are_refused(blocks):
     with pytest.raises(ValueError, match="numbered 0 to 15"):
@@ -197,6 +230,11 @@ def test_blocks_that_there_are_not_are_refused(blocks):
             {"levels": "12", "backbone": "clip", "normalisation": "none", "weights": "a.safetensors"},
             "levels=12: clip has the blocks 0 to 11",
         ),
+        ({"levels": "2", "clip_levels": "12", "clip_weights": "a"}, "clip_levels=12: clip ViT-B/16 has the blocks 0"),
+        ({"levels": "2", "clip_levels": "11"}, "clip_levels=11: name CLIP's safetensors file with clip_weights"),
+        ({"levels": "2", "clip_levels": "11", "clip_weights": "a", "image_size": 65}, "image_size=65: clip ViT-B/16"),
+        ({"clip_levels": "11", "clip_weights": "a"}, "Give levels, such as 2,4,6"),
+        ({"levels": "2", "clip_weights": "a"}, "clip_weights=a: say with clip_levels"),
     ],
 )
 def test_a_setting_that_names_no_levels_is_one_line(settings, line):
