@@ -10,8 +10,8 @@ from experiments.fakeradar import images as images_of
 from experiments.fakeradar import programs as programs_of
 from experiments.fakeradar import training as tri_training
 from experiments.fakeradar.config import Config, Options
-from metaforge.backbones import choice
-from metaforge.backbones.spec import BackboneSpec
+from metaforge.backbones import weight_files
+from metaforge.backbones.spec import IMAGENET, BackboneSpec
 from metaforge.commands import flags_of
 from metaforge.data.domains import TestSplit
 from metaforge.errors import InputError
@@ -112,7 +112,7 @@ def groups_of(options: Options, config: Config) -> dict[tuple[str, ...], train_c
         build.split(images)
     if config.backbone != "conv4":
         # Weights that are not installed, before everything is forged.
-        choice.fingerprint(BackboneSpec(backbone=config.backbone, weights=choice.IMAGENET))
+        weight_files.fingerprint(BackboneSpec(backbone=config.backbone, weights=IMAGENET))
     return groups
 
 

@@ -11,7 +11,7 @@ from experiments.strangers.config import Config, Options
 from experiments.strangers.faces import acquisitions, collections, methods
 from experiments.strangers.resampling import People
 from experiments.strangers.tables import markdown
-from metaforge.backbones import choice
+from metaforge.backbones import choice, weight_files
 from metaforge.bounds import check_bounds
 from metaforge.commands import flags_of
 from metaforge.data.faces import load_faces
@@ -42,7 +42,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     for check in (Config.numbers, methods, acquisitions):
         check(config)
     _check_model(config)
-    weights = {"weights": choice.fingerprint(config.model)} if config.model.weights else {}
+    weights = {"weights": weight_files.fingerprint(config.model)} if config.model.weights else {}
     settings = {"config": dataclasses.asdict(config), "unknown": options.unknown, **weights}
     faces, lost = collections(config, quiet=quiet)
     strangers = _unknown(options, config, quiet=quiet)

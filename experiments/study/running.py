@@ -17,7 +17,7 @@ from experiments.study.config import STUDY, Options
 from experiments.study.judging import Grid
 from experiments.study.methods import METHODS, STUDIES, chosen
 from experiments.study.results import Unit, queries_of, run_unit
-from metaforge.backbones import choice
+from metaforge.backbones import weight_files
 from metaforge.bounds import Bounds, check_bounds
 from metaforge.commands import flags_of
 from metaforge.errors import InputError
@@ -77,7 +77,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     pairs = [(target, seed) for target in targets for seed in range(options.seeds)]
     units = [Unit(str(workdir), *pair, group, grid, config) for pair in pairs for group in _by_model(methods)]
     queries = {target: _queries([unit for unit in units if unit.target == target]) for target in targets}
-    weights = {"weights": choice.fingerprint(config.model)} if config.model.weights else {}
+    weights = {"weights": weight_files.fingerprint(config.model)} if config.model.weights else {}
     settings = {**dataclasses.asdict(options), "config": dataclasses.asdict(config), **weights}
     whole = Run(workdir, settings, ignored_fields=_PASSING)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

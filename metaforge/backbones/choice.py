@@ -2,8 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
-from pathlib import Path
 from typing import Any, get_args
 
 import jax
@@ -22,22 +20,15 @@ from metaforge.backbones.efficientnet import (
 )
 from metaforge.backbones.efficientnet._models import plan_params
 from metaforge.backbones.efficientnet._plan import plan_of
-from metaforge.backbones.efficientnet._pretrained import PACKAGES, weights_file
-from metaforge.backbones.spec import BACKBONES, LITES, VARIANTS, BackboneSpec
+from metaforge.backbones.spec import BACKBONES, IMAGENET, LITES, VARIANTS, BackboneSpec
 from metaforge.errors import InputError
 from metaforge.types import Backbone, Params
-
-IMAGENET = "imagenet"
-"""The name of the weights of EfficientNet-Lite0, Lite1 and Lite2, of the extras `pretrained` and
-`pretrained-larger`."""
 
 _NORMALISATIONS: dict[str, tuple[str, ...]] = {
     "conv4": get_args(Normalisation),
     **dict.fromkeys(LITES, get_args(EfficientNetNormalisation)),
     "clip": ("none",),
 }
-
-_FROM_FILE = {**dict.fromkeys(LITES, "^(?!head/|neck/|standardise/)"), "clip": "^vision/"}
 
 
 def choose(spec: BackboneSpec) -> Backbone:
@@ -240,52 +231,3 @@ def _check_levels(spec: BackboneSpec) -> None:
         raise InputError(f"{said}: they are of a network that stays as it is. Give normalisation=frozen.")
     if spec.neck or spec.dropout:
         raise InputError(f"{said}: their head sees all of them. Leave out neck and dropout.")
-
-
-def from_file(spec: BackboneSpec) -> str:
-    """Which parameters a file of weights brings, a pattern of paths (see `metaforge.core.param_paths`); "" for none.
-
-    Example:
-        >>> from_file(BackboneSpec(backbone="clip", weights="clip.safetensors")), from_file(BackboneSpec())
-        ('^vision/', '')
-    """
-    return _FROM_FILE[spec.backbone] if spec.weights else ""
-
-
-def fingerprint(spec: BackboneSpec) -> str:
-    """SHA-256 of a spec's file of weights, in hexadecimal; "" for none. That of a CLIP beside follows after a "+".
-
-    Raises:
-        InputError: when the file is missing or cannot be read, or the extra `pretrained` is not installed.
-
-    Example:
-        >>> fingerprint(BackboneSpec(backbone="clip", weights="missing.safetensors"))
-        Traceback (most recent call last):
-        metaforge.errors.InputError: weights: cannot read 'missing.safetensors' (No such file or directory).
-    """
-    weights = spec.weights
-    if not weights:
-        return ""
-    path = weights_file(PACKAGES[spec.backbone]) if weights == IMAGENET else Path(weights)
-    return "+".join(_sha256(each) for each in (path, *([Path(spec.clip_weights)] if spec.clip_weights else [])))
-
-
-def other_file(spec: BackboneSpec, wanted: str) -> tuple[str, str, str] | None:
-    """Which file of weights is not the one that a `fingerprint` is of: its name, its SHA-256 and the wanted one.
-
-    Raises:
-        InputError: as `fingerprint`.
-    """
-    found, names = fingerprint(spec), (spec.weights, spec.clip_weights)
-    if found == wanted:
-        return None
-    each = zip(names, found.split("+"), wanted.split("+"), strict=False)
-    return next((told for told in each if told[1] != told[2]), (names[0], found, wanted))
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"weights: cannot read '{path}' ({error.strerror}).") from None

@@ -14,6 +14,11 @@ VARIANTS = ("ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px")
 """The sizes of CLIP by name."""
 
 
+IMAGENET = "imagenet"
+"""The name of the weights of EfficientNet-Lite0, Lite1 and Lite2, of the extras `pretrained` and
+`pretrained-larger`."""
+
+
 @dataclasses.dataclass(frozen=True)
 class BackboneSpec:
     """The network that looks at the images; equal ones are one network, and share their compiled programs.

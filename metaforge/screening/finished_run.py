@@ -9,7 +9,7 @@ import numpy as np
 
 from metaforge import runs
 from metaforge.adaptation.gaussian import Prior
-from metaforge.backbones import choice
+from metaforge.backbones import weight_files
 from metaforge.data.crops import Crop
 from metaforge.errors import InputError
 from metaforge.settings import change, from_nested
@@ -81,6 +81,6 @@ def load_run(directory: str | Path) -> FinishedRun:
         whole = trainable.whole(build.learner(config).model(probing.final(config, state)), frozen)
         prior = source_prior.read(Path(directory), features=len(whole["head"]["kernel"]))
     config = kept_features.without(config)
-    weights = "" if frozen is None else choice.fingerprint(config.model)
+    weights = "" if frozen is None else weight_files.fingerprint(config.model)
     before = {} if calibration is None else {"calibration": calibration}
     return FinishedRun(config, probing.final(config, state), rule, context, frozen, weights, before=before, prior=prior)

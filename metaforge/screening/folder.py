@@ -16,7 +16,7 @@ import numpy as np
 
 from metaforge import runs
 from metaforge.adaptation.gaussian import from_arrays, to_arrays
-from metaforge.backbones import choice
+from metaforge.backbones import choice, weight_files
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.core.param_paths import merge, paths
 from metaforge.errors import InputError
@@ -163,7 +163,7 @@ def _kept(spec: BackboneSpec, about: dict[str, Any], params: Params) -> tuple[Pa
     """What the folder of a detector holds of its parameters, and what comes from a file of weights instead."""
     if "weights" not in about:
         return params, None
-    named, moved = choice.from_file(spec), about["weights"]["trainable"]
+    named, moved = weight_files.from_file(spec), about["weights"]["trainable"]
     comes = jax.tree.map(lambda path: bool(re.search(named, path)) and not re.search(moved, path), paths(params))
     kept = jax.tree.map(lambda there, leaf: None if there else leaf, comes, params)
     return kept, jax.tree.map(lambda there, leaf: leaf if there else None, comes, params)
@@ -171,7 +171,7 @@ def _kept(spec: BackboneSpec, about: dict[str, Any], params: Params) -> tuple[Pa
 
 def _refuse_other_weights(directory: str | Path, spec: BackboneSpec, wanted: str) -> None:
     try:
-        other = choice.other_file(spec, wanted)
+        other = weight_files.other_file(spec, wanted)
     except InputError as error:
         raise InputError(f"{error} The detector in '{directory}' needs them; say where with --weights.") from None
     if other:

@@ -1,6 +1,6 @@
 """What is checked of a run before it writes anything: a directory belongs to what it was begun with."""
 
-from metaforge.backbones import choice
+from metaforge.backbones import weight_files
 from metaforge.core.devices import is_writer, spread
 from metaforge.data.episodes import EpisodeSampler
 from metaforge.data.records import Records, check_splits_are_disjoint, concatenate
@@ -108,7 +108,7 @@ def refuse_other_images(config: Config, directory: Run, *pools: Records) -> None
     path = directory.directory / "data.json"
     if not path.exists():
         if is_writer():
-            weights = {"weights": choice.fingerprint(config.model)} if config.model.weights else {}
+            weights = {"weights": weight_files.fingerprint(config.model)} if config.model.weights else {}
             write_json(path, {"sha256": digest} | weights)
     elif read_json(path).get("sha256") != digest:
         where = f"data: '{config.faces.prepared}'" if config.faces.prepared else f"faces: '{config.faces.folder}'"

@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from metaforge.backbones import choice
+from metaforge.backbones import choice, weight_files
 from metaforge.core.devices import is_writer
 from metaforge.core.param_paths import merge, partition, paths
 from metaforge.data.records import Records
@@ -28,7 +28,7 @@ def check(config: Config) -> None:
     Raises:
         InputError: for weights that are missing, or patterns that do not fit.
     """
-    choice.fingerprint(config.model)
+    weight_files.fingerprint(config.model)
     if (
         config.model.backbone != "conv4"
         or config.learner.trainable
@@ -95,7 +95,7 @@ def refuse_other_weights(config: Config, directory: Path) -> None:
     path = directory / "data.json"
     if not config.model.weights or not path.exists():
         return
-    if other := choice.other_file(config.model, read_json(path).get("weights") or ""):
+    if other := weight_files.other_file(config.model, read_json(path).get("weights") or ""):
         raise InputError(
             f"weights: '{other[0]}' is not the file that the run in '{directory}' began with. Restore that "
             "one, or choose another --workdir."
@@ -104,7 +104,7 @@ def refuse_other_weights(config: Config, directory: Path) -> None:
 
 def _drawn(config: Config, frozen: Params) -> tuple[Params, Params]:
     """The frozen parameters that were drawn at random, and those of the file."""
-    pattern = choice.from_file(config.model)
+    pattern = weight_files.from_file(config.model)
     nothing = jax.tree.map(lambda leaf: None, frozen)
     if not pattern:
         return frozen, nothing

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from metaforge.backbones import choice, clip, conv4, efficientnet_lite0
+from metaforge.backbones import choice, clip, conv4, efficientnet_lite0, weight_files
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.errors import InputError
 
@@ -68,10 +68,10 @@ def test_what_a_backbone_does_not_have_is_one_line(name, settings, line):
 
 def test_a_fingerprint_is_the_sha_of_the_file(tmp_path):
     (tmp_path / "mine.pth").write_bytes(b"weights")
-    assert choice.fingerprint(lite0(weights=str(tmp_path / "mine.pth"))) == hashlib.sha256(b"weights").hexdigest()
-    assert choice.fingerprint(BackboneSpec()) == ""
+    assert weight_files.fingerprint(lite0(weights=str(tmp_path / "mine.pth"))) == hashlib.sha256(b"weights").hexdigest()
+    assert weight_files.fingerprint(BackboneSpec()) == ""
     with pytest.raises(InputError, match=r"cannot read '.*none\.pth' \(No such file"):
-        choice.fingerprint(lite0(weights=str(tmp_path / "none.pth")))
+        weight_files.fingerprint(lite0(weights=str(tmp_path / "none.pth")))
 
 
 def test_what_comes_from_a_file_is_all_but_head_and_neck():
@@ -79,7 +79,7 @@ def test_what_comes_from_a_file_is_all_but_head_and_neck():
     params = jax.eval_shape(backbone.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
     from metaforge.core.param_paths import partition
 
-    named, own = partition(params, choice.from_file(lite0(weights="imagenet")))
+    named, own = partition(params, weight_files.from_file(lite0(weights="imagenet")))
     assert {name for name in named if jax.tree.leaves(named[name])} == set(params) - {"head", "neck"}
     assert np.all([not jax.tree.leaves(own[name]) for name in set(params) - {"head", "neck"}])
 

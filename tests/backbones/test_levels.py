@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from metaforge.backbones import choice, levels
+from metaforge.backbones import choice, levels, weight_files
 from metaforge.backbones.clip_model import VisionConfig, read_weights, vision_tower, write_weights
 from metaforge.backbones.clip_model.config import VISION
 from metaforge.backbones.cut import cut
@@ -201,10 +201,10 @@ def test_a_clip_beside_by_settings(tmp_path, monkeypatch, tiny):
     assert (found.name, found.keys) == ("levels0+clip1", ("first", "second"))
     # Either file has its part in the fingerprint, and the other one is told apart.
     beside = dataclasses.replace(spec, weights=str(files[0]))
-    wanted = choice.fingerprint(beside)
+    wanted = weight_files.fingerprint(beside)
     assert wanted == "+".join([hashlib.sha256(files[0].read_bytes()).hexdigest()] * 2)
-    assert choice.other_file(beside, wanted) is None
-    moved = choice.other_file(beside.moved(str(files[1])), wanted)
+    assert weight_files.other_file(beside, wanted) is None
+    moved = weight_files.other_file(beside.moved(str(files[1])), wanted)
     assert moved
     assert moved[0] == str(files[1])
 

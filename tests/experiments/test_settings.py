@@ -23,6 +23,7 @@ BASE = change(Config(), {"learner.name": "erm", "model.image_size": 16, "model.w
 CLIP = change(
     BASE, {"model.backbone": "clip", "model.variant": "ViT-B/32", "model.image_size": 64, "model.normalisation": "none"}
 )
+LEVELS = change(BASE, {"model.backbone": "efficientnet_lite0", "model.image_size": 32, "model.levels": "0"})
 
 TOY = {
     "backbone": change(BASE, {"model.backbone": "efficientnet_lite0", "model.image_size": 32}),
@@ -34,14 +35,16 @@ TOY = {
     "head": change(BASE, {"model.head": "quadratic"}),
     "variant": CLIP,
     "precision": change(BASE, {"model.precision": "bfloat16"}),
-    "levels": change(BASE, {"model.backbone": "efficientnet_lite0", "model.image_size": 32, "model.levels": "0"}),
+    "levels": LEVELS,
+    "clip_levels": change(LEVELS, {"model.clip_levels": "0", "model.variant": "ViT-B/32"}),
 }
 """By what a backbone is made from: a run in which it is another than by default."""
 
 
 def test_all_that_a_backbone_is_made_from_is_held_here():
     # Weights are in the parameters; however convolutions run, the numbers agree; dropout is a matter of training.
-    assert {field.name for field in dataclasses.fields(BackboneSpec)} - {"weights", "convolution", "dropout"} == {*TOY}
+    others = {"weights", "clip_weights", "convolution", "dropout"}
+    assert {field.name for field in dataclasses.fields(BackboneSpec)} - others == {*TOY}
 
 
 def test_names_that_flags_offer_are_those_of_the_tables():

@@ -1,0 +1,1 @@
+"""Meta-learners over frozen levels, on the folds of a finished study of strangers."""
