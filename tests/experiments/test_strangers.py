@@ -14,6 +14,9 @@ from experiments.strangers import __main__ as command
 from experiments.strangers import adapted, before, features, learned, resampling, rules, running, scoring, support
 from experiments.strangers.config import Config, Options
 from experiments.strangers.faces import collections
+from experiments.strangers.meta_learned import running as meta_running
+from experiments.strangers.meta_learned import training as meta_training
+from experiments.strangers.meta_learned.config import Config as MetaConfig
 from experiments.strangers.tables import markdown
 from metaforge.adaptation.gaussian import NO_PAIR, fit, head_of, posterior
 from metaforge.errors import InputError
@@ -407,3 +410,56 @@ def test_the_command_says_what_it_does_and_what_is_missing(capsys):
     assert command.main(["strangers", "--help"]) == 0
     assert command.main(["strangers"]) == 2
     assert "--workdir is missing" in capsys.readouterr().err
+
+
+QUICK = change(MetaConfig(), {"steps": 3, "tasks": 2, "shots": 2, "queries": 2, "neck": 3, "inner_steps": 2})
+
+
+def test_meta_learners_see_neither_the_collection_nor_the_method_and_are_judged_as_the_rules_are(done, monkeypatch):
+    options, _, report, _ = done
+    where = meta_running.Options(workdir=options.workdir)
+    trained = meta_training.trained
+    seen = []
+    monkeypatch.setattr(meta_training, "trained", lambda *args: seen.append(args[1:]) or trained(*args))
+    found = meta_running.run(where, QUICK, quiet=True)
+    assert len(seen) == 9 * len(meta_training.LEARNERS)
+    for name, table, rows in seen[:4]:  # the first fold
+        assert ("a", "resample") not in zip(table.collection[rows], table.kind[rows], strict=True)
+        assert "a" not in table.collection[rows], name
+        assert "resample" not in table.kind[rows]
+    ours = {
+        (row["shots_a_class"], row["pairing"]): row for row in report["adapted"] if row["rule"] == rules.DISCRIMINANT
+    }
+    assert len(found["rows"]) == 4 * len(meta_training.LEARNERS)
+    for row in found["rows"]:
+        wanted = ours[row["shots_a_class"], row["pairing"]]["auc"]["value"]
+        assert row["auc"]["value"] - row["over_discriminant"]["value"] == pytest.approx(wanted, abs=1e-9)
+        assert row["gain_over_itself"]["low"] <= row["gain_over_itself"]["value"] <= row["gain_over_itself"]["high"]
+    # Called again it trains nothing; other settings are refused.
+    monkeypatch.setattr(meta_training, "trained", lambda *args: pytest.fail("trains again"))
+    assert meta_running.run(where, QUICK, quiet=True)["rows"] == found["rows"]
+    with pytest.raises(InputError, match=r"meta-0\.npz' was made with other settings"):
+        meta_running.run(where, change(QUICK, {"neck": 4}), quiet=True)
+    with pytest.raises(InputError, match="has no finished study"):
+        meta_running.run(meta_running.Options(workdir=options.workdir + "/none"), QUICK, quiet=True)
+    assert "| 2 matched | r2d2 |" in meta_running.markdown(found)
+
+
+def test_an_episode_s_people_are_in_one_half_and_every_second_task_is_of_pairs(done):
+    _, _, _, table = done
+    rows = np.flatnonzero((table.collection != "a") & (table.kind != "warp"))
+    config = change(QUICK, {"tasks": 4, "shots": 3, "queries": 2})
+    support, query = meta_training.episodes(np.random.default_rng(0), config, table, rows, 5)
+    assert support.shape == (5, 4, 6)
+    assert query.shape == (5, 4, 4)
+    for step, task in np.ndindex(5, 4):
+        given, asked = table.take(support[step, task]), table.take(query[step, task])
+        assert (
+            len({*zip(given.collection, given.kind, strict=True), *zip(asked.collection, asked.kind, strict=True)}) == 1
+        )
+        assert not {*given.person} & {*asked.person}
+        assert given.label.tolist() == [0] * 3 + [1] * 3
+        assert asked.pair[:2].tolist() == asked.pair[2:].tolist()
+        real, fake = {*given.person[:3]}, {*given.person[3:]}
+        assert real == fake if task % 2 else not real & fake
+        assert {*support[step, task], *query[step, task]} <= {*rows}
