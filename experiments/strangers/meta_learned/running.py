@@ -81,8 +81,8 @@ def _scored(config: Config, study, table: Table, place, one: scoring.Scores, pat
             made[name] = np.stack([
                 adapt(seen[draw.support], label, seen) for draw, label in zip(draws, labels, strict=True)
             ]).astype(np.float32)  # fmt: skip
-            made[f"{name} {UNADAPTED}"], made[f"{name} loss"] = unadapted(seen), np.float64(loss)
-        write_arrays(path, **made)
+            made[f"{name} {UNADAPTED}"], made[f"{name} loss"] = unadapted(seen), np.array(loss)
+        write_arrays(path, compressed=False, **made)
     with np.load(path, allow_pickle=False) as kept:
         if str(kept["config"]) != json.dumps(vars(config), sort_keys=True):
             raise InputError(f"--workdir: '{path}' was made with other settings. Take these, or delete the meta-*.npz.")
