@@ -1,6 +1,7 @@
 from .interval import Interval as Interval
 from .intervals import bootstrap as bootstrap
 from .intervals import paired_difference as paired_difference
+from .intervals import paired_differences as paired_differences
 from .intervals import paired_p as paired_p
 from .joint import joint_bootstrap as joint_bootstrap
 from .metrics import METRICS as METRICS

@@ -5,8 +5,11 @@ from typing import Any
 from metaforge.evaluation.interval import Interval
 from metaforge.screening import deciding, forgetting, from_run, reals_alone
 
-METRICS = ("auc", "accuracy", "eer", "ece")
-"""What is measured where a target has fakes."""
+RANKED, SAID = ("auc", "eer"), ("accuracy", "brier", "ece")
+"""What is measured where a target has fakes: of how images are ranked, and of the probability that `predict` prints."""
+
+_HEADS = {"auc": "AUC", "accuracy": "accuracy", deciding.THRESHOLD: "accuracy at its threshold", "eer": "EER",
+          "brier": "Brier score", "ece": "calibration error"}  # fmt: skip
 
 
 def markdown(report: dict[str, Any]) -> str:
@@ -41,6 +44,8 @@ def markdown(report: dict[str, Any]) -> str:
         lines += [
             "",
             (told if any(method.endswith(f", {from_run.STATISTICS}") for method in report["table"]) else "")
+            + "Accuracy, Brier score and calibration error are of the probability that predict prints, AUC and EER of "
+            + "how images are ranked before it doubts what is unfamiliar. "
             + "Resampling makes any detector look less calibrated, so the intervals of the calibration error lie "
             + "somewhat high.",
         ]
@@ -60,8 +65,10 @@ def markdown(report: dict[str, Any]) -> str:
 
 def _table(report: dict[str, Any]) -> list[str]:
     show = lambda found: f"{Interval.from_json(found):.3f}"
-    lines = ["| method | AUC | accuracy | EER | calibration error |", "|---|---|---|---|---|"]
-    for method, row in report["table"].items():
-        lines.append(f"| {method} | " + " | ".join(show(row[metric]) for metric in METRICS) + " |")
+    rows = report["table"]
+    metrics = [name for name in _HEADS if any(name in row for row in rows.values())]
+    lines = [f"| method | {' | '.join(_HEADS[name] for name in metrics)} |", "|---" * (1 + len(metrics)) + "|"]
+    for method, row in rows.items():
+        lines.append(f"| {method} | " + " | ".join(show(row[name]) if name in row else "" for name in metrics) + " |")
     lines += ["", "AUC gained, on the same images and draws:", ""]
     return lines + [f"- {name}: {Interval.from_json(gain):+.3f}" for name, gain in report["auc_gain"].items()]

@@ -14,9 +14,18 @@ from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.intervals import bootstrap, paired_difference
 from metaforge.runs import write_json
-from metaforge.screening import closed_form, deciding, forgetting, from_run, reals_alone, save_detector, saved_detector
+from metaforge.screening import (
+    closed_form,
+    deciding,
+    forgetting,
+    from_run,
+    reals_alone,
+    save_detector,
+    saved_detector,
+    telling,
+)
 from metaforge.screening.adapt_options import Options
-from metaforge.screening.adapt_report import METRICS, markdown
+from metaforge.screening.adapt_report import RANKED, SAID, markdown
 from metaforge.screening.target_images import CLASSES, classes_of, read_target, read_unlabelled, set_aside
 from metaforge.training import meta_test
 from metaforge.whole import claimed, whole_folder, write_text
@@ -72,19 +81,17 @@ def _run(options: Options) -> dict[str, Any]:
     report = {"command": dataclasses.asdict(options), "normalisation": trained["run"].config.model.normalisation}
     plain, drawing = from_run.detector(trained["run"]), {name: getattr(options, name) for name in _DRAWING}
     if classes == CLASSES:
-        measured = {}
+        measured: dict[str, telling.Told] = {}
         for key, one in trained.items():
             name = one.name if key == "run" else "erm"
-            states = from_run.scores_over_draws(
+            states = telling.over_draws(
                 one, (images[pool], labels[pool]), judged, rate=options.rate, steps=options.steps, rule=rules[key],
                 pairs=pairs[pool], unlabelled=unlabelled if key == "run" else None, **drawing,
             )  # fmt: skip
-            measured |= {f"{name}, {state}": values[None] for state, values in states.items()}
+            measured |= {f"{name}, {state}": told for state, told in states.items()}
         report |= _tables(labels[test], measured, groups[test], trained["run"].name)
         before, after = (measured[f"{trained['run'].name}, {state}"] for state in ("not adapted", "adapted"))
-        # The whitened direction's logits have another scale than what it was fitted to.
-        judge = None if rules["run"] == "whitened" else plain.judge
-        decision = deciding.decide(labels[test], after, before, groups[test], force=options.force, judge=judge)
+        decision = deciding.decide(labels[test], after, before, groups[test], force=options.force)
     else:
         report["table"], decision = reals_alone.judged(
             trained["run"], images[pool], labels[pool], judged, groups[test],
@@ -117,13 +124,24 @@ def _run(options: Options) -> dict[str, Any]:
     return report
 
 
-def _tables(labels, measured, groups, learner: str) -> dict[str, Any]:
-    found = bootstrap(labels, measured, groups, metric=METRICS, resample_seeds=False)
-    table = {method: {metric: interval.as_json() for metric, interval in row.items()} for method, row in found.items()}
+def _tables(labels, measured: dict[str, telling.Told], groups, learner: str) -> dict[str, Any]:
+    shown = lambda of, metrics: bootstrap(labels, of, groups, metric=metrics, resample_seeds=False)
+    found = [
+        shown({method: told.ranked for method, told in measured.items()}, RANKED),
+        shown({method: told.said for method, told in measured.items()}, SAID),
+    ]
+    table = {
+        method: {metric: interval.as_json() for part in found for metric, interval in part[method].items()}
+        for method in measured
+    }
+    decided = {method: deciding.at_threshold(told) for method, told in measured.items() if told.threshold is not None}
+    if decided:
+        for method, interval in shown(decided, "accuracy").items():
+            table[method][deciding.THRESHOLD] = interval.as_json()
     best = f"{learner}, adapted"
     gains = {
         f"{best} minus {other}": paired_difference(
-            labels, measured[best], measured[other], groups, metric="auc", resample_seeds=False
+            labels, measured[best].ranked, measured[other].ranked, groups, metric="auc", resample_seeds=False
         ).as_json()
         for other in measured
         if other != best

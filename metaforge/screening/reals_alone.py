@@ -5,13 +5,11 @@ from typing import Any
 import numpy as np
 
 from metaforge.data.domains import TestSplit
-from metaforge.evaluation.calibration import Bands, Judge
-from metaforge.evaluation.calibration.judge import probability
+from metaforge.evaluation.calibration import Bands
 from metaforge.evaluation.interval import Interval
 from metaforge.evaluation.intervals import bootstrap, paired_difference
-from metaforge.screening import closed_form, from_run
+from metaforge.screening import from_run, telling
 from metaforge.screening.finished_run import FinishedRun
-from metaforge.training import meta_test
 
 AT_HALF, AT_THRESHOLD = "called_fake_at_half", "called_fake_at_threshold"
 OPEN, UNLIKE = "cannot_tell", "unlike_the_source"
@@ -52,34 +50,10 @@ def measured(
     Returns:
         State to float64 `(1, draws, images)`; "not adapted" has one draw.
     """
-    plain = from_run.detector(trained)
-
-    def examined(some: np.ndarray) -> np.ndarray:
-        logits, distances = plain.examine(some)
-        assert distances is not None  # it has a prior
-        return np.stack([logits, distances], axis=1)
-
-    seen = test.score(examined)
-    rows = [meta_test.support_rows(labels, shots=shots, seed=seed, draw=draw) for draw in range(draws)]
-    after = closed_form.logits_of(trained, "discriminant", images, labels, rows, test, unlabelled=unlabelled)
-    calibration, made = plain.about.get("calibration"), closed_form.embedder(trained)
-    beside = [] if unlabelled is None else [made(unlabelled)]
-    every = np.unique(np.concatenate(rows))
-    known, told = made(np.asarray(images[every])), []
-    for logits, drawn in zip(after, rows, strict=True):
-        judge = plain.judge
-        if calibration is not None:
-            reals = np.concatenate([known[np.searchsorted(every, drawn)], *beside])
-            judge = Judge.from_json(closed_form.familiar(trained, calibration, reals))
-        told.append(_told(logits, seen[:, 1], judge))
-    before = _told(seen[:, 0], seen[:, 1], plain.judge)
-    return {from_run.UNADAPTED: before[None, None], from_run.ADAPTED: np.stack(told)[None]}
-
-
-def _told(logits: np.ndarray, distances: np.ndarray, judge: Judge | None) -> np.ndarray:
-    if judge is None:
-        return probability(logits)
-    return probability(judge.weigh(logits, None if judge.familiarity is None else distances)[1])
+    found = telling.over_draws(
+        trained, (images, labels), test, rule="discriminant", shots=shots, draws=draws, seed=seed, unlabelled=unlabelled
+    )
+    return {state: told.said for state, told in found.items()}
 
 
 def shares(scores: np.ndarray, groups: np.ndarray, bands: Bands | None) -> dict[str, Any]:

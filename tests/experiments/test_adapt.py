@@ -71,7 +71,7 @@ def test_adapt_reports_every_method_with_intervals_and_saves_a_detector(trained,
         for state in ("not adapted", "support statistics", "adapted")
     }
     for row in report["table"].values():
-        assert set(row) == {"auc", "accuracy", "eer", "ece"}
+        assert set(row) == {"auc", "accuracy", "eer", "ece", "brier"}
         assert all(0 <= i["low"] <= i["high"] <= 1 for i in row.values())
     assert report["images"]["real"] == report["images"]["fake"] == 12
     assert [skip["path"] for skip in report["skipped_files"]] == ["fake/broken.jpg"]

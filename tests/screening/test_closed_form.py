@@ -12,8 +12,8 @@ from metaforge.cli import predict, train
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
 from metaforge.errors import InputError
-from metaforge.evaluation.calibration import Bands, Calibration, Judge
-from metaforge.screening import closed_form, deciding, from_run, load_detector
+from metaforge.evaluation.calibration import Judge
+from metaforge.screening import closed_form, from_run, load_detector
 from metaforge.settings import change
 from metaforge.training import build, source_prior
 from metaforge.training.config import Config
@@ -97,14 +97,6 @@ def test_a_collection_that_cannot_be_found_is_said_before_anything_is_written(tm
     assert not (tmp_path / "run").exists()
 
 
-def test_the_accuracy_at_a_threshold_is_that_of_what_the_judge_tells():
-    # Logits of -1 and 3, which the judge moves to 1 and 5: both are above its threshold, and unmoved one is not.
-    labels, groups = np.tile([0, 1], 10), np.arange(20) // 2
-    scores = 1 / (1 + np.exp(-np.where(labels == 1, 3.0, -1.0)))[None, None]
-    judge = Judge(Calibration(1.0, 2.0), Bands(0.5, 0.6, {}), None)
-    assert deciding.decide(labels, scores, scores, groups, judge=judge)["at_threshold"]["after"] == 0.5
-
-
 def test_images_without_labels_are_remembered_too_and_a_whitened_head_has_no_calibration(run, target):
     trained = from_run.load_run(run / "run")
     rng = np.random.default_rng(2)
@@ -135,19 +127,6 @@ def test_a_head_in_closed_form_is_refused_where_the_runs_is_not_linear(run):
     config = change(trained.config, {"model.head": "mlp", "adapt.rule": "steps", "run.iterations": 1})
     with pytest.raises(InputError, match="--rule=whitened: its head is linear, and the run's is 'mlp'"):
         closed_form.rule_of(dataclasses.replace(trained, config=config, prior=None), "whitened")
-
-
-def test_at_a_loss_of_accuracy_nothing_is_kept():
-    labels, groups = np.tile([0, 1], 30), np.arange(60) // 2
-    rng = np.random.default_rng(0)
-    before = (0.5 + 0.2 * (labels - 0.5) + 0.3 * (rng.random(60) - 0.5))[None, None]
-    # Ranked perfectly, and all of it on one side of 0.5.
-    after = (0.9 + 0.05 * labels)[None, None]
-    found = deciding.decide(labels, after, before, groups)
-    assert found["auc"]["low"] > 0
-    assert "accuracy" in found["worse"]
-    assert found["saved"] == "as it was"
-    assert "the accuracy changes by" in deciding.said(found)
 
 
 def test_a_step_is_needed_where_nothing_is_in_closed_form():
