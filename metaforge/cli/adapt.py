@@ -8,7 +8,8 @@ are drawn from the other half, `--draws` times. The table compares the run with 
 adapted. Its probabilities are those that `metaforge predict` prints, before and after. If adapting is shown to help on
 what was set aside (in AUC, accuracy or Brier score, with an interval for three comparisons), the detector adapted on
 the first draw is saved to --out, and otherwise the detector as it was (--force saves the adapted one anyway);
-report.json and report.md are beside it. A fake that has the name of its real image is its pair. With real/ alone (a new
+report.json and report.md are beside it. A fake that has the path of its real image, in its class's folder, is its
+pair. With real/ alone (a new
 camera, no forgeries at hand) a run with --adapt.rule=discriminant is adapted too; the report then says how many real
 images are called fake, before and after, and nothing of fakes. With --remembers=true the reports also say what the
 saved detector has lost on the kinds that the run was trained on.

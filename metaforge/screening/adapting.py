@@ -53,6 +53,7 @@ def _run(options: Options) -> dict[str, Any]:
     rules = {key: closed_form.rule_of(one, options.rule if key == "run" else "") for key, one in trained.items()}
     for key, one in trained.items():
         from_run.refuse_rule(one.config, rate=options.rate, steps=options.steps, rule=rules[key])
+    closed_form.refuse_again(trained["run"], rules["run"], where=f" in '{options.run}'")
     if options.unlabelled and rules["run"] not in closed_form.RULES:
         raise InputError(f"--unlabelled: the rule '{rules['run']}' takes labelled images alone. Leave it out, or give "
                          "--rule=discriminant or --rule=whitened.")  # fmt: skip
@@ -68,14 +69,14 @@ def _run(options: Options) -> dict[str, Any]:
             f"baseline: '{baseline}' was trained at another image size. Train it at that of '{options.run}'."
         )
     crop, amiss = crop_for(trained["run"].crop, Path(options.target), crops=options.crops)
-    images, labels, groups, skipped, notes = read_target(
+    images, labels, groups, skipped, notes, stems = read_target(
         options.target, size=sizes.pop(), crop=crop, quiet=False, classes=classes
     )
     seen = np.isin(from_run.digests(images), trained["run"].before.get("seen", []))
     pool, test = set_aside(
         labels, groups, shots=options.shots, share=options.test_share, seed=options.seed, seen=groups[seen]
     )
-    pairs = closed_form.pairs_of(labels, groups)
+    pairs = closed_form.pairs_of(labels, stems)
     unlabelled = read_unlabelled(options.unlabelled, images, labels, test, size=images.shape[1], crop=crop)
     judged = TestSplit(Records.from_columns(image=images[test], label=labels[test]))
     report = {"command": dataclasses.asdict(options), "normalisation": trained["run"].config.model.normalisation}

@@ -49,6 +49,22 @@ def rule_of(trained: FinishedRun, asked: str = "") -> str:
     return rule
 
 
+def refuse_again(trained: FinishedRun, rule: str, *, where: str = "") -> None:
+    """Refuses to begin at the source again what has become a target's.
+
+    A detector keeps the prior of its source and not the images that it was adapted on, nor their embeddings, which
+    would tell of people. So a second support set could not be added to the first; the first would be forgotten.
+
+    Raises:
+        InputError: for a discriminant that is to be adapted a second time.
+    """
+    adaptation = trained.before.get("adaptation", "none")
+    if trained.called and rule == "discriminant" and adaptation != "none":
+        raise InputError(f"--rule=discriminant: the detector{where} was adapted before ({adaptation}) and has not kept "
+                         "those images, which would be forgotten. Give what it was made from, with the images of both "
+                         "in one target.")  # fmt: skip
+
+
 def embedder(trained: FinishedRun) -> Callable[[np.ndarray], np.ndarray]:
     """Images to embeddings, float32 `(images, features)`, normalised as the run's own source images are."""
     model = build.model(trained.config)
@@ -139,15 +155,17 @@ def logits_of(
     return test.score(lambda some: made(some).astype(np.float64) @ weights.T + bias).T
 
 
-def pairs_of(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """A number for each fake and the one real image of its group, where a group has one of each; else `NO_PAIR`.
+def pairs_of(labels: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """A number for each fake and the one real image of its name, where one of each has it; else `NO_PAIR`.
+
+    A name is a path in the folder of the class, without a suffix: in subfolders the same number names other images.
 
     Example:
-        >>> print(pairs_of(np.array([0, 0, 1, 1]), np.array(["a", "b", "b", "c"])))
+        >>> print(pairs_of(np.array([0, 0, 1, 1]), np.array(["ann/1", "bo/1", "bo/1", "bo/2"])))
         [-1  1  1 -1]
     """
-    names, number = np.unique(groups, return_inverse=True)
-    counts = [np.bincount(number[labels == label], minlength=len(names)) for label in (REAL, FAKE)]
+    each, number = np.unique(names, return_inverse=True)
+    counts = [np.bincount(number[labels == label], minlength=len(each)) for label in (REAL, FAKE)]
     return np.where((counts[0] == 1)[number] & (counts[1] == 1)[number], number, NO_PAIR).astype(np.int32)
 
 

@@ -71,6 +71,8 @@ def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels:
         about["rule"] = {name: trained.rule[name] for name in ("optimizer", "rate", "steps")} | patterns
     rule = closed_form.rule_of(trained, rule)
     refuse_rule(config, rate=rate, steps=steps, rule=rule)
+    if support is not None:
+        closed_form.refuse_again(trained, rule)
     # Of a detector that was adapted before, the head is the one that it was saved with.
     first = None if trained.called else closed_form.source_head(trained)
     # The whitened direction has a scale of its own, to which nothing was fitted.

@@ -2,7 +2,7 @@
 
 import collections
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,10 @@ def classes_of(folder: str, *, rule: str) -> tuple[str, ...]:
 def read_target(
     folder: str, *, size: int, crop: Crop | None = None, quiet: bool = True, classes: Sequence[str] = CLASSES
 ):
-    """Images, labels and groups of FOLDER/real and FOLDER/fake, the files left out, and how many are doubtful and why.
+    """Images, labels and groups of FOLDER/real and FOLDER/fake, files left out, how many are doubtful, and stems.
+
+    A stem is an image's path in its class's folder, without the suffix: a fake has that of the real image that it was
+    made from. Of the doubtful it is said why.
 
     Images in one subfolder, or with one file name (a fake and the real it was made from), form a group, which is never
     parted between support and test. What a detector sees of a picture counts once: of copies the first is taken, and
@@ -55,6 +58,7 @@ def read_target(
     ]
     labels = np.repeat([mf.REAL, mf.FAKE][: len(parts)], [len(part.names) for part in parts])
     groups = [n.split("/")[0] if "/" in n else n.rsplit(".", 1)[0] for part in parts for n in part.names]
+    stems = np.array([str(PurePosixPath(n).with_suffix("")) for part in parts for n in part.names])
     skipped = [
         skip._replace(path=f"{name}/{skip.path}")
         for name, part in zip(classes, parts, strict=True)
@@ -71,7 +75,8 @@ def read_target(
                              f"{first.reason}")  # fmt: skip
     notes = [part.notes[place] for part in parts for place in range(len(part.names))]
     doubtful = collections.Counter(notes[row] for row in once.rows.tolist() if notes[row])
-    return images[once.rows], labels, once.groups[once.rows], skipped + once.left, dict(sorted(doubtful.items()))
+    doubts = dict(sorted(doubtful.items()))
+    return images[once.rows], labels, once.groups[once.rows], skipped + once.left, doubts, stems[once.rows]
 
 
 def read_unlabelled(

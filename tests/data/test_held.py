@@ -32,10 +32,11 @@ def test_a_target_in_a_file_is_the_target_in_memory(target, monkeypatch):
     assert isinstance(filed, held.HeldImages)
     assert all(isinstance(part, np.memmap) for part in filed.parts)
     np.testing.assert_array_equal(np.asarray(filed), plain)
-    labels, groups, skipped, notes = others
+    labels, groups, skipped, notes, stems = others
+    np.testing.assert_array_equal(same[4], stems)
     np.testing.assert_array_equal(same[0], labels)
     np.testing.assert_array_equal(same[1], groups)
-    assert same[2:] == [skipped, notes]
+    assert same[2:4] == [skipped, notes]
     assert from_run.digests(filed) == from_run.digests(plain)
     rows = np.array([4, 0, 3])
     assert filed.shape == plain.shape

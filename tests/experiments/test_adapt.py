@@ -45,7 +45,7 @@ def test_a_picture_under_two_names_counts_once_and_one_in_two_classes_has_no_lab
             # The same pixels in other bytes.
             Image.fromarray(image).save(tmp_path / name / f"{name}{number}-copy.bmp")
     Image.fromarray(images[0]).save(tmp_path / "fake" / "stray.png")
-    found, labels, groups, skipped, _ = target_images.read_target(str(tmp_path), size=20)
+    found, labels, groups, skipped, *_ = target_images.read_target(str(tmp_path), size=20)
     left = {skip.path: skip.reason for skip in skipped}
     assert np.bincount(labels).tolist() == [11, 12]
     assert len({image.tobytes() for image in found}) == len(found) == 23
@@ -121,7 +121,7 @@ def test_what_is_forgotten_is_the_difference_of_two_aucs_on_the_source_images(tr
 
 def test_a_saved_detector_scores_as_it_did_when_it_was_saved(trained, target, tmp_path):
     run = from_run.load_run(trained)
-    images, labels, _, _, _ = target_images.read_target(str(target), size=16)
+    images, labels, *_ = target_images.read_target(str(target), size=16)
     detector = from_run.detector(run, support=images[[0, 1, 12, 13]], labels=labels[[0, 1, 12, 13]])
     save_detector(tmp_path / "saved", detector)
     np.testing.assert_array_equal(load_detector(tmp_path / "saved")(images), detector(images))

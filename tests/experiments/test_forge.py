@@ -22,7 +22,7 @@ def test_it_writes_the_images_of_the_split_once(people, acquisitions, tmp_path, 
     assert forge.main(["forge", f"--out={tmp_path / 'swaps'}", *FACES, *flags]) == 0
     config = change(TINY, {"faces.methods": "swap", "faces.acquisitions": acquisitions})
     records = build.forged(config, ["swap"], people)
-    images, labels, groups, skipped, _ = target_images.read_target(str(tmp_path / "swaps"), size=16)
+    images, labels, groups, skipped, *_ = target_images.read_target(str(tmp_path / "swaps"), size=16)
     said = capsys.readouterr().out
     for label, word in ((0, "real"), (1, "forged")):
         found = sorted(image.tobytes() for image in images[labels == label])

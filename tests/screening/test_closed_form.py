@@ -13,7 +13,7 @@ from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.calibration import Judge
-from metaforge.screening import closed_form, from_run, load_detector
+from metaforge.screening import closed_form, from_run, load_detector, saved_detector, target_images
 from metaforge.settings import change
 from metaforge.training import build, source_prior
 from metaforge.training.config import Config
@@ -47,6 +47,40 @@ def test_a_detector_and_its_run_are_adapted_alike(run, target, tmp_path):
     assert report["unlabelled"] == 6
     assert report["decision"]["saved"] == "adapted"
     assert ours.about["adaptation"] == "discriminant of 6 images and 6 without labels"
+
+
+def test_a_discriminant_that_was_adapted_does_not_forget_its_first_images(run, target, tmp_path, capsys):
+    assert call(run / "detector", target, tmp_path / "once", "--force") == 0
+    capsys.readouterr()
+    again = (tmp_path / "once", target, tmp_path / "twice", "--shots=2", "--seed=1", "--test_share=0.4")
+    assert call(*again) == 2
+    said = capsys.readouterr().err.strip()
+    assert "\n" not in said
+    assert "was adapted before (discriminant of 6 images) and has not kept those images" in said
+    assert not (tmp_path / "twice").exists()
+    trained = saved_detector.load(tmp_path / "once")
+    images, labels = np.zeros((2, 16, 16, 3), np.uint8), np.array([0, 1])
+    with pytest.raises(InputError, match="was adapted before"):
+        from_run.detector(trained, support=images, labels=labels)
+    # Without images it is as it was saved, and the whitened direction knew nothing of them.
+    assert from_run.detector(trained).about["adaptation"] == "discriminant of 6 images"
+    assert from_run.detector(trained, support=images, labels=labels, rule="whitened").judge is None
+
+
+def test_pairs_are_found_by_their_path_in_the_folder_of_the_class(tmp_path):
+    rng = np.random.default_rng(0)
+    names = ["real/ann/1.png", "real/ann/2.png", "real/bo/1.png", "real/3.png", "real/4.v2.png", "real/cy/9.png"]
+    names += ["fake/ann/1.bmp", "fake/bo/1.png", "fake/bo/2.png", "fake/3.png", "fake/4.v2.png", "fake/cy/9.png"]
+    names += ["fake/cy/9.bmp"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3)).astype(np.uint8)).save(tmp_path / name)
+    _, labels, groups, *_, stems = target_images.read_target(str(tmp_path), size=8)
+    pairs = closed_form.pairs_of(labels, stems)
+    found = {tuple(stems[pairs == number]) for number in set(pairs) - {-1}}
+    # Two fakes have one name of cy's: which is the pair is not known.
+    assert found == {("ann/1",) * 2, ("bo/1",) * 2, ("3",) * 2, ("4.v2",) * 2}
+    assert all(len(set(groups[pairs == number])) == 1 for number in set(pairs) - {-1})
 
 
 def test_the_scores_over_draws_are_those_of_the_detector_adapted_on_each(run):

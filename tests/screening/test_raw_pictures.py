@@ -189,7 +189,7 @@ def test_a_target_of_photographs_is_cropped_to_its_largest_faces(photographs, tm
             # Another picture in each class.
             picture = picture if name == "real" else np.ascontiguousarray(picture[:, ::-1])
             Image.fromarray(picture).save(tmp_path / name / f"{name}{number}.png")
-    images, labels, _, skipped, doubtful = target_images.read_target(str(tmp_path), size=32, crop="ffpp")
+    images, labels, _, skipped, doubtful, _ = target_images.read_target(str(tmp_path), size=32, crop="ffpp")
     assert np.bincount(labels).tolist() == [3, 3]
     assert [(skip.path, skip.reason.split(".")[0]) for skip in skipped] == [
         ("real/real3.png", "no face was found"), ("fake/fake3.png", "no face was found")
