@@ -31,6 +31,7 @@ def main(argv: list[str]) -> int:
         # What computes is imported where it is used, so that --help answers at once.
         from metaforge.citations import citation
         from metaforge.core.devices import connect
+        from metaforge.evaluation.interval import Interval
         from metaforge.training import meta_train
         from metaforge.training.cited import parts_of
 
@@ -41,6 +42,10 @@ def main(argv: list[str]) -> int:
         how = "a discriminant in closed form adapts" if rule["optimizer"] == "discriminant" else how
         how = f"it adapts as {rule['optimizer']} does" if rule["optimizer"] == config.learner.name else how
         auc = f"AUC {rule['validation_auc']:.3f}"
+        fitted_on = report.get("calibration", {}).get("bands", {}).get("fitted_on", {})
+        if "left_out_auc" in fitted_on:
+            worth = Interval.from_json(fitted_on["left_out_auc"])
+            auc += f"; {worth:.3f} on training images whose kind and collection, or person, it had not seen"
         print(f"Please cite the work that it uses:\n\n{citation(*parts_of(config))}")
         return f"Wrote {options.workdir}: trained {config.run.iterations} steps; on source validation {how} ({auc})."
 

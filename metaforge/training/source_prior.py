@@ -16,6 +16,7 @@ from metaforge.data.pools import ImagePool, pool
 from metaforge.data.records import Records
 from metaforge.errors import InputError
 from metaforge.evaluation.calibration import fit_judge
+from metaforge.evaluation.interval import Interval
 from metaforge.evaluation.ranking import auc
 from metaforge.training import build, kept_features
 from metaforge.training.config import Config
@@ -62,11 +63,52 @@ def embedded(
 def judged(config: Config, records: Records, source: Source) -> dict[str, Any]:
     """What makes verdicts of the head's logits, JSON-able: fitted on images whose collection and kind it had not seen.
 
-    Thresholds count every collection the same; with one alone, its images are one group.
+    Thresholds count every collection the same; with one alone, its images are one group. What they were fitted on also
+    says `left_out_auc`, if there are kinds to leave out.
     """
     groups = collections(config, records)[source.rows].astype(str)
     labels = (records.label[source.rows] >= FAKE).astype(np.int32)
-    return fit_judge(source.logits, labels, distances=source.distances, groups=groups).as_json()
+    judge = fit_judge(source.logits, labels, distances=source.distances, groups=groups)
+    if (worth := left_out_auc(config, records, source)) is not None:
+        judge.bands.fitted_on["left_out_auc"] = worth.as_json()
+    return judge.as_json()
+
+
+def left_out_auc(config: Config, records: Records, source: Source, *, resamples: int = 300) -> Interval | None:
+    """What the head is worth on collections and kinds that it has not seen: the mean AUC over all of them.
+
+    The fakes of a kind are ranked against the real images beside them, in each collection by itself, where a fit
+    without both has scored them. The interval of 95 % resamples people, the same ones for all kinds.
+
+    Args:
+        config: the run's.
+        records: the training images.
+        source: of these.
+
+    Other Arguments:
+        resamples: of people.
+
+    Returns:
+        `None` where there is one kind or one person, so that nothing was left out or nobody can be resampled.
+    """
+    rows = source.rows
+    kinds, places = np.array(records.method.tolist())[rows], collections(config, records)[rows].astype(str)
+    labels = (records.label[rows] >= FAKE).astype(np.int32)
+    people, who = np.unique(np.array(records.identity.tolist())[rows], return_inverse=True)
+    cells = [np.flatnonzero((kinds == kind) & (places == place)) for kind in set(kinds) for place in set(places)]
+    cells = [cell for cell in cells if len(np.unique(labels[cell])) == 2]
+    if len(set(kinds)) < 2 or len(people) < 2 or not cells:
+        return None
+
+    def mean(times: np.ndarray) -> float:
+        # A draw of people may lack a class of a cell; the others then speak for it.
+        held = [cell for cell in cells if len(np.unique(labels[cell][times[who[cell]] > 0])) == 2]
+        worth = [auc(labels[cell], source.logits[cell], weights=times[who[cell]]) for cell in held]
+        return float(np.mean(worth)) if worth else float("nan")
+
+    draws = np.random.default_rng(0).multinomial(len(people), np.full(len(people), 1 / len(people)), size=resamples)
+    low, high = np.nanquantile([mean(draw.astype(np.float64)) for draw in draws], [0.025, 0.975])
+    return Interval(mean(np.ones(len(people))), float(low), float(high))
 
 
 def write(directory: Path, prior: Prior) -> None:

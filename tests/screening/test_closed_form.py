@@ -6,8 +6,9 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import roc_auc_score
 
-from metaforge.adaptation.gaussian import head_of
+from metaforge.adaptation.gaussian import Source, head_of
 from metaforge.cli import predict, train
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
@@ -116,6 +117,36 @@ def test_predict_prints_verdicts_of_an_exported_detector(run, target, capsys):
     lines = capsys.readouterr().out.strip().splitlines()
     assert {"familiarity", "decision", "reason"} <= set(lines[0].split(","))
     assert len(lines) == 7
+
+
+def test_what_the_judge_was_fitted_on_says_what_it_ranks_and_resamples_people(run):
+    config = change(Config(), {"faces.collection": "^([a-z]+)/"})
+    rng = np.random.default_rng(3)
+    person, kind, label = (part.ravel() for part in np.meshgrid(np.arange(20), [0, 1, 2], [0, 1], indexing="ij"))
+
+    def worth(copies, kinds):
+        mine = np.repeat(np.flatnonzero(np.isin(kind, kinds)), copies)
+        records = Records.from_columns(
+            image=np.zeros((len(mine), 2, 2, 3), np.uint8), label=label[mine],
+            method=np.array(["swap", "warp", "smooth"])[kind[mine]], identity=np.array([f"p{n}" for n in person[mine]]),
+            video=np.array([f"{'a' if n < 10 else 'b'}/{n}.png" for n in person[mine]]),
+        )  # fmt: skip
+        source = Source(None, logits[mine], np.ones(len(mine)), np.arange(len(mine)))
+        return source_prior.left_out_auc(config, records, source), source_prior.judged(config, records, source)
+
+    logits = label + rng.normal(size=20)[person] + 5.0 * (person < 10) + rng.normal(size=len(label))
+    found, judge = worth(1, [0, 1, 2])
+    cells = [(kind == k) & ((person < 10) == first) for k in range(3) for first in (False, True)]
+    assert found.value == pytest.approx(np.mean([roc_auc_score(label[cell], logits[cell]) for cell in cells]))
+    assert judge["bands"]["fitted_on"]["left_out_auc"] == found.as_json()
+    assert Judge.from_json(judge).as_json() == judge
+    assert found.low < found.value < found.high
+    # More images of the same people say no more.
+    np.testing.assert_allclose(worth(4, [0, 1, 2])[0], found)
+    # Of one kind nothing was left out.
+    assert worth(1, [1])[0] is None
+    report = json.loads((run / "run" / "report.json").read_text())
+    assert 0 < report["calibration"]["bands"]["fitted_on"]["left_out_auc"]["value"] < 1
 
 
 def test_a_collection_that_is_not_in_a_files_name_is_said():
