@@ -66,7 +66,7 @@ def judged(
         "row": cell.row,
         "column": cell.column,
         "shots": cell.shots,
-        "steps": cell.steps,
+        "steps": cell.steps if any(one["steps"] for of_seeds in rules.values() for one in of_seeds) else 0,
         "table": {
             name: {m: interval.as_json() for m, interval in row.items()}
             | ({"accuracy_fitted": at_fitted[name].as_json()} if name in at_fitted else {})

@@ -145,9 +145,6 @@ def _settled(config: Config) -> Config:
     if asked:
         name = asked[0]
         raise InputError(f"--{name}={said[name]}: the protocol sets this itself ({_OURS[name]}). Leave it out.")
-    if config.adapt.rule != "steps":
-        raise InputError(f"--adapt.rule={config.adapt.rule}: a protocol compares learners by the steps that they take. "
-                         "Leave it out, and take another --preset if it brings it along.")  # fmt: skip
     return change(config, {name: usual[name] for name in _OURS} | {"run.baseline": False})
 
 

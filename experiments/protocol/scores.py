@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.protocol.target_images import TargetImages
+from metaforge.adaptation.gaussian import to_arrays
 from metaforge.data import prepared
 from metaforge.data.domains import TestSplit
 from metaforge.data.records import Records
@@ -50,13 +51,15 @@ def scores_of(
     if selection != "oracle" and rate != model.rule["rate"]:
         asked |= {"rate": rate}  # other versions took the rule's own, whatever the steps
     of_sources = [prepared.paths(validation), validation.label, model.params, model.context]
+    if model.prior is not None:
+        of_sources.append(to_arrays(model.prior))
     known = fingerprint([asked, target.sha256, of_sources])
     if not path.exists():
         found, rule = _measured(cell, target, model, draws=draws, seed=seed, selection=selection)
         write_arrays(path, compressed=True, fingerprint=np.array(known), **(found | rule))
     found, rule = _read(path, known)
     # What other versions kept beside: a state under its second name, one threshold for all.
-    return {state: found[state] for state in from_run.states(model.config.model.normalisation)}, rule
+    return {state: found[state] for state in from_run.states_of(model)}, rule
 
 
 def _read(path: Path, known: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -77,13 +80,15 @@ def _read(path: Path, known: str) -> tuple[dict[str, np.ndarray], dict[str, Any]
 def _measured(
     cell: Cell, target: TargetImages, model: from_run.FinishedRun, *, draws: int, seed: int, selection: Selection
 ):
-    rule = {"rate": meta_test.rate_at(model.rule, cell.steps)[0], "steps": cell.steps or model.rule["steps"]}
+    rule: dict[str, Any] = {"rate": 0.0, "steps": 0}  # a head in closed form takes none, and has nothing to choose
+    if model.prior is None:
+        rule = {"rate": meta_test.rate_at(model.rule, cell.steps)[0], "steps": cell.steps or model.rule["steps"]}
 
     def worth(rule: dict[str, Any]) -> dict[str, np.ndarray]:
         support = target.pool.image, target.pool.label
         return from_run.scores_over_draws(model, support, target.test, shots=cell.shots, seed=seed, draws=draws, **rule)
 
-    if selection == "oracle":
+    if selection == "oracle" and model.prior is None:
         rule = _oracle(cell, model, target.test, worth)
     return worth(rule), rule
 

@@ -76,7 +76,7 @@ def fit(
     every = TestSplit(_fewer(validation, level))
     scores = {from_run.UNADAPTED: from_run.scores(model, from_run.detector(model), every)}
     tests, lacking = {from_run.UNADAPTED: every}, {}
-    adapting = from_run.states(model.config.model.normalisation)[1:]
+    adapting = from_run.states_of(model)[1:]
     whole = np.full(len(validation), "test", np.dtypes.StringDType())
     try:
         parts = set_aside(dataclasses.replace(validation, split=whole), shots=shots)

@@ -43,6 +43,13 @@ def states(normalisation: str) -> tuple[str, ...]:
     return (UNADAPTED, STATISTICS, ADAPTED) if normalisation == "support" else (UNADAPTED, ADAPTED)
 
 
+def states_of(trained: FinishedRun) -> tuple[str, ...]:
+    """The states of a run. Under its own head in closed form its source goes on normalising, which leaves out one."""
+    if trained.prior is not None:
+        return (UNADAPTED, ADAPTED)
+    return states(trained.config.model.normalisation)
+
+
 def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels: np.ndarray | None = None,
              rate: float = 0.0, steps: int = 0, rule: str = "", pairs: np.ndarray | None = None,
              unlabelled: np.ndarray | None = None) -> Detector:  # fmt: skip

@@ -45,7 +45,11 @@ def fitted(
         InputError: when `--faces.collection` finds no collection in a file's path.
     """
     embeddings = embedded(config, params, records, held=held, frozen=frozen)
-    kinds, pairs = (np.array(column.tolist()) for column in (records.method, records.pair))
+    kinds = np.array(records.domain.tolist())
+    # A real image stands beside several kinds, and is a pair with the fake of each; what has no name is nobody's pair.
+    pairs = np.array(
+        [f"{kind} {pair or row}" for row, (kind, pair) in enumerate(zip(kinds, records.pair.tolist(), strict=True))]
+    )
     return fit(embeddings, records.label, kinds, pairs=pairs, collections=collections(config, records),
                people=np.array(records.identity.tolist()))  # fmt: skip
 
@@ -92,7 +96,7 @@ def left_out_auc(config: Config, records: Records, source: Source, *, resamples:
         `None` where there is one kind or one person, so that nothing was left out or nobody can be resampled.
     """
     rows = source.rows
-    kinds, places = np.array(records.method.tolist())[rows], collections(config, records)[rows].astype(str)
+    kinds, places = np.array(records.domain.tolist())[rows], collections(config, records)[rows].astype(str)
     labels = (records.label[rows] >= FAKE).astype(np.int32)
     people, who = np.unique(np.array(records.identity.tolist())[rows], return_inverse=True)
     cells = [np.flatnonzero((kinds == kind) & (places == place)) for kind in set(kinds) for place in set(places)]

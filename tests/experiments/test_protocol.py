@@ -26,6 +26,7 @@ from metaforge.evaluation import protocols
 from metaforge.evaluation.interval import Interval
 from metaforge.evaluation.metrics import auc
 from metaforge.evaluation.protocols import Cell, Domains, Protocol
+from metaforge.screening import from_run
 from metaforge.settings import change
 from metaforge.training import meta_test, meta_train
 from metaforge.training.config import Config
@@ -263,12 +264,31 @@ def test_an_oracle_is_at_least_as_good_and_labelled(made, data, tmp_path):
     assert "ORACLE" not in protocol_table.markdown(honest)
 
 
-@pytest.mark.usefixtures("untrained")
-def test_a_head_in_closed_form_is_refused_before_training(data, tmp_path):
-    closed = change(TINY, {"adapt.rule": "discriminant", "run.iterations": 0})
-    with pytest.raises(InputError, match=r"--adapt\.rule=discriminant: a protocol compares learners"):
-        protocol.run(options(data, tmp_path / "work"), closed)
-    assert not (tmp_path / "work").exists()
+def test_a_table_of_heads_in_closed_form_takes_no_step_and_is_of_the_posteriors_scores(data, tmp_path, monkeypatch):
+    closed = change(TINY, {"adapt.rule": "discriminant", "run.iterations": 0, "model.normalisation": "support"})
+    report = protocol.run(options(data, tmp_path / "work", selection="oracle"), closed)
+    (cell,) = report["cells"]
+    assert set(cell["table"]) == {
+        f"{learner}, {state}" for learner in judging.LEARNERS for state in ("not adapted", "adapted")
+    }
+    assert cell["steps"] == 0
+    assert {(one["rate"], one["steps"]) for of_seeds in cell["adaptation"].values() for one in of_seeds} == {(0.0, 0)}
+    # Without a step the learners are one network from one seed, under one head.
+    assert cell["table"]["maml, adapted"]["auc"] == cell["table"]["erm, adapted"]["auc"]
+    (folder,) = (path.parent for path in tmp_path.rglob("prior.npz") if "erm" in str(path))
+    model = from_run.load_run(folder)
+    of = read_target_images(str(data), SMALL.cells[0], size=SIZE, frames=0, shots=2, support={})
+    labels = np.asarray(of.pool.label)
+    found = []
+    for draw in range(2):
+        rows = meta_test.support_rows(labels, shots=2, seed=0, draw=draw)
+        detector = from_run.detector(model, support=np.asarray(of.pool.image[rows]), labels=labels[rows])
+        found.append(auc(of.test.label, from_run.scores(model, detector, of.test)))
+    assert cell["table"]["erm, adapted"]["auc"]["value"] == pytest.approx(np.mean(found), abs=1e-6)
+    # Again, nothing is scored, and of another prior the scores are refused.
+    monkeypatch.setattr(from_run, "scores_over_draws", None)
+    again = protocol.run(options(data, tmp_path / "work", selection="oracle"), closed)
+    assert again["cells"] == report["cells"]
 
 
 @pytest.mark.parametrize(

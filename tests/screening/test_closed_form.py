@@ -128,7 +128,7 @@ def test_what_the_judge_was_fitted_on_says_what_it_ranks_and_resamples_people(ru
         mine = np.repeat(np.flatnonzero(np.isin(kind, kinds)), copies)
         records = Records.from_columns(
             image=np.zeros((len(mine), 2, 2, 3), np.uint8), label=label[mine],
-            method=np.array(["swap", "warp", "smooth"])[kind[mine]], identity=np.array([f"p{n}" for n in person[mine]]),
+            domain=np.array(["swap", "warp", "smooth"])[kind[mine]], identity=np.array([f"p{n}" for n in person[mine]]),
             video=np.array([f"{'a' if n < 10 else 'b'}/{n}.png" for n in person[mine]]),
         )  # fmt: skip
         source = Source(None, logits[mine], np.ones(len(mine)), np.arange(len(mine)))
