@@ -1,7 +1,7 @@
-"""A contact sheet of forged films: for each method a row of the real film and one of its forgery, frame by frame.
+"""A contact sheet of forged films: a row a method, with frames of the real film, of the forged one, and what differs.
 
 python -m experiments.show_films --out=films.png
-python -m experiments.show_films --out=residuals.png --residuals=true
+python -m experiments.show_films --out=films.png --image_size=128 --columns=6 --every=2
 """
 
 import dataclasses
@@ -21,16 +21,15 @@ class Options:
 
     out: str = setting(..., "The PNG to write.", place="file")
     faces: str = setting("london", "Real faces: 'london' or 'lfw' (embedded), or a folder.", place="read")
-    image_size: int = setting(112, "Side of the frames, in pixels.", least=16, most=4096)
-    columns: int = setting(8, "Frames of each film that are shown.", least=1, most=100)
+    image_size: int = setting(112, "Side of the frames, in pixels, an even number.", least=16, most=4096)
+    columns: int = setting(4, "Frames of each film that are shown.", least=1, most=100)
     every: int = setting(4, "Of so many frames one is shown.", least=1, most=1000)
-    residuals: bool = setting(False, "Whether to show how much the forged frames differ from the real ones, four-fold.")
     coded: bool = setting(True, "Whether as H.264, or before it is coded.")
     seed: int = setting(0, "Another seed, other films.", most=2**32 - 1)
 
 
 def run(options: Options) -> Any:
-    """Draws the sheet, an image: two rows a method, the real film and the forged one; or one row of residuals."""
+    """Draws the sheet, an image. What differs is shown four-fold, on grey."""
     # What computes is imported where it is used, so that --help answers at once.
     import tempfile
 
@@ -47,26 +46,29 @@ def run(options: Options) -> Any:
     faces = load_faces(options.faces, size=options.image_size, around=True).faces
     people = split_people(faces, seed=0)["train"]
     frames, size, label = 1 + (options.columns - 1) * options.every, options.image_size, 100
-    rows: list[tuple[str, np.ndarray]] = []
+    rows: dict[str, np.ndarray] = {}
     for name in FORGERIES:
         pairs = film_pairs(people, methods=[name], variants=1, frames=frames, seed=options.seed, fit_faces=people)
         pair = next(pairs)
-        films = {"real": pair.real, name: pair.fake}
+        films = [pair.real, pair.fake]
         if options.coded:
             with tempfile.TemporaryDirectory() as folder:
-                for side, film in films.items():
-                    write_h264(Path(folder, "film.mp4"), film, pair.crf)
-                    films[side] = read_clips(Path(folder, "film.mp4"), np.array([0]), frames=frames, size=size)[0]
-        if options.residuals:
-            apart = 128 + 4 * (films[name].astype(np.int16) - films["real"])
-            films = {name: np.clip(apart, 0, 255).astype(np.uint8)}
-        rows += [(side, film[:: options.every]) for side, film in films.items()]
-    sheet = Image.new("RGB", (label + options.columns * size, len(rows) * size), "white")
+                path = Path(folder, "film.mp4")
+                for place, film in enumerate(films):
+                    write_h264(path, film, pair.crf)
+                    films[place] = read_clips(path, np.array([0]), frames=frames, size=size)[0]
+        apart = 128 + 4 * (films[1].astype(np.int16) - films[0])
+        films.append(np.clip(apart, 0, 255).astype(np.uint8))
+        rows[name] = np.concatenate([film[:: options.every] for film in films])
+    head = 16
+    sheet = Image.new("RGB", (label + 3 * options.columns * size, head + len(rows) * size), "white")
     draw = ImageDraw.Draw(sheet)
-    for place, (name, film) in enumerate(rows):
-        draw.text((4, place * size + size // 2 - 6), name, fill="black")
+    for place, title in enumerate(("real", "forged", "forged less real, four-fold")):
+        draw.text((label + place * options.columns * size + 4, 2), title, fill="black")
+    for place, (name, film) in enumerate(rows.items()):
+        draw.text((4, head + place * size + size // 2 - 6), name, fill="black")
         strip = rearrange(film, "frame height width rgb -> height (frame width) rgb")
-        sheet.paste(Image.fromarray(strip), (label, place * size))
+        sheet.paste(Image.fromarray(strip), (label, head + place * size))
     return sheet
 
 

@@ -22,8 +22,8 @@ class Seen(NamedTuple):
     kind: np.ndarray
 
 
-_AT_ONCE = 4
-"""Films whose tokens are made at once."""
+_AT_ONCE, _IN_A_FILE = 4, 64
+"""Films whose tokens are made at once, and whose tokens are in one file."""
 
 Look = Callable[[int, np.random.Generator | None], np.ndarray]
 """A film's number, and a generator in training, to its clips: `(clips, frames, ...)`."""
@@ -39,20 +39,26 @@ def from_files(config: Config, films: Films) -> Look:
     return look
 
 
-def kept(config: Config, films: Films, lower: Callable[[np.ndarray], np.ndarray], path: Path, *, quiet: bool) -> Look:
-    """Tokens of clips at fixed places in half precision, made once and kept in a file."""
-    if not path.exists():
-        read, made = from_files(config, films), []
-        with progress(f"tokens: {path.stem}", len(films.path), unit="film", quiet=quiet) as bar:
-            for some in parts(len(films.path), _AT_ONCE):
-                clips = np.stack([read(number, None) for number in some])
-                tokens = lower(clips.reshape(-1, *clips.shape[3:])).astype(np.float16)
-                made.append(tokens.reshape(*clips.shape[:3], *tokens.shape[1:]))
-                bar.update(len(some))
-        with whole_file(path) as file:
-            np.save(file, np.concatenate(made)[: len(films.path)])
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return lambda number, rng: np.asarray(array[number])
+def kept(config: Config, films: Films, lower: Callable[[np.ndarray], np.ndarray], folder: Path, *, quiet: bool) -> Look:
+    """Tokens of clips at fixed places in half precision, made once and kept in files of `_IN_A_FILE` films each."""
+    read, count = from_files(config, films), len(films.path)
+    arrays = []
+    with progress(f"tokens: {folder.name}", count, unit="film", quiet=quiet) as bar:
+        for begin in range(0, count, _IN_A_FILE):
+            end, path = min(begin + _IN_A_FILE, count), folder / f"{begin:06d}.npy"
+            if not path.exists():
+                found = [_tokens(read, lower, [begin + n for n in some]) for some in parts(end - begin, _AT_ONCE)]
+                with whole_file(path) as file:
+                    np.save(file, np.concatenate(found)[: end - begin])
+            arrays.append(np.load(path, mmap_mode="r", allow_pickle=False))
+            bar.update(end - begin)
+    return lambda number, rng: np.asarray(arrays[number // _IN_A_FILE][number % _IN_A_FILE])
+
+
+def _tokens(read: Look, lower: Callable[[np.ndarray], np.ndarray], some: list[int]) -> np.ndarray:
+    clips = np.stack([read(number, None) for number in some])
+    tokens = lower(clips.reshape(-1, *clips.shape[3:])).astype(np.float16)
+    return tokens.reshape(*clips.shape[:3], *tokens.shape[1:])
 
 
 def parts(count: int, size: int) -> list[list[int]]:

@@ -10,14 +10,14 @@ import numpy as np
 from experiments.fakeradar.clips import programs as programs_of
 from experiments.fakeradar.clips.config import PRESETS, Config, Options
 from experiments.fakeradar.clips.films import Films, make_films, methods_of, people
-from experiments.fakeradar.clips.inputs import from_files, kept
+from experiments.fakeradar.clips.inputs import Look, from_files, kept
 from experiments.fakeradar.clips.reporting import judge, markdown
 from experiments.fakeradar.clips.training import score, train
 from metaforge.commands import flags_of
 from metaforge.forgeries.compression import check_h264
 from metaforge.provenance import provenance
 from metaforge.runs import Run, read_rows
-from metaforge.whole import write_text
+from metaforge.whole import whole_file, write_text
 
 _PASSING = ("seeds", "rows", "checkpoint_every")
 """What asks for more or fewer models, and changes none."""
@@ -38,8 +38,9 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     chunk = programs_of.steps_of(config, len(films["train"].path))
     steps = config.epochs * chunk
     made = {row: programs_of.programs(config, row, 1 + len(sources), steps) for row in config.rows_asked}
-    frozen = next(iter(made.values())).tower()
-    looks = {name: _look(config, some, made, frozen, workdir / "tokens" / f"{name}.npy", quiet=quiet)
+    first = next(iter(made.values()))
+    frozen = first.tower()
+    looks = {name: look_of(config, some, first, frozen, workdir / "tokens" / name, quiet=quiet)
              for name, some in films.items()}  # fmt: skip
     scores: dict[str, np.ndarray] = {}
     for row in config.rows_asked:
@@ -50,7 +51,9 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
                            steps=steps, chunk=chunk)  # fmt: skip
             odds_file = place.directory / "test_log_odds.npy"
             if not odds_file.exists():
-                np.save(odds_file, score(made[row], frozen, params, films["test"], looks["test"]))
+                odds = score(made[row], frozen, params, films["test"], looks["test"])
+                with whole_file(odds_file) as file:
+                    np.save(file, odds)
             found.append(np.load(odds_file))
             if not (place.directory / "report.json").exists():
                 place.finish({"row": row, "seed": seed, "final": read_rows(place.directory)[-1]})
@@ -74,11 +77,14 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     return report
 
 
-def _look(config: Config, films: Films, made: dict, frozen: Any, path: Path, *, quiet: bool):
-    lower = next(iter(made.values())).lower
+def look_of(
+    config: Config, films: Films, made: programs_of.Programs, frozen: Any, folder: Path, *, quiet: bool
+) -> Look:
+    """Where the clips of films come from: their files, or what was kept of them."""
+    lower = made.lower
     if lower is None:
         return from_files(config, films)
-    return kept(config, films, lambda frames: np.asarray(lower(frozen, frames)), path, quiet=quiet)
+    return kept(config, films, lambda frames: np.asarray(lower(frozen, frames)), folder, quiet=quiet)
 
 
 def _flags(config: Config) -> list[str]:
