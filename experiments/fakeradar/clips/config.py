@@ -99,7 +99,7 @@ PRESETS = {
     "paper": Config(),
     "hour": Config(
         photographs=1, variants=1, film_frames=8, image_size=112, clips=1, frames=4, adapted_blocks=3, keep=True,
-        batch=8, bank=256, epochs=8, epoch_steps=25, lr=1e-3,
+        batch=8, bank=256, epochs=4, epoch_steps=25, lr=1e-3,
     ),
     "tiny": Config(
         methods="warp,smooth", unseen="splice", variants=1, film_frames=6, tower=TINY, image_size=32, clips=2, frames=3,

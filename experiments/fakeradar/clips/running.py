@@ -40,18 +40,23 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     made = {row: programs_of.programs(config, row, 1 + len(sources), steps) for row in config.rows_asked}
     first = next(iter(made.values()))
     frozen = first.tower()
-    looks = {name: look_of(config, some, first, frozen, workdir / "tokens" / name, quiet=quiet)
-             for name, some in films.items()}  # fmt: skip
-    scores: dict[str, np.ndarray] = {}
-    for row in config.rows_asked:
-        found = []
+    tokens = workdir / "tokens"
+    look = look_of(config, films["train"], first, frozen, tokens / "train", quiet=quiet)
+    models: dict[str, list[tuple[Run, Any]]] = {row: [] for row in config.rows_asked}
+    for row, members in models.items():
         for seed in range(config.seeds):
             place = Run(workdir / f"{row}-seed{seed}", {"row": row, "seed": seed})
-            params = train(config, made[row], frozen, row, seed, films["train"], looks["train"], sources, place,
+            params = train(config, made[row], frozen, row, seed, films["train"], look, sources, place,
                            steps=steps, chunk=chunk)  # fmt: skip
+            members.append((place, params))
+    look = look_of(config, films["test"], first, frozen, tokens / "test", quiet=quiet)
+    scores: dict[str, np.ndarray] = {}
+    for row, members in models.items():
+        found = []
+        for seed, (place, params) in enumerate(members):
             odds_file = place.directory / "test_log_odds.npy"
             if not odds_file.exists():
-                odds = score(made[row], frozen, params, films["test"], looks["test"])
+                odds = score(made[row], frozen, params, films["test"], look)
                 with whole_file(odds_file) as file:
                     np.save(file, odds)
             found.append(np.load(odds_file))
