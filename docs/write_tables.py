@@ -22,6 +22,7 @@ from experiments.finders import table as finders
 from experiments.omniglot import report as omniglot
 from experiments.sinusoid import running as sinusoid
 from experiments.strangers import tables as strangers
+from experiments.strangers.meta_learned import running as meta_learned
 from experiments.study import tables as study
 from metaforge.screening import adapting
 
@@ -36,6 +37,8 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "finders_mtcnn": ("BlazeFace with its mesh beside MTCNN", finders.markdown),
     "folders": ("What the shipped detector says of two collections", folders.markdown),
     "strangers": ("A collection and a kind of forgery left out together", strangers.markdown),
+    "strangers_clip": ("The same with CLIP's class token", strangers.markdown),
+    "strangers_meta_learned": ("Meta-learners over levels, on the same folds", meta_learned.markdown),
     "scale": ("Reading a table of up to a million images", scale.markdown),
     "compiling": ("What it costs to compile an outer step, by learner", compiling.markdown),
     "tri_speed": (

@@ -1,10 +1,8 @@
 """How all tests run: on the CPU, strict about broadcasting, and cheap to compile."""
 
-import contextlib
 import ctypes
 import gc
 import os
-import threading
 from pathlib import Path
 
 # Before jax is imported, and inherited by commands that tests start: what one test compiled, others need not.
@@ -48,30 +46,6 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # Tracing makes millions of small objects that live; looking through them again and again is a tenth of the time.
 gc.freeze()
 gc.set_threshold(50_000, 20, 50)
-
-
-def shared_vocabulary(make, programs=100):
-    """A factory of contexts for MLIR that gives `programs` calls of one thread the same one, which `make` made.
-
-    JAX loads every operation that MLIR knows anew for each program that it lowers: 4 of the 20 ms of a small one. What
-    a program is does not depend on it; a context is given up now and then because it keeps the constants it has seen.
-    """
-    own = threading.local()
-
-    def context():
-        if getattr(own, "left", 0) == 0:
-            own.context, own.left = make(), programs
-        own.left -= 1
-        return own.context
-
-    return context
-
-
-# Not a public name: where JAX drops it, the suite is only slower.
-with contextlib.suppress(ImportError, AttributeError):
-    from jax._src.interpreters import mlir
-
-    mlir.make_ir_context = shared_vocabulary(mlir.make_ir_context)
 
 
 @pytest.fixture
