@@ -41,11 +41,15 @@ def markdown(report: dict[str, Any]) -> str:
                   + f"{command['steps']} were not tried there: --rate takes another."]  # fmt: skip
     if both:
         told = "*support statistics* is normalised by the support set but takes no step. "
+        # Reports from before there were decisions are of the network's own probability.
+        doubt = (
+            "Accuracy, Brier score and calibration error are of the probability that predict prints, AUC and EER of how "
+            "images are ranked before it doubts what is unfamiliar. "
+        )
         lines += [
             "",
             (told if any(method.endswith(f", {from_run.STATISTICS}") for method in report["table"]) else "")
-            + "Accuracy, Brier score and calibration error are of the probability that predict prints, AUC and EER of "
-            + "how images are ranked before it doubts what is unfamiliar. "
+            + (doubt if "decision" in report else "")
             + "Resampling makes any detector look less calibrated, so the intervals of the calibration error lie "
             + "somewhat high.",
         ]
