@@ -43,8 +43,8 @@ def markdown(report: dict[str, Any]) -> str:
         told = "*support statistics* is normalised by the support set but takes no step. "
         # Reports from before there were decisions are of the network's own probability.
         doubt = (
-            "Accuracy, Brier score and calibration error are of the probability that predict prints, AUC and EER of how "
-            "images are ranked before it doubts what is unfamiliar. "
+            "Accuracy, Brier score and calibration error are of the probability that predict prints, AUC and EER of "
+            "how images are ranked before it doubts what is unfamiliar. "
         )
         lines += [
             "",
