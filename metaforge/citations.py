@@ -61,6 +61,7 @@ _OF: dict[str, tuple[str, ...]] = {
     "outlier_exposure": ("hendrycks2019outlier",),
     "energy": ("liu2020energy",),
     "energy_bounded": ("liu2020energy",),
+    "image_text_contrastive": ("radford2021clip", "oord2018cpc"),
     "supervised_contrastive": ("khosla2020supcon",),
     "kl_divergence": ("kullback1951information", "ronen2022deepdpm"),
     "subcluster_outliers": (

@@ -6,3 +6,4 @@ from ._divergence import Direction as Direction
 from ._divergence import kl_divergence as kl_divergence
 from ._energy import energy as energy
 from ._energy import energy_bounded as energy_bounded
+from ._image_text import image_text_contrastive as image_text_contrastive

@@ -68,11 +68,11 @@ def outlier_contrastive(
     """
     check_positive("temperature", temperature)
     assignments = labels_of(assignments, where)
-    anchors = _directions(numbers(features, where))
-    others = [_directions(numbers(centers, where_centers)), _directions(numbers(outliers, where_outliers))]
+    anchors = directions(numbers(features, where))
+    others = [directions(numbers(centers, where_centers)), directions(numbers(outliers, where_outliers))]
     if detach:
         others = [jax.lax.stop_gradient(other) for other in others]
-    to_centers, to_outliers = (_products(anchors, other) / temperature for other in others)
+    to_centers, to_outliers = (products(anchors, other) / temperature for other in others)
 
     present = jnp.ones(centers.shape[0], bool) if where_centers is None else where_centers
     own = jnp.arange(centers.shape[0])[None, :] == assignments[:, None]
@@ -128,8 +128,8 @@ def supervised_contrastive(
         Khosla et al., *Supervised Contrastive Learning*, NeurIPS 2020, eq. 2 ($\mathcal{L}^{sup}_{out}$).
     """
     check_positive("temperature", temperature)
-    directions = _directions(numbers(features, where))
-    similarities = _products(directions, directions) / temperature
+    unit = directions(numbers(features, where))
+    similarities = products(unit, unit) / temperature
     counted = ~jnp.eye(features.shape[0], dtype=bool)
     if where is not None:
         counted = counted & where[None, :]
@@ -140,7 +140,7 @@ def supervised_contrastive(
     return per_example(jnp.where(count > 0, push - pull, 0.0), where)
 
 
-def _directions(rows):
+def directions(rows):
     """Rows of length 1; a row of zeros stays one, so that its cosine with everything is 0."""
     # Divided by the largest entry first, a square neither overflows nor vanishes. A direction does not depend on the
     # divisor, so it may be a constant in the gradient.
@@ -150,6 +150,6 @@ def _directions(rows):
     return rows / jnp.sqrt(jnp.where(squares > 0, squares, 1.0))
 
 
-def _products(left, right):
+def products(left, right):
     """All inner products. Accelerators round the factors of a float32 product unless told not to."""
     return jnp.matmul(left, right.T, precision=jax.lax.Precision.HIGHEST)

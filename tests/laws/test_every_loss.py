@@ -59,6 +59,10 @@ CASES = {
         where_centers=jnp.array([True, True, True]), where_outliers=jnp.array([True, False, True, False, True])
     ),
     "supervised_contrastive": Case(losses.supervised_contrastive, (4,), labels=2, logits=False, alone=False),
+    "image_text_contrastive": Case(losses.image_text_contrastive, (4, 4), logits=False, alone=False),
+    "image_text_contrastive, captions that repeat": Case(
+        with_options(losses.image_text_contrastive, scale=3.0), (4, 4), labels=3, logits=False, alone=False
+    ),
     "outlier_conditioned_cross_entropy": Case(losses.outlier_conditioned_cross_entropy, (3,), labels=3),
     "outlier_conditioned_cross_entropy, smoothed": Case(
         with_options(losses.outlier_conditioned_cross_entropy, label_smoothing=0.1), (3,), labels=3
