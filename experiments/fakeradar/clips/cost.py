@@ -91,15 +91,15 @@ def cores() -> int:
 
 def markdown(report: dict[str, Any]) -> str:
     """The numbers as a table."""
-    each = report["processor_seconds_a_clip"]
+    each, count = report["processor_seconds_a_clip"], report["cores"]
+    every = f"{report['clips']:,} clips, 60 epochs of FaceForensics++, on {count} cores"
     return "\n".join(
         [
             f"| on {report['provenance']['device']} | |",
             "|---|---|",
             f"| a clip, forward | {each['forward']:.1f} s of processor time |",
             f"| a clip, forward and back | {each['forward_and_backward']:.1f} s |",
-            f"| {report['clips']:,} clips, 60 epochs of FaceForensics++, on {report['cores']} cores | "
-            f"{report['days']:.0f} days |",
+            f"| {every} | {report['days']:.0f} days |",
             f"| numbers that are trained | {report['trained']:,} |",
         ]
     )
