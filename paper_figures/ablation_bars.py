@@ -32,7 +32,8 @@ def draw(options: Options) -> str:
         raise InputError(f"report: '{options.report}' is no report of experiments.fakeradar.")
     if options.target and options.target not in targets:
         raise InputError(f"--target: '{options.target}' is not in the report; it has {', '.join(targets)}.")
-    name = options.target or (f"mean of {len(targets)} held-out methods" if "mean" in report else next(iter(targets)))
+    held = f"held-out {report.get('held_out', 'methods')}"
+    name = options.target or (f"mean of {len(targets)} {held}" if "mean" in report else next(iter(targets)))
     one = targets[options.target] if options.target else report.get("mean", targets[next(iter(targets))])
     rows = list(one["minus_binary"])
     with page("ablation_bars", options, size=(4.6, 0.34 * len(rows) + 1.0)) as axes:

@@ -10,7 +10,34 @@ from metaforge.training import config as train_config
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Recipe:
+    """How outliers are made, and what is made of them."""
+
+    neck: int = setting(
+        32, "Size of the features that outliers are made of; 0 for the backbone's own.", open_in_paper=True, most=65_536
+    )
+    head: str = setting("mlp", "What sees them.", choices=("linear", "quadratic", "mlp"), open_in_paper=True)
+
+    mode: str = setting("safe", "How the recipe is read.", choices=("safe", "literal"))
+    slots: int = setting(32, "Most subclusters in all.", open_in_paper=True, least=1, most=10_000)
+    towards: str = setting("all", "Directions of outliers.", choices=("all", "others"), open_in_paper=True)
+    around: str = setting("all", "What outliers surround.", choices=("all", "real", "fake"), open_in_paper=True)
+    outliers: int = setting(16, "Outliers in a batch (paper: 16).", least=1, most=100_000)
+    contrastive: float = setting(1.0, "Weight of the contrastive loss (paper: 1).")
+    cls: float = setting(0.5, "Weight of the cross-entropy, lambda (paper: 0.5).")
+    temperature: float = setting(0.1, "Of the contrastive loss.", open_in_paper=True, above=0)
+
+    batch: int = setting(32, "Images in a batch, half of them real (paper: 16).", least=2, most=100_000)
+
+    def check(self, *, prefix: str = "") -> None:
+        """Raises `InputError` for what cannot work, naming the field."""
+        check_settings(self, prefix=prefix)
+        if self.batch % 2:
+            raise InputError(f"--{prefix}batch={self.batch}: give an even number, for real and fake.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Recipe):
     """What to train, on what, and how outliers are made. Lists are comma-separated."""
 
     seeds: int = setting(3, "Trained models of each variant.", least=1, most=10_000)
@@ -29,31 +56,11 @@ class Config:
 
     backbone: str = setting("conv4", "What is trained, or looks on frozen.", choices=("conv4", "efficientnet_lite0"))
     width: int = setting(32, "Filters in each convolution of conv4.", least=1, most=65_536)
-    neck: int = setting(
-        32, "Size of the features that outliers are made of; 0 for the backbone's own.", open_in_paper=True, most=65_536
-    )
-    head: str = setting("mlp", "What sees them.", choices=("linear", "quadratic", "mlp"), open_in_paper=True)
-
-    mode: str = setting("safe", "How the recipe is read.", choices=("safe", "literal"))
-    slots: int = setting(32, "Most subclusters in all.", open_in_paper=True, least=1, most=10_000)
-    towards: str = setting("all", "Directions of outliers.", choices=("all", "others"), open_in_paper=True)
-    around: str = setting("all", "What outliers surround.", choices=("all", "real", "fake"), open_in_paper=True)
-    outliers: int = setting(16, "Outliers in a batch (paper: 16).", least=1, most=100_000)
-    contrastive: float = setting(1.0, "Weight of the contrastive loss (paper: 1).")
-    cls: float = setting(0.5, "Weight of the cross-entropy, lambda (paper: 0.5).")
-    temperature: float = setting(0.1, "Of the contrastive loss.", open_in_paper=True, above=0)
 
     epochs: int = setting(10, "Epochs (paper: 60).", least=1)
     refresh_every: int = setting(50, "Steps in an epoch; outliers are refreshed between.", open_in_paper=True, least=1)
-    batch: int = setting(32, "Images in a batch, half of them real (paper: 16).", least=2, most=100_000)
     lr: float = setting(1e-3, "Adam's rate, falling as a cosine (paper: 1e-4).", above=0)
     checkpoint_every: int = setting(10, "Epochs between checkpoints.", least=1)
-
-    def check(self) -> None:
-        """Raises `InputError` for what cannot work, naming the field."""
-        check_settings(self)
-        if self.batch % 2:
-            raise InputError(f"--batch={self.batch}: give an even number, for real and fake.")
 
     def images(self, *, holdout: str) -> train_config.Config:
         """The settings of `metaforge train` by which the same images are made."""

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 
 import metaforge as mf
-from experiments.fakeradar.config import Config
+from experiments.fakeradar.config import Config, Recipe
 from experiments.fakeradar.images import Data
 from metaforge.errors import InputError
 from metaforge.evaluation.tri import forgery_log_odds
@@ -51,7 +51,7 @@ class Programs(NamedTuple):
     sample: Callable
 
 
-def objective_of(config: Config, row: str) -> WeightedSum:
+def objective_of(config: Recipe, row: str) -> WeightedSum:
     """What a row of the table minimises."""
     if row not in ROWS:
         raise InputError(f"unknown row '{row}'; known: {', '.join(ROWS)}.")
@@ -64,7 +64,7 @@ def objective_of(config: Config, row: str) -> WeightedSum:
     return objectives.weighted_sum(contrastive=(weight, contrastive), cls=(config.cls, cls))
 
 
-def synthesizer_of(config: Config, row: str, kinds: int) -> OutlierSynthesizer:
+def synthesizer_of(config: Recipe, row: str, kinds: int) -> OutlierSynthesizer:
     """Where a row's clusters and outliers come from."""
     options: dict[str, Any] = {"slots": config.slots, "towards": config.towards, "around": config.around}
     if row in ("no outliers", "fixed clusters"):

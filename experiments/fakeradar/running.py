@@ -32,7 +32,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     """Trains, judges, and returns the report."""
     config.check()
     where = provenance()  # of the code that runs, not of what a long run finds when it ends
-    rows, groups = rows_of(config), groups_of(options, config)
+    rows, groups = rows_of(config.rows), groups_of(options, config)
     workdir = Path(options.workdir)
     whole = Run(
         workdir,
@@ -116,9 +116,9 @@ def groups_of(options: Options, config: Config) -> dict[tuple[str, ...], train_c
     return groups
 
 
-def rows_of(config: Config) -> list[str]:
+def rows_of(rows: str) -> list[str]:
     """The rows of the table that are asked for; the binary classifier is what all are compared with."""
-    asked = list(programs_of.ROWS) if config.rows == "all" else [name.strip() for name in config.rows.split(",")]
+    asked = list(programs_of.ROWS) if rows == "all" else [name.strip() for name in rows.split(",")]
     for name in asked:
         if name not in programs_of.ROWS:
             raise InputError(f"--rows: unknown '{name}'; known: {', '.join(programs_of.ROWS)}, all.")
