@@ -58,7 +58,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     asked = config.unseen.split(",")
     known = [name for name in about.methods if name not in asked]
     if odd := [name for name in asked if name not in about.methods]:
-        raise InputError(f"--unseen: unknown '{odd[0]}'; known: {', '.join(about['methods'])}.")
+        raise InputError(f"--unseen: unknown '{odd[0]}'; known: {', '.join(about.methods)}.")
     if len(known) < LEAST:
         raise InputError(f"--unseen={config.unseen}: leaves {len(known)} methods to train on. Leave {LEAST} or more.")
     if config.recipe.slots < 1 + len(known):
