@@ -18,6 +18,7 @@ from experiments.benchmark import table as benchmark
 from experiments.demo import running as demo
 from experiments.fakeradar import running as fakeradar
 from experiments.fakeradar import speed
+from experiments.fakeradar.strangers import tables as tri_strangers
 from experiments.finders import table as finders
 from experiments.omniglot import report as omniglot
 from experiments.sinusoid import running as sinusoid
@@ -41,6 +42,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "strangers_meta_learned": ("Meta-learners over levels, on the same folds", meta_learned.markdown),
     "scale": ("Reading a table of up to a million images", scale.markdown),
     "compiling": ("What it costs to compile an outer step, by learner", compiling.markdown),
+    "tri_clip_token": ("FakeRadar's ablation on CLIP's class token, a collection left out", tri_strangers.markdown),
     "tri_speed": (
         "What tri-training costs",
         lambda report: "\n".join(

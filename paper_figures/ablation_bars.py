@@ -45,7 +45,8 @@ def draw(options: Options) -> str:
         axes.set_yticks(range(len(rows)), list(reversed(rows)), fontsize=8)
         axes.axvline(0.0, color=BLACK, lw=0.8)
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel(f"AUC minus binary ({one['auc']['binary']['value']:.3f}), {name}", fontsize=8)
+        axes.locator_params(axis="x", nbins=5)
+        axes.set_xlabel(f"AUC minus binary ({one['auc']['binary']['value']:.3f})\n{name}", fontsize=8)
     return f"Wrote {options.out}: {', '.join(rows)}; {name}."
 
 

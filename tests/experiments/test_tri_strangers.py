@@ -1,5 +1,6 @@
 """FakeRadar's ablation on frozen features: who trains, who is judged, where images lie, and going on after a kill."""
 
+import dataclasses
 import json
 import shutil
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from experiments.fakeradar import programs as on_images
 from experiments.fakeradar.config import Config as ImageConfig
 from experiments.fakeradar.images import Data
 from experiments.fakeradar.strangers import __main__ as command
-from experiments.fakeradar.strangers import ablation, adapted, folds, premise, running, training
+from experiments.fakeradar.strangers import ablation, adapted, folds, loading, premise, running, training
 from experiments.fakeradar.strangers.config import Config, Options, Training
 from experiments.fakeradar.strangers.tables import markdown
 from experiments.strangers.features import Table
@@ -24,6 +25,7 @@ from metaforge.evaluation.metrics import METRICS
 from metaforge.settings import change
 from metaforge.whole import write_arrays
 from paper_figures import ablation_bars, outlier_map, outlier_places
+from tests.experiments.test_strangers import TINY, photographs
 
 METHODS = ("poisson_swap", "smooth", "splice", "warp")
 SOURCES = ["splice", "warp"]
@@ -341,6 +343,21 @@ def test_bad_input_is_one_line(made, done, tmp_path, capsys):
     assert not (tmp_path / "x").exists()
     assert command.main(["strangers", *flags(made, done, seeds="3")]) == 2
     assert "another configuration" in capsys.readouterr().err
+
+
+def test_features_are_made_by_the_study_of_strangers_where_none_are_given(tmp_path):
+    faces = photographs(tmp_path / "faces", people=10)
+    theirs = change(TINY, {"faces.folder": str(faces)})
+    config = dataclasses.replace(
+        settings(), faces=theirs.faces, model=theirs.model, unseen="resample", shots="2", judged=3
+    )
+    about = loading.own(Options(str(tmp_path / "run")), config, quiet=True)
+    assert {*about.methods} == {"smooth", "warp", "resample"}
+    assert dict(about.people) == {"a": 10, "b": 10, "c": 10}
+    table = about.load()
+    assert table.features.shape == (2 * 3 * 31, about.size)
+    assert (tmp_path / "run" / "features-2.npz").exists()
+    assert running.study_of(config, table, ["smooth", "warp"], tmp_path).kinds == 3
 
 
 def test_columns_are_ranges():

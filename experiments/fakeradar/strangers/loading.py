@@ -13,8 +13,9 @@ import numpy as np
 from experiments.fakeradar.strangers.config import Config, Options
 from experiments.strangers import features
 from experiments.strangers.faces import acquisitions, collections, methods
-from metaforge.backbones import choice
+from metaforge.backbones import choice, weight_files
 from metaforge.errors import InputError
+from metaforge.forgeries.base import Face
 from metaforge.runs import read_config
 
 
@@ -50,7 +51,7 @@ def finished(options: Options, config: Config) -> About:
     paths = sorted(folder.glob("features-*.npz"))
     if settings is None or not paths:
         raise InputError(f"--features: '{folder}' is no run of experiments.strangers with features. Give its workdir.")
-    places = {str(number): () for number in range(len(paths))}
+    places: dict[str, list[Face]] = {str(number): [] for number in range(len(paths))}
     if {path.name for path in paths} != {f"features-{name}.npz" for name in places}:
         raise InputError(f"--features: '{folder}' lacks some of its features. Let its run go on.")
     load = functools.cache(lambda: features.table_of(config.of_strangers(), places, folder))
@@ -78,7 +79,7 @@ def own(options: Options, config: Config, *, quiet: bool) -> About:
         raise InputError(f"--model.{error}") from None
     if config.model.normalisation == "episode":
         raise InputError("--model.normalisation=episode: features are to be of one image alone. Take another.")
-    weights = {"weights": choice.fingerprint(config.model)} if config.model.weights else {}
+    weights = {"weights": weight_files.fingerprint(config.model)} if config.model.weights else {}
     faces, _ = collections(asked, quiet=quiet)
     settings = {key: dataclasses.asdict(config)[key] for key in ("faces", "model", "seed")} | weights
     load = lambda: features.table_of(asked, faces, Path(options.workdir), quiet=quiet)

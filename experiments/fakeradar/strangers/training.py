@@ -70,8 +70,9 @@ def programs(recipe: Recipe, row: str, kinds: int) -> Programs:
 
 @functools.lru_cache(maxsize=16)
 def _compiled(recipe: Recipe, row: str, kinds: int) -> Programs:
-    head: Any = recipe.head
-    model = mf.backbones.mlp(hidden=(), outputs=2 if row in OF_TWO else 3, neck=recipe.neck, head=head)
+    kind: Any = recipe.head
+    model = mf.backbones.mlp(hidden=(), outputs=2 if row in OF_TWO else 3, neck=recipe.neck, head=kind)
+    assert model.head is not None
     synthesizer = synthesizer_of(recipe, row, kinds)
     loss_fn = mf.objectives.loss_fn(model.apply, objective_of(recipe, row), head=model.head)
     adam = optax.scale_by_adam()
