@@ -1,5 +1,6 @@
 from . import adaptation as adaptation
 from . import backbones as backbones
+from . import captions as captions
 from . import data as data
 from . import evaluation as evaluation
 from . import forgeries as forgeries

@@ -88,7 +88,16 @@ _OF: dict[str, tuple[str, ...]] = {
     ),
     "deepfakebench": ("yan2023deepfakebench",),
     "ispl": ("bonettini2021ensemble",),
+    # What is said of pairs.
+    "annotate": ("sun2025fftg",),
+    "Thresholds": ("mahy1994uniform",),
+    "aligned": ("kuglin1975phase",),
+    "colour_difference": ("cie2004colorimetry",),
+    "blur": ("pech2000autofocusing",),
+    "structure": ("wang2004ssim",),
+    "texture": ("haralick1973textural",),
     # Measures.
+    "region_score": ("vanrijsbergen1979retrieval",),
     "auc": ("fawcett2006roc",),
     "brier": ("brier1950verification",),
     "expected_calibration_error": ("guo2017calibration", "nixon2019calibration"),

@@ -24,7 +24,7 @@ FLOORS = (
     {"runs", "losses", "outliers", "backbones", "evaluation"},
     # A record is what forgeries make, and forging needs faces: these two know each other.
     {"data", "forgeries"},
-    {"objectives", "learners", "adaptation"},
+    {"objectives", "learners", "adaptation", "captions"},
     {"citations"},
     {"training"},
     {"screening"},

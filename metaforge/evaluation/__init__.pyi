@@ -16,6 +16,11 @@ from .probabilities import negative_log_likelihood as negative_log_likelihood
 from .ranking import auc as auc
 from .ranking import average_precision as average_precision
 from .ranking import equal_error_rate as equal_error_rate
+from .regions import RegionScore as RegionScore
+from .regions import mask_iou as mask_iou
+from .regions import per_region as per_region
+from .regions import region_score as region_score
+from .regions import type_confusion as type_confusion
 from .targets import Target as Target
 from .targets import macro_bootstrap as macro_bootstrap
 from .thresholds import accuracy as accuracy

@@ -1,0 +1,13 @@
+from .alignment import Alignment as Alignment
+from .alignment import aligned as aligned
+from .annotation import Annotation as Annotation
+from .annotation import annotate as annotate
+from .cues import CUES as CUES
+from .cues import Cue as Cue
+from .difference import Difference as Difference
+from .difference import difference as difference
+from .regions import region_coverage as region_coverage
+from .regions import region_masks as region_masks
+from .thresholds import Thresholds as Thresholds
+from .words import derivation as derivation
+from .words import sentence as sentence

@@ -1,0 +1,124 @@
+"""The raw annotation of a pair: the mask, the regions, the cues, and what follows from them."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from metaforge.captions.alignment import aligned
+from metaforge.captions.cues import CUES
+from metaforge.captions.difference import difference
+from metaforge.captions.regions import outside_of, region_coverage, region_masks
+from metaforge.captions.thresholds import Thresholds
+from metaforge.errors import InputError
+from metaforge.face_regions import REGIONS
+
+Answer = Literal["forged", "noise", "identical", "size", "shifted"]
+"""A forgery was found; the pair differs by no more than its noise; or the pair cannot be compared."""
+
+
+class Annotation(NamedTuple):
+    """What is known of a pair, and from what.
+
+    Attributes:
+        answer: see `Answer`.
+        reason: one sentence on any other answer than "forged"; of "forged", why no regions are named, if so.
+        shift: pixels to the right and down by which the forged image lies off, if "shifted".
+        mask: where the images differ by more than their noise; `None` if they were not compared.
+        soft: by how many grey levels, in [0, 255]; `None` likewise.
+        noise: grey levels that count as noise at the median pixel.
+        coverage: share of each region that the mask covers, in [0, 1]; empty without landmarks.
+        regions: the parts, names of `metaforge.face_regions.REGIONS`, whose coverage exceeds the threshold.
+        cues: the value of each of `CUES`; empty unless "forged".
+        types: the cues that exceed their thresholds, the one furthest beyond its threshold first.
+        thresholds: what decided.
+    """
+
+    answer: Answer
+    reason: str
+    shift: tuple[int, int]
+    mask: Bool[np.ndarray, "height width"] | None
+    soft: Float[np.ndarray, "height width"] | None
+    noise: float
+    coverage: dict[str, float]
+    regions: tuple[str, ...]
+    cues: dict[str, float]
+    types: tuple[str, ...]
+    thresholds: Thresholds
+
+
+def annotate(
+    real: UInt8[np.ndarray, "height width 3"],
+    fake: UInt8[np.ndarray, "rows columns 3"],
+    landmarks: Float[np.ndarray, "points 2"] | None = None,
+    *,
+    thresholds: Thresholds = Thresholds(),  # noqa: B008 - frozen
+) -> Annotation:
+    """Says where and how a forged face differs from its real one. Nothing is drawn: equal input, equal answer.
+
+    Which of the two is the real one is taken on trust: where and how much they differ is the same either way, and a
+    blur turned round is a texture that was added.
+
+    Args:
+        real: uint8 RGB in [0, 255].
+        fake: the image that was made from it, cut out in the same way.
+        landmarks: of the real face, x and y in pixels: the 468 points of the mesh or the 68 of iBUG and dlib. Without
+            them, or with others, no parts are named.
+
+    Other Arguments:
+        thresholds: what decides.
+
+    Returns:
+        An `Annotation`; `metaforge.captions.sentence` puts it into words.
+
+    Raises:
+        InputError: for images that are not of one photograph, smaller than 16 pixels, or landmarks off the image.
+
+    Example:
+        >>> real = np.full((48, 48, 3), 90, np.uint8); fake = real.copy(); fake[20:30, 20:30] += 40
+        >>> found = annotate(real, fake)
+        >>> found.answer, int(found.mask.sum()), found.types[0], found.reason
+        ('forged', 96, 'boundary', 'No parts are named: there are no landmarks.')
+
+    References:
+        Sun et al., *Towards General Visual-Linguistic Face Forgery Detection*, CVPR 2025 (raw annotation).
+    """
+    if min(*real.shape[:2], *fake.shape[:2]) < 16:
+        raise InputError("pair: an image has fewer than 16 pixels a side. Give larger ones.")
+    if landmarks is not None and not np.isfinite(landmarks).all():
+        raise InputError("landmarks: not all are finite numbers. Leave them out, or find them again.")
+    shape = real.shape[0], real.shape[1]
+    outside = outside_of(landmarks, shape)
+    nothing = Annotation("noise", "", (0, 0), None, None, 0.0, {}, (), {}, (), thresholds)
+    pair = aligned(real, fake, outside, thresholds=thresholds)
+    if pair.answer != "aligned":
+        return nothing._replace(answer=pair.answer, reason=pair.reason, shift=pair.shift)
+    found = difference(real, fake, outside, thresholds=thresholds)
+    compared = nothing._replace(mask=found.mask, soft=found.soft, noise=found.noise)
+    if not found.mask.any():
+        return compared._replace(reason="The two images differ by no more than their noise.")
+    coverage = {} if landmarks is None else region_coverage(found.mask, region_masks(landmarks, shape))
+    known = tuple(name for name in REGIONS if name in coverage)
+    reason = "" if known else "No parts are named: there are no landmarks" + (
+        "." if landmarks is None else " that tell them; 468 or 68 points do."
+    )  # fmt: skip
+    cues = {name: cue.measure(real, fake, found.mask) for name, cue in CUES.items()}
+    return compared._replace(
+        answer="forged",
+        reason=reason,
+        coverage=coverage,
+        regions=tuple(name for name in known if coverage[name] > thresholds.region),
+        cues=cues,
+        types=types_of(cues, thresholds),
+    )
+
+
+def types_of(cues: dict[str, float], thresholds: Thresholds) -> tuple[str, ...]:
+    """The cues that exceed their thresholds, by how many times, the largest first.
+
+    Example:
+        >>> types_of({"colour": 3.0, "blur": 4.0, "texture": -9.0}, Thresholds())
+        ('blur', 'colour')
+    """
+    times = {name: value / getattr(thresholds, name) for name, value in cues.items()}
+    return tuple(sorted((name for name in times if times[name] > 1), key=lambda name: -times[name]))

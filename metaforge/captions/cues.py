@@ -1,0 +1,165 @@
+"""Five cues to how a face was forged: each a pure function of the real image, the forged one and the mask.
+
+References:
+    Sun et al., *Towards General Visual-Linguistic Face Forgery Detection*, CVPR 2025 (which cues; it publishes neither
+    formulas nor thresholds).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from scipy.ndimage import distance_transform_edt, gaussian_filter, laplace
+
+_LEVELS = 32  # of grey, for the co-occurrence matrix
+_NEAR = 2.0  # pixels on both sides of the outline
+_GREY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as JPEG has it
+
+
+def colour_difference(
+    real: UInt8[np.ndarray, "height width 3"],
+    fake: UInt8[np.ndarray, "height width 3"],
+    mask: Bool[np.ndarray, "height width"],
+) -> float:
+    """How far the mean colour moved: the CIE76 distance of the means in Lab (D65) inside the mask, at least 0.
+
+    Example:
+        >>> real = np.full((8, 8, 3), 119, np.uint8)
+        >>> round(colour_difference(real, real, np.ones((8, 8), bool)), 1)
+        0.0
+
+    References:
+        CIE, *Colorimetry*, technical report 15:2004, section 8.2.1.
+    """
+    from skimage.color import rgb2lab
+
+    means = [rgb2lab(image[mask][None]).reshape(-1, 3).mean(axis=0) for image in (real, fake)]
+    return float(np.linalg.norm(means[1] - means[0]))
+
+
+def blur(
+    real: UInt8[np.ndarray, "height width 3"],
+    fake: UInt8[np.ndarray, "height width 3"],
+    mask: Bool[np.ndarray, "height width"],
+) -> float:
+    """Octaves by which the variance of the Laplacian fell inside the mask; negative where it rose.
+
+    It is the logarithm to base 2 of real to fake, each variance increased by 1 (half of what rounding to whole grey
+    levels makes), so that two flat images give 0.
+
+    References:
+        Pech-Pacheco et al., *Diatom Autofocusing in Brightfield Microscopy: a Comparative Study*, ICPR 2000.
+    """
+    ours, theirs = (float(laplace(_grey(image), mode="nearest")[mask].var()) + 1 for image in (real, fake))
+    return float(np.log2(ours / theirs))
+
+
+def structure(
+    real: UInt8[np.ndarray, "height width 3"],
+    fake: UInt8[np.ndarray, "height width 3"],
+    mask: Bool[np.ndarray, "height width"],
+) -> float:
+    """1 - SSIM, averaged inside the mask, in [0, 2]; Gaussian windows of 1.5 pixels' standard deviation.
+
+    References:
+        Wang et al., *Image Quality Assessment: From Error Visibility to Structural Similarity*, 2004, section III-B.
+    """
+    from skimage.metrics import structural_similarity
+
+    similar = structural_similarity(
+        _grey(real), _grey(fake), data_range=255.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+        full=True,
+    )[1]  # fmt: skip
+    return float(1 - np.asarray(similar)[mask].mean())
+
+
+def texture(
+    real: UInt8[np.ndarray, "height width 3"],
+    fake: UInt8[np.ndarray, "height width 3"],
+    mask: Bool[np.ndarray, "height width"],
+) -> float:
+    """Octaves by which the contrast of the grey-level co-occurrence rose inside the mask; negative where it fell.
+
+    32 grey levels, neighbours at one pixel in four directions; pairs of which one is outside the mask are left out. A
+    fall is what `blur` says, so this one speaks of texture that was added.
+
+    References:
+        Haralick, Shanmugam and Dinstein, *Textural Features for Image Classification*, 1973, appendix I (feature 2).
+    """
+    ours, theirs = (_contrast(image, mask) + 1 / _LEVELS for image in (real, fake))
+    return float(np.log2(theirs / ours))
+
+
+def boundary(
+    real: UInt8[np.ndarray, "height width 3"],
+    fake: UInt8[np.ndarray, "height width 3"],
+    mask: Bool[np.ndarray, "height width"],
+) -> float:
+    """Octaves by which the gradient across the mask's outline rose, within 2 pixels of it; negative where it fell.
+
+    The gradient's part along the outline does not count. A grey level a pixel is added to both, so that a flat real
+    image does not make any seam endless. 0 if the mask has no outline.
+    """
+    if mask.all() or not mask.any():
+        return 0.0
+    inside, beyond = (np.asarray(distance_transform_edt(where)) for where in (mask, ~mask))
+    distance = inside - beyond
+    normal = _gradient(np.asarray(gaussian_filter(distance, 1.0)))
+    normal /= np.maximum(np.linalg.norm(normal, axis=0), 1e-9)
+    near = np.abs(distance) <= _NEAR
+    ours, theirs = (
+        float(np.abs((_gradient(_grey(image)) * normal).sum(axis=0))[near].mean()) + 1 for image in (real, fake)
+    )
+    return float(np.log2(theirs / ours))
+
+
+class Cue(NamedTuple):
+    """A cue: what it measures and how it is said.
+
+    Attributes:
+        measure: `measure(real, fake, mask) -> float`.
+        unit: of the value.
+        low: the smallest value there is.
+        high: the largest.
+        says: what is said of a pair whose value exceeds the threshold of the cue's name in `Thresholds`.
+    """
+
+    measure: Callable[[np.ndarray, np.ndarray, np.ndarray], float]
+    unit: str
+    low: float
+    high: float
+    says: str
+
+
+_ANY = float("inf")
+
+CUES: dict[str, Cue] = {
+    "colour": Cue(colour_difference, "CIE76 distance in Lab", 0.0, _ANY, "its colour differs"),
+    "blur": Cue(blur, "octaves of Laplacian variance", -_ANY, _ANY, "it is blurred"),
+    "structure": Cue(structure, "1 - SSIM", 0.0, 2.0, "its structure is changed"),
+    "texture": Cue(texture, "octaves of GLCM contrast", -_ANY, _ANY, "its texture is rougher"),
+    "boundary": Cue(boundary, "octaves of gradient across the outline", -_ANY, _ANY, "its boundary shows"),
+}
+"""The cues by name; a name is also that of its threshold."""
+
+
+def _grey(image: np.ndarray) -> Float[np.ndarray, "height width"]:
+    return image @ _GREY
+
+
+def _gradient(image: np.ndarray) -> Float[np.ndarray, "2 height width"]:
+    return np.stack([np.gradient(image, axis=0), np.gradient(image, axis=1)])
+
+
+def _contrast(image: np.ndarray, mask: np.ndarray) -> float:
+    from skimage.feature import graycomatrix
+
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    # Level 0 stands for outside the mask, and its row and column are dropped.
+    levels = np.where(mask[box], (_grey(image[box]) * _LEVELS / 256).astype(np.uint8) + 1, 0).astype(np.uint8)
+    angles = [0, np.pi / 4, np.pi / 2, 3 * np.pi / 4]
+    counts = graycomatrix(levels, [1], angles, levels=_LEVELS + 1)[1:, 1:, 0].sum(axis=-1).astype(np.float64)
+    apart = (np.arange(_LEVELS)[:, None] - np.arange(_LEVELS)[None]) ** 2
+    return float((counts * apart).sum() / max(counts.sum(), 1.0))

@@ -1,0 +1,80 @@
+"""An annotation in words, and the same words as data: which number each stands on."""
+
+from typing import Any
+
+from metaforge.captions.annotation import Annotation
+from metaforge.captions.cues import CUES
+from metaforge.face_regions import GROUPS, REGIONS
+
+
+def sentence(annotation: Annotation) -> str:
+    """What was found, in plain English; equal annotations give equal words.
+
+    Example:
+        >>> import numpy as np
+        >>> from metaforge.captions.annotation import annotate
+        >>> real = np.full((48, 48, 3), 90, np.uint8)
+        >>> sentence(annotate(real, real))
+        'No forgery found: the two images are identical.'
+    """
+    if annotation.answer in ("identical", "noise"):
+        return f"No forgery found: {_small(annotation.reason)}"
+    if annotation.answer != "forged":
+        return f"Not compared: {_small(annotation.reason)}"
+    assert annotation.mask is not None
+    where, types = _where(annotation), [CUES[name].says for name in annotation.types]
+    how = f"; {_listed(types)}" if types else "; no cue exceeds its threshold"
+    return f"Forged: {where}, {100 * float(annotation.mask.mean()):.1f} % of the image{how}."
+
+
+def derivation(annotation: Annotation) -> list[dict[str, Any]]:
+    """The steps from the pair to the sentence: what was measured, the value, the threshold, and whether it was said.
+
+    Returns:
+        JSON-able rows: `step` ("pair", "mask", "region" or "cue"), `name`, `value`, `unit`, `threshold`, `said`. The
+        answer and its reason first; then the mask's share; then all regions and all cues, also those below thresholds.
+
+    Example:
+        >>> import numpy as np
+        >>> from metaforge.captions.annotation import annotate
+        >>> real = np.full((48, 48, 3), 90, np.uint8)
+        >>> derivation(annotate(real, real))[0]["name"]
+        'identical'
+    """
+    limits = annotation.thresholds
+    rows = [_row("pair", annotation.answer, list(annotation.shift), annotation.reason or "aligned", None, True)]
+    if annotation.mask is not None:
+        share = float(annotation.mask.mean())
+        rows.append(_row("mask", "difference", share, "share of the image", annotation.noise, share > 0))
+    for name, value in annotation.coverage.items():
+        said = name in annotation.regions
+        rows.append(_row("region", name, value, "share of the region", limits.region, said))
+    for name, value in annotation.cues.items():
+        rows.append(_row("cue", name, value, CUES[name].unit, getattr(limits, name), name in annotation.types))
+    return rows
+
+
+def _row(step: str, name: str, value: Any, unit: str, threshold: float | None, said: bool) -> dict[str, Any]:
+    return {"step": step, "name": name, "value": value, "unit": unit, "threshold": threshold, "said": said}
+
+
+def _where(annotation: Annotation) -> str:
+    regions = set(annotation.regions)
+    if regions == set(REGIONS):
+        return "the whole face"
+    named = []
+    for group, sides in GROUPS.items():
+        there = [side for side in sides if side in regions]
+        words = [group] if len(there) == len(sides) else [side.replace("_", " ") for side in there]
+        named += [f"the {word}" for word in words]
+    if not named:
+        return "a part of the face too small to name" if annotation.coverage else "a part of the image"
+    return _listed(named)
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _small(reason: str) -> str:
+    return reason[:1].lower() + reason[1:]

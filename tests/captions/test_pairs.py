@@ -1,0 +1,187 @@
+"""What two images are to each other, and where they differ."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from metaforge.captions import Thresholds, aligned, annotate, derivation, difference, region_masks, sentence
+from metaforge.captions.alignment import phase_shift
+from metaforge.captions.annotation import types_of
+from metaforge.captions.regions import outside_of
+from metaforge.captions.words import _where
+from metaforge.data.embedded_faces import embedded_faces
+from metaforge.errors import InputError
+from metaforge.face_regions import REGIONS
+from metaforge.forgeries.compression import jpeg
+
+SIZE = 96
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return [face for face in embedded_faces("london", size=SIZE)[:4:2]]
+
+
+def noisy(image, seed, sigma=3.0):
+    drawn = np.random.default_rng(seed).normal(0, sigma, image.shape)
+    return np.clip(np.round(image + drawn), 0, 255).astype(np.uint8)
+
+
+def pasted(image, rows, columns, by=50):
+    fake = image.astype(int)
+    fake[rows, columns] += np.where(fake[rows, columns] > 128, -by, by)
+    return fake.astype(np.uint8)
+
+
+def test_a_pasted_square_is_found_within_a_pixel():
+    real = np.full((SIZE, SIZE, 3), 90, np.uint8)
+    found = annotate(noisy(real, 0), noisy(pasted(real, slice(40, 60), slice(30, 55)), 1))
+    assert found.answer == "forged"
+    rows, columns = np.flatnonzero(found.mask.any(axis=1)), np.flatnonzero(found.mask.any(axis=0))
+    assert np.abs(np.array([rows[0], rows[-1], columns[0], columns[-1]]) - [40, 59, 30, 54]).max() <= 1
+    inner = np.zeros((SIZE, SIZE), bool)
+    inner[42:58, 32:53] = True
+    assert found.mask[inner].all()
+
+
+@pytest.mark.parametrize("sigma", [1.0, 4.0])
+def test_noise_alone_is_no_forgery(sigma):
+    real = np.full((SIZE, SIZE, 3), 90, np.uint8)
+    found = annotate(noisy(real, 0, sigma), noisy(real, 1, sigma))
+    assert (found.answer, found.types, found.cues) == ("noise", (), {})
+    assert sentence(found) == "No forgery found: the two images differ by no more than their noise."
+
+
+def test_the_noise_floor_is_that_of_the_noise():
+    # The mean over three channels of the absolute difference of two normal noises of deviation s: 2 s / sqrt(pi).
+    real = np.full((SIZE, SIZE, 3), 90, np.uint8)
+    outside = outside_of(None, (SIZE, SIZE))
+    for sigma in (3.0, 6.0):
+        limits = Thresholds(noise=1e-6, least=1e-6)
+        found = difference(noisy(real, 0, sigma), noisy(real, 1, sigma), outside, thresholds=limits)
+        assert found.noise == pytest.approx(2 * sigma / np.sqrt(np.pi), rel=0.06)
+
+
+def test_a_reencoded_face_is_no_forgery(faces):
+    for face in faces:
+        found = annotate(face.image, jpeg(face.image, 80), face.landmarks)
+        assert found.mask.mean() < 0.01
+        assert found.regions == ()
+
+
+def test_identical_images_and_other_sizes_have_their_own_answers(faces):
+    real = faces[0].image
+    assert sentence(annotate(real, real.copy())) == "No forgery found: the two images are identical."
+    smaller = annotate(real, np.ascontiguousarray(real[:-6]))
+    assert smaller.answer == "size"
+    assert smaller.mask is None
+    assert sentence(smaller) == "Not compared: the real image is 96 x 96 pixels, the forged one 96 x 90."
+
+
+def test_a_shift_is_named(faces):
+    big = embedded_faces("london", size=SIZE + 16)[0].image
+    real, fake = big[8:-8, 8:-8], big[10:-6, 5:-11]  # what was at x is now at x + 3, and at y is now at y - 2
+    found = annotate(np.ascontiguousarray(real), jpeg(np.ascontiguousarray(fake), 85))
+    assert (found.answer, found.shift) == ("shifted", (3, -2))
+    assert sentence(found) == (
+        "Not compared: the forged image lies 3 pixels right and 2 pixels above of the real one: they are not aligned."
+    )
+
+
+def test_the_phase_correlation_finds_every_shift():
+    image = gaussian_filter(np.random.default_rng(0).normal(size=(48, 40)), 1.0, mode="wrap")
+    for right, down in ((0, 0), (3, -2), (-4, 1), (0, 5)):
+        assert phase_shift(image, np.roll(image, (down, right), axis=(0, 1))) == (right, down)
+
+
+def test_a_forged_face_is_not_a_shift(faces):
+    face, other = faces
+    inside = ~outside_of(face.landmarks, (SIZE, SIZE))
+    fake = np.where(inside[..., None], other.image, face.image)
+    assert aligned(face.image, fake, ~inside).answer == "aligned"
+
+
+def test_another_person_is_refused_and_a_lit_copy_is_not(faces):
+    face, other = faces
+    with pytest.raises(InputError, match="not of one photograph: outside the face their gradients correlate by") as one:
+        annotate(face.image, other.image, face.landmarks)
+    assert "\n" not in str(one.value)
+    lit = np.clip(face.image.astype(int) + 25, 0, 255).astype(np.uint8)
+    assert aligned(face.image, lit, outside_of(face.landmarks, (SIZE, SIZE))).answer == "aligned"
+
+
+@pytest.mark.parametrize("name", ["left_eye", "mouth", "right_cheek"])
+def test_a_region_that_is_changed_is_the_one_that_is_named(faces, name):
+    face = faces[0]
+    inside = region_masks(face.landmarks, (SIZE, SIZE))[name]
+    fake = face.image.astype(int)
+    fake[inside] += np.where(fake[inside] > 128, -40, 40)
+    found = annotate(face.image, fake.astype(np.uint8), face.landmarks)
+    assert found.regions == (name,)
+    assert found.coverage[name] > 0.9
+    assert f"the {name.replace('_', ' ')}," in sentence(found)
+    assert "colour" in found.types
+
+
+def test_region_masks_are_unions_and_what_is_left(faces):
+    found = region_masks(faces[0].landmarks, (SIZE, SIZE))
+    assert set(REGIONS) < set(found)
+    np.testing.assert_array_equal(found["cheeks"], found["left_cheek"] | found["right_cheek"])
+    assert not (found["skin"] & (found["eyes"] | found["brows"] | found["mouth"])).any()
+    # The regions tile the oval; pixels on an edge that two share may be in both.
+    parts = np.sum([found[name] for name in REGIONS], axis=0)
+    assert ((parts > 0) & found["face"]).sum() > 0.97 * found["face"].sum()
+    assert found["left_eye"].nonzero()[1].mean() < found["right_eye"].nonzero()[1].mean()
+
+
+def test_two_runs_say_the_same_and_leave_the_images(faces):
+    real, fake = faces[0].image.copy(), pasted(faces[0].image, slice(40, 60), slice(30, 55))
+    first, second = (annotate(real, fake, faces[0].landmarks) for _ in range(2))
+    assert (sentence(first), derivation(first)) == (sentence(second), derivation(second))
+    np.testing.assert_array_equal(first.mask, second.mask)
+    np.testing.assert_array_equal(real, faces[0].image)
+
+
+def test_the_derivation_holds_what_the_sentence_says(faces):
+    found = annotate(faces[0].image, pasted(faces[0].image, slice(40, 60), slice(30, 55)), faces[0].landmarks)
+    rows = derivation(found)
+    said = {(row["step"], row["name"]) for row in rows if row["said"]}
+    assert {name for step, name in said if step == "region"} == set(found.regions)
+    assert {name for step, name in said if step == "cue"} == set(found.types)
+    for row in rows:
+        if row["step"] in ("region", "cue"):
+            assert row["said"] == (row["value"] > row["threshold"]) or row["name"] not in {*REGIONS, *found.cues}
+
+
+def test_words_join_both_sides_and_all_parts(faces):
+    found = annotate(faces[0].image, pasted(faces[0].image, slice(40, 60), slice(30, 55)), faces[0].landmarks)
+    assert _where(found._replace(regions=("left_eye", "right_eye", "mouth"))) == "the mouth and the eyes"
+    assert _where(found._replace(regions=("left_eye",))) == "the left eye"
+    assert _where(found._replace(regions=tuple(REGIONS))) == "the whole face"
+    assert _where(found._replace(regions=())) == "a part of the face too small to name"
+
+
+def test_types_stand_in_the_order_of_their_excess():
+    limits = Thresholds(colour=2.0, blur=1.0, structure=0.1, texture=0.5, boundary=0.5)
+    cues = {"colour": 5.0, "blur": 4.0, "structure": 0.1, "texture": -3.0, "boundary": 0.6}
+    assert types_of(cues, limits) == ("blur", "colour", "boundary")  # 4, 2.5 and 1.2 times; equal does not exceed
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda image, marks: (image[:8], image, None), "fewer than 16 pixels"),
+        (lambda image, marks: (image, image, np.full((68, 2), np.nan)), "not all are finite"),
+        (lambda image, marks: (image, image, marks * 0 + 5), "enclose no area"),
+        (lambda image, marks: (image, pasted(image, slice(40, 60), slice(30, 55)), marks + 1000), "enclose no pixel"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(faces, change, said):
+    with pytest.raises(InputError, match=said) as error:
+        annotate(*change(faces[0].image, faces[0].landmarks))
+    assert "\n" not in str(error.value)
+
+
+def test_thresholds_are_positive():
+    with pytest.raises(InputError, match="region is 0"):
+        Thresholds(region=0)
