@@ -18,6 +18,8 @@ from experiments.benchmark import table as benchmark
 from experiments.demo import running as demo
 from experiments.fakeradar import running as fakeradar
 from experiments.fakeradar import speed
+from experiments.fakeradar.clips import cost as clips_cost
+from experiments.fakeradar.clips import reporting as clips
 from experiments.fakeradar.strangers import tables as tri_strangers
 from experiments.finders import table as finders
 from experiments.omniglot import report as omniglot
@@ -49,6 +51,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
             ["| what | tri-training | binary | ratio |", "|---|---|---|---|", *speed.rows(report)]
         ),
     ),
+    "clips_cost": ("What the paper's setting of FakeRadar costs on clips", clips_cost.markdown),
     "benchmark": ("First order, one inner step, four tasks", benchmark.markdown),
     "benchmark_sixteen": ("First order, one inner step, sixteen tasks", benchmark.markdown),
     "benchmark_exact": ("Exact outer gradients, five inner steps", benchmark.markdown),
@@ -81,6 +84,8 @@ def _tables() -> Iterator[tuple[str, str]]:
         yield _file(name, *_titled(demo.markdown(read(name))))
     for path in sorted((DOCS / "results").glob("fakeradar_*.json")):
         yield _file(path.stem, *_titled(fakeradar.markdown(read(path.stem))))
+    for path in sorted((DOCS / "results").glob("clips_hour*.json")):
+        yield _file(path.stem, *_titled(clips.markdown(read(path.stem))))
     for path in sorted((DOCS / "results").glob("study_*.json")):
         yield _file(path.stem, *_titled(study.markdown(read(path.stem))))
     for name in ("adapted_swap", "adapted_poisson_swap"):
