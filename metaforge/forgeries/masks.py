@@ -1,5 +1,6 @@
 """Where a face is forged: hulls and parts of landmarks, or ellipses where there are none, deformed and softened."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -76,18 +77,32 @@ def region_mask(rng: np.random.Generator, face: Face, names: list[str]) -> Float
 def _region(face: Face, name: str) -> np.ndarray:
     size = face.image.shape[0]
     if face.landmarks is not None:
-        outlines = [region_outline(face.landmarks, part) for part in GROUPS[name]]
-        filled = [_filled(size, outline) for outline in outlines if outline is not None]
-        if filled and all(part.any() for part in filled):
-            return np.max(filled, axis=0)
+        parts = [filled(size, outline) for outline in outlines_of(face.landmarks, GROUPS[name])]
+        if parts and all(part.any() for part in parts):
+            return np.max(parts, axis=0)
     left, right, top, bottom = face_box(face)
     width, height = right - left, bottom - top
     x0, x1, y0, y1 = REGIONS[name]
     return _ellipse(size, left + x0 * width, left + x1 * width, top + y0 * height, top + y1 * height)
 
 
-def _filled(size: int, outline: np.ndarray) -> np.ndarray:
-    """How much of each pixel lies inside an outline; landmarks are 0 in the middle of the first pixel."""
+def outlines_of(landmarks: Float[np.ndarray, "points 2"], names: Sequence[str]) -> list[np.ndarray]:
+    """The outlines of regions of `metaforge.face_regions`, of those that the landmarks tell."""
+    return [outline for name in names if (outline := region_outline(landmarks, name)) is not None]
+
+
+def hull_mask(size: int, landmarks: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "size size"]:
+    """How much of each pixel lies inside the convex hull of landmarks."""
+    return filled(size, landmarks[ConvexHull(landmarks).vertices])
+
+
+def filled(size: int, outline: Float[np.ndarray, "corners 2"]) -> Float[np.ndarray, "size size"]:
+    """How much of each pixel lies inside an outline; landmarks are 0 in the middle of the first pixel.
+
+    Example:
+        >>> filled(4, np.array([[0.5, -0.5], [2.5, -0.5], [2.5, 1.5], [0.5, 1.5]])).sum(axis=0)
+        array([0., 2., 2., 0.])
+    """
     fine = np.zeros((size * _FINER, size * _FINER))
     corners = (outline + 0.5) * _FINER - 0.5
     fine[polygon(corners[:, 1], corners[:, 0], fine.shape)] = 1.0
