@@ -1,0 +1,1 @@
+"""How well regions, masks and types are found in pairs whose forgery is known."""
