@@ -12,7 +12,7 @@ from experiments.benchmark.config import QUICK
 from experiments.demo import running as demo
 from experiments.fakeradar import running as fakeradar
 from experiments.fakeradar.config import Config as Tri
-from metaforge.backbones import choice
+from metaforge.backbones import weight_files
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.data.records import Records
 from metaforge.errors import InputError
@@ -141,7 +141,9 @@ def test_a_demo_that_cannot_be_made_leaves_no_directory(changes, said, tmp_path)
     ],
 )
 def test_an_ablation_that_cannot_be_made_leaves_no_directory(changes, said, tmp_path, monkeypatch):
-    monkeypatch.setattr(choice, "weights_file", lambda _: (_ for _ in ()).throw(InputError("weights: not installed")))
+    monkeypatch.setattr(
+        weight_files, "weights_file", lambda _: (_ for _ in ()).throw(InputError("weights: not installed"))
+    )
     monkeypatch.setattr(fakeradar, "hold_out", lambda *_: pytest.fail("trained"))
     with pytest.raises(InputError, match=said):
         fakeradar.run(fakeradar.Options(workdir=str(tmp_path / "tri")), change(Tri(), changes))
