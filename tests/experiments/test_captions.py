@@ -1,0 +1,103 @@
+"""The measurement of raw annotations: who is in which half, what guesses score, and what the report says."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments.captions import __main__ as captions_command
+from experiments.captions import running
+from experiments.captions.config import Config
+from experiments.captions.judging import _cut, _f1, _true, choose, guesses, masks_in, scores, sensitivity
+from experiments.captions.pairs import NAMES, QUALITIES, covered, known_pairs
+from experiments.captions.table import markdown
+from metaforge.captions.thresholds import Thresholds
+from metaforge.evaluation.regions import region_score
+from metaforge.forgeries.parts import PARTS, STRENGTHS
+
+SMALL = Config(size=64, people=6, each=4, resamples=20)
+
+
+@pytest.fixture(scope="module")
+def halves():
+    return known_pairs(SMALL)
+
+
+def test_nobody_is_in_both_halves(halves):
+    first, second = ({pair.person for pair in half} for half in halves)
+    assert len(first) == len(second) == 3
+    assert not first & second
+
+
+def test_parts_changes_and_qualities_take_turns(halves):
+    for half in halves:
+        assert len(half) == 24  # three people, two photographs each, four forgeries
+        for field, names in (("part", PARTS), ("change", STRENGTHS), ("quality", QUALITIES)):
+            counts = [sum(getattr(pair, field) == name for pair in half) for name in names]
+            assert min(counts) >= 24 // len(names)
+
+
+def test_what_is_forged_is_the_part(halves):
+    for pair in halves[0]:
+        named = {name for name, true in zip(NAMES, pair.regions, strict=True) if true}
+        assert set(PARTS[pair.part]) <= named
+        if pair.part == "left_half":
+            assert {"left_eye", "left_cheek"} <= named
+            assert not {"right_eye", "right_cheek"} & named
+
+
+def test_only_the_noise_of_compression_is_outside_the_forgery(halves):
+    for pair in halves[0]:
+        apart = np.abs(pair.real.astype(int) - pair.fake).max(axis=-1)[pair.outside]
+        if pair.quality in (0, 95):  # not coded, or both alike
+            assert np.median(apart) == 0
+        else:
+            assert apart.max() > 0
+
+
+def test_the_true_masks_score_everything_and_guesses_what_is_counted(halves):
+    first, second = halves
+    true = _true(second)
+    oracle = np.stack([covered(pair.mask, pair.inside) for pair in second]) >= 0.25
+    assert scores(second, oracle, resamples=20)["f1"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    said = guesses(first, second)
+    share = true.mean()
+    everywhere = scores(second, said["all regions"], resamples=20)
+    assert (everywhere["precision"], everywhere["recall"]) == pytest.approx((share, 1.0))
+    assert everywhere["f1"]["value"] == pytest.approx(2 * share / (1 + share))
+    assert (said["the most frequent region"].sum(axis=1) == 1).all()
+
+
+def test_the_interval_of_one_person_is_the_value():
+    true, said = np.array([[True, False], [True, True]]), np.array([[True, True], [False, True]])
+    value = region_score(true, said).f1
+    assert _f1(true, said, ["a", "a"], 20) == {"value": value, "low": value, "high": value}
+
+
+def test_the_chosen_value_of_a_cue_parts_the_pairs(halves):
+    pairs = halves[0]
+    cues = [{"blur": 7.0 if "blur" in pair.types else 2.0} for pair in pairs]
+    assert _cut(pairs, cues, "blur") == pytest.approx(4.5)
+
+
+def test_fitted_thresholds_are_no_worse_where_they_were_fitted(halves):
+    first = halves[0]
+    chosen, usual = choose(first, say=lambda text: None), Thresholds()
+    fitted, shipped = (region_score(_true(first), masks_in(first, one) > one.region).f1 for one in (chosen, usual))
+    assert fitted >= shipped
+    assert sensitivity(first, usual)["least"]["as_it_is"] == shipped
+
+
+def test_the_command_writes_its_report_and_does_not_work_twice(tmp_path, capsys, monkeypatch):
+    flags = ["--size=48", "--people=4", "--each=1", "--resamples=10"]
+    assert captions_command.main(["captions", f"--workdir={tmp_path}", *flags]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["command"] == "python -m experiments.captions --size=48 --each=1 --people=4 --resamples=10"
+    assert report["pairs"] == [4, 4]
+    said = (tmp_path / "report.md").read_text()
+    assert said == markdown(report)
+    for words in ("| fitted |", "| shipped |", "| all regions |", "F1 by JPEG quality", "halved"):
+        assert words in said
+    monkeypatch.setattr(running, "measure", None)
+    assert captions_command.main(["captions", f"--workdir={tmp_path}", *flags]) == 0
+    capsys.readouterr()
