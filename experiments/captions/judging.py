@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.captions.pairs import NAMES, QUALITIES, Known, covered
+from experiments.captions.pairs import CODINGS, NAMES, Known, covered
 from metaforge.captions.annotation import annotate, types_of
 from metaforge.captions.cues import CUES
 from metaforge.captions.difference import difference
@@ -20,7 +20,7 @@ GRID = {"noise": (3.0, 6.0, 12.0), "least": (1.5, 3.0, 5.0)}
 """Values that are tried for the mask."""
 REGION = 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5
 """Values that are tried for the share of a region."""
-GROUPS = {"part": tuple(PARTS), "change": tuple(STRENGTHS), "quality": QUALITIES}
+GROUPS = {"part": tuple(PARTS), "change": tuple(STRENGTHS), "coding": CODINGS}
 """By what F1 is told, and in which order."""
 NOTHING = "none"
 """What is said of a pair whose cues all stay below their thresholds."""
@@ -83,15 +83,14 @@ def _cut(pairs: Sequence[Known], cues: Sequence[dict[str, float]], name: str) ->
 
 
 def scores(pairs: Sequence[Known], said: np.ndarray, *, resamples: int) -> dict[str, Any]:
-    """Precision, recall and F1 (with its interval over people) of regions, and F1 by part, change and quality."""
+    """Precision, recall and F1 (with its interval over people) of regions, and F1 by part, change and coding."""
     true, people = _true(pairs), [pair.person for pair in pairs]
     whole = region_score(true, said)
     report: dict[str, Any] = {
         "precision": whole.precision, "recall": whole.recall, "f1": _f1(true, said, people, resamples)
     }  # fmt: skip
     for field, names in GROUPS.items():
-        values = [str(getattr(pair, field)) for pair in pairs]
-        rows = {str(name): np.array([value == str(name) for value in values]) for name in names}
+        rows = {name: np.array([getattr(pair, field) == name for pair in pairs]) for name in names}
         rows = {name: row for name, row in rows.items() if row.any()}
         report[field] = {
             name: _f1(true[row], said[row], [one for one, there in zip(people, row, strict=True) if there], resamples)

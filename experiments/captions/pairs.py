@@ -1,4 +1,4 @@
-"""Pairs whose forgery is known: faces of which one part is forged, coded as JPEG."""
+"""Pairs whose forgery is known: faces of which one part is forged, coded as photographs and videos are."""
 
 from typing import NamedTuple
 
@@ -10,12 +10,12 @@ from metaforge.captions.regions import outside_of, region_masks
 from metaforge.data.embedded_faces import LONDON, embedded_faces
 from metaforge.face_regions import REGIONS
 from metaforge.forgeries.base import Face
-from metaforge.forgeries.compression import jpeg
+from metaforge.forgeries.compression import h264, jpeg
 from metaforge.forgeries.parts import PARTS, STRENGTHS, forge_part, true_types
 from metaforge.forgeries.synthesis import donor_of
 
-QUALITIES = 0, 95, 75, 50
-"""Of the forged image's JPEG; 0 for none, and then the real one is not coded either."""
+CODINGS = "not coded", "JPEG 95", "JPEG 75", "JPEG 50", "H.264 CRF 23"
+"""How the forged image is coded. The real one is too: as JPEG 95 beside each JPEG, and otherwise alike."""
 REAL_QUALITY = 95
 FORGED = 0.25
 """The share of a region that is forged if the region is. Fixed before anything was measured."""
@@ -36,7 +36,7 @@ class Known(NamedTuple):
         types: which types are true, the change's own first.
         part: that was forged.
         change: by which it was forged.
-        quality: of `QUALITIES`.
+        coding: of `CODINGS`.
         person: who it is.
     """
 
@@ -50,7 +50,7 @@ class Known(NamedTuple):
     types: tuple[str, ...]
     part: str
     change: str
-    quality: int
+    coding: str
     person: str
 
 
@@ -72,22 +72,28 @@ def _forged(faces: list[Face], config: Config, half: int) -> list[Known]:
     for turn, number in enumerate(drawn):
         face = faces[number % len(faces)]
         rng = np.random.default_rng([config.seed, 2, half, int(number)])
-        # 8 parts and 5 changes have met after 40 turns; then the qualities move on by one.
+        # 8 parts and 5 changes have met after 40 turns; then the codings move on by one.
         part, change = parts[turn % len(parts)], changes[turn % len(changes)]
-        quality = QUALITIES[(turn + turn // (len(parts) * len(changes))) % len(QUALITIES)]
+        coding = CODINGS[(turn + turn // (len(parts) * len(changes))) % len(CODINGS)]
         forged = forge_part(rng, face, part, change, donor=donor_of(rng, face, faces))
-        real, fake = forged.real, forged.fake
-        if quality:
-            real, fake = jpeg(real, REAL_QUALITY), jpeg(fake, quality)
+        real, fake = coded(forged.real, forged.fake, coding)
         mask, marks = forged.mask >= 0.5, np.asarray(face.landmarks)
         masks = region_masks(marks, (config.size, config.size))
         inside = np.stack([masks.get(name, np.zeros_like(mask)) for name in NAMES])
         types, outside = true_types(forged.parameters, size=config.size), outside_of(marks, (config.size, config.size))
         regions = covered(mask, inside) >= FORGED
         found.append(
-            Known(real, fake, marks, mask, regions, inside, outside, types, part, change, quality, face.identity)
+            Known(real, fake, marks, mask, regions, inside, outside, types, part, change, coding, face.identity)
         )
     return found
+
+
+def coded(real: np.ndarray, fake: np.ndarray, coding: str) -> tuple[np.ndarray, np.ndarray]:
+    """A pair as one of `CODINGS` leaves it."""
+    kind, _, level = coding.rpartition(" ")
+    if kind == "JPEG":
+        return jpeg(real, REAL_QUALITY), jpeg(fake, int(level))
+    return (h264(real, int(level)), h264(fake, int(level))) if kind == "H.264 CRF" else (real, fake)
 
 
 def covered(mask: Bool[np.ndarray, "height width"], inside: Bool[np.ndarray, "regions height width"]) -> np.ndarray:

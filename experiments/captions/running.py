@@ -21,6 +21,7 @@ from experiments.captions.pairs import known_pairs
 from experiments.captions.table import markdown
 from metaforge.bounds import check_bounds
 from metaforge.captions.thresholds import Thresholds
+from metaforge.forgeries.compression import check_h264
 from metaforge.provenance import provenance
 from metaforge.runs import Run, write_json
 from metaforge.whole import write_text
@@ -58,6 +59,7 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
         quiet: whether to say nothing on the way.
     """
     check_bounds(config)
+    check_h264()
     directory = Run(workdir, dataclasses.asdict(config)).directory
     if (directory / "report.json").exists():
         return json.loads((directory / "report.json").read_text(encoding="utf-8"))

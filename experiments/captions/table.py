@@ -26,9 +26,13 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
                f"{report['iou'][name]:.3f}" if name in report["iou"] else "-"]
         for name, row in rows.items()
     })  # fmt: skip
-    for field, title in (("part", "F1 by forged part"), ("change", "F1 by change"), ("quality", "F1 by JPEG quality")):
+    for field, title in (
+        ("part", "F1 by forged part"),
+        ("change", "F1 by change"),
+        ("coding", "F1 by coding of the forged image"),
+    ):
         yield from _table(title, list(rows), {
-            "not coded" if key == "0" else key.replace("_", " "): [_show(row[field][key]) for row in rows.values()]
+            key.replace("_", " "): [_show(row[field][key]) for row in rows.values()]
             for key in rows["fitted"][field]
         })  # fmt: skip
     yield from _table("region", ["pairs with it forged", *(f"F1, {name}" for name in rows)], {

@@ -135,11 +135,11 @@ class Cue(NamedTuple):
 _ANY = float("inf")
 
 CUES: dict[str, Cue] = {
-    "colour": Cue(colour_difference, "CIE76 distance in Lab", 0.0, _ANY, "its colour differs"),
-    "blur": Cue(blur, "octaves of Laplacian variance", -_ANY, _ANY, "it is blurred"),
-    "structure": Cue(structure, "1 - SSIM", 0.0, 2.0, "its structure is changed"),
-    "texture": Cue(texture, "octaves of GLCM contrast", -_ANY, _ANY, "its texture is rougher"),
-    "boundary": Cue(boundary, "octaves of gradient across the outline", -_ANY, _ANY, "its boundary shows"),
+    "colour": Cue(colour_difference, "CIE76 distance in Lab", 0.0, _ANY, "the colour differs"),
+    "blur": Cue(blur, "octaves of Laplacian variance", -_ANY, _ANY, "detail is blurred"),
+    "structure": Cue(structure, "1 - SSIM", 0.0, 2.0, "the structure is changed"),
+    "texture": Cue(texture, "octaves of GLCM contrast", -_ANY, _ANY, "the texture is rougher"),
+    "boundary": Cue(boundary, "octaves of gradient across the outline", -_ANY, _ANY, "the boundary shows"),
 }
 """The cues by name; a name is also that of its threshold."""
 
