@@ -45,6 +45,7 @@ _OF: dict[str, tuple[str, ...]] = {
     "efficientnet_lite2": ("tan2019efficientnet", "liu2020efficientnetlite"),
     "efficientnet_b0": ("tan2019efficientnet", "hu2018squeeze"),
     "clip": ("radford2021clip", "dosovitskiy2021vit"),
+    "two_towers": ("radford2021clip", "sun2025fftg", "vaswani2017attention"),
     "STAdapter": ("pan2022stadapter",),
     "LoRA": ("hu2022lora",),
     "resized_positions": ("keys1981cubic",),
@@ -62,6 +63,8 @@ _OF: dict[str, tuple[str, ...]] = {
     "energy": ("liu2020energy",),
     "energy_bounded": ("liu2020energy",),
     "image_text_contrastive": ("radford2021clip", "oord2018cpc"),
+    "multimodal_cross_entropy": ("sun2025fftg",),
+    "image_text": ("sun2025fftg", "radford2021clip"),
     "supervised_contrastive": ("khosla2020supcon",),
     "kl_divergence": ("kullback1951information", "ronen2022deepdpm"),
     "subcluster_outliers": (

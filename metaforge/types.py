@@ -67,15 +67,33 @@ class Episode(NamedTuple):
     domain: Any = None
 
 
+class Words(NamedTuple):
+    """What a model of images and texts says of a batch whose images bring texts (`metaforge.backbones.two_towers`).
+
+    Attributes:
+        images: the images in the space that they share with texts. Not normalised.
+        texts: the texts there.
+        scale: what the cosines of the two are multiplied with, above 0.
+        logits: what image and text together say of the class.
+    """
+
+    images: Float[Array, "examples shared"]
+    texts: Float[Array, "examples shared"]
+    scale: Float[Array, ""]
+    logits: Float[Array, "examples classes"]
+
+
 class Outputs(NamedTuple):
     """What a backbone says of a batch: `logits`, shape `(examples, classes)`, and `embeddings`, what the head saw.
 
-    `outlier_logits` is what the head says of the batch's synthetic outliers, shape `(outliers, classes)`, if any.
+    `outlier_logits` is what the head says of the batch's synthetic outliers, shape `(outliers, classes)`, if any;
+    `words` is what a model that reads makes of the images and their texts. The other two never depend on a text.
     """
 
     logits: Float[Array, "examples classes"]
     embeddings: Float[Array, "examples features"]
     outlier_logits: Float[Array, "outliers classes"] | None = None
+    words: Words | None = None
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ from ._head import Head as Head
 from ._mlp import mlp as mlp
 from ._normalisation import Normalisation as Normalisation
 from .clip_model import clip as clip
+from .clip_model import two_towers as two_towers
 from .efficientnet import EfficientNetNormalisation as EfficientNetNormalisation
 from .efficientnet import efficientnet_b0 as efficientnet_b0
 from .efficientnet import efficientnet_lite0 as efficientnet_lite0

@@ -10,3 +10,6 @@ from ._outliers import fakeradar as fakeradar
 from ._outliers import outlier_contrastive as outlier_contrastive
 from ._outliers import outlier_exposure as outlier_exposure
 from ._outliers import tri_cross_entropy as tri_cross_entropy
+from ._words import image_text as image_text
+from ._words import image_text_contrastive as image_text_contrastive
+from ._words import multimodal_cross_entropy as multimodal_cross_entropy

@@ -11,7 +11,7 @@ import pytest
 
 import metaforge as mf
 from metaforge import backbones
-from metaforge.backbones.clip_model import LoRA, STAdapter, VisionConfig
+from metaforge.backbones.clip_model import LoRA, STAdapter, TextConfig, VisionConfig
 from metaforge.backbones.efficientnet import _models, _plan
 
 
@@ -29,8 +29,12 @@ LITE, LITE1, LITE2, B = (
     for plan in (_plan.LITE0, _plan.LITE1, _plan.LITE2, _plan.B0)
 )
 TINY = VisionConfig(image_size=8, patch_size=4, width=8, layers=1, heads=2)
+TOWERS = {
+    "vision": VisionConfig(image_size=8, patch_size=4, width=8, layers=1, heads=2, projection=6),
+    "text": TextConfig(vocabulary=9, context=5, width=8, layers=1, heads=2, projection=6),
+}
 
-# The backbone and the shape of one input.
+# The backbone and the shape of one input, or of each of its parts; tokens are integers.
 CASES = {
     f"conv4, {normalisation}": (backbones.conv4(width=4, normalisation=normalisation), (16, 16, 3))
     for normalisation in get_args(backbones.Normalisation)
@@ -46,6 +50,8 @@ CASES = {
     "efficientnet_lite1": (_models.assemble(LITE1, head_init="zeros"), (32, 32, 3)),
     "efficientnet_lite2": (_models.assemble(LITE2, head_init="zeros"), (32, 32, 3)),
     "efficientnet_b0": (_models.assemble(B, normalisation="support"), (32, 32, 3)),
+    "two_towers": (backbones.two_towers(**TOWERS, heads=2), {"image": (8, 8, 3), "tokens": (5,)}),
+    "two_towers, images alone": (backbones.two_towers(**TOWERS, heads=2), (8, 8, 3)),
     "from_flax": (backbones.from_flax(Linear()), (3,)),
 }
 
@@ -53,6 +59,14 @@ CASES = {
 def test_every_backbone_has_a_row():
     public = {name for name in backbones.__all__ if name.islower() and callable(getattr(backbones, name))}
     assert public == {name.split(",")[0] for name in CASES}
+
+
+def drawn(shape, count, rng, name="image"):
+    if isinstance(shape, dict):
+        return {part: drawn(its, count, rng, part) for part, its in shape.items()}
+    if name == "tokens":
+        return jnp.asarray(rng.integers(1, 9, size=(count, *shape)), jnp.int32)
+    return jnp.asarray(rng.uniform(size=(count, *shape)), jnp.float32)
 
 
 class Run:
@@ -72,7 +86,7 @@ class Run:
         return outputs, self.again(params, outputs.embeddings)
 
     def inputs(self, count, seed=0):
-        return jnp.asarray(np.random.default_rng(seed).uniform(size=(count, *self.shape)), jnp.float32)
+        return drawn(self.shape, count, np.random.default_rng(seed))
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -118,6 +132,7 @@ def test_logits_and_embeddings_have_a_row_for_every_input(run):
 def test_constant_inputs_too_have_finite_losses_and_gradients(run):
     # All images alike: the variance is 0, the maxima are tied.
     loss_fn = mf.objectives.loss_fn(run.model.apply, mf.objectives.cross_entropy())
-    batch = mf.Batch(np.full((4, *run.shape), 0.5, np.float32), np.array([0, 1, 0, 1]))
+    inputs = jax.tree.map(lambda leaf: np.broadcast_to(0.5 * (leaf > 0), leaf.shape).astype(leaf.dtype), run.inputs(4))
+    batch = mf.Batch(inputs, np.array([0, 1, 0, 1]))
     (loss, _), gradient = jax.jit(jax.value_and_grad(loss_fn, has_aux=True))(run.params, batch)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((loss, gradient)))

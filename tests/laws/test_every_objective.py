@@ -11,10 +11,12 @@ import pytest
 
 import metaforge as mf
 from metaforge import objectives, outliers
+from metaforge.types import Words
 
 MARGINS = {"known_margin": -1.0, "outlier_margin": 0.5}
 
-# The objective, and its problem: labels, numbers of the outputs' shape, or real, fake and outlier with a probe.
+# The objective, and its problem: labels, numbers of the outputs' shape, real, fake and outlier with a probe, or the
+# last with texts too.
 CASES = {
     "cross_entropy": (objectives.cross_entropy(), "labels"),
     "cross_entropy, summed": (objectives.cross_entropy(reduction="sum"), "labels"),
@@ -32,6 +34,12 @@ CASES = {
             off=(0.0, objectives.tri_cross_entropy()),
         ),
         "tri",
+    ),
+    "image_text_contrastive": (objectives.image_text_contrastive(), "words"),
+    "multimodal_cross_entropy": (objectives.multimodal_cross_entropy(), "words"),
+    "image_text": (objectives.image_text(), "words"),
+    "weighted_sum, words and outliers": (
+        objectives.weighted_sum(**objectives.image_text(image=0.0).parts, **objectives.fakeradar().parts), "words",
     ),
 }  # fmt: skip
 NOT_OBJECTIVES = {"loss_fn"}
@@ -58,16 +66,24 @@ def probe(rng, dtype=jnp.float32):
     return outliers.Probe(state, made)
 
 
+# Two captions that are the same, and an image without one.
+TOKENS = np.array([[2, 5, 0], [3, 5, 0], [2, 5, 0], [2, 3, 5], [0, 0, 0], [4, 5, 0]], np.int32)
+
+
 def problem(kind, dtype=jnp.float32):
     rng = np.random.default_rng(0)
-    classes = 3 if kind == "tri" else 2
+    classes = 3 if kind in ("tri", "words") else 2
     draw = lambda *shape: jnp.asarray(rng.normal(size=shape), dtype)
-    outputs = mf.Outputs(draw(6, classes), draw(6, 4), draw(5, 3) if kind == "tri" else None)
+    outputs = mf.Outputs(draw(6, classes), draw(6, 4), draw(5, 3) if classes == 3 else None)
     targets = rng.normal(size=(6, 2)) if kind == "numbers" else np.array([0, 1, 1, 0, 0, 1])
     targets = jnp.asarray(targets, dtype if kind == "numbers" else jnp.int32)
-    return outputs, mf.Batch(
-        jnp.asarray(np.zeros((6, 1)), jnp.float32), targets, probe=probe(rng, dtype) if kind == "tri" else None
+    batch = mf.Batch(
+        jnp.asarray(np.zeros((6, 1)), jnp.float32), targets, probe=probe(rng, dtype) if classes == 3 else None
     )
+    if kind == "words":
+        words = Words(draw(6, 4), draw(6, 4), jnp.asarray(3.0, dtype), draw(6, 3))
+        return outputs._replace(words=words), batch._replace(inputs={"tokens": jnp.asarray(TOKENS)})
+    return outputs, batch
 
 
 @functools.cache
@@ -93,8 +109,8 @@ def test_the_order_of_examples_does_not_matter(case):
     run = lambda outputs, batch: compiled(case)(outputs, batch)[0][0]
     outputs, batch = problem(kind)
     order = np.random.default_rng(1).permutation(6)
-    shuffle = lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf)[order], tree)
-    shuffled = outputs._replace(logits=shuffle(outputs.logits), embeddings=shuffle(outputs.embeddings))
+    shuffle = lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf)[order] if leaf.ndim else leaf, tree)
+    shuffled = shuffle(outputs._replace(outlier_logits=None))._replace(outlier_logits=outputs.outlier_logits)
     moved = batch._replace(inputs=shuffle(batch.inputs), targets=shuffle(batch.targets))
     np.testing.assert_allclose(run(shuffled, moved), run(outputs, batch), rtol=1e-5)
 
@@ -155,6 +171,43 @@ def test_before_there_are_clusters_or_without_a_probe_it_is_the_objective_of_ima
     np.testing.assert_allclose(value, bare, rtol=1e-5)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
     np.testing.assert_array_equal(gradient.outlier_logits, np.zeros((5, 3)))
+
+
+WITH_WORDS = [case for case, (_, kind) in CASES.items() if kind == "words"]
+
+
+@pytest.mark.parametrize("case", WITH_WORDS)
+def test_an_image_without_a_text_changes_nothing_that_is_said_of_texts(case):
+    outputs, batch = problem("words")
+    (value, _), gradient = compiled(case)(outputs, batch)
+    silent = np.all(TOKENS == 0, axis=1)[:, None]
+    words = outputs.words
+    wild = [np.where(silent, np.float32(np.nan), rows) for rows in (words.images, words.texts, words.logits)]
+    odd = outputs._replace(words=Words(wild[0], wild[1], words.scale, wild[2]))
+    (again, _), gradient_again = compiled(case)(odd, batch)
+    np.testing.assert_array_equal(again, value)
+    jax.tree.map(np.testing.assert_array_equal, gradient_again, gradient)
+    for rows in (gradient.words.images, gradient.words.texts, gradient.words.logits):
+        assert np.all(rows[4] == 0)
+
+
+@pytest.mark.parametrize("case", WITH_WORDS)
+def test_a_batch_without_texts_has_the_objective_of_images_alone(case):
+    objective, _ = CASES[case]
+    outputs, batch = problem("words")
+    bare = batch._replace(inputs=np.zeros((6, 1), np.float32))
+    value, _ = jax.jit(objective)(outputs._replace(words=None), bare)
+    alone = {
+        "image_text": objectives.cross_entropy(), "weighted_sum, words and outliers": objectives.fakeradar(),
+    }.get(case)  # fmt: skip
+    np.testing.assert_allclose(value, 0 if alone is None else jax.jit(alone)(outputs, bare)[0], rtol=1e-6)
+
+
+def test_texts_that_nothing_read_are_an_error():
+    outputs, batch = problem("words")
+    for objective in (objectives.image_text_contrastive(), objectives.multimodal_cross_entropy()):
+        with pytest.raises(ValueError, match="give loss_fn a model with two towers"):
+            objective(outputs._replace(words=None), batch)
 
 
 def test_outliers_that_nothing_scored_are_an_error():

@@ -59,7 +59,7 @@ class Tokenizer:
         letters = _byte_letters()
         return [
             self.vocabulary[token]
-            for word in _words(clean)
+            for word in split_words(clean)
             for token in self._merged(tuple(letters[byte] for byte in word.encode()))
         ]
 
@@ -160,7 +160,7 @@ def _byte_letters() -> dict[int, str]:
     return {byte: chr(byte) for byte in visible} | {byte: chr(256 + n) for n, byte in enumerate(hidden)}
 
 
-def _words(text: str) -> Iterator[str]:
+def split_words(text: str) -> Iterator[str]:
     """English endings, runs of letters, single numerals, runs of other signs; no spaces."""
     at = 0
     while at < len(text):
