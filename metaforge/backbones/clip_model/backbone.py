@@ -189,4 +189,5 @@ def headed(params: Any, seen: jax.Array, leading: tuple[int, ...], head: Callabl
     """Neck and head on such rows, in the leading axes that the clips had."""
     if "neck" in params:
         seen = linear(params["neck"], seen)
-    return Outputs(*(rows.reshape(*leading, rows.shape[-1]) for rows in (head(params, seen), seen)))
+    logits, embeddings = (rows.reshape(*leading, rows.shape[-1]) for rows in (head(params, seen), seen))
+    return Outputs(logits, embeddings)
