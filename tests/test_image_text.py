@@ -54,7 +54,8 @@ def drawings(seed):
 
 def test_towers_that_start_from_nothing_learn_which_words_are_true_of_images_they_have_not_seen():
     model = two_towers(vision=VISION, text=TEXT, heads=2)
-    loss_fn, optimizer = objectives.loss_fn(model, objectives.image_text()), optax.adam(5e-3)
+    # Without the way back through the third branch, whose compilation is most of the time; the next tests have it.
+    loss_fn, optimizer = objectives.loss_fn(model, objectives.image_text(multimodal=0.0)), optax.adam(5e-3)
 
     @jax.jit
     def run(params, state, batch):
@@ -77,8 +78,7 @@ def test_towers_that_start_from_nothing_learn_which_words_are_true_of_images_the
     )
     assert alignment(new) < chance / 2
     assert alignment(shifted) > chance
-    metrics = run(params, state, new)[2]
-    assert metrics["accuracy"] == metrics["multimodal_accuracy"] == 1
+    assert run(params, state, new)[2]["accuracy"] == 1
 
 
 TINY = {
