@@ -12,6 +12,7 @@ from experiments.strangers.faces import acquisitions, collections, methods
 from experiments.strangers.resampling import People
 from experiments.strangers.tables import markdown
 from metaforge.backbones import choice, weight_files
+from metaforge.backbones.spec import BackboneSpec
 from metaforge.bounds import check_bounds
 from metaforge.commands import flags_of
 from metaforge.data.faces import load_faces
@@ -41,7 +42,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     check_settings(config)
     for check in (Config.numbers, methods, acquisitions):
         check(config)
-    _check_model(config)
+    check_model(config.model)
     weights = {"weights": weight_files.fingerprint(config.model)} if config.model.weights else {}
     settings = {"config": dataclasses.asdict(config), "unknown": options.unknown, **weights}
     faces, lost = collections(config, quiet=quiet)
@@ -81,12 +82,17 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     return report
 
 
-def _check_model(config: Config) -> None:
+def check_model(model: BackboneSpec) -> None:
+    """Holds that features can be made by a network.
+
+    Raises:
+        InputError: when they cannot.
+    """
     try:
-        choice.check(config.model)
+        choice.check(model)
     except InputError as error:
         raise InputError(f"--model.{error}") from None
-    if config.model.normalisation == "episode":
+    if model.normalisation == "episode":
         raise InputError("--model.normalisation=episode: features are to be of one image alone. Take another.")
 
 

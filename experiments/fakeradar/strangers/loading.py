@@ -13,6 +13,7 @@ import numpy as np
 from experiments.fakeradar.strangers.config import Config, Options
 from experiments.strangers import features
 from experiments.strangers.faces import acquisitions, collections, methods
+from experiments.strangers.running import check_model
 from metaforge.backbones import choice, weight_files
 from metaforge.errors import InputError
 from metaforge.forgeries.base import Face
@@ -73,12 +74,7 @@ def own(options: Options, config: Config, *, quiet: bool) -> About:
     asked = config.of_strangers()
     for check in (methods, acquisitions):
         check(asked)
-    try:
-        choice.check(config.model)
-    except InputError as error:
-        raise InputError(f"--model.{error}") from None
-    if config.model.normalisation == "episode":
-        raise InputError("--model.normalisation=episode: features are to be of one image alone. Take another.")
+    check_model(config.model)
     weights = {"weights": weight_files.fingerprint(config.model)} if config.model.weights else {}
     faces, _ = collections(asked, quiet=quiet)
     settings = {key: dataclasses.asdict(config)[key] for key in ("faces", "model", "seed")} | weights

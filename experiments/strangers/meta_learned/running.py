@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.strangers import config as strangers
-from experiments.strangers import resampling, rules, scoring
+from experiments.strangers import features, resampling, rules, scoring
 from experiments.strangers.adapted import cells_of
 from experiments.strangers.features import Table
 from experiments.strangers.meta_learned import training
@@ -60,13 +60,9 @@ def _study(folder: Path) -> tuple[strangers.Config, Table]:
     if not isinstance(said, dict) or "config" not in said or not (folder / "report.json").exists():
         raise InputError(f"--workdir: '{folder}' has no finished study. Run python -m experiments.strangers there.")
     study = from_nested(strangers.Config(), said["config"], name=f"--workdir: '{folder}'")
-    parts = []
-    for path in sorted(folder.glob("features-*.npz"), key=lambda path: int(path.stem.partition("-")[2])):
-        with np.load(path, allow_pickle=False) as kept:
-            parts.append(Table(*(kept[column] for column in Table._fields)))
-    begin = np.cumsum([0, *(each.pair.max() + 1 for each in parts)])
-    parts = [each._replace(pair=each.pair + first) for each, first in zip(parts, begin, strict=False)]
-    return study, Table(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    # A finished study has the features of all of its collections: they are read, and no faces are needed.
+    names = runs.read_json(folder / "report.json")["data"]
+    return study, features.table_of(study, {name: [] for name in names}, folder)
 
 
 def _scored(config: Config, study, table: Table, place, one: scoring.Scores, path: Path) -> dict[str, np.ndarray]:
