@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from experiments.captions import __main__ as captions_command
-from experiments.captions import running
+from experiments.captions import running, sheet
 from experiments.captions.config import Config
 from experiments.captions.judging import _cut, _f1, _true, choose, guesses, masks_in, scores, sensitivity
 from experiments.captions.pairs import CODINGS, NAMES, covered, known_pairs
@@ -101,3 +102,19 @@ def test_the_command_writes_its_report_and_does_not_work_twice(tmp_path, capsys,
     monkeypatch.setattr(running, "measure", None)
     assert captions_command.main(["captions", f"--workdir={tmp_path}", *flags]) == 0
     capsys.readouterr()
+
+
+def test_the_sheet_has_a_row_for_each_pair_and_both_masks(tmp_path, capsys):
+    out = tmp_path / "sheet.png"
+    assert sheet.main(["sheet", f"--out={out}", "--rows=2", "--size=48"]) == 0
+    drawn = np.asarray(Image.open(out)).astype(int)
+    assert drawn.shape == (16 + 2 * 48, 5 * 48 + 330, 3)
+    pairs = known_pairs(Config(size=48, each=1, people=4))[1][:2]
+    for row, pair in enumerate(pairs):
+        real, fake, _, _, true = np.split(drawn[16 + 48 * row : 64 + 48 * row, :240], 5, axis=1)
+        np.testing.assert_array_equal(real, pair.real)
+        np.testing.assert_array_equal(fake, pair.fake)
+        coloured = np.ptp(true, axis=2) > 0
+        np.testing.assert_array_equal(coloured, pair.mask)
+    assert sheet.main(["sheet", f"--out={tmp_path}/a.jpg"]) == 2
+    assert "is no .png" in capsys.readouterr().err
