@@ -9,10 +9,9 @@ adapted. Its probabilities are those that `metaforge predict` prints, before and
 what was set aside (in AUC, accuracy or Brier score, with an interval for three comparisons), the detector adapted on
 the first draw is saved to --out, and otherwise the detector as it was (--force saves the adapted one anyway);
 report.json and report.md are beside it. A fake that has the path of its real image, in its class's folder, is its
-pair. With real/ alone (a new
-camera, no forgeries at hand) a run with --adapt.rule=discriminant is adapted too; the report then says how many real
-images are called fake, before and after, and nothing of fakes. With --remembers=true the reports also say what the
-saved detector has lost on the kinds that the run was trained on.
+pair. With real/ alone (a new camera, no forgeries at hand) a run with --adapt.rule=discriminant is adapted too; the
+report then says how many real images are called fake, before and after, and nothing of fakes. With --remembers=true the
+reports also say what the saved detector has lost on the kinds that the run was trained on.
 """
 
 from typing import NoReturn

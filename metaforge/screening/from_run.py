@@ -117,8 +117,10 @@ def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels:
         about["adaptation"] = taken if about["adaptation"] == "none" else f"{about['adaptation']}, then {taken}"
         # So that whoever adapts it again does not test it on what it has learned from.
         about["seen"] = sorted({*about.get("seen", ()), *digests(context)})
-    # Weights of which nothing was kept are no longer behind it.
-    spec = config.network if trained.weights else config.network.unread()
+    # Weights of which nothing was kept are no longer behind it. But the statistics of a frozen normalisation began as
+    # those of a file, and without its name they would be taken for random ones.
+    named = trained.weights or config.model.normalisation == "frozen"
+    spec = config.network if named else config.network.unread()
     return Detector(params, context, spec, about, trained.prior)
 
 
