@@ -1,5 +1,6 @@
 """What the recipe for real deepfakes says of itself, and the detector that it made."""
 
+import dataclasses
 import importlib.util
 import json
 from pathlib import Path
@@ -30,7 +31,10 @@ def test_the_lead_is_one_of_the_methods():
 
 def test_what_was_shipped_is_what_the_recipe_makes():
     config = json.loads((SHIPPED / "config.json").read_text())
-    shipped = from_nested(STRONG, config, name="docs/strong")
+    # What has become a setting since then is as it was.
+    usual = dataclasses.asdict(STRONG)
+    whole = {group: {**usual[group], **given} for group, given in config.items()}
+    shipped = from_nested(STRONG, whole, name="docs/strong")
     said = {name: value for name, _, value in fields_of(STRONG)}
     differs = {name for name, _, value in fields_of(shipped) if said[name] != value}
     # More people and fewer forgeries of each, as docs/strong.md has it.
