@@ -48,6 +48,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "compiling": ("What it costs to compile an outer step, by learner", compiling.markdown),
     "tri_clip_token": ("FakeRadar's ablation on CLIP's class token, a collection left out", tri_strangers.markdown),
     "tri_clip_levels": ("The same with the levels of CLIP's last block beside", tri_strangers.markdown),
+    "tri_lite0_levels": ("The same on levels of EfficientNet-Lite0", tri_strangers.markdown),
     "tri_speed": (
         "What tri-training costs",
         lambda report: "\n".join(
