@@ -5,7 +5,6 @@ python -m experiments.show_domains --out=domains.png --faces.folder=FOLDER --mod
 """
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from metaforge.bounds import check_bounds
@@ -14,7 +13,7 @@ from metaforge.errors import InputError
 from metaforge.places import refuse_inside
 from metaforge.settings import setting
 from metaforge.training.config import Config
-from metaforge.whole import refuse_used, whole_file
+from metaforge.whole import refuse_as_png, whole_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,9 +71,7 @@ def main(argv: list[str]) -> int:
     """The command."""
 
     def body(options: Options, config: Config) -> str:
-        if Path(options.out).suffix != ".png":
-            raise InputError(f"out: '{options.out}' is no .png. Choose one.")
-        refuse_used(options.out)
+        refuse_as_png(options.out)
         refuse_inside("out", options.out, config.faces.folder, of="faces.folder")
         sheet = run(options, config)
         with whole_file(options.out, new=True) as made:

@@ -10,9 +10,8 @@ from typing import Any
 
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, start
-from metaforge.errors import InputError
 from metaforge.settings import setting
-from metaforge.whole import refuse_used, whole_file
+from metaforge.whole import refuse_as_png, whole_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,9 +75,7 @@ def main(argv: list[str]) -> int:
     """The command."""
 
     def body(options: Options) -> str:
-        if Path(options.out).suffix != ".png":
-            raise InputError(f"out: '{options.out}' is no .png. Choose one.")
-        refuse_used(options.out)
+        refuse_as_png(options.out)
         sheet = run(options)
         with whole_file(options.out, new=True) as made:
             sheet.save(made)

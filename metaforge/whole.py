@@ -171,6 +171,22 @@ def claimed(path: str | os.PathLike) -> Iterator[None]:
                 path.rmdir()
 
 
+def refuse_as_png(path: str) -> None:
+    """Refuses what cannot become the file of a new picture, before the picture is made.
+
+    Raises:
+        InputError: for another suffix than .png, and as `refuse_used`.
+
+    Example:
+        >>> refuse_as_png("sheet.jpg")
+        Traceback (most recent call last):
+        metaforge.errors.InputError: out: 'sheet.jpg' is no .png. Choose one.
+    """
+    if Path(path).suffix != ".png":
+        raise InputError(f"out: '{path}' is no .png. Choose one.")
+    refuse_used(path)
+
+
 def refuse_used(path: str | os.PathLike) -> None:
     """Holds that a name is free: nothing has it, or an empty folder.
 

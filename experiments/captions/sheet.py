@@ -5,14 +5,12 @@ python -m experiments.captions.sheet --out=captions.png --rows=12 --seed=3
 """
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, start
-from metaforge.errors import InputError
 from metaforge.settings import setting
-from metaforge.whole import refuse_used, whole_file
+from metaforge.whole import refuse_as_png, whole_file
 
 FOUND, TRUE = (230, 90, 0), (0, 110, 200)
 """The colours of the two masks."""
@@ -78,9 +76,7 @@ def main(argv: list[str]) -> int:
     """The command."""
 
     def body(options: Options) -> str:
-        if Path(options.out).suffix != ".png":
-            raise InputError(f"out: '{options.out}' is no .png. Choose one.")
-        refuse_used(options.out)
+        refuse_as_png(options.out)
         sheet = run(options)
         with whole_file(options.out, new=True) as made:
             sheet.save(made)
