@@ -9,5 +9,8 @@ from .difference import difference as difference
 from .regions import region_coverage as region_coverage
 from .regions import region_masks as region_masks
 from .thresholds import Thresholds as Thresholds
+from .words import COARSE as COARSE
+from .words import caption as caption
+from .words import coarse_regions as coarse_regions
 from .words import derivation as derivation
 from .words import sentence as sentence

@@ -6,6 +6,9 @@ from metaforge.captions.annotation import Annotation
 from metaforge.captions.cues import CUES
 from metaforge.face_regions import GROUPS, REGIONS
 
+COARSE = ("mouth", "nose", "eyes", "face")
+"""The regions of FFTG: parts of a face that `Annotation.coverage` knows too."""
+
 
 def sentence(annotation: Annotation) -> str:
     """What was found, in plain English; equal annotations give equal words.
@@ -25,6 +28,50 @@ def sentence(annotation: Annotation) -> str:
     where, types = _where(annotation), [CUES[name].says for name in annotation.types]
     how = f"; {_listed(types)}" if types else "; no cue exceeds its threshold"
     return f"Forged: {where}, {100 * float(annotation.mask.mean()):.1f} % of the image{how}."
+
+
+def caption(annotation: Annotation) -> str:
+    """The words alone, to learn from: which parts and how, without "Forged", without a number.
+
+    A sentence that begins with the class lets whoever reads it be right without a look at the image, and a percentage
+    makes each sentence the only one of its kind. Where no forgery was found, or the pair was not compared, there is
+    nothing to say, and the caption is empty. So who reads captions of forgeries beside the empty ones of real images
+    still learns the class from there being one: `metaforge.backbones.two_towers` leaves images without a caption out.
+
+    Example:
+        >>> import numpy as np
+        >>> from metaforge.captions.annotation import annotate
+        >>> real = np.full((48, 48, 3), 90, np.uint8); fake = real.copy(); fake[20:30, 20:30] += 40
+        >>> caption(annotate(real, fake)), caption(annotate(real, real))
+        ('a part of the image; the boundary shows, the colour differs and the structure is changed', '')
+    """
+    if annotation.answer != "forged":
+        return ""
+    types = [CUES[name].says for name in annotation.types]
+    return _where(annotation) + (f"; {_listed(types)}" if types else "")
+
+
+def coarse_regions(annotation: Annotation) -> tuple[str, ...]:
+    """The four coarse regions of FFTG that a mask covers: of "mouth", "nose", "eyes" and "face", in this order.
+
+    Each is named as the finer ones are: if the mask covers more than `thresholds.region` of it. "eyes" are both
+    together and "face" is all of it, so that half a face is named, and a mouth alone is not.
+
+    Example:
+        >>> import numpy as np
+        >>> from metaforge.captions.annotation import annotate
+        >>> real = np.full((48, 48, 3), 90, np.uint8); fake = real.copy(); fake[20:30, 20:30] += 40
+        >>> marks = np.array([[x, y] for x in range(10, 39, 4) for y in range(10, 39, 4)] + [[24, 24]] * 4, float)
+        >>> found = annotate(real, fake, marks)
+        >>> coarse_regions(found._replace(coverage={"mouth": 0.1, "eyes": 0.6, "left_eye": 1.0, "face": 0.3}))
+        ('eyes', 'face')
+
+    References:
+        Sun et al., *Towards General Visual-Linguistic Face Forgery Detection*, CVPR 2025 (the four; its rule for them
+        is not published).
+    """
+    cut = annotation.thresholds.region
+    return tuple(name for name in COARSE if annotation.coverage.get(name, 0.0) > cut)
 
 
 def derivation(annotation: Annotation) -> list[dict[str, Any]]:

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from metaforge.captions import Thresholds, aligned, annotate, derivation, difference, region_masks, sentence
+from metaforge.captions import (
+    Thresholds,
+    aligned,
+    annotate,
+    caption,
+    coarse_regions,
+    derivation,
+    difference,
+    region_masks,
+    sentence,
+)
 from metaforge.captions.alignment import phase_shift
 from metaforge.captions.annotation import types_of
 from metaforge.captions.regions import outside_of
@@ -159,6 +169,34 @@ def test_words_join_both_sides_and_all_parts(faces):
     assert _where(found._replace(regions=("left_eye",))) == "the left eye"
     assert _where(found._replace(regions=tuple(REGIONS))) == "the whole face"
     assert _where(found._replace(regions=())) == "a part of the face too small to name"
+
+
+def test_a_caption_tells_neither_class_nor_share_and_is_empty_where_nothing_was_found(faces):
+    found = annotate(faces[0].image, pasted(faces[0].image, slice(40, 60), slice(30, 55)), faces[0].landmarks)
+    words = caption(found)
+    assert words
+    assert words in sentence(found).replace(f", {100 * found.mask.mean():.1f} % of the image", "")
+    assert not {"forged", "forgery", "%"} & set(words.lower().split())
+    assert not any(sign.isdigit() for sign in words)
+    # Masks of another size that cover the same parts are told by the same words.
+    assert caption(found._replace(mask=~found.mask)) == words
+    for answer in ("noise", "identical", "size", "shifted"):
+        assert caption(found._replace(answer=answer)) == ""
+
+
+def test_the_coarse_regions_are_named_with_the_finer_ones(faces):
+    marks, shape = faces[0].landmarks, (SIZE, SIZE)
+    parts = region_masks(marks, shape)
+    for names, expected in (
+        (("left_eye",), ("eyes",)),
+        (("mouth",), ("mouth",)),
+        (("left_cheek",), ()),
+        (("nose", "left_cheek", "right_cheek", "mouth"), ("mouth", "nose", "face")),
+    ):
+        fake = faces[0].image.astype(int)
+        inside = np.any([parts[name] for name in names], axis=0)
+        fake[inside] += np.where(fake[inside] > 128, -40, 40)
+        assert coarse_regions(annotate(faces[0].image, fake.astype(np.uint8), marks)) == expected
 
 
 def test_types_stand_in_the_order_of_their_excess():
