@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
+from scipy import fft
 from scipy.ndimage import gaussian_filter
 
 from metaforge.captions.thresholds import Thresholds
@@ -72,17 +73,17 @@ def aligned(
         return Alignment("size", f"The real image is {width} x {height} pixels, the forged one {columns} x {rows}.")
     if (real == fake).all():
         return Alignment("identical", "The two images are identical.")
-    ours, theirs = real.mean(axis=2), fake.mean(axis=2)
+    ours, theirs = (image.astype(np.float32) @ np.full(3, 1 / 3, np.float32) for image in (real, fake))
     right, down = phase_shift(ours, theirs)
-    before = np.median(np.abs(ours - theirs))
     if (right, down) != (0, 0) and max(abs(right), abs(down)) <= _ROOM * min(ours.shape):
+        before = np.median(np.abs(ours - theirs))
         after = np.median(np.abs(_overlap(ours, right, down) - _overlap(theirs, -right, -down)))
         if after < thresholds.shifted * before:
             reason = f"The forged image lies {_places(right, down)} of the real one: they are not aligned."
             return Alignment("shifted", reason, (right, down))
     where = outside if outside.any() else np.ones_like(outside)
-    alike, apart = likeness(ours, theirs, where), float(np.percentile(np.abs(ours - theirs)[where], 90))
-    if alike < thresholds.likeness and apart > thresholds.unlike:
+    apart = float(np.percentile(np.abs(ours - theirs)[where], 90))
+    if apart > thresholds.unlike and (alike := likeness(ours, theirs, where)) < thresholds.likeness:
         raise InputError(
             f"pair: the images are not of one photograph: outside the face their gradients correlate by {alike:.2f} "
             f"(a pair: at least {thresholds.likeness}) and a tenth of the pixels differs by more than {apart:.0f} grey "
@@ -100,9 +101,10 @@ def phase_shift(real: Float[np.ndarray, "height width"], fake: Float[np.ndarray,
         (3, -2)
     """
     window = np.hanning(real.shape[0])[:, None] * np.hanning(real.shape[1])[None]
-    ours, theirs = (np.fft.fft2((image - image.mean()) * window) for image in (real, fake))
+    window = window.astype(real.dtype)
+    ours, theirs = (np.asarray(fft.rfft2((image - image.mean()) * window)) for image in (real, fake))
     cross = theirs * ours.conj()
-    peak = np.fft.ifft2(cross / np.maximum(np.abs(cross), 1e-12)).real
+    peak = np.asarray(fft.irfft2(cross / np.maximum(np.abs(cross), 1e-12), real.shape))
     place = np.unravel_index(int(peak.argmax()), peak.shape)
     down, right = (int(n) if n <= size // 2 else int(n) - size for n, size in zip(place, peak.shape, strict=True))
     return right, down

@@ -2,11 +2,9 @@
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.ndimage import binary_dilation
 from scipy.spatial import ConvexHull, QhullError
-from skimage.draw import polygon
-from skimage.morphology import disk
 
+from metaforge.captions.shapes import inside_of, spread
 from metaforge.errors import InputError
 from metaforge.face_regions import GROUPS, MESH_POINTS, OVAL, REGIONS, region_outline
 
@@ -43,17 +41,17 @@ def region_masks(
     found = {}
     for name in REGIONS:
         outline = region_outline(landmarks, name)
-        if outline is not None and (filled := _filled(outline, shape)).any():
+        if outline is not None and (filled := inside_of(outline, shape)).any():
             found[name] = filled
     for group, names in GROUPS.items():
         there = [found[name] for name in names if name in found]
         if len(names) > 1 and there:
-            found[group] = np.any(there, axis=0)
-    face = _filled(landmarks[list(OVAL)], shape) if len(landmarks) == MESH_POINTS else _hull(landmarks, shape)
+            found[group] = np.logical_or.reduce(there)
+    face = inside_of(landmarks[list(OVAL)], shape) if len(landmarks) == MESH_POINTS else _hull(landmarks, shape)
     if not face.any():
         raise InputError("landmarks: they enclose no pixel of the image. Check their units and order.")
     cut = [found[name] for name in _CUT_OUT if name in found]
-    return found | {"face": face, "skin": face & ~np.any(cut, axis=0) if cut else face}
+    return found | {"face": face, "skin": face & ~np.logical_or.reduce(cut) if cut else face}
 
 
 def outside_of(
@@ -70,8 +68,7 @@ def outside_of(
     if landmarks is None:
         y, x = ((np.arange(side) + 0.5) / side * 2 - 1 for side in shape)
         return y[:, None] ** 2 + x[None] ** 2 > 1
-    reach = disk(max(1, round(_AROUND * min(shape))))
-    return np.logical_not(binary_dilation(_hull(landmarks, shape), reach))
+    return ~spread(_hull(landmarks, shape), max(1, round(_AROUND * min(shape))))
 
 
 def region_coverage(
@@ -84,17 +81,13 @@ def region_coverage(
         >>> region_coverage(mask, {"nose": np.array([[True, True], [False, False]])})
         {'nose': 0.5}
     """
-    return {name: float(mask[inside].mean()) for name, inside in regions.items()}
-
-
-def _filled(outline: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    filled = np.zeros(shape, bool)
-    filled[polygon(outline[:, 1], outline[:, 0], shape)] = True
-    return filled
+    return {
+        name: int(np.count_nonzero(mask & inside)) / int(np.count_nonzero(inside)) for name, inside in regions.items()
+    }
 
 
 def _hull(landmarks: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     try:
-        return _filled(landmarks[ConvexHull(landmarks).vertices], shape)
+        return inside_of(landmarks[ConvexHull(landmarks).vertices], shape)
     except (QhullError, ValueError):
         raise InputError("landmarks: they enclose no area. Give at least three points that are not in line.") from None
