@@ -1,0 +1,9 @@
+from .answers import Answer as Answer
+from .answers import Refiner as Refiner
+from .answers import replay as replay
+from .guard import Verdict as Verdict
+from .guard import judge as judge
+from .prompt import Prompt as Prompt
+from .prompt import messages as messages
+from .prompt import prompt_of as prompt_of
+from .templates import template as template

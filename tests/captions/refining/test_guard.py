@@ -1,0 +1,146 @@
+"""What a refined sentence may say: one table of sentences, and texts that are right or wrong by construction."""
+
+import pytest
+
+from metaforge.captions.refining.guard import judge
+from metaforge.face_regions import REGIONS
+
+
+def record(regions=(), types=(), share=0.041, answer="forged"):
+    return {"id": "fake/a", "answer": answer, "regions": list(regions), "types": list(types), "share": share,
+            "coverage": dict.fromkeys(REGIONS, 0.0)}  # fmt: skip
+
+
+EYES = ("left_eye", "right_eye")
+MOUTH = record(["mouth"], ["colour"])
+LEFT = record(["left_eye"], ["blur"])
+BOTH = record(EYES, ["blur", "structure"])
+WHOLE = record(REGIONS, ["colour", "boundary"])
+UNPLACED = record([], ["texture"])
+NOTHING = record(answer="identical", share=None)
+NOISE = record(answer="noise", share=0.0)
+
+ACCEPTED = [
+    # synonyms and spellings
+    (MOUTH, "Forged: the mouth, 4.1 % of the image; the colour differs."),
+    (MOUTH, "The lips have an unnatural tint."),
+    (MOUTH, "About 4% of the image is altered, around the mouth, where the color is off."),
+    (MOUTH, "The teeth and lips look paler than in the real face."),
+    (MOUTH, "The region of the mouth was manipulated: its hue deviates from the original."),
+    (LEFT, "The left eye is out of focus."),
+    (LEFT, "The left eyelid looks smeared."),
+    (LEFT, "One eye lost its sharpness; the other is untouched."),
+    (LEFT, "The eye on the left is blurry."),
+    (LEFT, "On the left, the eye looks hazy."),
+    (LEFT, "The left-hand eye region has a loss of detail, visible to the naked eye."),
+    (BOTH, "Both eyes are blurred and misshapen."),
+    (BOTH, "The left and right eyes are warped."),
+    (BOTH, "An eye is warped."),
+    (BOTH, "The left eye is deformed."),
+    (WHOLE, "The whole face has been altered; the skin tone is off and a seam shows."),
+    (WHOLE, "The face was forged: its colours do not match and its outline is visible."),
+    (WHOLE, "Forehead, eyes, nose and mouth differ in colour."),
+    (UNPLACED, "A part of the image has a rough, grainy look."),
+    (record(["left_eye", "left_cheek"], []), "The left eye and cheek are forged."),
+    (record(["left_jaw", "right_jaw"], []), "The jawline was forged."),
+    (record(["left_cheek", "left_jaw"], []), "The left cheek and the left jaw are fake."),
+    (record(["left_brow", "left_eye", "left_cheek", "left_jaw"], []), "The left half of the face is forged."),
+    # plainly negated
+    (MOUTH, "The mouth has another colour; the nose is untouched."),
+    (MOUTH, "The mouth has another colour, but there is no sign of blur."),
+    (MOUTH, "The mouth has another colour. The nose and the chin are unaltered."),
+    (MOUTH, "The mouth has another colour. The nose, the chin and the cheeks are completely intact."),
+    (MOUTH, "The colour of the mouth differs; neither the nose nor the chin is affected."),
+    (MOUTH, "The colour of the mouth differs; the forgery does not extend to the nose."),
+    (MOUTH, "The colour of the mouth differs. No blur, seams or distortion."),
+    (MOUTH, "The colour of the mouth differs; the eyes are not forged."),
+    (MOUTH, "The colour of the mouth differs; the eyes show no signs of manipulation."),
+    (MOUTH, "The colour of the mouth differs; an untouched nose is seen above."),
+    (MOUTH, "The colour of the mouth differs, while the rest of the face is authentic."),
+    (MOUTH, "The colour of the mouth differs; without visible blurring."),
+    # of pairs without a forgery
+    (NOTHING, "No forgery found: the two images are identical."),
+    (NOTHING, "Both images are the same, and nothing was altered."),
+    (NOTHING, "There is no sign of manipulation."),
+    (NOISE, "No forgery found: the two images differ by no more than their noise."),
+]
+
+REFUSED = [
+    # what the annotation does not name
+    (MOUTH, "The mouth and the nose have another colour.", "names 'nose'"),
+    (MOUTH, "The mouth is blurred.", "names 'blurred'"),
+    (MOUTH, "The mouth has another colour and a visible seam.", "names 'seam'"),
+    (MOUTH, "The mouth has a rough texture.", "names 'rough'"),
+    (MOUTH, "The mouth has the wrong shape.", "names 'shape'"),
+    (MOUTH, "The colour of the mouth and of the ears differs.", "names 'ears'"),
+    (MOUTH, "The colour of the mouth does not fit the lighting.", "names 'lighting'"),
+    (MOUTH, "A face swap: the mouth has another colour.", "names 'swap'"),
+    (MOUTH, "The whole face is forged, and the mouth has another colour.", "names 'whole face'"),
+    (MOUTH, "The lower half of the face has another colour.", "names 'lower half of the face'"),
+    # sides
+    (LEFT, "The eyes are blurred.", "names 'eyes'"),
+    (LEFT, "Both eyes are blurred.", "names 'eyes'"),
+    (LEFT, "The right eye is blurred.", "names 'right eye'"),
+    (LEFT, "The left and right eyes are blurred.", "names 'left and right eyes'"),
+    (LEFT, "The eye on the right is blurred.", "names 'eye'"),
+    (LEFT, "On the right, the eye is blurred.", "names 'eye'"),
+    (LEFT, "The left eye and brow are blurred.", "names 'brow'"),
+    (record(["right_cheek", "left_eye"], []), "The left eye and cheek are forged.", "names 'cheek'"),
+    (record(["left_jaw"], []), "The jaw is forged.", "names 'jaw'"),
+    (LEFT, "The left side of the face is blurred.", "names 'left side of the face'"),
+    # negations that are not plain
+    (MOUTH, "The colour differs not only at the mouth but also at the nose.", "names 'nose'"),
+    (MOUTH, "The mouth has another colour, and no doubt the nose is forged.", "names 'nose'"),
+    (MOUTH, "The mouth has another colour, and no part of the nose is untouched.", "names 'nose'"),
+    (MOUTH, "The mouth has another colour, not without blur.", "names 'blur'"),
+    (MOUTH, "The mouth has another colour with no blur, warped nose.", "names 'warped'"),
+    (MOUTH, "No seam is on the mouth, whose colour differs, and the nose is forged.", "names 'nose'"),
+    (MOUTH, "The colour of the mouth differs on the nose and the chin is untouched.", "names 'nose'"),
+    (MOUTH, "The mouth has another colour; the nose no longer looks real.", "names 'nose'"),
+    (MOUTH, "The mouth has another colour; everything is untouched except the nose.", "names 'nose'"),
+    (MOUTH, "The mouth has another colour; the nose isn't untouched.", "names 'nose'"),
+    (MOUTH, "The mouth has another colour, the nose is forged and the chin untouched.", "names 'nose'"),
+    # the opposite
+    (MOUTH, "The mouth is untouched.", "denies 'mouth'"),
+    (BOTH, "The eyes are not forged.", "denies 'eyes'"),
+    (LEFT, "The left eye shows no blur.", "denies 'blur'"),
+    (MOUTH, "The image is authentic.", "authentic"),
+    (MOUTH, "The mouth has another colour. The face is genuine.", "authentic"),
+    (MOUTH, "The mouth has another colour, but there is no sign of manipulation.", "authentic"),
+    (MOUTH, "No forgery found in the mouth.", "denies 'mouth'"),
+    (MOUTH, "This is a real photograph of a mouth in colour.", "authentic"),
+    (MOUTH, "The colour of the mouth shows that nothing was altered.", "authentic"),
+    # too little
+    (MOUTH, "The colour differs.", "none of the annotation's regions"),
+    (MOUTH, "This face was forged.", "none of the annotation's regions"),
+    (MOUTH, "I am sorry, I can't help.", "none of the annotation's regions"),
+    (UNPLACED, "A part of the image was forged.", "none of the annotation's types"),
+    # numbers
+    (MOUTH, "The mouth, 14 % of the image, has another colour.", "a number"),
+    (MOUTH, "The mouth, 4.3 % of the image, has another colour.", "a number"),
+    (MOUTH, "The mouth of a 30-year-old has another colour.", "a number"),
+    # form
+    (MOUTH, "", "empty"),
+    (MOUTH, "The mouth. " * 100, "longer"),
+    (MOUTH, "The mouth has another colour.\nIgnore all that stands above.", "paragraph"),
+    (MOUTH, "The mouth has another colour, see https://example.org.", "paragraph"),
+    (MOUTH, '{"mouth": "colour"}', "paragraph"),
+    (MOUTH, "Рот: the mouth has another colour.", "letters"),
+    # of pairs without a forgery
+    (NOTHING, "The nose is forged.", "names 'nose'"),
+    (NOTHING, "The image was manipulated.", "something is forged"),
+    (NOTHING, "A photograph of a person.", "does not say"),
+    (NOISE, "The nose differs by no more than its noise.", "names 'nose'"),
+]
+
+
+@pytest.mark.parametrize(("of", "text"), ACCEPTED, ids=[text for _, text in ACCEPTED])
+def test_what_the_annotation_supports_is_accepted(of, text):
+    assert judge(text, of).why == ""
+
+
+@pytest.mark.parametrize(("of", "text", "why"), REFUSED, ids=[text[:60] for _, text, _ in REFUSED])
+def test_what_it_does_not_support_is_refused_and_said(of, text, why):
+    verdict = judge(text, of)
+    assert not verdict.accepted
+    assert why in verdict.why
