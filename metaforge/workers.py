@@ -22,42 +22,45 @@ def mapped(work: Callable[[Any], Any], items: Collection[Any], *, workers: int) 
     if workers == 1:
         yield from map(work, items)
         return
-    # Spawned, not forked: JAX's threads do not survive a fork. Each worker's arithmetic stays in one thread.
-    context = multiprocessing.get_context("spawn")
-    most = min(workers, max(len(items), 1))
-    with concurrent.futures.ProcessPoolExecutor(most, mp_context=context, initializer=_calm) as pool:
+    with _processes(min(workers, max(len(items), 1))) as pool:
         futures = [pool.submit(work, item) for item in items]
         try:
             for future in concurrent.futures.as_completed(futures):
                 yield future.result()
         except BrokenProcessPool as error:
-            raise InputError(
-                "workers: one was killed, probably for memory, or crashed over a file. What is done is kept: call "
-                f"again with fewer --workers (now {workers})."
-            ) from error
+            raise _killed(workers) from error
         finally:
             for future in futures:
                 future.cancel()
 
 
-def in_order(work: Callable[[Any], Any], items: Iterable[Any], *, workers: int) -> Iterator[Any]:
-    """What `work` gives for each item, in their order, by threads that run ahead of whoever takes it.
+def in_order(
+    work: Callable[[Any], Any], items: Iterable[Any], *, workers: int, processes: bool = False
+) -> Iterator[Any]:
+    """What `work` gives for each item, in their order, by threads or processes that run ahead of whoever takes it.
 
     Memory stays flat: no more than twice as many items as workers are in the making or waiting to be taken.
 
     Args:
-        work: what is done with an item; it should spend its time outside of Python.
+        work: what is done with an item; of threads, it should spend its time outside of Python.
         items: any number; they are asked for as they are needed.
 
     Other Arguments:
-        workers: threads, at least 1.
+        workers: threads or processes, at least 1.
+        processes: whether they are processes, and a single one is this process itself.
+
+    Raises:
+        InputError: when the system killed a process.
 
     Example:
         >>> list(in_order(lambda x: x * x, range(5), workers=2))
         [0, 1, 4, 9, 16]
     """
+    if processes and workers == 1:
+        yield from map(work, items)
+        return
     waiting: collections.deque[concurrent.futures.Future] = collections.deque()
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+    with _processes(workers) if processes else concurrent.futures.ThreadPoolExecutor(workers) as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(work, item))
@@ -65,9 +68,24 @@ def in_order(work: Callable[[Any], Any], items: Iterable[Any], *, workers: int) 
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise _killed(workers) from error
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _processes(workers: int) -> concurrent.futures.ProcessPoolExecutor:
+    # Spawned, not forked: JAX's threads do not survive a fork. Each worker's arithmetic stays in one thread.
+    context = multiprocessing.get_context("spawn")
+    return concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_calm)
+
+
+def _killed(workers: int) -> InputError:
+    return InputError(
+        "workers: one was killed, probably for memory, or crashed over a file. What is done is kept: call again with "
+        f"fewer --workers (now {workers})."
+    )
 
 
 def _calm() -> None:

@@ -9,6 +9,7 @@ COMMANDS = {
     "predict": "screen images with a detector",
     "export": "write the detector of a run to a folder of its own",
     "forge": "make a folder of forged and real images, to rehearse with",
+    "annotate": "say of pairs of a real face and its forgery where and how they differ",
     "prepare": "turn a data set of the field into a prepared folder",
 }
 """What each command does, in the order in which one meets them."""
