@@ -4,21 +4,15 @@ import dataclasses
 
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.bounds import Bounds
+from metaforge.data.specs import CollectedFaces
 from metaforge.errors import InputError
 from metaforge.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Faces:
+class Faces(CollectedFaces):
     """Real faces of several collections, and what is forged of them."""
 
-    folder: str = setting("", "Folder of photographs; collections are told apart by their paths.", place="read")
-    collection: str = setting("^([^/]+)/", "Regular expression whose group finds the collection in a file's path.")
-    identity: str = setting("", "Regular expression whose group finds the person in a file's path.")
-    people: str = setting("", "Instead: a CSV with the columns file (below the folder) and person.", place="read")
-    landmarks: str = setting(
-        "", "An .npz, 'mesh' (found) or 'none'; default: landmarks*.npz in the folder, or 'mesh'.", place="read"
-    )
     methods: str = setting("all", "Forgery methods, comma-separated; three or more.")
     acquisitions: str = setting("none", "Of none, jpeg, downscale, varied, wild: what happens to real and fake alike.")
     variants: int = setting(1, "Forged pairs of each face, method and acquisition.", least=1, most=100)

@@ -8,6 +8,8 @@ from ._flax import from_flax as from_flax
 from ._head import Head as Head
 from ._mlp import mlp as mlp
 from ._normalisation import Normalisation as Normalisation
+from ._reading import reading as reading
+from ._reading import without_words as without_words
 from .clip_model import clip as clip
 from .clip_model import two_towers as two_towers
 from .efficientnet import EfficientNetNormalisation as EfficientNetNormalisation

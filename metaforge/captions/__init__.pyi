@@ -6,6 +6,7 @@ from .cues import CUES as CUES
 from .cues import Cue as Cue
 from .difference import Difference as Difference
 from .difference import difference as difference
+from .exact import exact as exact
 from .regions import region_coverage as region_coverage
 from .regions import region_masks as region_masks
 from .thresholds import Thresholds as Thresholds

@@ -34,6 +34,7 @@ class Records:
         frame: int32, the frame's number in its video.
         mask: uint8 in [0, 255], shape `(records, height, width)`: how much of each pixel is forged, 0 in real images;
             `None` where that is not known of every image, or not asked for.
+        caption: what is said of an image, or "" where nothing is; `None` where captions were not asked for.
     """
 
     image: np.ndarray | ImageFiles
@@ -48,6 +49,7 @@ class Records:
     split: np.ndarray
     frame: np.ndarray
     mask: np.ndarray | None = None
+    caption: np.ndarray | None = None
 
     def __len__(self) -> int:
         """The number of records."""
@@ -67,8 +69,8 @@ class Records:
         return {name: column for name, column in columns.items() if column is not None}
 
     @classmethod
-    def from_columns(cls, *, image, label, mask=None, **columns) -> "Records":
-        """Builds a table, with "" for every text column, 0 for every frame number and no mask where left out.
+    def from_columns(cls, *, image, label, mask=None, caption=None, **columns) -> "Records":
+        """Builds a table, with "" for every text column, 0 for every frame number, and no mask or caption if left out.
 
         Example:
             >>> images = np.zeros((2, 8, 8, 3), np.uint8)
@@ -78,13 +80,14 @@ class Records:
         count = len(label)
         unknown = set(columns) - {*COLUMNS, "frame"}
         if unknown:
-            raise ValueError(f"unknown columns {sorted(unknown)}; known: {[*COLUMNS, 'frame', 'mask']}.")
+            raise ValueError(f"unknown columns {sorted(unknown)}; known: {[*COLUMNS, 'frame', 'mask', 'caption']}.")
         empty = np.zeros(count, _TEXT)
         text = {name: _column(name, columns.get(name, empty)) for name in COLUMNS}
         frame = np.asarray(columns.get("frame", np.zeros(count)), np.int32)
         image = image if isinstance(image, ImageFiles) else np.asarray(image)
         mask = None if mask is None else np.asarray(mask, np.uint8)
-        return cls(image=image, label=np.asarray(label, np.int32), frame=frame, mask=mask, **text)
+        said = None if caption is None else _column("caption", caption)
+        return cls(image=image, label=np.asarray(label, np.int32), frame=frame, mask=mask, caption=said, **text)
 
     def take(self, rows) -> "Records":
         """The records at `rows` (indices or a boolean mask), as a new table."""
@@ -157,18 +160,21 @@ def _column(name: str, values) -> np.ndarray:
 
 
 def concatenate(tables: list[Records]) -> Records:
-    """One table of several, in order. Their images must be of one size, and all of them have masks or none.
+    """One table of several, in order. Images must be of one size, and all have masks or none, and captions or none.
 
     Raises:
-        InputError: if there is no table, their image sizes differ, or some have masks and others have not.
+        InputError: if there is no table, their image sizes differ, or some have masks or captions and others have not.
     """
     if not tables:
         raise InputError("records: nothing to concatenate. Give at least one table.")
     sizes = {table.image.shape[1:] for table in tables}
     if len(sizes) > 1:
         raise InputError(f"records: images of different sizes {sorted(sizes)}. Resize them to one size first.")
-    if len({table.mask is None for table in tables}) > 1:
-        raise InputError("records: some tables have masks and others have not. Give them to all, or set mask=None.")
+    for name in ("mask", "caption"):
+        if len({getattr(table, name) is None for table in tables}) > 1:
+            raise InputError(
+                f"records: some tables have {name}s and others have not. Give them to all, or set {name}=None."
+            )
     names = [name for name in tables[0]._columns() if name != "image"]
     images = [table.image for table in tables]
     columns = {name: np.concatenate([getattr(table, name) for table in tables]) for name in names}

@@ -32,6 +32,19 @@ class FacesSpec(RealFaces):
 
 
 @dataclasses.dataclass(frozen=True)
+class CollectedFaces:
+    """Real faces of several collections, and who is who in them."""
+
+    folder: str = setting("", "Folder of photographs; collections are told apart by their paths.", place="read")
+    collection: str = setting("^([^/]+)/", "Regular expression whose group finds the collection in a file's path.")
+    identity: str = setting("", "Regular expression whose group finds the person in a file's path.")
+    people: str = setting("", "Instead: a CSV with the columns file (below the folder) and person.", place="read")
+    landmarks: str = setting(
+        "", "An .npz, 'mesh' (found) or 'none'; default: landmarks*.npz in the folder, or 'mesh'.", place="read"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class EpisodeSpec:
     """How many domains and images an outer step sees."""
 

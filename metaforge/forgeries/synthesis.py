@@ -32,7 +32,7 @@ FORGERIES: dict[str, ForgeryFactory] = {
 
 
 class Pair(NamedTuple):
-    """A forgery with its place in the set: images after acquisition, and the mask of the forgery."""
+    """A forgery with its place in the set: images after acquisition, the mask of the forgery, and where the face is."""
 
     domain: str
     method: str
@@ -41,6 +41,7 @@ class Pair(NamedTuple):
     face: Face
     donor: str
     forged: Forged
+    landmarks: np.ndarray | None
 
 
 def make(name: str, faces: Sequence[Face]) -> Forgery:
@@ -113,10 +114,13 @@ def forge_pairs(
                     rng = np.random.default_rng(np.random.SeedSequence(words))
                     donor = donor_of(rng, face, faces) if forgery.needs_donor else None
                     target, framing = framed(rng, face) if kind == WILD else (face, {})
-                    forged = forgery.forge(rng, augment(rng, target), donor)
+                    lit = augment(rng, target)
+                    forged = forgery.forge(rng, lit, donor)
                     (fake, real), drawn = acquire(rng, [forged.fake, forged.real], kind)
                     forged = Forged(fake, real, forged.mask, framing | forged.parameters | drawn)
-                    yield Pair(domain, method, kind, variant, face, donor.identity if donor else "", forged)
+                    yield Pair(
+                        domain, method, kind, variant, face, donor.identity if donor else "", forged, lit.landmarks
+                    )
 
 
 def synthesise(
@@ -129,6 +133,7 @@ def synthesise(
     acquisitions: Sequence[str] = ("none",),
     fit_faces: Sequence[Face] | None = None,
     masks: bool = False,
+    caption: Callable[[Pair], str] | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Records:
     """Forgery domains as records: for every pair of `forge_pairs` a real one and a fake one.
@@ -144,6 +149,7 @@ def synthesise(
         acquisitions: names out of `ACQUISITIONS`.
         fit_faces: training faces, for methods that learn from faces.
         masks: whether to remember how much of each pixel was forged, for a third more memory.
+        caption: what is said of a forgery, remembered with it; real images have none.
         progress: called with 1 after every pair.
 
     Returns:
@@ -156,7 +162,7 @@ def synthesise(
         >>> len(records), records.domains()
         (40, ['smooth', 'swap'])
     """
-    images, regions, rows = [], [], []
+    images, regions, said, rows = [], [], [], []
     for pair in forge_pairs(
         faces, methods=methods, variants=variants, seed=seed, acquisitions=acquisitions, fit_faces=fit_faces
     ):
@@ -166,6 +172,8 @@ def synthesise(
                 # No part that counts becomes 0: `compose` leaves none below a grey level.
                 mask = np.round(255 * pair.forged.mask).astype(np.uint8)
                 regions.append(mask if label == FAKE else np.zeros_like(mask))
+            if caption is not None:
+                said.append(caption(pair) if label == FAKE else "")
             rows.append({
                 "label": label, "domain": pair.domain, "method": pair.method, "video": pair.face.name,
                 "identity": pair.face.identity, "donor": pair.donor if label == FAKE else "",
@@ -177,7 +185,8 @@ def synthesise(
     if not rows:
         raise InputError("forgeries: nothing to forge. Give at least one face, one method and one variant.")
     columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return Records.from_columns(image=np.stack(images), mask=np.stack(regions) if masks else None, **columns)
+    mask, captions = np.stack(regions) if masks else None, said if caption is not None else None
+    return Records.from_columns(image=np.stack(images), mask=mask, caption=captions, **columns)
 
 
 def augment(rng: np.random.Generator, face: Face) -> Face:

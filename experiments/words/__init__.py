@@ -1,0 +1,1 @@
+"""Whether a detector that learns from captions does better on what it does not know: joint training and controls."""
