@@ -7,9 +7,9 @@ The subfolders of --faces.folder are the collections. Every face is forged by wh
 changes, and the caption of a forgery follows from its exact mask. Methods are dealt to two halves. A fold leaves out
 one collection and one half of the methods, and is judged on just these. Each way of training has the same image tower,
 first parameters, batches and number of steps: the image alone; with captions in all three branches; contrast alone;
-with captions shuffled among the fakes, and among all images. Rate, steps and the weight of the words are chosen in every
-fold on a collection and methods of its source. Differences from the image alone are paired; intervals (95 %) resample
-people, or people and collections. Every fold is a file of its own: called again, it continues.
+with captions shuffled among the fakes, and among all images. Rate, steps and the weight of the words are chosen in
+every fold on a collection and methods of its source. Differences from the image alone are paired; intervals (95 %)
+resample people, or people and collections. Every fold is a file of its own: called again, it continues.
 
 References:
     Sun et al., *Towards General Visual-Linguistic Face Forgery Detection*, CVPR 2025.

@@ -15,7 +15,7 @@ TOWERS = ("tokens", "conv4")
 class Faces(CollectedFaces):
     """Real faces of several collections, and how many of them are forged."""
 
-    most: int = setting(60, "People of a collection, at most; one photograph of each.", least=4, most=100_000)
+    most: int = setting(30, "People of a collection, at most; one photograph of each.", least=4, most=100_000)
     size: int = setting(160, "Side of the faces when they are forged, in pixels.", least=48, most=1024)
 
 
@@ -28,11 +28,11 @@ class Config:
     side: int = setting(64, "conv4: side of the images that it sees, in pixels.", least=16, most=1024)
     width: int = setting(32, "Size of a token, or conv4's filters; a multiple of 4.", least=4, most=1024)
     folds: int = setting(0, "Folds, from the first; 0 for all.", most=1000)
-    seeds: int = setting(3, "Models of each fold and way of training.", least=1, most=100)
-    pairs: int = setting(32, "Pairs of a real image and its fake in a batch.", least=2, most=4096)
+    seeds: int = setting(2, "Models of each fold and way of training.", least=1, most=100)
+    pairs: int = setting(16, "Pairs of a real image and its fake in a batch.", least=2, most=4096)
     steps: str = setting("150,300", "Steps of training that are tried.")
     rates: str = setting("1e-3,3e-3", "Adam's rates that are tried.")
-    weights: str = setting("0.1,0.3,1", "Weights of the words' branches that are tried; that of the image is 1.")
+    weights: str = setting("0.1,1", "Weights of the words' branches that are tried; that of the image is 1.")
     resamples: int = setting(1000, "Of people, for intervals.", least=10, most=100_000)
     seed: int = setting(0, "Of forgeries, folds and resamples.", most=2**32 - 1)
 

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -142,9 +142,9 @@ def _apply(image: ApplyFn, looks: Looks | None, text: TextConfig, heads: int) ->
         where = jnp.arange(tokens.shape[1])[None, :] <= jnp.argmax(tokens, axis=1)[:, None]
         together = linear(own["multimodal"], fused(own["fusion"], seen, read, heads=heads, where=where))
         scale = jnp.exp(jnp.minimum(own["logit_scale"], LARGEST_SCALE))
-        return outputs._replace(
-            words=Words(linear(own["shared"], outputs.embeddings), read.embeddings, scale, together)
-        )
+        # The text tower has a projection, or `reading` would have refused it.
+        texts = cast(jax.Array, read.embeddings)
+        return outputs._replace(words=Words(linear(own["shared"], outputs.embeddings), texts, scale, together))
 
     return apply
 

@@ -10,8 +10,10 @@ import jax.numpy as jnp
 from metaforge.backbones import levels
 from metaforge.backbones._conv4 import conv4
 from metaforge.backbones._normalisation import Normalisation
+from metaforge.backbones._reading import Looks, map_tokens, reading
 from metaforge.backbones.clip_model import clip
 from metaforge.backbones.clip_model.config import VISION
+from metaforge.backbones.clip_model.vision import vision_tower
 from metaforge.backbones.efficientnet import (
     EfficientNetNormalisation,
     efficientnet_lite0,
@@ -20,9 +22,9 @@ from metaforge.backbones.efficientnet import (
 )
 from metaforge.backbones.efficientnet._models import plan_params
 from metaforge.backbones.efficientnet._plan import plan_of
-from metaforge.backbones.spec import BACKBONES, IMAGENET, LITES, VARIANTS, BackboneSpec
+from metaforge.backbones.spec import BACKBONES, IMAGENET, LITES, NO_TEXT, VARIANTS, BackboneSpec
 from metaforge.errors import InputError
-from metaforge.types import Backbone, Params
+from metaforge.types import Backbone, Outputs, Params
 
 _NORMALISATIONS: dict[str, tuple[str, ...]] = {
     "conv4": get_args(Normalisation),
@@ -50,6 +52,8 @@ def choose(spec: BackboneSpec) -> Backbone:
         >>> choose(BackboneSpec(width=4)).apply is choose(BackboneSpec(width=4)).apply  # and so are compiled programs
         True
     """
+    if spec.text != NO_TEXT:
+        return reading(choose(spec.alone()), looks=_looks(spec.alone().unread()), num_classes=spec.num_classes)
     if spec.levels:
         last: dict[str, Any] = {"num_classes": spec.num_classes, "head": spec.head}
         made = levels.levels(levels_of(spec.unread()), **last)
@@ -72,6 +76,24 @@ def choose(spec: BackboneSpec) -> Backbone:
         made = clip(**shared)
         return made._replace(init=lambda *args: clip(weights=spec.weights or None, **shared).init(*args))
     raise ValueError(f"unknown backbone {spec.backbone!r}; known: {', '.join(BACKBONES)}.")
+
+
+@functools.lru_cache(maxsize=64)
+def _looks(spec: BackboneSpec) -> Looks | None:
+    """Where a backbone has tokens of parts of an image; `None` for its embedding as the one token."""
+    made = choose(spec)
+    if spec.backbone == "conv4" and not spec.neck:
+        return map_tokens(made.apply, (spec.image_size // 16) ** 2)
+    if spec.backbone != "clip" or spec.neck or spec.dropout:
+        return None
+    tower = vision_tower(dataclasses.replace(VISION[spec.variant], projection=None), image_size=spec.image_size)
+    says: Any = made.head
+
+    def looks(params, images, *, context=None, key=None):
+        seen = tower.apply(params["vision"], images)
+        return Outputs(says(params, seen.features), seen.features), seen.tokens
+
+    return looks
 
 
 def levels_of(spec: BackboneSpec) -> levels.Levels:
@@ -135,7 +157,7 @@ def params(spec: BackboneSpec) -> Params:
         >>> params(BackboneSpec(width=4))["head"]["bias"].shape
         (2,)
     """
-    if spec.backbone in LITES and not spec.levels:
+    if spec.backbone in LITES and not spec.levels and spec.text == NO_TEXT:
         pretrained = True if spec.weights == IMAGENET else spec.weights or False
         asked: dict[str, Any] = {"normalisation": spec.normalisation, "neck": spec.neck, "head": spec.head}
         return plan_params(plan_of(spec.backbone), num_classes=spec.num_classes, pretrained=pretrained, **asked)
@@ -154,7 +176,7 @@ def check(spec: BackboneSpec) -> None:
     clip's.
 
     Levels are numbers of blocks of an efficientnet with the normalisation "frozen", or of "clip", without neck or
-    dropout. Those of a CLIP may stand beside an efficientnet's.
+    dropout. Those of a CLIP may stand beside an efficientnet's. Captions are read beside any backbone without levels.
 
     Raises:
         InputError: for what it does not have; the line begins with the setting's name and value.
@@ -196,6 +218,10 @@ def check(spec: BackboneSpec) -> None:
         raise InputError(f"precision={precision}: {name} computes in float32 alone.")
     if spec.levels:
         _check_levels(spec)
+    if spec.text != NO_TEXT and spec.levels:
+        raise InputError(
+            f"text={spec.text}: levels stay as they are, so that they learn from no caption. Leave it out."
+        )
     _check_beside(spec)
 
 

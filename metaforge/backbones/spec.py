@@ -10,8 +10,11 @@ BACKBONES = ("conv4", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_
 LITES: tuple[str, ...] = BACKBONES[1:4]
 """Those of them that are of EfficientNet."""
 
-VARIANTS = ("ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px")
-"""The sizes of CLIP by name."""
+VARIANTS = ("ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px", "small")
+"""The sizes of CLIP by name; the last one trains from scratch."""
+
+NO_TEXT, SMALL = "none", "small"
+"""What reads captions beside a backbone."""
 
 
 IMAGENET = "imagenet"
@@ -54,11 +57,16 @@ class BackboneSpec:
     )
     dropout: float = setting(0.0, "clip: the share of an image's features that training drops.", below=1)
     precision: str = setting("float32", "Of convolutions and products.", choices=("float32", "bfloat16"))
+    text: str = setting(NO_TEXT, "What reads captions in training; no part of a detector.", choices=(NO_TEXT, SMALL))
     num_classes: int = 2
 
     def unread(self) -> "BackboneSpec":
         """The same network with random weights, so that no file is looked at."""
         return dataclasses.replace(self, weights="", clip_weights="")
+
+    def alone(self) -> "BackboneSpec":
+        """The same without what reads captions."""
+        return dataclasses.replace(self, text=NO_TEXT)
 
     def moved(self, weights: str) -> "BackboneSpec":
         """The same with a file of weights that is elsewhere: CLIP's where one looks beside.

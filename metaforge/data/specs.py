@@ -29,6 +29,10 @@ class FacesSpec(RealFaces):
     memory_gb: float = setting(8.0, "The most that a split's images may take in memory.", above=0)
     methods: str = setting("all", "Source forgery methods, or 'all' but the held-out ones.")
     holdout: str = setting("", "Methods never trained or selected on.")
+    captions: str = setting(
+        "", "What images show, for --model.text: 'exact', of our forgeries, or a file of metaforge annotate.",
+        place="read",
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

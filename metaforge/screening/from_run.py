@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import metaforge as mf
+from metaforge.backbones import without_words
 from metaforge.data.domains import TestSplit
 from metaforge.data.files import ImageFiles
 from metaforge.errors import InputError
@@ -121,7 +122,8 @@ def detector(trained: FinishedRun, *, support: np.ndarray | None = None, labels:
     # those of a file, and without its name they would be taken for random ones.
     named = trained.weights or config.model.normalisation == "frozen"
     spec = config.network if named else config.network.unread()
-    return Detector(params, context, spec, about, trained.prior)
+    # What reads captions has said what it had to.
+    return Detector(without_words(params), context, spec.alone(), about, trained.prior)
 
 
 def refuse_rule(config: Config, *, rate: float, steps: int, rule: str = "steps") -> None:

@@ -26,7 +26,7 @@ from metaforge.forgeries import ACQUISITIONS, FORGERIES, Face, synthesise
 from metaforge.forgeries.acquisition import WILD, check_acquisitions
 from metaforge.progress import progress
 from metaforge.runs import fingerprint
-from metaforge.training import kept_features, learner_choice, trainable
+from metaforge.training import captioned, kept_features, learner_choice, trainable
 from metaforge.training.config import Config
 from metaforge.types import LossFn, Objective, Params
 
@@ -118,7 +118,8 @@ def domain_count(config: Config) -> int:
 def identity_of(config: Config, *pools: Records) -> str:
     """What a run remembers its images by: SHA-256 of their pixels; of prepared data, of names, columns and contents."""
     if not config.faces.prepared:
-        return fingerprint([(records.image, records.label, records.domain) for records in pools])
+        told = [[] if records.caption is None else [records.caption] for records in pools]
+        return fingerprint([(r.image, r.label, r.domain, *more) for r, more in zip(pools, told, strict=True)])
     contents = [
         np.array(prepared.opened(path, size=config.model.image_size, frames=config.faces.frames).contents)
         for path in prepared.folders(config.faces.prepared).values()
@@ -162,8 +163,12 @@ def model(config: Config, *, frozen: Params | None = None) -> mf.Backbone:
 
 
 def objective(config: Config) -> Objective:
-    """Cross-entropy of the backbone's logits, or FakeRadar's tri-training of logits and embeddings."""
-    return mf.objectives.fakeradar() if config.objective.name == "fakeradar" else mf.objectives.cross_entropy()
+    """Cross-entropy of the backbone's logits; FakeRadar's tri-training of logits and embeddings; FFTG's branches."""
+    spec = config.objective
+    if spec.name == "image_text":
+        weights = {"alignment": spec.alignment, "image": spec.image, "multimodal": spec.multimodal}
+        return mf.objectives.image_text(**weights)
+    return mf.objectives.fakeradar() if spec.name == "fakeradar" else mf.objectives.cross_entropy()
 
 
 def loss_fn(config: Config, *, frozen: Params | None = None) -> LossFn:
@@ -245,5 +250,6 @@ def _domain(spec: FacesSpec, size: int, name: str, acquisitions: tuple[str, ...]
             split=part,
             # What a method learns of faces, it learns of training faces.
             fit_faces=people["train"],
+            caption=(captioned.of_pair if part == "train" else captioned.nothing) if spec.captions else None,
             progress=bar.update,
         )

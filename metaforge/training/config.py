@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from metaforge.backbones.spec import BackboneSpec
+from metaforge.backbones.spec import NO_TEXT, BackboneSpec
 from metaforge.data.specs import EpisodeSpec, FacesSpec
 from metaforge.errors import InputError
 from metaforge.learners.spec import LearnerSpec
@@ -73,6 +73,7 @@ class Config:
             choice.check(model)
         except InputError as error:
             raise InputError(f"--model.{error}") from None
+        self._check_words()
         if model.convolution != "auto" and model.backbone != "conv4":
             raise InputError(f"--model.convolution={model.convolution}: for conv4. Leave it out.")
         if not run.iterations and self.adapt.rule != "discriminant":
@@ -90,6 +91,30 @@ class Config:
                 raise InputError(
                     f"--run.{name}={getattr(run, name)}: give a multiple of --run.log_every={run.log_every}."
                 )
+
+    def _check_words(self) -> None:
+        """Captions are read by one part, learned from by another and come from a third: all or none."""
+        objective, text, captions = self.objective, self.model.text != NO_TEXT, self.faces.captions
+        given = {
+            f"--objective.name={objective.name}": objective.name == "image_text",
+            f"--model.text={self.model.text}": text,
+            f"--faces.captions={captions}": bool(captions),
+        }
+        if any(given.values()) and not all(given.values()):
+            there = next(flag for flag, on in given.items() if on)
+            raise InputError(
+                f"{there}: captions need all of --objective.name=image_text, --model.text=small and --faces.captions. "
+                "Give them, or leave it out."
+            )
+        for name in ("alignment", "image", "multimodal"):
+            if objective.name != "image_text" and getattr(objective, name) != getattr(ObjectiveSpec(), name):
+                raise InputError(f"--objective.{name}={getattr(objective, name):g}: for image_text. Leave it out.")
+        if text and self.run.feature_cache:
+            raise InputError(f"--run.feature_cache={self.run.feature_cache}: not with --model.text. Leave one out.")
+        if text and self.faces.prepared and captions == "exact":
+            raise InputError("--faces.captions=exact: of prepared images nothing is known. Give a file of captions.")
+        if text and not self.faces.prepared and captions != "exact":
+            raise InputError(f"--faces.captions={captions}: forgeries that are made here have captions=exact.")
 
 
 PAPER = change(

@@ -20,7 +20,7 @@ from metaforge.errors import InputError
 from metaforge.progress import progress
 from metaforge.runs import fingerprint
 from metaforge.settings import change
-from metaforge.training import trainable
+from metaforge.training import captioned, trainable
 from metaforge.training.config import Config
 from metaforge.types import Params
 
@@ -46,9 +46,14 @@ def cut_of(config: Config) -> Cut:
     return found
 
 
-def images(config: Config, records: Records, frozen: Params | None, *, quiet: bool = True) -> ImagePool:
-    """A table's images for a run to hold on the device: pixels, or what the part that never moves makes of them."""
-    held = pool(records)
+def images(
+    config: Config, records: Records, frozen: Params | None, *, reads: bool = False, quiet: bool = True
+) -> ImagePool:
+    """A table's images for a run to hold on the device: pixels, or what the part that never moves makes of them.
+
+    With `reads`, captions stand beside them, if the run has captions.
+    """
+    held = pool(records, beside=captioned.beside(config, records) if reads else None)
     if not config.run.feature_cache or frozen is None:
         return held
     made, between = _made(config, held.image, frozen, quiet=quiet), cut_of(config).between

@@ -67,7 +67,8 @@ def _finish(config: Config, directory: Run, train: Records, validation: Records,
     if _is_whole(config, directory.directory):
         return read_json(directory.directory / "report.json")
     frozen = frozen_params.of_run(config, directory.directory, train=train, quiet=quiet)
-    seen, unseen = (kept_features.images(config, records, frozen, quiet=quiet) for records in (train, validation))
+    seen = kept_features.images(config, train, frozen, reads=True, quiet=quiet)
+    unseen = kept_features.images(config, validation, frozen, quiet=quiet)
     params = _train(config, directory, train, seen, validator(config, validation, unseen, frozen), frozen, quiet=quiet)
     if is_writer():
         context = build.source_context(config, train)

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 
 import metaforge as mf
+from metaforge.backbones._reading import WORDS
+from metaforge.backbones.spec import NO_TEXT
 from metaforge.core.param_paths import attach, merge, partition
 from metaforge.errors import InputError
 from metaforge.training.config import Config
@@ -56,6 +58,11 @@ def check(config: Config, params: Params) -> None:
         raise InputError(
             f"--learner.trainable={config.learner.trainable}: with --model.levels the network and its statistics stay "
             "as they are. Give --learner.trainable='^head/'."
+        )
+    if config.model.text != NO_TEXT and not jax.tree.leaves(moving[WORDS]):
+        raise InputError(
+            f"--learner.trainable={config.learner.trainable}: what reads captions would stay as it was drawn. Train "
+            f"'{WORDS}' too, such as --learner.trainable='^(head|{WORDS})'."
         )
     leaves = lambda tree: len(jax.tree.leaves(tree))
     if mf.LEARNERS[config.learner.name].own_head and leaves(moving.get("head")) < leaves(params["head"]):
