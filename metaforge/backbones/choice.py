@@ -9,11 +9,11 @@ import jax.numpy as jnp
 
 from metaforge.backbones import levels
 from metaforge.backbones._conv4 import conv4
+from metaforge.backbones._looking import looks_of
 from metaforge.backbones._normalisation import Normalisation
-from metaforge.backbones._reading import Looks, map_tokens, reading
+from metaforge.backbones._reading import reading
 from metaforge.backbones.clip_model import clip
 from metaforge.backbones.clip_model.config import VISION
-from metaforge.backbones.clip_model.vision import vision_tower
 from metaforge.backbones.efficientnet import (
     EfficientNetNormalisation,
     efficientnet_lite0,
@@ -24,7 +24,7 @@ from metaforge.backbones.efficientnet._models import plan_params
 from metaforge.backbones.efficientnet._plan import plan_of
 from metaforge.backbones.spec import BACKBONES, IMAGENET, LITES, NO_TEXT, VARIANTS, BackboneSpec
 from metaforge.errors import InputError
-from metaforge.types import Backbone, Outputs, Params
+from metaforge.types import Backbone, Params
 
 _NORMALISATIONS: dict[str, tuple[str, ...]] = {
     "conv4": get_args(Normalisation),
@@ -53,7 +53,8 @@ def choose(spec: BackboneSpec) -> Backbone:
         True
     """
     if spec.text != NO_TEXT:
-        return reading(choose(spec.alone()), looks=_looks(spec.alone().unread()), num_classes=spec.num_classes)
+        made = choose(spec.alone())
+        return reading(made, looks=looks_of(spec, made), num_classes=spec.num_classes)
     if spec.levels:
         last: dict[str, Any] = {"num_classes": spec.num_classes, "head": spec.head}
         made = levels.levels(levels_of(spec.unread()), **last)
@@ -76,24 +77,6 @@ def choose(spec: BackboneSpec) -> Backbone:
         made = clip(**shared)
         return made._replace(init=lambda *args: clip(weights=spec.weights or None, **shared).init(*args))
     raise ValueError(f"unknown backbone {spec.backbone!r}; known: {', '.join(BACKBONES)}.")
-
-
-@functools.lru_cache(maxsize=64)
-def _looks(spec: BackboneSpec) -> Looks | None:
-    """Where a backbone has tokens of parts of an image; `None` for its embedding as the one token."""
-    made = choose(spec)
-    if spec.backbone == "conv4" and not spec.neck:
-        return map_tokens(made.apply, (spec.image_size // 16) ** 2)
-    if spec.backbone != "clip" or spec.neck or spec.dropout:
-        return None
-    tower = vision_tower(dataclasses.replace(VISION[spec.variant], projection=None), image_size=spec.image_size)
-    says: Any = made.head
-
-    def looks(params, images, *, context=None, key=None):
-        seen = tower.apply(params["vision"], images)
-        return Outputs(says(params, seen.features), seen.features), seen.tokens
-
-    return looks
 
 
 def levels_of(spec: BackboneSpec) -> levels.Levels:

@@ -88,10 +88,11 @@ def forged(config: Config, names: Sequence[str], people: str, *, quiet: bool = T
 
 def treatments(config: Config) -> list[str]:
     """How forged images are treated, each way a domain of every method; prepared images are taken as they are."""
-    given = config.faces.acquisitions
-    found = named("faces.acquisitions", given, ACQUISITIONS)
+    found = named("faces.acquisitions", config.faces.acquisitions, ACQUISITIONS)
     if not found:
-        raise InputError(f"--faces.acquisitions={given}: names none; known: {', '.join(ACQUISITIONS)}.")
+        raise InputError(
+            f"--faces.acquisitions={config.faces.acquisitions}: names none; known: {', '.join(ACQUISITIONS)}."
+        )
     check_acquisitions(found, what="--faces.acquisitions")
     return found
 
@@ -118,8 +119,8 @@ def domain_count(config: Config) -> int:
 def identity_of(config: Config, *pools: Records) -> str:
     """What a run remembers its images by: SHA-256 of their pixels; of prepared data, of names, columns and contents."""
     if not config.faces.prepared:
-        told = [[] if records.caption is None else [records.caption] for records in pools]
-        return fingerprint([(r.image, r.label, r.domain, *more) for r, more in zip(pools, told, strict=True)])
+        told = lambda records: () if records.caption is None else (records.caption,)
+        return fingerprint([(one.image, one.label, one.domain, *told(one)) for one in pools])
     contents = [
         np.array(prepared.opened(path, size=config.model.image_size, frames=config.faces.frames).contents)
         for path in prepared.folders(config.faces.prepared).values()
@@ -164,11 +165,10 @@ def model(config: Config, *, frozen: Params | None = None) -> mf.Backbone:
 
 def objective(config: Config) -> Objective:
     """Cross-entropy of the backbone's logits; FakeRadar's tri-training of logits and embeddings; FFTG's branches."""
-    spec = config.objective
-    if spec.name == "image_text":
-        weights = {"alignment": spec.alignment, "image": spec.image, "multimodal": spec.multimodal}
-        return mf.objectives.image_text(**weights)
-    return mf.objectives.fakeradar() if spec.name == "fakeradar" else mf.objectives.cross_entropy()
+    said = config.objective
+    if said.name == "image_text":
+        return mf.objectives.image_text(alignment=said.alignment, image=said.image, multimodal=said.multimodal)
+    return mf.objectives.fakeradar() if said.name == "fakeradar" else mf.objectives.cross_entropy()
 
 
 def loss_fn(config: Config, *, frozen: Params | None = None) -> LossFn:
@@ -183,10 +183,7 @@ def init_params(config: Config) -> Params:
 
 def all_params(config: Config) -> Params:
     """The initial parameters, frozen ones too."""
-    init, images = (
-        choice.choose(config.network).init,
-        jnp.zeros((2, config.model.image_size, config.model.image_size, 3)),
-    )
+    init, images = choice.choose(config.network).init, jnp.zeros((2, *[config.model.image_size] * 2, 3))
     # Compiled, a file's arrays would become part of the program.
     return (init if config.model.weights else jax.jit(init))(jax.random.key(config.run.seed), images)
 
@@ -250,6 +247,6 @@ def _domain(spec: FacesSpec, size: int, name: str, acquisitions: tuple[str, ...]
             split=part,
             # What a method learns of faces, it learns of training faces.
             fit_faces=people["train"],
-            caption=(captioned.of_pair if part == "train" else captioned.nothing) if spec.captions else None,
+            caption=captioned.teller(part) if spec.captions else None,
             progress=bar.update,
         )

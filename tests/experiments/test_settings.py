@@ -42,8 +42,9 @@ TOY = {
 
 
 def test_all_that_a_backbone_is_made_from_is_held_here():
-    # Weights are in the parameters; however convolutions run, the numbers agree; dropout is a matter of training.
-    others = {"weights", "clip_weights", "convolution", "dropout"}
+    # Weights are in the parameters; however convolutions run, the numbers agree; what drops out or reads is a matter of
+    # training.
+    others = {"weights", "clip_weights", "convolution", "dropout", "text"}
     assert {field.name for field in dataclasses.fields(BackboneSpec)} - others == {*TOY}
 
 
