@@ -119,8 +119,7 @@ def domain_count(config: Config) -> int:
 def identity_of(config: Config, *pools: Records) -> str:
     """What a run remembers its images by: SHA-256 of their pixels; of prepared data, of names, columns and contents."""
     if not config.faces.prepared:
-        told = lambda records: () if records.caption is None else (records.caption,)
-        return fingerprint([(one.image, one.label, one.domain, *told(one)) for one in pools])
+        return fingerprint([(one.image, one.label, one.domain, *captioned.told(one)) for one in pools])
     contents = [
         np.array(prepared.opened(path, size=config.model.image_size, frames=config.faces.frames).contents)
         for path in prepared.folders(config.faces.prepared).values()
@@ -165,10 +164,9 @@ def model(config: Config, *, frozen: Params | None = None) -> mf.Backbone:
 
 def objective(config: Config) -> Objective:
     """Cross-entropy of the backbone's logits; FakeRadar's tri-training of logits and embeddings; FFTG's branches."""
-    said = config.objective
-    if said.name == "image_text":
-        return mf.objectives.image_text(alignment=said.alignment, image=said.image, multimodal=said.multimodal)
-    return mf.objectives.fakeradar() if said.name == "fakeradar" else mf.objectives.cross_entropy()
+    if config.objective.name == "image_text":
+        return mf.objectives.image_text(**captioned.weights(config))
+    return mf.objectives.fakeradar() if config.objective.name == "fakeradar" else mf.objectives.cross_entropy()
 
 
 def loss_fn(config: Config, *, frozen: Params | None = None) -> LossFn:

@@ -64,6 +64,21 @@ def beside(config: Config, records: Records) -> dict[str, np.ndarray] | None:
     return {"tokens": tokenizer(said, context=SMALL_TEXT.context, truncate=True)}
 
 
+def weights(config: Config) -> dict[str, float]:
+    """What each branch of `metaforge.objectives.image_text` counts.
+
+    Example:
+        >>> weights(Config())
+        {'alignment': 1.0, 'image': 1.0, 'multimodal': 1.0}
+    """
+    return {name: getattr(config.objective, name) for name in ("alignment", "image", "multimodal")}
+
+
+def told(records: Records) -> tuple[np.ndarray, ...]:
+    """A table's captions, if it has some: what a run remembers its images by."""
+    return () if records.caption is None else (records.caption,)
+
+
 def captions(config: Config, records: Records) -> np.ndarray:
     """What is said of every image, "" where nothing is."""
     if records.caption is not None:
