@@ -46,6 +46,8 @@ _OF: dict[str, tuple[str, ...]] = {
     "efficientnet_b0": ("tan2019efficientnet", "hu2018squeeze"),
     "clip": ("radford2021clip", "dosovitskiy2021vit"),
     "two_towers": ("radford2021clip", "sun2025fftg", "vaswani2017attention"),
+    "reading": ("sun2025fftg",),
+    "without_words": (),
     "STAdapter": ("pan2022stadapter",),
     "LoRA": ("hu2022lora",),
     "resized_positions": ("keys1981cubic",),

@@ -12,7 +12,7 @@ from experiments.strangers.faces import acquisitions, collections, methods
 from experiments.strangers.resampling import People
 from experiments.strangers.tables import markdown
 from metaforge.backbones import choice, weight_files
-from metaforge.backbones.spec import BackboneSpec
+from metaforge.backbones.spec import NO_TEXT, BackboneSpec
 from metaforge.bounds import check_bounds
 from metaforge.commands import flags_of
 from metaforge.data.faces import load_faces
@@ -92,6 +92,8 @@ def check_model(model: BackboneSpec) -> None:
         choice.check(model)
     except InputError as error:
         raise InputError(f"--model.{error}") from None
+    if model.text != NO_TEXT:
+        raise InputError(f"--model.text={model.text}: features are of images alone. Leave it out.")
     if model.normalisation == "episode":
         raise InputError("--model.normalisation=episode: features are to be of one image alone. Take another.")
 

@@ -14,10 +14,14 @@ from metaforge.backbones.clip_model.fusion import fused, init_fusion
 from metaforge.backbones.clip_model.text import init_text, text_tower
 from metaforge.backbones.clip_model.towers import FIRST_SCALE, LARGEST_SCALE, SMALL_TEXT
 from metaforge.backbones.clip_model.transformer import TowerOutputs, linear
+from metaforge.backbones.spec import SMALL
 from metaforge.types import ApplyFn, Backbone, Outputs, Params, Words
 
 WORDS = "words"
 """The key of all parameters that only captions need."""
+
+TEXTS = {SMALL: SMALL_TEXT}
+"""The text towers by name."""
 
 Looks = Callable[..., tuple[Outputs, Float[Array, "examples tokens width"]]]
 """`looks(params, images, context=None, key=None)`: what a backbone says of images, and its tokens of their parts."""

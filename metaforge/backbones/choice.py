@@ -11,7 +11,7 @@ from metaforge.backbones import levels
 from metaforge.backbones._conv4 import conv4
 from metaforge.backbones._looking import looks_of
 from metaforge.backbones._normalisation import Normalisation
-from metaforge.backbones._reading import reading
+from metaforge.backbones._reading import TEXTS, reading
 from metaforge.backbones.clip_model import clip
 from metaforge.backbones.clip_model.config import VISION
 from metaforge.backbones.efficientnet import (
@@ -54,7 +54,7 @@ def choose(spec: BackboneSpec) -> Backbone:
     """
     if spec.text != NO_TEXT:
         made = choose(spec.alone())
-        return reading(made, looks=looks_of(spec, made), num_classes=spec.num_classes)
+        return reading(made, looks=looks_of(spec, made), text=TEXTS[spec.text], num_classes=spec.num_classes)
     if spec.levels:
         last: dict[str, Any] = {"num_classes": spec.num_classes, "head": spec.head}
         made = levels.levels(levels_of(spec.unread()), **last)

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from metaforge.backbones.clip_model import SMALL_TEXT, WordTokenizer, words_of
+from metaforge.backbones._reading import TEXTS
+from metaforge.backbones.clip_model import WordTokenizer, words_of
 from metaforge.captions import Annotation, Thresholds, caption, exact
 from metaforge.captions.records import read_records
 from metaforge.data import prepared
@@ -60,8 +61,9 @@ def beside(config: Config, records: Records) -> dict[str, np.ndarray] | None:
     known = [text for text in said if text]
     if not known:
         raise InputError(f"--faces.captions={config.faces.captions}: no training image has a caption. Leave it out.")
-    tokenizer = WordTokenizer(words_of(known, most=SMALL_TEXT.vocabulary - SPARE))
-    return {"tokens": tokenizer(said, context=SMALL_TEXT.context, truncate=True)}
+    sizes = TEXTS[config.model.text]
+    tokenizer = WordTokenizer(words_of(known, most=sizes.vocabulary - SPARE))
+    return {"tokens": tokenizer(said, context=sizes.context, truncate=True)}
 
 
 def weights(config: Config) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Whose work a run uses."""
 
+from metaforge.backbones.spec import NO_TEXT
 from metaforge.data import prepared
 from metaforge.data.catalogues import CATALOGUES
 from metaforge.data.embedded_faces import EMBEDDED
@@ -17,7 +18,8 @@ def parts_of(config: Config) -> list[str]:
         config.learner.weighting,
         config.model.backbone,
     ]
-    parts += ["fakeradar"] if config.objective.name == "fakeradar" else []
+    parts += [config.objective.name] if config.objective.name in ("fakeradar", "image_text") else []
+    parts += ["reading", "annotate"] if config.model.text != NO_TEXT else []
     if config.faces.prepared:
         sets = [str(found.get("dataset")) for found in prepared.provenance(config.faces.prepared).values()]
         parts += [name for name in sets if name in CATALOGUES]

@@ -94,6 +94,8 @@ class Config:
 
     def _check_words(self) -> None:
         """Captions are read by one part, learned from by another and come from a third: all or none."""
+        from metaforge.learners import LEARNERS
+
         objective, text, captions = self.objective, self.model.text != NO_TEXT, self.faces.captions
         given = {
             f"--objective.name={objective.name}": objective.name == "image_text",
@@ -109,6 +111,10 @@ class Config:
         for name in ("alignment", "image", "multimodal"):
             if objective.name != "image_text" and getattr(objective, name) != getattr(ObjectiveSpec(), name):
                 raise InputError(f"--objective.{name}={getattr(objective, name):g}: for image_text. Leave it out.")
+        if text and LEARNERS[self.learner.name].own_head:
+            raise InputError(
+                f"--learner.name={self.learner.name}: its head sees features, and no captions. Leave --model.text out."
+            )
         if text and self.run.feature_cache:
             raise InputError(f"--run.feature_cache={self.run.feature_cache}: not with --model.text. Leave one out.")
         if text and self.faces.prepared and captions == "exact":
