@@ -95,6 +95,8 @@ _OF: dict[str, tuple[str, ...]] = {
     "ispl": ("bonettini2021ensemble",),
     # What is said of pairs.
     "annotate": ("sun2025fftg",),
+    "prompt_of": ("sun2025fftg",),
+    "overlap": ("papineni2002bleu", "post2018sacrebleu", "lin2004rouge"),
     "Thresholds": ("mahy1994uniform",),
     "aligned": ("kuglin1975phase",),
     "colour_difference": ("cie2004colorimetry",),

@@ -35,7 +35,12 @@ def mapped(work: Callable[[Any], Any], items: Collection[Any], *, workers: int) 
 
 
 def in_order(
-    work: Callable[[Any], Any], items: Iterable[Any], *, workers: int, processes: bool = False
+    work: Callable[[Any], Any],
+    items: Iterable[Any],
+    *,
+    workers: int,
+    processes: bool = False,
+    stop: Callable[[], None] = lambda: None,
 ) -> Iterator[Any]:
     """What `work` gives for each item, in their order, by threads or processes that run ahead of whoever takes it.
 
@@ -48,6 +53,7 @@ def in_order(
     Other Arguments:
         workers: threads or processes, at least 1.
         processes: whether they are processes, and a single one is this process itself.
+        stop: is called when nothing more will be taken, before work under way is waited for.
 
     Raises:
         InputError: when the system killed a process.
@@ -71,6 +77,7 @@ def in_order(
         except BrokenProcessPool as error:
             raise _killed(workers) from error
         finally:
+            stop()
             for future in waiting:
                 future.cancel()
 

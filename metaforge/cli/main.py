@@ -10,6 +10,7 @@ COMMANDS = {
     "export": "write the detector of a run to a folder of its own",
     "forge": "make a folder of forged and real images, to rehearse with",
     "annotate": "say of pairs of a real face and its forgery where and how they differ",
+    "refine": "put annotations of forged faces into better words",
     "prepare": "turn a data set of the field into a prepared folder",
 }
 """What each command does, in the order in which one meets them."""

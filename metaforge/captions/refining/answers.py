@@ -13,6 +13,8 @@ from metaforge.captions.refining.prompt import Prompt
 from metaforge.errors import InputError
 from metaforge.locks import lock_directory
 
+_BEGIN = b'{"request": '
+
 
 class Answer(NamedTuple):
     """What a refiner made of a prompt.
@@ -97,6 +99,7 @@ def kept_answers(path: str | os.PathLike) -> Kept:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         held = [lock_directory(path, flag="answers")]
+        _refuse_foreign(path)
         drop_torn(path)
         file = open(path, "r+b")  # noqa: SIM115 - closed by `close`
     except OSError as error:
@@ -170,6 +173,14 @@ def replay(path: str | os.PathLike) -> Refiner:
                     yield _answer(json.loads(file.readline()))
 
     return Refiner("replay", refine)
+
+
+def _refuse_foreign(path: Path) -> None:
+    """What does not begin as an answer is somebody else's file, and nothing is dropped from it."""
+    with open(path, "rb") as file:
+        begin = file.read(len(_BEGIN))
+    if not _BEGIN.startswith(begin):
+        raise InputError(f"answers: '{path}' is no file of recorded answers. Name another one.")
 
 
 def _lines(file: Any, path: str | os.PathLike) -> Iterator[tuple[str, Answer, int]]:
