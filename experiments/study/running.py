@@ -18,6 +18,7 @@ from experiments.study.judging import Grid
 from experiments.study.methods import METHODS, STUDIES, chosen
 from experiments.study.results import Unit, queries_of, run_unit
 from metaforge.backbones import weight_files
+from metaforge.backbones.spec import NO_TEXT
 from metaforge.bounds import Bounds, check_bounds
 from metaforge.commands import flags_of
 from metaforge.errors import InputError
@@ -42,6 +43,8 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     began, where = time.time(), provenance()
     check_bounds(options)
     config.check()
+    if config.model.text != NO_TEXT:
+        raise InputError(f"--model.text={config.model.text}: a study's images bring no captions. Leave it out.")
     if config.faces.prepared:
         raise InputError(
             "--faces.prepared: a study forges its own domains. Give --faces.folder, or use train and protocol."
