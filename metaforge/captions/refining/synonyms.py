@@ -79,7 +79,7 @@ TYPES: dict[str, str] = {
         "structur*, restructur*, shape, shapes, reshaped, misshapen, geometr*, deform*, distort*, warp*, malform*, "
         "misalign*, anatom*, proportion*, disproportion*, ssim, displac*, stretched, squeezed, skewed, twist*, bent, "
         "crooked, lopsided, tilted, enlarged, shrunk, swollen, bigger, smaller, larger, wider, narrower, thicker, "
-        "thinner, elongated, moved, shifted, rotated, melted, bulg*, missing, duplicated"
+        "thinner, elongated, moved, shifted, rotated, melted, bulg*, duplicated"
     ),
     "texture": (
         "textur*, grain*, noise, noisy, noisier, rough*, coarse*, pore, pores, granul*, pattern, patterns, glcm, "

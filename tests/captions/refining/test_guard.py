@@ -196,7 +196,7 @@ def test_every_word_of_the_table_is_refused_where_the_annotation_lacks_it():
 
 def test_a_plain_denial_of_every_part_and_type_is_allowed():
     for word, means in listed():
-        # "No unblended" and "no less" might say that it is there.
+        # "No unblended" and "no less" might say the opposite.
         if means and not set(means) & {"mouth", "colour"} and not word.startswith(("un", "less")):
             text = f"The mouth has another colour; there is no {word.rstrip('*')}."
             assert judge(text, MOUTH).accepted, text
