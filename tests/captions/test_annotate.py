@@ -366,6 +366,28 @@ def test_the_face_is_found_and_both_are_cut_out_alike(tmp_path):
         assert sheet.size == (4 * 192 + 330, 16 + 192)
 
 
+def test_where_no_face_is_found_the_whole_images_are_compared_and_no_parts_named(tmp_path):
+    real = photograph(size=96)
+    put(tmp_path / "pairs" / "real" / "a.png", real)
+    put(tmp_path / "pairs" / "fake" / "a.png", forged(real))
+    (record,) = records_of(tmp_path / "pairs", "--landmarks=mesh")
+    assert (record["answer"], record["size"], record["regions"]) == ("forged", [96, 96], [])
+    assert record["reason"] == "No parts are named: there are no landmarks."
+    assert "crop" not in record
+
+
+def test_a_name_that_is_no_text_is_kept_to_the_byte(tmp_path):
+    folder, name = pairs_in(tmp_path / "pairs", count=1), os.fsdecode(b"caf\xe9.png")
+    try:
+        for kind in ("real", "fake/swap"):
+            os.replace(folder / kind / "0.png", folder / kind / name)
+    except OSError:
+        pytest.skip("the file system takes no such names")
+    (record,) = records_of(folder, f"--masks={tmp_path}/out/masks")
+    assert os.fsencode(record["fake"]) == b"fake/swap/caf\xe9.png"
+    assert (tmp_path / "out" / record["mask"]).exists()
+
+
 def test_stored_landmarks_are_taken_and_crops_stay_whole(tmp_path):
     face = embedded_faces("london", size=SIZE)[0]
     folder = tmp_path / "pairs"
