@@ -1,7 +1,7 @@
 """Checks a file of annotations, line by line, and writes it in a form that other programs read.
 
-    metaforge captions --records=annotations.jsonl
-    metaforge captions --records=annotations.jsonl --format=llava --out=llava.json
+    metaforge captions --annotations=annotations.jsonl
+    metaforge captions --annotations=annotations.jsonl --format=llava --out=llava.json
 
 Without --format each line is held against the schema, and the first that is no record is named. The forms are llava
 (conversations, for fine-tuning), clip (CSV with filepath and title, as open_clip reads it), dd_vqa, m2f2_det and
@@ -24,7 +24,7 @@ from metaforge.whole import refuse_used, whole_file
 class Options:
     """What to check, and what to write."""
 
-    records: str = setting(..., "A .jsonl file that metaforge annotate wrote.", place="read")
+    annotations: str = setting(..., "A .jsonl file that metaforge annotate wrote.", place="read")
     format: str = setting(
         "", "The form; '' only checks.", choices=("", "llava", "clip", "dd_vqa", "m2f2_det", "fakeshield")
     )
@@ -47,10 +47,10 @@ def main(argv: list[str]) -> int:
         if bool(options.format) != bool(options.out):
             raise InputError("`format` and `out` belong together: give both to write, and neither to check.")
         counts, written = collections.Counter(), collections.Counter()
-        records = counted(read_records(options.records), counts, name="answer")
+        records = counted(read_records(options.annotations), counts, name="answer")
         if not options.format:
             collections.deque(records, maxlen=0)
-            return f"{options.records}: {counts.total()} records of the form that is documented ({told(counts)})."
+            return f"{options.annotations}: {counts.total()} records of the form that is documented ({told(counts)})."
         refuse_used(options.out)
         form = FORMATS[options.format]
         captions = captioned(records, text=options.text, reals=options.reals)

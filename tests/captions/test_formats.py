@@ -187,9 +187,9 @@ def test_the_command_checks_and_writes(tmp_path, capsys):
     path, out = tmp_path / "a.jsonl", tmp_path / "a.json"
     missing = failed_record("missing", "No.", fake="c.png", real=None)
     path.write_text("".join(map(line_of, [record(0), record(2), missing])), encoding="utf-8")
-    assert run(f"--records={path}") == 0
+    assert run(f"--annotations={path}") == 0
     assert "3 records of the form that is documented (forged 2, missing 1)." in capsys.readouterr().out
-    assert run(f"--records={path}", "--format=llava", f"--out={out}") == 0
+    assert run(f"--annotations={path}", "--format=llava", f"--out={out}") == 0
     said = capsys.readouterr().out
     assert "llava has no place for: mask." in said
     assert "4 images of 3 pairs" in said
@@ -199,10 +199,10 @@ def test_the_command_checks_and_writes(tmp_path, capsys):
         ((f"--out={out}", "--format=clip"), "exists already"),
         (("--format=clip",), "--format and --out belong together"),
     ):
-        assert run(f"--records={path}", *flags) == 2
+        assert run(f"--annotations={path}", *flags) == 2
         assert said in capsys.readouterr().err
     assert out.read_bytes() == before
     path.write_text("nonsense\n")
-    assert run(f"--records={path}", "--format=clip", f"--out={tmp_path}/b.csv") == 2
+    assert run(f"--annotations={path}", "--format=clip", f"--out={tmp_path}/b.csv") == 2
     assert "line 1: it is no JSON" in capsys.readouterr().err
     assert not (tmp_path / "b.csv").exists()
