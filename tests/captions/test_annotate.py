@@ -16,6 +16,7 @@ from metaforge.captions.annotating.options import Config, Limits, Options, thres
 from metaforge.captions.annotating.pairs import find_pairs
 from metaforge.captions.records import read_records
 from metaforge.cli import annotate
+from metaforge.data.crop_folder import mark
 from metaforge.data.embedded_faces import embedded_faces
 from metaforge.data.manifest import write_manifest
 from metaforge.errors import InputError
@@ -406,6 +407,16 @@ def test_stored_landmarks_are_taken_and_crops_stay_whole(tmp_path):
 def _first(folder, out, flags):
     assert run(folder, "--landmarks=", *flags, out=out)[0] == 0
     return next(iter(read_records(out)))
+
+
+@pytest.mark.parametrize(("crop", "flag", "crops"), [("", False, False), ("ffpp", False, True), ("whole", False, False),
+                                                     ("whole", True, True)])  # fmt: skip
+def test_folders_say_themselves_that_they_hold_crops(tmp_path, crop, flag, crops):
+    folder = pairs_in(tmp_path / "pairs", count=1)
+    if crop:
+        mark(folder, crop=crop, size=SIZE)
+    options = Options(pairs=str(folder), out="a.jsonl")
+    assert running.job_of(options, Config(crops=flag), find_pairs(str(folder))).crops == crops
 
 
 def test_thresholds_come_from_a_file_and_flags_are_laid_over_them(tmp_path):
