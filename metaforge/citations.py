@@ -103,6 +103,11 @@ _OF: dict[str, tuple[str, ...]] = {
     "blur": ("pech2000autofocusing",),
     "structure": ("wang2004ssim",),
     "texture": ("haralick1973textural",),
+    # Forms that captions are written in.
+    "dd_vqa": ("zhang2024ddvqa",),
+    "m2f2_det": ("guo2025m2f2",),
+    "fakeshield": ("xu2025fakeshield",),
+    "llava": ("liu2023llava",),
     # Measures.
     "region_score": ("vanrijsbergen1979retrieval",),
     "auc": ("fawcett2006roc",),

@@ -1,6 +1,7 @@
 """The package as it is handed out: a wheel that works in an environment of its own, without the repository."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -68,11 +69,20 @@ def test_what_is_installed_trains_adapts_predicts_and_exports(installed, tmp_pat
     commands = call(metaforge, where=tmp_path)
     assert all(f"\n  {name} " in commands for name in ("train", "adapt", "predict", "export", "forge", "prepare"))
 
-    call(metaforge, "train", "--workdir=run", *FLAGS, "--run.baseline=false", where=tmp_path)
-    call(metaforge, "forge", "--out=target", "--methods=splice", "--faces.variants=2", where=tmp_path)
-    call(metaforge, "adapt", "--run=run", "--target=target", "--shots=2", "--draws=2", "--steps=1", "--rate=0.1",
-         "--out=adapted", where=tmp_path)  # fmt: skip
-    call(metaforge, "export", "--run=run", "--out=exported", where=tmp_path)
+    # One process, as a start costs more than the work.
+    program = """
+import importlib, json, sys
+for step in json.loads(sys.argv[1]):
+    if failed := importlib.import_module(f"metaforge.cli.{step[0]}").main(step):
+        sys.exit(f"{step[0]}: {failed}")
+"""
+    steps = [
+        ["train", "--workdir=run", *FLAGS, "--run.baseline=false"],
+        ["forge", "--out=target", "--methods=splice", "--faces.variants=2"],
+        ["adapt", "--run=run", "--target=target", "--shots=2", "--draws=2", "--steps=1", "--rate=0.1", "--out=adapted"],
+        ["export", "--run=run", "--out=exported"],
+    ]
+    call(installed / "bin" / "python", "-c", program, json.dumps(steps), where=tmp_path)
 
     # The exported detector is what gets passed on; that of the adapted one is written by the same function.
     assert (tmp_path / "adapted" / "report.md").exists()

@@ -7,6 +7,9 @@ from .cues import Cue as Cue
 from .difference import Difference as Difference
 from .difference import difference as difference
 from .exact import exact as exact
+from .read_back import annotation_of as annotation_of
+from .records import read_records as read_records
+from .records import record_of as record_of
 from .regions import region_coverage as region_coverage
 from .regions import region_masks as region_masks
 from .thresholds import Thresholds as Thresholds

@@ -11,6 +11,7 @@ COMMANDS = {
     "forge": "make a folder of forged and real images, to rehearse with",
     "annotate": "say of pairs of a real face and its forgery where and how they differ",
     "refine": "put annotations of forged faces into better words",
+    "captions": "check annotations, and write them in a form that other programs read",
     "prepare": "turn a data set of the field into a prepared folder",
 }
 """What each command does, in the order in which one meets them."""

@@ -16,6 +16,7 @@ from metaforge.captions.annotating.options import Config, Limits, Options, thres
 from metaforge.captions.annotating.pairs import find_pairs
 from metaforge.captions.records import read_records
 from metaforge.cli import annotate
+from metaforge.data.crop_folder import mark
 from metaforge.data.embedded_faces import embedded_faces
 from metaforge.data.manifest import write_manifest
 from metaforge.errors import InputError
@@ -366,6 +367,28 @@ def test_the_face_is_found_and_both_are_cut_out_alike(tmp_path):
         assert sheet.size == (4 * 192 + 330, 16 + 192)
 
 
+def test_where_no_face_is_found_the_whole_images_are_compared_and_no_parts_named(tmp_path):
+    real = photograph(size=96)
+    put(tmp_path / "pairs" / "real" / "a.png", real)
+    put(tmp_path / "pairs" / "fake" / "a.png", forged(real))
+    (record,) = records_of(tmp_path / "pairs", "--landmarks=mesh")
+    assert (record["answer"], record["size"], record["regions"]) == ("forged", [96, 96], [])
+    assert record["reason"] == "No parts are named: there are no landmarks."
+    assert "crop" not in record
+
+
+def test_a_name_that_is_no_text_is_kept_to_the_byte(tmp_path):
+    folder, name = pairs_in(tmp_path / "pairs", count=1), os.fsdecode(b"caf\xe9.png")
+    try:
+        for kind in ("real", "fake/swap"):
+            os.replace(folder / kind / "0.png", folder / kind / name)
+    except OSError:
+        pytest.skip("the file system takes no such names")
+    (record,) = records_of(folder, f"--masks={tmp_path}/out/masks")
+    assert os.fsencode(record["fake"]) == b"fake/swap/caf\xe9.png"
+    assert (tmp_path / "out" / record["mask"]).exists()
+
+
 def test_stored_landmarks_are_taken_and_crops_stay_whole(tmp_path):
     face = embedded_faces("london", size=SIZE)[0]
     folder = tmp_path / "pairs"
@@ -384,6 +407,16 @@ def test_stored_landmarks_are_taken_and_crops_stay_whole(tmp_path):
 def _first(folder, out, flags):
     assert run(folder, "--landmarks=", *flags, out=out)[0] == 0
     return next(iter(read_records(out)))
+
+
+@pytest.mark.parametrize(("crop", "flag", "crops"), [("", False, False), ("ffpp", False, True), ("whole", False, False),
+                                                     ("whole", True, True)])  # fmt: skip
+def test_folders_say_themselves_that_they_hold_crops(tmp_path, crop, flag, crops):
+    folder = pairs_in(tmp_path / "pairs", count=1)
+    if crop:
+        mark(folder, crop=crop, size=SIZE)
+    options = Options(pairs=str(folder), out="a.jsonl")
+    assert running.job_of(options, Config(crops=flag), find_pairs(str(folder))).crops == crops
 
 
 def test_thresholds_come_from_a_file_and_flags_are_laid_over_them(tmp_path):

@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import random
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -22,8 +21,8 @@ from paper_figures._curves import Options
 from tests.experiments.conftest import FLAGS
 from tests.experiments.test_train import params_of, rows_of
 
-CHAINS, KILLS, STEPS = 2, 3, 80
-"""6 kills in all, in two runs beside each other; each costs a start."""
+KILLS, STEPS = 4, 80
+"""Each kill costs a start."""
 
 # Each process is a fork of one that has imported everything and started nothing: what a start costs is mostly imports.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -113,18 +112,16 @@ def pixels_of(figure: Path) -> bytes:
 def test_kills_change_nothing(tmp_path):
     cache = tmp_path / "cache"
     finish(start(train_a_model, tmp_path / "whole", cache), tmp_path / "whole")
-    with ThreadPoolExecutor(2) as pool:
-        hits = list(pool.map(lambda n: chain(tmp_path / f"killed{n}", cache, n), range(CHAINS)))
-    assert sum(hits) >= 4, f"most kills must hit a living run: {hits}"
+    hits = chain(tmp_path / "killed", cache, 0)
+    assert hits >= 3, f"most kills must hit a living run: {hits}"
     rows, params = rows_of(tmp_path / "whole"), params_of(tmp_path / "whole")
     assert len(rows) == STEPS // 2
     loss_curves.draw(Options(runs=str(tmp_path / "whole"), out=str(tmp_path / "whole.png"), learners="daml"))
-    for n in range(CHAINS):
-        assert rows_of(tmp_path / f"killed{n}") == rows
-        assert params_of(tmp_path / f"killed{n}") == params
-        assert runs.latest_step(tmp_path / f"killed{n}") == STEPS
-        loss_curves.draw(Options(runs=str(tmp_path / f"killed{n}"), out=str(tmp_path / "killed.png"), learners="daml"))
-        assert pixels_of(tmp_path / "killed.png") == pixels_of(tmp_path / "whole.png")
+    assert rows_of(tmp_path / "killed") == rows
+    assert params_of(tmp_path / "killed") == params
+    assert runs.latest_step(tmp_path / "killed") == STEPS
+    loss_curves.draw(Options(runs=str(tmp_path / "killed"), out=str(tmp_path / "killed.png"), learners="daml"))
+    assert pixels_of(tmp_path / "killed.png") == pixels_of(tmp_path / "whole.png")
 
 
 def study_of(folder: Path) -> tuple[dict, dict]:

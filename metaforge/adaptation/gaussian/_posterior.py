@@ -61,7 +61,7 @@ def posterior(
     Example:
         >>> from metaforge.adaptation.gaussian import uninformed
         >>> seen = jnp.array([[0.0, 0.0], [0.2, 0.1], [2.0, 0.1], [2.1, 0.0]])
-        >>> head = posterior(uninformed(2), seen, jnp.array([0, 0, 1, 1]))
+        >>> head = jax.jit(posterior)(uninformed(2), seen, jnp.array([0, 0, 1, 1]))
         >>> bool(seen[3] @ head.weights + head.bias > 0 > seen[0] @ head.weights + head.bias)
         True
     """

@@ -104,8 +104,12 @@ def find_pairs(path: str) -> Found:
                 "stands there twice" if other == pair.fake else f"and '{printable(other)}' differ in the suffix alone"
             )
             raise InputError(f"pairs: the forged image '{printable(pair.fake)}' {same}. Keep or rename one.")
+    del names  # of a million pairs they take as much as the pairs
     used = collections.Counter(pair.real for pair in found.pairs)
-    return found._replace(pairs=[pair._replace(shared=used[pair.real] > 1) for pair in found.pairs])
+    for place, pair in enumerate(found.pairs):
+        if used[pair.real] > 1:
+            found.pairs[place] = pair._replace(shared=True)
+    return found
 
 
 def _of_folders(root: Path) -> Found:

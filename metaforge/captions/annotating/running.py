@@ -101,7 +101,8 @@ def job_of(options: Options, config: Config, found: Found) -> Job:
     if files:
         read_landmarks(found.root, given)  # what cannot be read is said before the work
     landmarks = str(files[0]) if files else given or MESH
-    crops = config.crops or found.kind == "prepared" or bool(crop_folder.crop_of(found.root))
+    said = crop_folder.crop_of(found.root)
+    crops = config.crops or ((bool(said) or found.kind == "prepared") and said != "whole")
     masks = Path(options.masks) if options.masks else None
     above = Path(options.out).resolve().parent
     prefix = f"{Path(os.path.relpath(masks.resolve(), above)).as_posix()}/" if masks else ""

@@ -11,6 +11,8 @@ from metaforge.captions.refining.posting import NoReplyError, Reply
 _AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 """Statuses that may be others a moment later."""
 
+_LONGEST = 5000
+
 
 class Patience(NamedTuple):
     """How long a question is asked again.
@@ -133,6 +135,8 @@ def read(reply: Reply) -> Read:
     answer = _json(re.sub(r"\A\s*```(?:json)?\s*(.*?)\s*```\s*\Z", r"\1", content, flags=re.DOTALL))
     if not isinstance(answer, dict) or set(answer) != {"sentence"} or not isinstance(answer["sentence"], str):
         return Read(None, "the answer has not the form that was asked for", usage)
+    if len(answer["sentence"]) > _LONGEST:
+        return Read(None, f"the answer has more than {_LONGEST} letters", usage)
     return Read(answer["sentence"].strip(), "", usage)
 
 

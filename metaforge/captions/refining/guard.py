@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from metaforge.captions.refining.mentions import NEGATOR, Mention, clauses, mentions, plain
+from metaforge.captions.refining.mentions import NEGATOR, Mention, by_clause, plain
 from metaforge.captions.refining.synonyms import CHANGED, UNCHANGED, any_of, whole
 from metaforge.face_regions import REGIONS
 
@@ -15,6 +15,12 @@ _LONGEST = 600
 _LETTERS = re.compile(r"[\x20-\x7e\u00a0\u2013\u2014\u2018\u2019\u201c\u201d\u2026]*")
 _MARKUP = re.compile(r"https?:|www\.|[<>{}\[\]\\`@#*_=|]")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_IN_WORDS = whole(r"(?<![\d.%] )(?:percent|per cent)")
+_FRACTION = whole(
+    r"(half|third|quarter|fifth|tenth|most|majority) of (?:the|this) (?:image|picture|frame|photograph|photo)"
+)
+_FRACTIONS = {"half": 1 / 2, "third": 1 / 3, "quarter": 1 / 4, "fifth": 1 / 5, "tenth": 1 / 10}
+_BACK = whole("it|its|they|their|them|this|that|these|those|which|so")
 _CHANGED, _UNCHANGED = any_of(CHANGED), any_of(UNCHANGED)
 _FORGED = whole(_CHANGED)
 _FACE = whole("face|facial")
@@ -30,13 +36,16 @@ _TRUE = whole(
 _EQUAL = whole("identical|same|equal|alike|indistinguishable|match(?:es)?|no more than")
 
 
+_Read = list[tuple[str, list[Mention]]]
+
+
 class Verdict(NamedTuple):
     """What is said of a text.
 
     Attributes:
         accepted: whether it may stand for the raw sentence.
         why: the first reason against it; "" if there is none.
-        regions: those that it names, in the order of `metaforge.face_regions.REGIONS`.
+        regions: those that it names, in the order of `metaforge.face_regions.REGIONS`; none if its form is refused.
         types: those that it names, sorted.
     """
 
@@ -63,13 +72,16 @@ def judge(text: str, record: Mapping[str, Any]) -> Verdict:
         >>> judge("The mouth and the nose are blurred.", record).why
         "names 'nose', which the annotation does not"
     """
-    found = mentions(text)
+    if why := _form(text):
+        return Verdict(False, why, (), ())
+    read = by_clause(text)
+    found = [one for _, there in read for one in there]
     regions, types = named(found, record)
-    why = _form(text) or _numbers(text, record)
+    why = _numbers(text, record)
     if not why:
-        why = _too_much(found, record) if record["answer"] == "forged" else _of_nothing(text, found, record)
+        why = _too_much(found, record) if record["answer"] == "forged" else _of_nothing(text, read, record)
     if not why and record["answer"] == "forged":
-        why = _opposite(text, found, record) or _too_little(text, regions, types, record)
+        why = _opposite(read, record) or _back(read, record) or _too_little(text, regions, types, record)
     return Verdict(not why, why, regions, types)
 
 
@@ -77,6 +89,7 @@ def named(found: list[Mention], record: Mapping[str, Any]) -> tuple[tuple[str, .
     """The regions and types that a text names and does not negate; of "an eye" the one that the annotation has.
 
     Example:
+        >>> from metaforge.captions.refining.mentions import mentions
         >>> named(mentions("A blurred eye."), {"regions": ["right_eye"], "types": []})
         (('right_eye',), ('blur',))
     """
@@ -100,11 +113,18 @@ def _form(text: str) -> str:
 
 
 def _numbers(text: str, record: Mapping[str, Any]) -> str:
+    share = record.get("share")
     for number in _NUMBER.findall(text):
         half = 0.5 * 10.0 ** -len(number.partition(".")[2])
-        share = record.get("share")
         if share is None or abs(float(number) - 100 * share) > half + 1e-4:
             return "has a number that the annotation does not say"
+    if _IN_WORDS.search(plain(text)):
+        return "has a number in words"
+    for hit in _FRACTION.finditer(plain(text)):
+        low = _FRACTIONS.get(hit[1], 0.5)
+        high = low if hit[1] in _FRACTIONS else 1.0
+        if share is None or not 0.8 * low <= share <= 1.2 * high:
+            return f"says '{hit[0]}', which the annotation does not"
     return ""
 
 
@@ -116,14 +136,27 @@ def _too_much(found: list[Mention], record: Mapping[str, Any]) -> str:
     return ""
 
 
-def _opposite(text: str, found: list[Mention], record: Mapping[str, Any]) -> str:
+def _back(read: _Read, record: Mapping[str, Any]) -> str:
+    """Whether a clause says that "it" is forged, after one in which a region was said not to be."""
+    known, denied = set(record["regions"]), ""
+    for clause, found in read:
+        there = [one for one in found if one.kind == "region"]
+        if denied and not there and _BACK.search(clause) and _FORGED.search(clause):
+            return f"may come back to '{denied}', which it denies"
+        for one in there:
+            denied = one.said if one.negated and not any(names <= known for names in one.meant) else ""
+    return ""
+
+
+def _opposite(read: _Read, record: Mapping[str, Any]) -> str:
     known = {"region": set(record["regions"]), "type": set(record["types"])}
-    said = {name for one in found if not one.negated for names in one.meant for name in names}
-    for one in found:
+    every = [one for _, found in read for one in found]
+    said = {name for one in every if not one.negated for names in one.meant for name in names}
+    for one in every:
         if one.negated and any(names & known[one.kind] - said for names in one.meant):
             return f"denies '{one.said}', which the annotation names"
-    for clause in clauses(text):
-        if any(one.kind == "region" and one.negated for one in mentions(clause)) or _REST.search(clause):
+    for clause, found in read:
+        if any(one.kind == "region" and one.negated for one in found) or _REST.search(clause):
             continue
         if _NONE.search(clause) or _TRUE.search(clause):
             return "calls a forged pair authentic"
@@ -139,12 +172,12 @@ def _too_little(text: str, regions: tuple[str, ...], types: tuple[str, ...], rec
     return ""
 
 
-def _of_nothing(text: str, found: list[Mention], record: Mapping[str, Any]) -> str:
+def _of_nothing(text: str, read: _Read, record: Mapping[str, Any]) -> str:
     """Of a pair that shows no forgery."""
-    for one in found:
+    for one in (one for _, found in read for one in found):
         if not one.negated and not (record["answer"] == "noise" and one.said in ("noise", "compression")):
             return f"names '{one.said}' of a pair that shows no forgery"
-    for clause in clauses(text):
+    for clause, _ in read:
         if _FORGED.search(clause) and not (NEGATOR.search(clause) or _EQUAL.search(clause)):
             return "says that something is forged in a pair that shows no forgery"
     says = plain(text)

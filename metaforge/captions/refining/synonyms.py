@@ -66,66 +66,73 @@ TYPES: dict[str, str] = {
         "colour*, color*, discolour*, discolor*, hue, hues, tint*, tinge, tinged, tone, tones, tonal, shade, shades, "
         "saturat*, desaturat*, oversaturat*, chroma*, pigment*, complexion, redden*, redder, pale, paler, pallor, "
         "bright*, dark*, luminance, lightness, lighter, white balance, yellowish, bluish, greenish, pinkish, reddish, "
-        "warmer, cooler"
+        "warmer, cooler, red, green, blue, yellow, orange, purple, pink, grey*, gray*, white, whiter, black, tan, "
+        "tanned, faded, vivid, dull"
     ),
     "blur": (
         "blur*, smooth*, oversmooth*, soft, softer, soften*, softness, unsharp, sharpness, less sharp, out of focus, "
         "defocus*, haze, hazy, fuzz*, smear*, smudg*, loss of detail, loss of details, loss of fine detail, lack of "
         "detail, loses detail, detail is lost, details are lost, detail is missing, details are missing, washed out, "
-        "washed-out, resolution"
+        "washed-out, resolution, indistinct, foggy, muddy, waxy, plastic*, airbrushed"
     ),
     "structure": (
         "structur*, restructur*, shape, shapes, reshaped, misshapen, geometr*, deform*, distort*, warp*, malform*, "
-        "misalign*, anatom*, proportion*, disproportion*, ssim, displac*, stretched, squeezed, skewed"
+        "misalign*, anatom*, proportion*, disproportion*, ssim, displac*, stretched, squeezed, skewed, twist*, bent, "
+        "crooked, lopsided, tilted, enlarged, shrunk, swollen, bigger, smaller, larger, wider, narrower, thicker, "
+        "thinner, elongated, moved, shifted, rotated, melted, bulg*, duplicated"
     ),
     "texture": (
         "textur*, grain*, noise, noisy, noisier, rough*, coarse*, pore, pores, granul*, pattern, patterns, glcm, "
-        "speckl*, mottl*, sharpen*, oversharpen*, sharper"
+        "speckl*, mottl*, sharpen*, oversharpen*, sharper, bumpy, scaly, gritty, stippl*, spots, spotted"
     ),
     "boundary": (
         "boundar*, border, borders, edge, edges, seam, seams, blend*, unblended, outlin*, contour, contours, "
-        "transition, transitions, halo, halos, haloes, stitch*, cut-out, cutout, fring*"
+        "transition, transitions, halo, halos, haloes, stitch*, cut-out, cutout, fring*, line, lines, perimeter, "
+        "margin, margins, rim, join, joins, junction"
     ),
 }
 """Words for the five cues of `metaforge.captions.CUES`."""
 
 ELSEWHERE = (
     "ear, ears, earlobe, earlobes, hair, hairline, neck, throat, shoulder, shoulders, background, backdrop, beard, "
-    "moustache, mustache, tongue, temple, temples, scalp, philtrum, glasses, clothing, clothes, collar"
+    "moustache, mustache, tongue, temple, temples, scalp, philtrum, glasses, clothing, clothes, collar, septum, "
+    "dimple, dimples, jowl, jowls, gums, nasolabial, sclera, head, skull, body"
 )
 """Places that no region covers, or covers alone."""
 
 OTHERWISE = (
-    "lighting, illuminat*, shadow*, reflection, reflections, specular, symmetr*, asymmetr*, expression, "
-    "expressions, smil*, gaze, makeup, make-up, cosmetics, wrinkl*, scar, scars, compress*, jpeg, pixelat*, swap*, "
-    "gan, gans, diffusion, reenact*, morph*, lip-sync*, ai-generated, ai generated, generative, age, ages, ageing, "
-    "aging, gender, identity, flicker*, temporal*, motion, blink*, watermark, watermarks, logo, logos, perspective, "
-    "seamless*"
+    "lighting, illuminat*, shadow*, reflection, reflections, specular, symmetr*, asymmetr*, expression, expressions, "
+    "smil*, gaze, makeup, make-up, cosmetics, wrinkl*, scar, scars, compress*, jpeg, pixelat*, swap*, gan, gans, "
+    "diffusion, reenact*, morph*, lip-sync*, ai-generated, ai generated, generative, age, ages, ageing, aging, gender, "
+    "identity, flicker*, temporal*, motion, blink*, watermark, watermarks, logo, logos, perspective, seamless*, "
+    "re-enact*, generated, synthesis*, synthesiz*, rendered, cgi, photoshop*, filter, filters, filtered, inpaint*, "
+    "pasted, spliced, splicing, composite*, clone*, transplant*, glow*, shiny, gloss*, matte, crisp*"
 )
 """What no cue measures, and how a face was made, which no pair tells."""
 
 CHANGED = (
     "forg*, fake, faked, fakery, manipulat*, tamper*, altered, alteration, alterations, change, changes, changed, "
     "edit, edits, edited, editing, modif*, affected, touched, doctored, retouch*, differ*, deviat*, synthetic, "
-    "artefact, artefacts, artifact, artifacts, inconsisten*"
+    "artefact, artefacts, artifact, artifacts, inconsisten*, deepfake, deepfakes, suspicious, unusual, wrong"
 )
 """Words by which a text says that something was forged."""
 
 UNCHANGED = (
-    "untouched, unaffected, unaltered, unchanged, unmodified, unedited, untampered, unmanipulated, intact, "
-    "pristine, authentic, genuine, real"
+    "untouched, unaffected, unaltered, unchanged, unmodified, unedited, untampered, unmanipulated, intact, pristine, "
+    "authentic, genuine, real, legitimate, trustworthy, natural, normal, original"
 )
 """Words by which a text says that it was not."""
 
 
 def any_of(listed: str) -> str:
-    r"""Words between commas as a regular expression that matches one of them.
+    r"""Words between commas as a regular expression that matches one of them, the longest that fits.
 
     Example:
-        >>> any_of("hue, tint*, jaw-line")
-        'hue|tint[a-z]*|jaw\\-line'
+        >>> any_of("jaw, tint*, jaw-line")
+        'jaw\\-line|tint[a-z]*|jaw'
     """
-    return "|".join(re.escape(word).replace(r"\*", "[a-z]*").replace(r"\ ", " ") for word in listed.split(", "))
+    longest_first = sorted(listed.split(", "), key=len, reverse=True)
+    return "|".join(re.escape(word).replace(r"\*", "[a-z]*").replace(r"\ ", " ") for word in longest_first)
 
 
 def whole(pattern: str) -> re.Pattern:

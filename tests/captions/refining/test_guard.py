@@ -1,8 +1,12 @@
 """What a refined sentence may say: one table of sentences, and texts that are right or wrong by construction."""
 
+import random
+
 import pytest
 
 from metaforge.captions.refining.guard import judge
+from metaforge.captions.refining.mentions import mentions
+from metaforge.captions.refining.synonyms import AREAS, ELSEWHERE, NOUNS, OTHERWISE, TYPES
 from metaforge.face_regions import REGIONS
 
 
@@ -58,6 +62,9 @@ ACCEPTED = [
     (MOUTH, "The colour of the mouth differs; an untouched nose is seen above."),
     (MOUTH, "The colour of the mouth differs, while the rest of the face is authentic."),
     (MOUTH, "The colour of the mouth differs; without visible blurring."),
+    (record(["mouth"], [], share=0.26), "The mouth, about a quarter of the image, was forged."),
+    (record(["mouth"], [], share=0.26), "The mouth, 26 percent of the image, was forged."),
+    (record(["left_jaw", "right_jaw"], []), "The jaw line was forged."),
     # of pairs without a forgery
     (NOTHING, "No forgery found: the two images are identical."),
     (NOTHING, "Both images are the same, and nothing was altered."),
@@ -100,6 +107,18 @@ REFUSED = [
     (MOUTH, "The mouth has another colour; everything is untouched except the nose.", "names 'nose'"),
     (MOUTH, "The mouth has another colour; the nose isn't untouched.", "names 'nose'"),
     (MOUTH, "The mouth has another colour, the nose is forged and the chin untouched.", "names 'nose'"),
+    (MOUTH, "The mouth has another colour; the nose is anything but untouched.", "names 'nose'"),
+    (MOUTH, "The mouth has another colour; the nose is far from intact.", "names 'nose'"),
+    (MOUTH, "The mouth has another colour; the nose is hardly untouched.", "names 'nose'"),
+    (MOUTH, "The mouth has another colour; the nose looks real at first.", "names 'nose'"),
+    (MOUTH, "The mouth has another colour; without the nose being real.", "names 'nose'"),
+    (MOUTH, "The mouth has another colour; the nose is untouched. Or rather it is forged.", "come back to 'nose'"),
+    (MOUTH, "The mouth has another colour; the nose is not forged, they say, yet this is altered.", "come back"),
+    # words of other things
+    (MOUTH, "The mouth has another colour and a line around it.", "names 'line'"),
+    (MOUTH, "The mouth has another colour, as in a generated image.", "names 'generated'"),
+    (MOUTH, "The mouth is larger and has another colour.", "names 'larger'"),
+    (LEFT, "The left eye is blurred and red.", "names 'red'"),
     # the opposite
     (MOUTH, "The mouth is untouched.", "denies 'mouth'"),
     (BOTH, "The eyes are not forged.", "denies 'eyes'"),
@@ -119,6 +138,9 @@ REFUSED = [
     (MOUTH, "The mouth, 14 % of the image, has another colour.", "a number"),
     (MOUTH, "The mouth, 4.3 % of the image, has another colour.", "a number"),
     (MOUTH, "The mouth of a 30-year-old has another colour.", "a number"),
+    (MOUTH, "The mouth, half of the image, has another colour.", "half of the image"),
+    (MOUTH, "The mouth, most of the picture, has another colour.", "most of the picture"),
+    (MOUTH, "The mouth, four percent of the image, has another colour.", "a number in words"),
     # form
     (MOUTH, "", "empty"),
     (MOUTH, "The mouth. " * 100, "longer"),
@@ -144,3 +166,63 @@ def test_what_it_does_not_support_is_refused_and_said(of, text, why):
     verdict = judge(text, of)
     assert not verdict.accepted
     assert why in verdict.why
+
+
+def listed():
+    """Every word of the table with what it may mean: regions, types, or nothing that an annotation could say."""
+    for noun in NOUNS:
+        yield from ((word, noun.regions) for word in noun.words.split(", "))
+    for words, regions in AREAS.items():
+        yield from ((word, regions) for word in words.split(", "))
+    for name, words in TYPES.items():
+        yield from ((word, (name,)) for word in words.split(", "))
+    yield from ((word, ()) for word in f"{ELSEWHERE}, {OTHERWISE}".split(", "))
+
+
+def test_every_word_of_the_table_is_refused_where_the_annotation_lacks_it():
+    tried = 0
+    for word, means in listed():
+        if set(means) & {"mouth", "colour"}:
+            continue
+        for text in (
+            f"The mouth has another colour, and so has the {word.rstrip('*')}.",
+            f"{word.rstrip('*').capitalize()} and mouth differ in colour.",
+            f"Not only the mouth, whose colour differs, but also the {word.rstrip('*')} was forged.",
+        ):
+            assert judge(text, MOUTH).why.startswith("names "), text
+            tried += 1
+    assert tried > 800
+
+
+def test_a_plain_denial_of_every_part_and_type_is_allowed():
+    for word, means in listed():
+        # "No unblended" and "no less" might say the opposite.
+        if means and not set(means) & {"mouth", "colour"} and not word.startswith(("un", "less")):
+            text = f"The mouth has another colour; there is no {word.rstrip('*')}."
+            assert judge(text, MOUTH).accepted, text
+
+
+MANY = "left ", "nose ", "the ", "no ", "nose, left eye and ", "is ", "(", "blur.", "untouched "
+
+
+@pytest.mark.parametrize("word", MANY)
+def test_a_text_of_many_equal_words_is_read_in_no_time(word):
+    for begin, end in (("The nose ", " x untouched"), ("No ", " x nose"), ("", "")):
+        judge(f"{begin}{word * (550 // len(word))}{end}", MOUTH)
+        mentions(f"{begin}{word * 100_000}{end}")
+
+
+def test_whatever_a_text_is_it_is_judged():
+    rng = random.Random(0)
+    words = [word.rstrip("*") for word, _ in listed()]
+    words += ["no", "not", "the", "and", "or", ",", ".", ";", "is", "are", "untouched", "forged", "left", "right", "of"]
+    words += ["in", "both", "4.1", "%", "it", "but", "with"]
+    for _ in range(400):
+        text = " ".join(rng.choices(words, k=rng.randint(1, 25)))
+        for of in (MOUTH, WHOLE, UNPLACED, NOTHING, NOISE):
+            verdict = judge(text, of)
+            assert verdict.accepted == (verdict.why == "")
+            # What is accepted names nothing that is not there.
+            if verdict.accepted:
+                assert set(verdict.regions) <= set(of["regions"]), text
+                assert set(verdict.types) <= set(of["types"]), text
