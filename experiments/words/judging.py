@@ -25,6 +25,15 @@ def measure(config: Config, table: Table, made: list[Fold], found: list[Found], 
         names: the ways, that of comparison first.
     """
     places, values = _replicates(config, table, made, found, names)
+    rows = compare(config, places, values, names)
+    for row in rows[1:]:
+        seeds = _by_seed(config, table, made, found, (names[0], row["way"]))
+        row["seeds"] = [float(value) for value in seeds]
+    return rows
+
+
+def compare(config: Config, places: list[tuple[str, str]], values: np.ndarray, names: list[str]) -> list[dict]:
+    """A row for each way, of replicates `(ways, places, resamples + 1)` at collections and methods."""
     collections, kinds = (sorted({place[at] for place in places}) for at in (0, 1))
     # Folds of one collection are drawn together, since they share its people.
     of = {one: np.mean([values[:, i] for i, (c, _) in enumerate(places) if c == one], axis=0) for one in collections}
@@ -47,20 +56,24 @@ def measure(config: Config, table: Table, made: list[Fold], found: list[Found], 
                 one: less(np.mean([values[:, i] for i, (_, k) in enumerate(places) if k == one], axis=0))
                 for one in kinds
             }
-            seeds = _by_seed(config, table, made, found, (names[0], name))
-            row["seeds"] = [float(value) for value in seeds]
         rows.append(row)
     return rows
 
 
+def people_of(config: Config, table: Table) -> dict[str, People]:
+    """The resamples of each collection's people, the same whatever is measured."""
+    return {
+        name: People(
+            table.person[table.collection == name], resamples=config.resamples,
+            seed=[config.seed, zlib.crc32(name.encode()), 1],
+        )
+        for name in np.unique(table.collection).tolist()
+    }  # fmt: skip
+
+
 def _replicates(config: Config, table: Table, made: list[Fold], found: list[Found], names: list[str]):
     """Collection and method of each cell, and its AUC of each way on each resample, a mean over seeds."""
-    people = {}
-    for name in np.unique(table.collection).tolist():
-        who = np.unique(table.person[table.collection == name])
-        seed = [config.seed, zlib.crc32(name.encode()), 1]
-        people[name] = People(who, resamples=config.resamples, seed=seed)
-    places, values = [], []
+    people, places, values = people_of(config, table), [], []
     for fold, said in zip(made, found, strict=True):
         for kind in fold.kinds:
             mine = table.kind[fold.judged] == kind

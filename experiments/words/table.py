@@ -28,17 +28,23 @@ def markdown(report: dict[str, Any]) -> str:
         "",
         about_choice + "".join(by_way) + ".",
         "",
-        *_head(["way", "AUC", "less the image alone", "the same, collections drawn too", "by seed"]),
+        *differences(rows, first="way", than="the image alone"),
     ]
-    for row in rows:
-        seeds = ", ".join(f"{value:+.3f}" for value in row.get("seeds", ())) or "-"
-        differences = (_show(row.get(name), "+.3f") for name in ("difference", "difference_over_collections"))
-        lines.append(_line([row["way"], _show(row["auc"], ".3f"), *differences, seeds]))
     for title, name in (("collection", "collections"), ("method", "methods")):
         places = list(rows[1][name])
         lines += ["", f"Less the image alone, by left-out {title}:", "", *_head(["way", *places])]
         lines += [_line([row["way"], *(_show(row[name][one], "+.3f") for one in places)]) for row in rows[1:]]
     return "\n".join(lines) + "\n"
+
+
+def differences(rows: Sequence[dict[str, Any]], *, first: str, than: str) -> list[str]:
+    """A line for each row: its AUC, and how much more that is than the first row's."""
+    lines = _head([first, "AUC", f"less {than}", "the same, collections drawn too", "by seed"])
+    for row in rows:
+        seeds = ", ".join(f"{value:+.3f}" for value in row.get("seeds", ())) or "-"
+        differences = (_show(row.get(name), "+.3f") for name in ("difference", "difference_over_collections"))
+        lines.append(_line([row["way"], _show(row["auc"], ".3f"), *differences, seeds]))
+    return lines
 
 
 def _head(names: Sequence[str]) -> list[str]:

@@ -77,13 +77,7 @@ def trained(
     model, advance = _programs(config, table.seen.shape[1:], way.alignment or way.multimodal)
     params = jax.jit(model.init)(jax.random.key(seed), _first(table))
     state = optax.scale_by_adam().init(params)
-    tokens = np.zeros((len(table.label), CONTEXT), np.int32)
-    if way.alignment or way.multimodal:
-        rows = source.rows
-        said = captions_of(way, table.caption[rows], table.label[rows], np.random.default_rng([seed, 7]))
-        # The vocabulary is the source's, and that of all ways.
-        tokenizer = WordTokenizer(words_of(map(short, [*table.caption[rows], OF_REAL]), most=VOCABULARY - 3))
-        tokens[rows] = tokenizer([text and short(text) for text in said], context=CONTEXT, truncate=True)
+    tokens = tokens_of(way if way.alignment or way.multimodal else None, table, source.rows, seed)
     weights = {"alignment": weight * way.alignment, "image": 1.0, "multimodal": weight * way.multimodal}
     given = (held, jnp.asarray(tokens), source.mean, source.scale, jax.tree.map(jnp.float32, weights))
     fakes, rng = source.rows[table.label[source.rows] > 0], np.random.default_rng([seed, 3])
@@ -92,6 +86,30 @@ def trained(
         batches = np.concatenate([drawn - 1, drawn], axis=1).astype(np.int32)
         params, state = advance(params, state, *given, jnp.asarray(batches), jnp.float32(rate))
         yield done + CHUNK, without_words(params)
+
+
+def tokens_of(
+    way: Way | None, table: Table, rows: np.ndarray, seed: int, *, told: np.ndarray | None = None
+) -> np.ndarray:
+    """Numbers of the words of each image of the table: of a source, or of others by the source's vocabulary.
+
+    Args:
+        way: of training; `None` for one without words.
+        table: all images.
+        rows: the source's.
+        seed: shuffles.
+
+    Other Arguments:
+        told: rows that have captions; the source's if left out. All others have zeros.
+    """
+    tokens = np.zeros((len(table.label), CONTEXT), np.int32)
+    if way is not None:
+        # The vocabulary is the source's, and that of all ways.
+        tokenizer = WordTokenizer(words_of(map(short, [*table.caption[rows], OF_REAL]), most=VOCABULARY - 3))
+        told = rows if told is None else told
+        said = captions_of(way, table.caption[told], table.label[told], np.random.default_rng([seed, 7]))
+        tokens[told] = tokenizer([text and short(text) for text in said], context=CONTEXT, truncate=True)
+    return tokens
 
 
 def scores(config: Config, table: Table, held: jax.Array, source: Source, params: Any, rows: np.ndarray) -> np.ndarray:

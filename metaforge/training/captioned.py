@@ -7,7 +7,7 @@ import numpy as np
 
 from metaforge.backbones._reading import TEXTS
 from metaforge.backbones.clip_model import WordTokenizer, words_of
-from metaforge.captions import Annotation, Thresholds, caption, exact
+from metaforge.captions import annotation_of, caption, exact
 from metaforge.captions.records import read_records
 from metaforge.data import prepared
 from metaforge.data.records import Records
@@ -100,11 +100,7 @@ def said(record: Mapping[str, Any]) -> str:
 
     Example:
         >>> given = {"answer": "forged", "reason": "", "coverage": {"mouth": 0.9}, "types": ["colour"]}
-        >>> said(given | {"regions": ["mouth"], "cues": {}, "shift": [0, 0], "noise": 1.0})
+        >>> said(given | {"regions": ["mouth"], "cues": {}, "shift": [0, 0], "noise": 1.0, "derivation": []})
         'the mouth; the colour differs'
     """
-    given = Annotation(
-        record["answer"], record["reason"], (0, 0), None, None, record["noise"], dict(record["coverage"]),
-        tuple(record["regions"]), dict(record["cues"]), tuple(record["types"]), Thresholds(),
-    )  # fmt: skip
-    return caption(given)
+    return caption(annotation_of(record))

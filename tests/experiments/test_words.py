@@ -8,6 +8,9 @@ import pytest
 
 from experiments.words import judging, material, running, training, ways
 from experiments.words.config import Config, Options
+from experiments.words.episodes import config as episodes_config
+from experiments.words.episodes import learning
+from experiments.words.episodes import running as episodes_running
 from experiments.words.folds import folds
 from experiments.words.table import markdown
 from metaforge.data.embedded_faces import embedded_faces
@@ -18,6 +21,9 @@ from metaforge.settings import change
 TINY = change(
     Config(),
     {"width": 4, "seeds": 2, "pairs": 4, "steps": "50", "rates": "1e-3", "weights": "1", "resamples": 20, "folds": 2},
+)
+EPISODES = change(
+    episodes_config.Config(), {"steps": 3, "tasks": 2, "shots": 2, "queries": 2, "adapt_steps": 1, "draws": 2}
 )
 KINDS = ("swap", "warp", "smooth", "part colour", "part blur")
 CAPTIONS = ("the mouth; the colour differs", "the nose", "the whole face; detail is blurred")
@@ -67,7 +73,7 @@ def test_captions_are_shuffled_within_a_class_or_among_all_and_none_is_lost(tabl
         assert (of_class[0] == of_class[1]) == (way.shuffled != "all")
 
 
-def test_words_of_weight_nothing_change_no_bit_and_words_that_count_do(table):
+def test_words_of_weight_nothing_change_nothing_and_words_that_count_do(table):
     """First parameters, batches and steps are the image's own, whatever stands beside."""
     held, source = jnp.asarray(table.seen), training.source_of(table, np.arange(80))
     how = {"rate": 1e-2, "steps": 50, "seed": 3}
@@ -78,13 +84,22 @@ def test_words_of_weight_nothing_change_no_bit_and_words_that_count_do(table):
     assert np.abs(np.asarray(on["map"]["kernel"]) - np.asarray(alone["map"]["kernel"])).max() > 1e-2
 
 
-def test_a_study_ends_in_a_table_and_one_that_was_cut_off_ends_the_same(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(running, "collected", lambda *args, **more: ({}, {}))
-    monkeypatch.setattr(running, "table_of", lambda *args, **more: table)
-    monkeypatch.setattr(running, "WAYS", ways.WAYS[:2] + ways.WAYS[5:6])
-    monkeypatch.setattr(running, "BY_NAME", {way.name: way for way in running.WAYS})
+@pytest.fixture(scope="module")
+def done(table, tmp_path_factory):
+    """A finished study of three of the ways, in a folder."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(running, "collected", lambda *args, **more: ({}, {}))
+        patched.setattr(running, "WAYS", ways.WAYS[:2] + ways.WAYS[5:6])
+        patched.setattr(running, "BY_NAME", {way.name: way for way in running.WAYS})
+        for module in (running, episodes_running):
+            patched.setattr(module, "table_of", lambda *args, **more: table)
+        folder = tmp_path_factory.mktemp("words")
+        yield folder, running.run(Options(workdir=str(folder / "run")), TINY, quiet=True)
+
+
+def test_a_study_ends_in_a_table_and_one_that_was_cut_off_ends_the_same(table, done):
+    tmp_path, report = done
     options = Options(workdir=str(tmp_path / "run"))
-    report = running.run(options, TINY, quiet=True)
     assert json.loads((tmp_path / "run" / "report.json").read_text()) == report
     assert running.run(options, TINY, quiet=True) == report
     assert f"| {ways.JOINT} | 0." in markdown(report)
@@ -104,6 +119,38 @@ def test_a_study_ends_in_a_table_and_one_that_was_cut_off_ends_the_same(table, t
     (tmp_path / "run" / "fold-1.npz").unlink()
     again = running.run(options, TINY, quiet=True)
     assert again["rows"] == report["rows"]
+
+
+def test_nobody_is_in_a_support_and_a_query_set_and_sets_are_pairs(table):
+    rows = np.flatnonzero((table.collection != "a") & (table.kind != "warp"))
+    made = learning.episodes(EPISODES, table, rows, np.random.default_rng(0))
+    for support, query in zip(*(part.reshape(-1, part.shape[-1]) for part in made), strict=True):
+        both = np.concatenate([support, query])
+        assert {*both} < {*rows}
+        assert len({*zip(table.collection[both], table.kind[both], strict=True)}) == 1
+        assert not {*table.person[support]} & {*table.person[query]}
+        for part in (support, query):
+            assert table.label[part].tolist() == [0] * (len(part) // 2) + [1] * (len(part) // 2)
+            assert (np.diff(part.reshape(2, -1), axis=0) == 1).all()
+
+
+def test_daml_with_captions_of_the_support_set_is_judged_on_other_people(table, done):
+    folder, _ = done
+    options = episodes_config.Options(workdir=str(folder / "run"))
+    report = episodes_running.run(options, EPISODES, quiet=True)
+    assert [row["way"] for row in report["rows"]] == [*episodes_running.WAYS]
+    with np.load(folder / "run" / "episodes-0.npz") as kept:
+        first, told = (kept[name] for name in [*episodes_running.WAYS][:2])
+    assert np.abs(first - told).max() > 1e-6
+    assert "| captions of the support set | 0." in episodes_running.markdown(report)
+    again = episodes_running.run(options, EPISODES, quiet=True)
+    assert again["rows"] == report["rows"]
+    fold = folds(TINY, table)[0]
+    for support, judged in zip(*episodes_running.sets_of(EPISODES, TINY, table, fold), strict=True):
+        assert not {*table.person[support]} & {*table.person[judged]}
+        assert len({*table.kind[np.concatenate([support, judged])]}) == 1
+    with pytest.raises(InputError, match="was made with other settings"):
+        episodes_running.run(options, change(EPISODES, {"inner_lr": 0.2}), quiet=True)
 
 
 def test_every_pair_is_forged_by_every_method_and_told_by_its_exact_mask():
