@@ -18,7 +18,7 @@ from metaforge.captions.refining.options import Options
 from metaforge.captions.refining.pictures import png_pair
 from metaforge.captions.refining.prompt import prompt_of
 from metaforge.captions.refining.refined import Summary, counted, refined_records
-from metaforge.captions.refining.reporting import Said, said_of, write_report
+from metaforge.captions.refining.reporting import Report
 from metaforge.captions.refining.templates import template
 from metaforge.errors import InputError
 from metaforge.progress import progress
@@ -49,7 +49,7 @@ def run(options: Options) -> Summary:
     asked = _counted(options, answers, more)
     if not asked:
         raise InputError(f"annotations: '{options.annotations}' has no record. Give a file that has some.")
-    said: list[Said] = []
+    report = Report(overlap=options.overlap) if options.report else None
     summary = None
     with (
         whole_file(options.out, new=True) as made,
@@ -60,11 +60,11 @@ def run(options: Options) -> Summary:
             summary = so_far
             file.write(line_of(record))
             bar.update()
-            if options.report and (one := said_of(record)):
-                said.append(one)
+            if report:
+                report.add(record)
     assert summary is not None
-    if options.report:
-        write_report(options, refiner.name, summary, said)
+    if report:
+        report.write(options, refiner.name, summary)
     return summary
 
 
