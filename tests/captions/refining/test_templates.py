@@ -89,6 +89,19 @@ def test_a_region_or_a_type_more_is_caught():
         assert not judge(wrong, record).accepted, wrong
 
 
+def test_the_sentence_of_another_record_is_accepted_only_if_it_says_no_more():
+    records = [record for record in many(400, seed=4) if record["types"]]
+    texts = sentences(records, share=False)
+    accepted = 0
+    rng = np.random.default_rng(5)
+    for i, j in rng.integers(0, len(records), (3000, 2)):
+        of, by = records[i], records[j]
+        no_more = set(by["regions"]) <= set(of["regions"]) and set(by["types"]) <= set(of["types"])
+        assert judge(texts[j], of).accepted == no_more, texts[j]
+        accepted += no_more and i != j
+    assert accepted > 10
+
+
 def test_a_wording_follows_from_seed_and_name_alone():
     records = many(50)
     alone = [sentences([record])[0] for record in records]
