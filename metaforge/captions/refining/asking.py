@@ -26,7 +26,7 @@ class Patience(NamedTuple):
     """
 
     tries: int = 5
-    deadline: float = 120.0
+    deadline: float = 300.0
     first: float = 1.0
     most: float = 30.0
     failures: int = 10
