@@ -129,7 +129,8 @@ def read(reply: Reply) -> Read:
         return Read(None, "the answer was cut off at its most tokens", usage)
     if end == "content_filter" or not isinstance(content, str):
         return Read(None, "the model did not answer", usage)
-    # Some models set JSON in a fence.
+    # Some models think aloud first, and some set JSON in a fence.
+    content = re.sub(r"\A\s*<think>.*?</think>", "", content, count=1, flags=re.DOTALL)
     answer = _json(re.sub(r"\A\s*```(?:json)?\s*(.*?)\s*```\s*\Z", r"\1", content, flags=re.DOTALL))
     if not isinstance(answer, dict) or set(answer) != {"sentence"} or not isinstance(answer["sentence"], str):
         return Read(None, "the answer has not the form that was asked for", usage)

@@ -139,8 +139,9 @@ def test_whatever_an_endpoint_does_the_raw_annotation_is_kept(name, tmp_path):
     assert len(server.bodies) == times
 
 
-def test_json_in_a_fence_is_read():
-    with serving(answers('```json\n{"sentence": "The mouth is blurred."}\n```')) as server:
+@pytest.mark.parametrize("before", ["", "<think>\nThe nose? No.\n</think>\n\n"])
+def test_json_in_a_fence_and_behind_thoughts_is_read(before):
+    with serving(answers(before + '```json\n{"sentence": "The mouth is blurred."}\n```')) as server:
         assert refined(server.url)[0]["text"] == "The mouth is blurred."
 
 
