@@ -98,9 +98,9 @@ _OF: dict[str, tuple[str, ...]] = {
     "prompt_of": ("sun2025fftg",),
     "overlap": ("papineni2002bleu", "post2018sacrebleu", "lin2004rouge"),
     "Thresholds": ("mahy1994uniform",),
-    "aligned": ("kuglin1975phase",),
+    "aligned": ("kuglin1975phase", "reddy1996registration"),
     "colour_difference": ("cie2004colorimetry",),
-    "blur": ("pech2000autofocusing",),
+    "blur": ("pech2000autofocusing", "marr1980edge"),
     "structure": ("wang2004ssim",),
     "texture": ("haralick1973textural",),
     # Forms that captions are written in.

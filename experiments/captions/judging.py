@@ -11,12 +11,13 @@ from experiments.captions.pairs import CODINGS, NAMES, Known, covered
 from metaforge.captions.annotation import annotate, types_of
 from metaforge.captions.cues import CUES
 from metaforge.captions.difference import difference
+from metaforge.captions.exchange import NOTE
 from metaforge.captions.thresholds import Thresholds
 from metaforge.evaluation.interval import Interval
 from metaforge.evaluation.regions import mask_iou, per_region, region_score, type_confusion
 from metaforge.forgeries.parts import PARTS, STRENGTHS
 
-GRID = {"noise": (3.0, 6.0, 12.0), "least": (1.5, 3.0, 5.0)}
+GRID = {"noise": (3.0, 4.0, 6.0), "least": (3.0, 4.0, 5.0)}
 """Values that are tried for the mask."""
 REGION = 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5
 """Values that are tried for the share of a region."""
@@ -108,10 +109,11 @@ def type_scores(pairs: Sequence[Known], found: Found, thresholds: Thresholds) ->
     said = [types_of(cues, thresholds) for cues in found.cues]
     names = [*CUES, NOTHING]
     true = np.array([[name in pair.types for name in CUES] for pair in pairs])
-    told = np.array([[name in types for name in CUES] for types in said])
-    # Of a splice it is known that the structure is another, but not what else; whether a boundary shows is no change.
+    # Also of the boundary, which is measured but never said.
+    told = np.array([[cues.get(name, -np.inf) > getattr(thresholds, name) for name in CUES] for cues in found.cues])
+    # Of a splice it is known that the structure is another, but not what else.
     rows = [place for place, pair in enumerate(pairs) if pair.change != "splice"]
-    first = [next((name for name in said[place] if name != "boundary"), NOTHING) for place in rows]
+    first = [next(iter(said[place]), NOTHING) for place in rows]
     changes = [pairs[place].change for place in rows]
     return {
         "names": names,
@@ -121,6 +123,29 @@ def type_scores(pairs: Sequence[Known], found: Found, thresholds: Thresholds) ->
                for place, (name, score) in enumerate(per_region(true, told, list(CUES)).items())},
         "confusion": type_confusion(changes, first, names).tolist(),
     }  # fmt: skip
+
+
+def exchange_scores(pairs: Sequence[Known], thresholds: Thresholds, *, resamples: int) -> dict[str, Any]:
+    """How often pairs are noted to be perhaps exchanged, in their order and exchanged."""
+    counts: dict[str, dict[str, Any]] = {}
+    noted = np.array([
+        [NOTE in annotate(*images, pair.landmarks, thresholds=thresholds).reason
+         for images in ((pair.real, pair.fake), (pair.fake, pair.real))]
+        for pair in pairs
+    ])  # fmt: skip
+    for name in ("all", *STRENGTHS):
+        rows = np.array([name in ("all", pair.change) for pair in pairs])
+        wrong, right = noted[rows].sum(axis=0)
+        counts[name] = {"pairs": int(rows.sum()), "in_order": int(wrong), "exchanged": int(right)}
+    # Of each person, the notes that are right and all notes.
+    _, who = np.unique([pair.person for pair in pairs], return_inverse=True)
+    count = int(who.max()) + 1
+    hits, total = (np.bincount(who, part, minlength=count) for part in (noted[:, 1], noted.sum(axis=1)))
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=resamples)
+    low, high = np.percentile(drawn @ hits / np.maximum(drawn @ total, 1), [2.5, 97.5])
+    value = float(hits.sum() / max(total.sum(), 1))
+    right = Interval(value, min(float(low), value), max(float(high), value)).as_json()
+    return {"right": right, "noted": counts}
 
 
 def sensitivity(pairs: Sequence[Known], thresholds: Thresholds) -> dict[str, dict[str, float]]:

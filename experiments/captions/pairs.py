@@ -1,6 +1,6 @@
 """Pairs whose forgery is known: faces of which one part is forged, coded as photographs and videos are."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -11,7 +11,7 @@ from metaforge.data.embedded_faces import LONDON, embedded_faces
 from metaforge.face_regions import REGIONS
 from metaforge.forgeries.base import Face
 from metaforge.forgeries.compression import h264, jpeg
-from metaforge.forgeries.parts import PARTS, STRENGTHS, forge_part, true_types
+from metaforge.forgeries.parts import EDGES, PARTS, STRENGTHS, forge_part, true_types
 from metaforge.forgeries.synthesis import donor_of
 
 CODINGS = "not coded", "JPEG 95", "JPEG 75", "JPEG 50", "H.264 CRF 23"
@@ -20,6 +20,7 @@ REAL_QUALITY = 95
 FORGED = 0.25
 """The share of a region that is forged if the region is. Fixed before anything was measured."""
 NAMES = tuple(REGIONS)
+_STRETCHES = 14  # of the edges: a quarter of a pixel each, so that both halves have some narrower than a pixel
 
 
 class Known(NamedTuple):
@@ -38,6 +39,7 @@ class Known(NamedTuple):
         change: by which it was forged.
         coding: of `CODINGS`.
         person: who it is.
+        parameters: of the forgery, in pixels of these images.
     """
 
     real: UInt8[np.ndarray, "height width 3"]
@@ -52,6 +54,7 @@ class Known(NamedTuple):
     change: str
     coding: str
     person: str
+    parameters: dict[str, Any]
 
 
 def known_pairs(config: Config) -> tuple[list[Known], list[Known]]:
@@ -75,7 +78,8 @@ def _forged(faces: list[Face], config: Config, half: int) -> list[Known]:
         # 8 parts and 5 changes have met after 40 turns; then the codings move on by one.
         part, change = parts[turn % len(parts)], changes[turn % len(changes)]
         coding = CODINGS[(turn + turn // (len(parts) * len(changes))) % len(CODINGS)]
-        forged = forge_part(rng, face, part, change, donor=donor_of(rng, face, faces))
+        given = drawn_from(rng, change, half) if config.held_out else {}
+        forged = forge_part(rng, face, part, change, donor=donor_of(rng, face, faces), **given)
         real, fake = coded(forged.real, forged.fake, coding)
         mask, marks = forged.mask >= 0.5, np.asarray(face.landmarks)
         masks = region_masks(marks, (config.size, config.size))
@@ -83,9 +87,36 @@ def _forged(faces: list[Face], config: Config, half: int) -> list[Known]:
         types, outside = true_types(forged.parameters, size=config.size), outside_of(marks, (config.size, config.size))
         regions = covered(mask, inside) >= FORGED
         found.append(
-            Known(real, fake, marks, mask, regions, inside, outside, types, part, change, coding, face.identity)
+            Known(
+                real,
+                fake,
+                marks,
+                mask,
+                regions,
+                inside,
+                outside,
+                types,
+                part,
+                change,
+                coding,
+                face.identity,
+                forged.parameters,
+            )
         )
     return found
+
+
+def drawn_from(rng: np.random.Generator, change: str, half: int) -> dict[str, float]:
+    """A strength and an edge that the other half of the people does not meet.
+
+    The half that chooses draws strengths from the middle half of their range, and the half that is judged from the
+    outer quarters: weaker ones and stronger ones than any that chose. Of the edges each has every other quarter of a
+    pixel.
+    """
+    (low, high), place = STRENGTHS[change], float(rng.uniform())
+    share = 0.25 + place / 2 if half == 0 else place / 2 + (0.5 if place >= 0.5 else 0.0)
+    stretch = (2 * int(rng.integers(_STRETCHES // 2)) + half + float(rng.uniform())) / _STRETCHES
+    return {"strength": low + share * (high - low), "edge": EDGES[0] + stretch * (EDGES[1] - EDGES[0])}
 
 
 def coded(real: np.ndarray, fake: np.ndarray, coding: str) -> tuple[np.ndarray, np.ndarray]:

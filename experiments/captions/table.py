@@ -21,6 +21,16 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         f"{report['pairs'][0]} pairs choose the fitted thresholds, {report['pairs'][1]} of other people are judged. "
         "Intervals resample people."
     )
+    if report["config"].get("held_out"):
+        yield (
+            "The judged ones have other strengths (the outer quarters of each range, where the middle half chose) and "
+            "other edges."
+        )
+    if "rate" in report:
+        yield (
+            f"{report['rate']:.0f} pairs of {report['config']['size']} pixels are annotated in a second of one core's "
+            "time."
+        )
     yield from _table("regions", ["precision", "recall", "F1", "IoU of masks"], {
         name: [f"{row['precision']:.3f}", f"{row['recall']:.3f}", _show(row["f1"]),
                f"{report['iou'][name]:.3f}" if name in report["iou"] else "-"]
@@ -43,7 +53,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         yield ""
         yield (
             f"Types with {name} thresholds: of {types['pairs']} pairs with a change of known type, that type is the "
-            f"first said of {types['accuracy']:.1%} (a boundary aside)."
+            f"first said of {types['accuracy']:.1%}. The boundary is measured, but never said."
         )
         yield from _table("type", ["pairs it is true of", "precision", "recall", "F1"], {
             key: [str(part["true"]), f"{part['precision']:.3f}", f"{part['recall']:.3f}", f"{part['f1']:.3f}"]
@@ -53,6 +63,16 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         yield from _table("change, and the type said first", [types["names"][place] for place in said], {
             key: [str(counts[place]) for place in said]
             for key, counts in zip(types["names"], types["confusion"], strict=True) if sum(counts)
+        })  # fmt: skip
+    if "exchanged" in report:
+        yield ""
+        yield (
+            'Notes "perhaps exchanged" with shipped thresholds, where every pair comes in both orders: '
+            f"{_show(report['exchanged']['right'])} of them are right."
+        )
+        yield from _table("change", ["pairs", "noted of pairs in order", "noted of exchanged pairs"], {
+            name: [str(part["pairs"]), str(part["in_order"]), str(part["exchanged"])]
+            for name, part in report["exchanged"]["noted"].items()
         })  # fmt: skip
     yield from _table("threshold", ["shipped", "fitted"], {
         name: [f"{limits['shipped'][name]:.3g}", f"{limits['fitted'][name]:.3g}"] for name in _CHOSEN

@@ -8,11 +8,13 @@ from scipy import fft
 from scipy.ndimage import gaussian_filter
 
 from metaforge.captions.thresholds import Thresholds
+from metaforge.captions.turning import turn_and_scale, turned_back
 from metaforge.errors import InputError
 
 Answer = Literal["aligned", "size", "identical", "shifted"]
 """What two images are to each other."""
 
+_TURN, _SCALE = 0.75, 0.01  # degrees and share: smaller ones are named neither
 _ROOM = 0.1  # of the side: a larger shift leaves too little to compare
 
 
@@ -22,7 +24,8 @@ class Alignment(NamedTuple):
     Attributes:
         answer: "aligned", or why they cannot be compared pixel by pixel.
         reason: one sentence; empty for "aligned".
-        shift: pixels to the right and down by which the forged image lies off the real one; (0, 0) unless "shifted".
+        shift: pixels to the right and down by which the forged image lies off the real one; (0, 0) unless "shifted". Of
+            one that is turned or of another scale, what is left when it is turned back about its middle.
     """
 
     answer: Answer
@@ -37,10 +40,12 @@ def aligned(
     *,
     thresholds: Thresholds = Thresholds(),  # noqa: B008 - frozen
 ) -> Alignment:
-    """Compares sizes, then bits, then shifts, then what is around the face.
+    """Compares sizes, then bits, then shifts, turns and scales, then what is around the face.
 
     The shift is the peak of the phase correlation. It is believed only if moving the forged image back leaves less than
-    `thresholds.shifted` of the median difference: a forged face moves the peak, but it is not most of the image.
+    `thresholds.shifted` of the median difference: a forged face moves the peak, but it is not most of the image. A turn
+    and a change of scale are looked for where a tenth of the pixels around the face differs by more than half of
+    `thresholds.unlike`, and believed if undoing them leaves less than `thresholds.shifted` of that.
 
     Two images are unpaired when their gradients outside the face do not correlate and a tenth of the pixels there
     differs by more than `thresholds.unlike`. Two people before one backdrop differ so along hair and shoulders; noise
@@ -67,6 +72,8 @@ def aligned(
 
     References:
         Kuglin and Hines, *The Phase Correlation Image Alignment Method*, 1975.
+        Reddy and Chatterji, *An FFT-Based Technique for Translation, Rotation, and Scale-Invariant Image Registration*,
+        1996 (turn and scale).
     """
     if real.shape != fake.shape:
         (height, width), (rows, columns) = real.shape[:2], fake.shape[:2]
@@ -83,6 +90,8 @@ def aligned(
             return Alignment("shifted", reason, (right, down))
     where = outside if outside.any() else np.ones_like(outside)
     apart = float(np.percentile(np.abs(ours - theirs)[where], 90))
+    if apart > thresholds.unlike / 2 and (moved := _turned(ours, theirs, where, thresholds)):
+        return moved
     if apart > thresholds.unlike and (alike := likeness(ours, theirs, where)) < thresholds.likeness:
         raise InputError(
             f"pair: the images are not of one photograph: outside the face their gradients correlate by {alike:.2f} "
@@ -125,6 +134,30 @@ def likeness(
 def _steepness(image: np.ndarray) -> np.ndarray:
     smooth = np.asarray(gaussian_filter(image, 1.0), np.float64)
     return np.hypot(np.gradient(smooth, axis=0), np.gradient(smooth, axis=1))
+
+
+def _turned(ours: np.ndarray, theirs: np.ndarray, where: np.ndarray, thresholds: Thresholds) -> Alignment | None:
+    """The turn and the scale, if undoing them explains what is around the face."""
+    degrees, scale = turn_and_scale(ours, theirs)
+    if abs(degrees) < _TURN and abs(scale - 1) < _SCALE:
+        return None
+    back, seen = turned_back(theirs, degrees, scale)
+    right, down = phase_shift(ours, back)
+    if max(abs(right), abs(down)) > _ROOM * min(ours.shape):
+        return None
+    # Pixels that both show, in the frame of the real image.
+    apart = np.abs(_overlap(ours, right, down) - _overlap(back, -right, -down))
+    shown = _overlap(where, right, down) & _overlap(seen, -right, -down)
+    before = np.percentile(np.abs(ours - theirs)[where], 90)
+    if not shown.any() or np.percentile(apart[shown], 90) >= thresholds.shifted * before:
+        return None
+    parts = []
+    if abs(degrees) >= _TURN:
+        parts.append(f"turned by {abs(degrees):.1f} degrees {'clockwise' if degrees > 0 else 'counter-clockwise'}")
+    if abs(scale - 1) >= _SCALE:
+        parts.append(f"{'larger' if scale > 1 else 'smaller'} by {100 * abs(scale - 1):.1f} %")
+    reason = f"The forged image is {' and '.join(parts)} beside the real one: they are not aligned."
+    return Alignment("shifted", reason, (right, down))
 
 
 def _overlap(image: np.ndarray, right: int, down: int) -> np.ndarray:

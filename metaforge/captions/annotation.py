@@ -3,11 +3,12 @@
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Shaped
 
 from metaforge.captions.alignment import aligned
 from metaforge.captions.cues import CUES
 from metaforge.captions.difference import difference
+from metaforge.captions.exchange import NOTE, perhaps_exchanged
 from metaforge.captions.regions import outside_of, region_coverage, region_masks
 from metaforge.captions.thresholds import Thresholds
 from metaforge.errors import InputError
@@ -17,12 +18,17 @@ Answer = Literal["forged", "noise", "identical", "size", "shifted"]
 """A forgery was found; the pair differs by no more than its noise; or the pair cannot be compared."""
 
 
+TELLING = ("colour", "blur", "structure", "texture")
+"""The cues that types are named by. The boundary is measured, but what it says is seldom so (`docs/captions.md`)."""
+
+
 class Annotation(NamedTuple):
     """What is known of a pair, and from what.
 
     Attributes:
         answer: see `Answer`.
-        reason: one sentence on any other answer than "forged"; of "forged", why no regions are named, if so.
+        reason: one sentence on any other answer than "forged"; of "forged", why no regions are named, and that the two
+            images are perhaps exchanged, if so.
         shift: pixels to the right and down by which the forged image lies off, if "shifted".
         mask: where the images differ by more than their noise; `None` if they were not compared.
         soft: by how many grey levels, in [0, 255]; `None` likewise.
@@ -30,7 +36,7 @@ class Annotation(NamedTuple):
         coverage: share of each region that the mask covers, in [0, 1]; empty without landmarks.
         regions: the parts, names of `metaforge.face_regions.REGIONS`, whose coverage exceeds the threshold.
         cues: the value of each of `CUES`; empty unless "forged".
-        types: the cues that exceed their thresholds, the one furthest beyond its threshold first.
+        types: those of `TELLING` that exceed their thresholds, the one furthest beyond its threshold first.
         thresholds: what decided.
     """
 
@@ -48,8 +54,8 @@ class Annotation(NamedTuple):
 
 
 def annotate(
-    real: UInt8[np.ndarray, "height width 3"],
-    fake: UInt8[np.ndarray, "rows columns 3"],
+    real: Shaped[np.ndarray, "height width *channels"],
+    fake: Shaped[np.ndarray, "rows columns *bands"],
     landmarks: Float[np.ndarray, "points 2"] | None = None,
     *,
     thresholds: Thresholds = Thresholds(),  # noqa: B008 - frozen
@@ -57,7 +63,7 @@ def annotate(
     """Says where and how a forged face differs from its real one. Nothing is drawn: equal input, equal answer.
 
     Which of the two is the real one is taken on trust: where and how much they differ is the same either way, and a
-    blur turned round is a texture that was added.
+    blur turned round is a texture that was added. Some exchanged pairs show by their detail, and `reason` says so.
 
     Args:
         real: uint8 RGB in [0, 255].
@@ -72,17 +78,24 @@ def annotate(
         An `Annotation`; `metaforge.captions.sentence` puts it into words.
 
     Raises:
-        InputError: for images that are not of one photograph, smaller than 16 pixels, or landmarks off the image.
+        InputError: for images that are not uint8 RGB, not of one photograph, smaller than 16 pixels, or landmarks off
+            the image.
 
     Example:
         >>> real = np.full((48, 48, 3), 90, np.uint8); fake = real.copy(); fake[20:30, 20:30] += 40
         >>> found = annotate(real, fake)
         >>> found.answer, int(found.mask.sum()), found.types[0], found.reason
-        ('forged', 96, 'boundary', 'No parts are named: there are no landmarks.')
+        ('forged', 96, 'colour', 'No parts are named: there are no landmarks.')
 
     References:
         Sun et al., *Towards General Visual-Linguistic Face Forgery Detection*, CVPR 2025 (raw annotation).
     """
+    for name, image in (("real", real), ("forged", fake)):
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise InputError(
+                f"pair: the {name} image is {image.dtype} of shape {image.shape}. Give uint8 RGB, height x width x 3; "
+                "a grey image as three equal channels."
+            )
     if min(*real.shape[:2], *fake.shape[:2]) < 16:
         raise InputError("pair: an image has fewer than 16 pixels a side. Give larger ones.")
     if landmarks is not None and not np.isfinite(landmarks).all():
@@ -99,13 +112,15 @@ def annotate(
         return compared._replace(reason="The two images differ by no more than their noise.")
     coverage = {} if landmarks is None else region_coverage(found.mask, region_masks(landmarks, shape))
     known = tuple(name for name in REGIONS if name in coverage)
-    reason = "" if known else "No parts are named: there are no landmarks" + (
+    reasons = [] if known else ["No parts are named: there are no landmarks" + (
         "." if landmarks is None else " that tell them; 468 or 68 points do."
-    )  # fmt: skip
+    )]  # fmt: skip
     cues = {name: cue.measure(real, fake, found.mask) for name, cue in CUES.items()}
+    if perhaps_exchanged(real, fake, found.mask, cues["structure"], thresholds=thresholds):
+        reasons.append(NOTE)
     return compared._replace(
         answer="forged",
-        reason=reason,
+        reason=" ".join(reasons),
         coverage=coverage,
         regions=tuple(name for name in known if coverage[name] > thresholds.region),
         cues=cues,
@@ -114,11 +129,11 @@ def annotate(
 
 
 def types_of(cues: dict[str, float], thresholds: Thresholds) -> tuple[str, ...]:
-    """The cues that exceed their thresholds, by how many times, the largest first.
+    """Those of `TELLING` that exceed their thresholds, by how many times, the largest first.
 
     Example:
-        >>> types_of({"colour": 3.0, "blur": 4.0, "texture": -9.0}, Thresholds())
+        >>> types_of({"colour": 4.0, "blur": 4.0, "texture": -9.0, "boundary": 99.0}, Thresholds())
         ('blur', 'colour')
     """
-    times = {name: value / getattr(thresholds, name) for name, value in cues.items()}
+    times = {name: cues[name] / getattr(thresholds, name) for name in TELLING if name in cues}
     return tuple(sorted((name for name in times if times[name] > 1), key=lambda name: -times[name]))

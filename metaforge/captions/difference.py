@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, maximum_filter
 
-from metaforge.captions.shapes import closed, without_holes, without_small_parts, without_spikes
+from metaforge.captions.shapes import box_of, closed, without_holes, without_small_parts, without_spikes
 from metaforge.captions.thresholds import Thresholds
 
 _BINS = 5  # of pixels outside the face, from the flattest to the busiest
@@ -45,6 +45,10 @@ def difference(
     would call the compression of brows and lashes a forgery. Then gaps are closed, holes filled, spikes opened away,
     and small parts dropped.
 
+    A forgery is blended in, and the foot of its soft edge exceeds the noise as well. So a pixel of this mask stays only
+    if $M$, smoothed, is there more than the share `half` of its largest value nearby, which is where half of it is
+    blended in. What smooth skin leaves open between features is closed again, three times as far.
+
     A forgery that covers most of what is outside the face too is taken for noise there; see `docs/captions.md`.
 
     Args:
@@ -53,7 +57,7 @@ def difference(
         outside: where the face is not; if it is nowhere, only `thresholds.least` counts.
 
     Other Arguments:
-        thresholds: `noise`, `least`, `closing` and `area` are used.
+        thresholds: `noise`, `least`, `closing`, `area`, `near` and `half` are used.
 
     Returns:
         A `Difference`.
@@ -69,7 +73,7 @@ def difference(
     soft = _median(apart[..., 0].astype(np.uint16) + apart[..., 1] + apart[..., 2]) / 3.0
     grey = (real[..., 0].astype(np.float64) + real[..., 1] + real[..., 2]) / 3
     floor = np.maximum(thresholds.least, _noise(grey, soft, outside, thresholds.noise))
-    mask = _tidy(soft > floor, thresholds)
+    mask = _blended_in(_tidy(soft > floor, thresholds, thresholds.closing), soft, thresholds)
     return Difference(mask, soft, floor, float(np.median(floor)))
 
 
@@ -108,7 +112,25 @@ def _sorted(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np
     return np.minimum(low, c), np.maximum(low, np.minimum(high, c)), np.maximum(high, c)
 
 
-def _tidy(mask: np.ndarray, thresholds: Thresholds) -> np.ndarray:
+def _blended_in(mask: np.ndarray, soft: np.ndarray, thresholds: Thresholds) -> np.ndarray:
+    """Where the difference is more than a share of its largest value nearby."""
+    if not mask.any():
+        return mask
+    reach = thresholds.near * min(mask.shape)
+    box = box_of(mask, 4 + int(2 * reach))
+    smooth = np.asarray(gaussian_filter(soft[box], 0.4 * reach)) * mask[box]
+    peak = np.asarray(maximum_filter(smooth, 2 * max(1, round(reach)) + 1))
+    core = np.zeros_like(mask)
+    core[box] = mask[box] & (smooth > thresholds.half * peak)
+    return _tidy(core, thresholds, 3 * thresholds.closing)
+
+
+def _tidy(mask: np.ndarray, thresholds: Thresholds, closing: float) -> np.ndarray:
     """Gaps closed, holes filled, spikes of a pixel and small parts dropped."""
-    whole = without_holes(closed(mask, max(1, round(thresholds.closing * min(mask.shape)))))
-    return without_small_parts(without_spikes(whole), thresholds.area * mask.size)
+    if not mask.any():
+        return mask
+    reach = max(1, round(closing * min(mask.shape)))
+    box, tidy = box_of(mask, reach), np.zeros_like(mask)
+    whole = without_holes(closed(mask[box], reach))
+    tidy[box] = without_small_parts(without_spikes(whole), thresholds.area * mask.size)
+    return tidy

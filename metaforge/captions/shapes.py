@@ -78,7 +78,7 @@ def without_small_parts(mask: Bool[np.ndarray, "height width"], pixels: float) -
         [[True, True, False, False]]
     """
     parts = np.asarray(label(mask, connectivity=1))
-    sizes = np.bincount(parts.ravel())
+    sizes = np.bincount(parts.ravel(), minlength=1)
     sizes[0] = 0
     return (sizes >= pixels)[parts]
 

@@ -43,7 +43,7 @@ def caption(annotation: Annotation) -> str:
         >>> from metaforge.captions.annotation import annotate
         >>> real = np.full((48, 48, 3), 90, np.uint8); fake = real.copy(); fake[20:30, 20:30] += 40
         >>> caption(annotate(real, fake)), caption(annotate(real, real))
-        ('a part of the image; the boundary shows, the colour differs and the structure is changed', '')
+        ('a part of the image; the colour differs', '')
     """
     if annotation.answer != "forged":
         return ""

@@ -30,7 +30,8 @@ def main(argv: list[str]) -> int:
         tokens = summary.usage["prompt_tokens"], summary.usage["completion_tokens"]
         if any(tokens):
             price = cost(*tokens, price_in=options.price_in, price_out=options.price_out)
-            print(f"used {tokens[0]:,} tokens and {tokens[1]:,} of answers" + (f", {price}" if price else ""))
+            said = f"tokens of all answers, also those of earlier calls: {tokens[0]:,} asked and {tokens[1]:,} answered"
+            print(said + (f", {price}" if price else ""))
         return f"Wrote {options.out}: {summary}."
 
     return launch(argv, body, doc=__doc__ or "", options=Options(), resumes=True)

@@ -79,17 +79,28 @@ def part_mask(face: Face, part: str) -> Float[np.ndarray, "height width"]:
     return hull_mask(size, marks) * (side < 0 if part == "left_half" else side > 0)
 
 
-def forge_part(rng: np.random.Generator, face: Face, part: str, change: str, *, donor: Face | None = None) -> Forged:
+def forge_part(
+    rng: np.random.Generator,
+    face: Face,
+    part: str,
+    change: str,
+    *,
+    donor: Face | None = None,
+    strength: float | None = None,
+    edge: float | None = None,
+) -> Forged:
     """Forges one part of a face by one change, blended with a soft edge.
 
     Args:
-        rng: draws strength, direction and edge.
+        rng: draws strength and edge, where they are not given, and the direction.
         face: the real face, with landmarks.
         part: one of `PARTS`.
         change: one of `STRENGTHS`.
 
     Other Arguments:
         donor: for "splice": another person's face.
+        strength: of the change, as `STRENGTHS` has it; drawn from there if `None`.
+        edge: width of the soft edge, as `EDGES` has it; drawn from there if `None`.
 
     Returns:
         A `Forged`; its parameters are `part`, `change`, `strength` and `edge`, in pixels of this image where they are
@@ -109,13 +120,14 @@ def forge_part(rng: np.random.Generator, face: Face, part: str, change: str, *, 
         raise InputError(f"change: unknown '{change}'; known: {', '.join(STRENGTHS)}.")
     scale = face.image.shape[0] / _PIXELS
     mask = part_mask(face, part)
-    strength = float(rng.uniform(*STRENGTHS[change])) * (scale if change in ("blur", "structure") else 1.0)
-    edge = float(rng.uniform(*EDGES)) * scale
-    content = _changed(rng, face, change, strength, mask, donor)
+    power = float(rng.uniform(*STRENGTHS[change])) if strength is None else strength
+    power *= scale if change in ("blur", "structure") else 1.0
+    width = scale * (float(rng.uniform(*EDGES)) if edge is None else edge)
+    content = _changed(rng, face, change, power, mask, donor)
     parameters: dict[str, Any] = {
-        "part": part, "change": change, "strength": round(strength, 3), "edge": round(edge, 3)
+        "part": part, "change": change, "strength": round(power, 3), "edge": round(width, 3)
     }  # fmt: skip
-    return compose(face.image, content, np.asarray(gaussian_filter(mask, edge)), parameters)
+    return compose(face.image, content, np.asarray(gaussian_filter(mask, width)), parameters)
 
 
 def true_types(parameters: dict[str, Any], *, size: int) -> tuple[str, ...]:

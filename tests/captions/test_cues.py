@@ -57,16 +57,40 @@ def test_equal_images_differ_in_nothing():
     assert values == pytest.approx(dict.fromkeys(CUES, 0.0), abs=1e-12)
 
 
-def test_structure_follows_the_formula_where_the_windows_are_flat():
-    # Of flat windows SSIM is its luminance term, (2ab + C1) / (a^2 + b^2 + C1), with C1 = (0.01 * 255)^2.
-    a, b, c = 100.0, 150.0, (0.01 * 255) ** 2
-    expected = 1 - (2 * a * b + c) / (a * a + b * b + c)
-    found = structure(grey(np.full((64, 64), a)), grey(np.full((64, 64), b)), ALL)
-    assert found == pytest.approx(expected, abs=1e-6)
+def test_gain_and_offset_are_no_structure():
+    waves = noise(0, 30)[..., 0]
+    softened = gaussian_filter(waves.astype(float), 3)
+    softened = 128 + 60 * (softened - softened.mean()) / np.ptp(softened)
+    assert structure(grey(softened), grey(0.5 * softened + 90), ALL) == pytest.approx(0, abs=0.01)  # whole grey levels
+    assert structure(grey(np.full((64, 64), 100.0)), grey(np.full((64, 64), 150.0)), ALL) == pytest.approx(0, abs=1e-9)
 
 
-def test_independent_noise_has_another_structure():
-    assert structure(noise(0), noise(1), ALL) > 0.9
+def test_structure_is_the_correlation_under_a_gaussian_window():
+    # At one pixel of an image of 64, by plain sums: smoothed by 0.6 pixels, windows of 1 pixel's deviation.
+    images = noise(0, 40), noise(1, 40)
+    off = np.arange(-4, 5)
+    weights = np.exp(-(off[:, None] ** 2 + off[None] ** 2) / 2)
+    weights /= weights.sum()
+    ours, theirs = (gaussian_filter(image[..., 0].astype(float), 0.6)[28:37, 16:25] for image in images)
+    means = (weights * ours).sum(), (weights * theirs).sum()
+    variances = [(weights * (part - mean) ** 2).sum() for part, mean in zip((ours, theirs), means, strict=True)]
+    together = (weights * (ours - means[0]) * (theirs - means[1])).sum()
+    least = (0.03 * 255) ** 2 / 2
+    mask = np.zeros((64, 64), bool)
+    mask[32, 20] = True
+    expected = 1 - (together + least) / (np.sqrt(variances[0] * variances[1]) + least)
+    assert structure(*images, mask) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_shift_lowers_the_structure_more_than_blur_and_noise():
+    image = gaussian_filter(np.random.default_rng(0).normal(size=(96, 96)), 2.5)
+    image = 128 + 100 * image / np.abs(image).max()
+    mask = np.zeros((96, 96), bool)
+    mask[20:-20, 20:-20] = True
+    drawn = np.random.default_rng(1).normal(0, 8, image.shape)
+    shifted, blurred, noisy = np.roll(image, 3, axis=1), gaussian_filter(image, 1.5), np.clip(image + drawn, 0, 255)
+    moved, *others = (structure(grey(image), grey(fake), mask) for fake in (shifted, blurred, noisy))
+    assert moved > 10 * max(others)
 
 
 def contrast(image, mask):

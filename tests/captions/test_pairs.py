@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from metaforge.captions import (
     Thresholds,
@@ -16,8 +16,10 @@ from metaforge.captions import (
     sentence,
 )
 from metaforge.captions.alignment import phase_shift
-from metaforge.captions.annotation import types_of
+from metaforge.captions.annotation import TELLING, types_of
+from metaforge.captions.exchange import NOTE, detail_rise
 from metaforge.captions.regions import outside_of
+from metaforge.captions.turning import turn_and_scale
 from metaforge.captions.words import _where
 from metaforge.data.embedded_faces import embedded_faces
 from metaforge.errors import InputError
@@ -104,6 +106,96 @@ def test_the_phase_correlation_finds_every_shift():
         assert phase_shift(image, np.roll(image, (down, right), axis=(0, 1))) == (right, down)
 
 
+def turned(image, degrees, scale):
+    """Turned clockwise about its middle and larger, by inverse mapping of each pixel."""
+    angle, middle = np.deg2rad(degrees), (SIZE - 1) / 2
+    y, x = (np.indices((SIZE, SIZE)) - middle) / scale
+    places = [np.cos(angle) * y - np.sin(angle) * x + middle, np.sin(angle) * y + np.cos(angle) * x + middle]
+    return np.stack([map_coordinates(image[..., k], places, order=1, mode="nearest") for k in range(3)], axis=-1)
+
+
+def test_what_is_turned_here_is_turned_clockwise():
+    image = np.zeros((SIZE, SIZE, 3), np.uint8)
+    image[10:20, SIZE // 2 - 5 : SIZE // 2 + 5] = 255  # above the middle
+    found = turned(image, 90, 1.0)[..., 0]
+    assert found.nonzero()[1].min() > SIZE / 2 + 20  # right of it
+
+
+@pytest.mark.parametrize(
+    ("degrees", "scale", "said"),
+    [
+        (4.0, 1.0, "turned by # degrees clockwise"),
+        (-6.0, 1.05, "turned by # degrees counter-clockwise and larger by # %"),
+        (0.0, 0.92, "smaller by # %"),
+    ],
+)
+def test_a_turn_and_another_scale_are_named(degrees, scale, said):
+    face = embedded_faces("london", size=SIZE)[0]
+    found = annotate(face.image, jpeg(turned(face.image, degrees, scale), 90), face.landmarks)
+    assert (found.answer, found.mask) == ("shifted", None)
+    words = found.reason.split()
+    numbers = [float(word) for word in words if word[0].isdigit()]
+    np.testing.assert_allclose(numbers, [abs(degrees)] * (degrees != 0) + [abs(scale - 1) * 100] * (scale != 1), atol=1)
+    told = " ".join("#" if word[0].isdigit() else word for word in words)
+    assert told == f"The forged image is {said} beside the real one: they are not aligned."
+
+
+def test_turn_and_scale_are_found_to_half_a_degree_and_a_hundredth():
+    # Of a texture so smooth that a spline knows it between its points.
+    texture = gaussian_filter(np.random.default_rng(0).normal(size=(240, 240)), 1.5)
+
+    def texture_of(degrees, scale):
+        y, x = (np.indices((128, 128)) - 63.5) / scale
+        angle = np.deg2rad(degrees)
+        places = [np.cos(angle) * y - np.sin(angle) * x + 121, np.sin(angle) * y + np.cos(angle) * x + 118]
+        return map_coordinates(texture, places, order=5)
+
+    plain = texture_of(0.0, 1.0)
+    for degrees, scale in ((0.0, 1.0), (3.0, 1.0), (-7.5, 1.06), (1.0, 0.95)):
+        found = turn_and_scale(plain, texture_of(degrees, scale))
+        assert found == (pytest.approx(degrees, abs=0.5), pytest.approx(scale, abs=0.01))
+
+
+def test_exchanged_images_are_noted_where_content_moved_and_lost_detail(faces):
+    face = faces[0]
+    inside = region_masks(face.landmarks, (SIZE, SIZE))["face"]
+    moved = np.roll(gaussian_filter(face.image.astype(float), (1.2, 1.2, 0)), 4, axis=1)
+    fake = np.where(inside[..., None], moved, face.image).round().astype(np.uint8)
+    assert NOTE not in annotate(face.image, fake, face.landmarks).reason
+    assert annotate(fake, face.image, face.landmarks).reason == NOTE
+    rise = detail_rise(face.image, fake, inside)
+    assert rise < -0.3
+    assert detail_rise(fake, face.image, inside) == pytest.approx(-rise)
+    redder = np.clip(face.image + np.array([30.0, 0, 0]), 0, 255).astype(np.uint8)
+    coloured = np.where(inside[..., None], redder, face.image)
+    assert annotate(face.image, coloured, face.landmarks).reason == ""
+    assert annotate(coloured, face.image, face.landmarks).reason == ""
+
+
+def test_only_rgb_of_whole_levels_is_taken(faces):
+    image = faces[0].image
+    for wrong in (image[..., 0], image.astype(np.float32), np.concatenate([image, image[..., :1]], axis=2)):
+        for pair in ((wrong, wrong), (image, wrong)):
+            with pytest.raises(InputError, match="Give uint8 RGB, height x width x 3; a grey image as three") as error:
+                annotate(*pair)
+            assert "\n" not in str(error.value)
+
+
+def test_the_foot_of_a_soft_edge_is_not_in_the_mask():
+    # Of a step of 60 levels behind an edge of 2 pixels the half lies where it was drawn, and 4 levels 3 pixels further.
+    real = np.full((SIZE, SIZE, 3), 90, np.uint8)
+    square = np.zeros((SIZE, SIZE))
+    square[30:66, 30:66] = 1
+    fake = np.round(90 + 60 * gaussian_filter(square, 2.0))[..., None].repeat(3, axis=2).astype(np.uint8)
+    outside = outside_of(None, (SIZE, SIZE))
+    found, wide = (
+        difference(real, fake, outside, thresholds=Thresholds(half=half)).mask[48].nonzero()[0] for half in (0.5, 0.01)
+    )
+    np.testing.assert_allclose([found[0], found[-1]], [30, 65], atol=1.1)
+    assert wide[0] <= 27
+    assert wide[-1] >= 68
+
+
 def test_a_forged_face_is_not_a_shift(faces):
     face, other = faces
     inside = ~outside_of(face.landmarks, (SIZE, SIZE))
@@ -160,7 +252,7 @@ def test_the_derivation_holds_what_the_sentence_says(faces):
     assert {name for step, name in said if step == "cue"} == set(found.types)
     for row in rows:
         if row["step"] in ("region", "cue"):
-            assert row["said"] == (row["value"] > row["threshold"]) or row["name"] not in {*REGIONS, *found.cues}
+            assert row["said"] == (row["value"] > row["threshold"]) or row["name"] not in {*REGIONS, *TELLING}
 
 
 def test_words_join_both_sides_and_all_parts(faces):
@@ -201,8 +293,10 @@ def test_the_coarse_regions_are_named_with_the_finer_ones(faces):
 
 def test_types_stand_in_the_order_of_their_excess():
     limits = Thresholds(colour=2.0, blur=1.0, structure=0.1, texture=0.5, boundary=0.5)
-    cues = {"colour": 5.0, "blur": 4.0, "structure": 0.1, "texture": -3.0, "boundary": 0.6}
-    assert types_of(cues, limits) == ("blur", "colour", "boundary")  # 4, 2.5 and 1.2 times; equal does not exceed
+    cues = {"colour": 5.0, "blur": 4.0, "structure": 0.1, "texture": 0.6, "boundary": 9.0}
+    # 4, 2.5 and 1.2 times; equal does not exceed, and a boundary is not said.
+    assert types_of(cues, limits) == ("blur", "colour", "texture")
+    assert types_of({"texture": -3.0}, limits) == ()
 
 
 @pytest.mark.parametrize(

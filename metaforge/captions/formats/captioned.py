@@ -60,7 +60,7 @@ def captioned(
         >>> for each in captioned([record]):
         ...     print(each.image, each.text)
         real/a.png No forgery found.
-        fake/a.png Forged: a part of the image, 4.2 % of the image; the boundary shows, ...
+        fake/a.png Forged: a part of the image, 4.2 % of the image; the colour differs.
     """
     seen: set[str] = set()
     for record in records:

@@ -48,7 +48,7 @@ def agreement(pairs: Iterable[tuple[str, Mapping[str, Any]]]) -> Agreement:
     What no annotation can say, such as "the ears", counts in none of the two.
 
     Args:
-        pairs: texts with the records that they are about. About 40 bytes are kept of each.
+        pairs: texts with the records that they are about.
 
     Example:
         >>> record = {"regions": ["mouth", "nose"], "types": ["blur"]}
@@ -56,13 +56,28 @@ def agreement(pairs: Iterable[tuple[str, Mapping[str, Any]]]) -> Agreement:
         >>> found.regions.precision, found.regions.recall, found.types.f1
         (0.5, 0.5, 1.0)
     """
-    true, said = _Table(), _Table()
+    tally = Tally()
     for text, record in pairs:
-        regions, types = named(mentions(text), record)
-        true.add(record["regions"], record["types"])
-        said.add(regions, types)
-    scores = [region_score(*both) for both in zip(true.arrays(), said.arrays(), strict=True)]
-    return Agreement(true.count, *scores)
+        tally.add(*named(mentions(text), record), record)
+    return tally.result()
+
+
+class Tally:
+    """What texts name beside what annotations do, of any number of them: 34 bytes of each are kept."""
+
+    def __init__(self) -> None:
+        """Of none."""
+        self._true, self._said = _Table(), _Table()
+
+    def add(self, regions: Collection[str], types: Collection[str], record: Mapping[str, Any]) -> None:
+        """One text: the regions and types that it names, and the record that it is about."""
+        self._true.add(record["regions"], record["types"])
+        self._said.add(regions, types)
+
+    def result(self) -> Agreement:
+        """Of all that were added."""
+        scores = [region_score(*both) for both in zip(self._true.arrays(), self._said.arrays(), strict=True)]
+        return Agreement(self._true.count, *scores)
 
 
 def overlap(texts: Sequence[str], references: Sequence[str]) -> Overlap:

@@ -26,7 +26,7 @@ class Patience(NamedTuple):
     """
 
     tries: int = 5
-    deadline: float = 120.0
+    deadline: float = 300.0
     first: float = 1.0
     most: float = 30.0
     failures: int = 10
@@ -37,7 +37,7 @@ class Time(NamedTuple):
 
     Attributes:
         now: seconds, of any origin.
-        wait: for so many seconds.
+        wait: for so many seconds; it may raise `NoReplyError` where nobody wants the reply any more.
         draw: a random number in [0, 1).
     """
 
@@ -80,17 +80,18 @@ def ask(
         The reply with status 200, or why there is none, in one line.
     """
     until = time.now() + patience.deadline
-    why, number = "", 0
+    why, number, pause = "", 0, 0.0
     while True:
-        rest = wait_until(0.0) - time.now()
-        if time.now() + max(rest, 0.0) >= until:
+        pause = max(pause, wait_until(0.0) - time.now())
+        if time.now() + pause >= until:
             return f"{why or 'it wants to be left alone'}; no more time"
-        if rest > 0:
-            time.wait(rest)
+        reply = None
         try:
+            if pause > 0:
+                time.wait(pause)
             reply = send(until)
         except NoReplyError as error:
-            reply, why = None, str(error)
+            why = str(error)
         if reply is not None:
             if reply.status == 200:
                 return reply
@@ -104,9 +105,6 @@ def ask(
         if reply is not None and (asked := _retry_after(reply)) is not None:
             wait_until(time.now() + asked)
             pause = max(pause, asked)
-        if time.now() + pause >= until:
-            return f"{why}; no more time"
-        time.wait(pause)
 
 
 def read(reply: Reply) -> Read:
@@ -131,7 +129,8 @@ def read(reply: Reply) -> Read:
         return Read(None, "the answer was cut off at its most tokens", usage)
     if end == "content_filter" or not isinstance(content, str):
         return Read(None, "the model did not answer", usage)
-    # Some models set JSON in a fence.
+    # Some models think aloud first, and some set JSON in a fence.
+    content = re.sub(r"\A\s*<think>.*?</think>", "", content, count=1, flags=re.DOTALL)
     answer = _json(re.sub(r"\A\s*```(?:json)?\s*(.*?)\s*```\s*\Z", r"\1", content, flags=re.DOTALL))
     if not isinstance(answer, dict) or set(answer) != {"sentence"} or not isinstance(answer["sentence"], str):
         return Read(None, "the answer has not the form that was asked for", usage)

@@ -12,8 +12,8 @@ from typing import Any
 
 from metaforge.captions.refining.answers import Answer, Refiner, kept_answers
 from metaforge.captions.refining.asking import Patience, Time, ask, read
-from metaforge.captions.refining.keys import redactor
-from metaforge.captions.refining.posting import Limits, Reply, checked_url, post
+from metaforge.captions.refining.keys import checked_key, redactor
+from metaforge.captions.refining.posting import Limits, NoReplyError, Reply, checked_url, post
 from metaforge.captions.refining.prompt import Prompt, messages
 from metaforge.errors import InputError
 from metaforge.workers import in_order
@@ -103,13 +103,13 @@ def endpoint(
         clock: for tests.
 
     Raises:
-        InputError: for an address where no key may go, no model, or a file of answers that cannot be used.
+        InputError: for an address where no key may go, no key, no model, or a file of answers that cannot be used.
 
     Example:
         >>> endpoint(base_url="http://127.0.0.1:8000/v1", model="small").name
         'endpoint, small'
     """
-    url = checked_url(base_url, has_key=bool(key)) + "/chat/completions"
+    url = checked_url(base_url, has_key=bool(checked_key(key))) + "/chat/completions"
     if not model:
         raise InputError("model: name one, as the endpoint calls it.")
     name, more = f"endpoint, {model}", dict(more or {})
@@ -120,7 +120,8 @@ def endpoint(
         stopped = threading.Event()
 
         def wait(seconds: float) -> None:
-            stopped.wait(seconds)
+            if stopped.wait(seconds):
+                raise NoReplyError("interrupted")
 
         times = clock or Time(time.monotonic, wait, random.random)
         kept = None if answers is None else kept_answers(answers)
@@ -135,7 +136,7 @@ def endpoint(
             if found is not None and not found.again:
                 return found
             if stopped.is_set() or row.is_full():
-                why = f"not asked, after {patience.failures} questions in a row without a reply"
+                why = f"not asked, after {patience.failures} in a row without a reply ({row.last})"
                 return Answer(prompt.id, None, why, {}, name, True)
             try:
                 body = json.dumps(body_of(prompt, model=model, more=more, images=images)).encode("ascii")
@@ -143,11 +144,12 @@ def endpoint(
                 return Answer(prompt.id, None, str(error), {}, name, True)
             reply = ask(functools.partial(send, body), patience=patience, time=times, wait_until=alone)
             if isinstance(reply, str):
-                row.add(False)
-                answer = Answer(prompt.id, None, redact(reply), {}, name, True)
+                reply = redact(reply)
+                row.add(reply)
+                answer = Answer(prompt.id, None, reply, {}, name, True)
             else:
                 said = read(reply)
-                row.add(not said.again)
+                row.add(said.failure if said.again else "")
                 text = None if said.text is None else redact(said.text)
                 if text != said.text:
                     text, said = None, said._replace(failure="the answer has the key in it")
@@ -178,16 +180,16 @@ class _LeaveAlone:
 
 
 class _Row:
-    """How many questions in a row had no reply."""
+    """How many questions in a row had no reply, and why the last had none."""
 
     def __init__(self, most: int):
-        self._lock, self._most, self._count = threading.Lock(), most, 0
+        self._lock, self._most, self._count, self.last = threading.Lock(), most, 0, ""
 
-    def add(self, replied: bool) -> None:
+    def add(self, failure: str) -> None:
         with self._lock:
             # Once it was given up it stays so: questions under way would make it a matter of chance.
             if self._count < self._most:
-                self._count = 0 if replied else self._count + 1
+                self._count, self.last = (self._count + 1, failure) if failure else (0, "")
 
     def is_full(self) -> bool:
         return self._count >= self._most

@@ -10,6 +10,7 @@ from pathlib import Path
 from metaforge.errors import InputError
 
 _VARIABLES = "METAFORGE_API_KEY", "OPENAI_API_KEY"
+_SECRET = 8
 _RUN = 12
 """So many letters of a key, one after the other, are enough of it to be taken out."""
 
@@ -40,6 +41,24 @@ def key_from(file: str) -> str:
     else:
         name = next((name for name in _VARIABLES if os.environ.get(name)), "")
         key, where = os.environ.get(name, "").strip(), f"environment: {name}"
+    return checked_key(key, where)
+
+
+def checked_key(key: str, where: str = "key") -> str:
+    """A key that can go into a header.
+
+    Args:
+        key: the key, or "".
+        where: it is from, for the error.
+
+    Raises:
+        InputError: for another text, which it does not repeat.
+
+    Example:
+        >>> checked_key("sk-1 234")
+        Traceback (most recent call last):
+        metaforge.errors.InputError: key is no key: it has spaces or letters that none has. Give the key alone.
+    """
     if not re.fullmatch(r"[\x21-\x7e]*", key):
         raise InputError(f"{where} is no key: it has spaces or letters that none has. Give the key alone.")
     return key
@@ -49,13 +68,14 @@ def redactor(key: str) -> Callable[[str], str]:
     """What takes a key out of a text, also if it is only a part of it, encoded for an address, or in base 64.
 
     Args:
-        key: "" takes out nothing.
+        key: one of fewer than eight letters, such as the "none" and "EMPTY" that local servers are given, is no secret
+            and may be a word: nothing is taken out.
 
     Example:
         >>> redactor("sk-0123456789abcdef")("Incorrect key: sk-0123456789abcdef.")
         'Incorrect key: [key].'
     """
-    if not key:
+    if len(key) < _SECRET:
         return lambda text: text
     coded = [base64.b64encode(given.encode("ascii")).decode("ascii").rstrip("=") for given in (key, f"Bearer {key}")]
     forms = {key, urllib.parse.quote(key, safe=""), *coded}

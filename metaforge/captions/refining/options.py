@@ -33,10 +33,15 @@ class Options:
     )
     send_images: bool = setting(False, "Of the endpoint: whether the images are sent too. They leave this machine.")
     pairs: str = setting("", "With --send_images: the folder of the pairs.", place="read")
-    body: str = setting("", 'Of the endpoint: JSON laid over each request, such as {"temperature": 0}.')
+    body: str = setting(
+        "",
+        'Of the endpoint: JSON laid over each request, such as {"temperature": 0}. null takes a field out: some models '
+        'want {"max_tokens": null, "max_completion_tokens": 300}, some know no "response_format".',
+    )
     workers: int = setting(4, "Of the endpoint: questions at a time.", least=1, most=256)
     tries: int = setting(5, "Of the endpoint: how often a question is asked.", least=1, most=100)
-    deadline: float = setting(120.0, "Of the endpoint: seconds for all tries of a question.", above=0, most=86400)
+    timeout: float = setting(60.0, "Of the endpoint: seconds without a byte that end a try.", above=0, most=86400)
+    deadline: float = setting(300.0, "Of the endpoint: seconds for all tries of a question.", above=0, most=86400)
     price_in: float = setting(0.0, "Price of a million tokens of questions, for the line on costs.")
     price_out: float = setting(0.0, "Price of a million tokens of answers.")
     image_tokens: int = setting(1000, "Tokens that the endpoint counts for an image; they differ from model to model.")

@@ -10,23 +10,25 @@ from typing import Any
 from metaforge.captions.records import line_of, read_records
 from metaforge.captions.refining.agreement import refuse_without_overlap
 from metaforge.captions.refining.answers import Refiner, kept_answers, replay
+from metaforge.captions.refining.asking import Patience
 from metaforge.captions.refining.costs import cost, estimate
 from metaforge.captions.refining.endpoint import endpoint, request_name
 from metaforge.captions.refining.guard import REFINABLE
 from metaforge.captions.refining.keys import key_from
 from metaforge.captions.refining.options import Options
 from metaforge.captions.refining.pictures import png_pair
+from metaforge.captions.refining.posting import Limits
 from metaforge.captions.refining.prompt import prompt_of
 from metaforge.captions.refining.refined import Summary, counted, refined_records
-from metaforge.captions.refining.reporting import Said, said_of, write_report
+from metaforge.captions.refining.reporting import Report
 from metaforge.captions.refining.templates import template
 from metaforge.errors import InputError
 from metaforge.progress import progress
 from metaforge.whole import refuse_used, whole_file
 
 _OF_ENDPOINT = (
-    "base_url", "model", "key_file", "send_images", "pairs", "body", "workers", "tries", "deadline", "price_in",
-    "price_out", "image_tokens",
+    "base_url", "model", "key_file", "send_images", "pairs", "body", "workers", "tries", "timeout", "deadline",
+    "price_in", "price_out", "image_tokens",
 )  # fmt: skip
 
 
@@ -49,7 +51,7 @@ def run(options: Options) -> Summary:
     asked = _counted(options, answers, more)
     if not asked:
         raise InputError(f"annotations: '{options.annotations}' has no record. Give a file that has some.")
-    said: list[Said] = []
+    report = Report(overlap=options.overlap) if options.report else None
     summary = None
     with (
         whole_file(options.out, new=True) as made,
@@ -60,11 +62,11 @@ def run(options: Options) -> Summary:
             summary = so_far
             file.write(line_of(record))
             bar.update()
-            if options.report and (one := said_of(record)):
-                said.append(one)
+            if report:
+                report.add(record)
     assert summary is not None
-    if options.report:
-        write_report(options, refiner.name, summary, said)
+    if report:
+        report.write(options, refiner.name, summary)
     return summary
 
 
@@ -112,8 +114,6 @@ def _refiner(options: Options, answers: str, more: Mapping[str, Any]) -> Refiner
         return template(seed=options.seed, share=options.share)
     if options.refiner == "replay":
         return replay(answers)
-    from metaforge.captions.refining.asking import Patience
-
     url = options.base_url or os.environ.get("METAFORGE_BASE_URL") or os.environ.get("OPENAI_BASE_URL") or ""
     if not url:
         raise InputError("base_url: name the endpoint, by the flag or METAFORGE_BASE_URL or OPENAI_BASE_URL.")
@@ -128,6 +128,7 @@ def _refiner(options: Options, answers: str, more: Mapping[str, Any]) -> Refiner
         more=more,
         workers=options.workers,
         patience=Patience(tries=options.tries, deadline=options.deadline),
+        limits=Limits(read=options.timeout),
     )
 
 

@@ -82,8 +82,9 @@ TYPES: dict[str, str] = {
         "thinner, elongated, moved, shifted, rotated, melted, bulg*, duplicated"
     ),
     "texture": (
-        "textur*, grain*, noise, noisy, noisier, rough*, coarse*, pore, pores, granul*, pattern, patterns, glcm, "
-        "speckl*, mottl*, sharpen*, oversharpen*, sharper, bumpy, scaly, gritty, stippl*, spots, spotted"
+        "textur*, grain*, noise, noisy, noisier, rough, rougher, roughness, roughened, coarse*, pore, pores, granul*, "
+        "pattern, patterns, glcm, speckl*, mottl*, sharpen*, oversharpen*, sharper, bumpy, scaly, gritty, stippl*, "
+        "spots, spotted"
     ),
     "boundary": (
         "boundar*, border, borders, edge, edges, seam, seams, blend*, unblended, outlin*, contour, contours, "

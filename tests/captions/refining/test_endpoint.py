@@ -139,8 +139,9 @@ def test_whatever_an_endpoint_does_the_raw_annotation_is_kept(name, tmp_path):
     assert len(server.bodies) == times
 
 
-def test_json_in_a_fence_is_read():
-    with serving(answers('```json\n{"sentence": "The mouth is blurred."}\n```')) as server:
+@pytest.mark.parametrize("before", ["", "<think>\nThe nose? No.\n</think>\n\n"])
+def test_json_in_a_fence_and_behind_thoughts_is_read(before):
+    with serving(answers(before + '```json\n{"sentence": "The mouth is blurred."}\n```')) as server:
         assert refined(server.url)[0]["text"] == "The mouth is blurred."
 
 
@@ -238,7 +239,27 @@ def test_after_many_questions_without_a_reply_no_other_is_asked():
     with serving(says(401)) as server:
         found = refined(server.url, 10, patience=Patience(failures=3))
     assert len(server.bodies) == 3
-    assert [one["why"] for one in found[3:]] == ["not asked, after 3 questions in a row without a reply"] * 7
+    assert [one["why"] for one in found[3:]] == ["not asked, after 3 in a row without a reply (status 401)"] * 7
+
+
+def test_nobody_waits_for_questions_that_wait_themselves_once_the_answers_are_not_wanted_any_more():
+    waits = threading.Event()
+
+    def behave(handler, body):
+        if number_in(body):
+            waits.set()
+            reply(handler, 503, b"")
+        else:
+            good(handler, body)
+
+    how = Patience(first=1e5, most=1e5, deadline=1e6)
+    with serving(behave) as server:
+        # With the true clock; who would wait here would wait for a day.
+        asked = endpoint(base_url=server.url, model="small", workers=2, patience=how).refine(map(prompt_of, records(9)))
+        assert next(asked).text == GOOD
+        assert waits.wait(30)
+        asked.close()
+        assert len(server.bodies) < 9
 
 
 def test_what_was_answered_is_not_asked_again_and_a_torn_line_is(tmp_path):
@@ -341,6 +362,17 @@ def test_an_address_where_no_key_may_go(url, said):
     with pytest.raises(InputError, match=said) as raised:
         checked_url(url, has_key=True)
     assert "secret" not in str(raised.value)
+
+
+def test_a_key_that_cannot_go_into_a_header_is_refused_and_not_repeated():
+    with pytest.raises(InputError, match="key is no key") as raised:
+        refiner("http://127.0.0.1:9/v1", key="secret\r\nX: y")
+    assert "secret" not in str(raised.value)
+
+
+def test_a_word_in_the_place_of_a_key_is_left_in_answers():
+    with serving(says(200, sentence("The mouth is blurred, and none else."))) as server:
+        assert refined(server.url, key="none")[0]["accepted"]
 
 
 def test_without_a_key_an_address_in_the_house_will_do():

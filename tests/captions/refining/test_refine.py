@@ -106,7 +106,7 @@ def test_the_summary_says_why_texts_were_rejected_and_questions_failed(folder, c
         "1 failed (mostly: the answer has not the form that was asked for), 3 not compared."
     )
     assert "asking small 4 questions (no image is sent): about " in said.err
-    assert "used 400 tokens and 80 of answers, 0.56 at the given prices" in said.out
+    assert ": 400 asked and 80 answered, 0.56 at the given prices" in said.out
     report = json.loads((folder / "r.json").read_text())
     assert report["agreement"]["all texts"]["regions"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0}
     assert report["agreement"]["accepted texts"]["texts"] == 0
