@@ -8,6 +8,7 @@ import numpy as np
 from experiments.words.config import Config
 from experiments.words.folds import Fold
 from experiments.words.material import Table
+from experiments.words.ways import WAYS
 from metaforge.evaluation.people import People, auc, interval
 
 Found = dict[str, np.ndarray]
@@ -29,6 +30,14 @@ def measure(config: Config, table: Table, made: list[Fold], found: list[Found], 
     for row in rows[1:]:
         seeds = _by_seed(config, table, made, found, (names[0], row["way"]))
         row["seeds"] = [float(value) for value in seeds]
+    for way in WAYS:
+        control = next((one.name for one in WAYS if one == way._replace(name=one.name, shuffled="within")), "")
+        if not way.shuffled and {way.name, control} <= {*names}:
+            both = [names.index(control), names.index(way.name)]
+            row = compare(config, places, values[both], [control, way.name])[1]
+            rows[both[1]]["over_shuffled"] = {
+                name: row[name] for name in ("difference", "difference_over_collections")
+            }  # fmt: skip
     return rows
 
 

@@ -30,6 +30,10 @@ def markdown(report: dict[str, Any]) -> str:
         "",
         *differences(rows, first="way", than="the image alone"),
     ]
+    told = {row["way"]: row["over_shuffled"] for row in rows if "over_shuffled" in row}
+    lines += ["", "Less the same with captions shuffled among fakes:", ""]
+    lines += _head(["way", "difference", "the same, collections drawn too"])
+    lines += [_line([way, *(_show(part, "+.3f") for part in one.values())]) for way, one in told.items()]
     for title, name in (("collection", "collections"), ("method", "methods")):
         places = list(rows[1][name])
         lines += ["", f"Less the image alone, by left-out {title}:", "", *_head(["way", *places])]

@@ -86,10 +86,10 @@ def test_words_of_weight_nothing_change_nothing_and_words_that_count_do(table):
 
 @pytest.fixture(scope="module")
 def done(table, tmp_path_factory):
-    """A finished study of three of the ways, in a folder."""
+    """A finished study of four of the ways, in a folder."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(running, "collected", lambda *args, **more: ({}, {}))
-        patched.setattr(running, "WAYS", ways.WAYS[:2] + ways.WAYS[5:6])
+        patched.setattr(running, "WAYS", ways.WAYS[:2] + ways.WAYS[3:4] + ways.WAYS[5:6])
         patched.setattr(running, "BY_NAME", {way.name: way for way in running.WAYS})
         for module in (running, episodes_running):
             patched.setattr(module, "table_of", lambda *args, **more: table)
@@ -105,6 +105,8 @@ def test_a_study_ends_in_a_table_and_one_that_was_cut_off_ends_the_same(table, d
     assert f"| {ways.JOINT} | 0." in markdown(report)
     row = report["rows"][1]
     assert row["difference"]["value"] == pytest.approx(row["auc"]["value"] - report["rows"][0]["auc"]["value"])
+    shuffled, own = report["rows"][2], row["over_shuffled"]["difference"]["value"]
+    assert own == pytest.approx(row["auc"]["value"] - shuffled["auc"]["value"])
     assert np.mean(row["seeds"]) == pytest.approx(row["difference"]["value"])
     # Of a single cell, by the library: the first fold, its first method.
     fold = folds(TINY, table)[0]

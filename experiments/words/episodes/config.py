@@ -9,6 +9,7 @@ from metaforge.settings import setting
 class Config:
     """How DAML trains and adapts."""
 
+    folds: int = setting(0, "Folds of the study, from the first; 0 for all.", most=1000)
     steps: int = setting(200, "Outer steps.", least=1, most=1_000_000)
     tasks: int = setting(4, "Tasks in a meta-batch.", least=1, most=1000)
     shots: int = setting(5, "Pairs of a support set.", least=1, most=1000)

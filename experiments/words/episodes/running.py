@@ -42,9 +42,12 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     check_settings(config)
     where, folder = provenance(), Path(options.workdir)
     study, table = _study(folder)
-    made, held = folds(study, table), jnp.asarray(table.seen)
+    held, made = jnp.asarray(table.seen), folds(study, table)
+    made = made[: config.folds or len(made)]
     said = runs.read_json(folder / "report.json")["folds"]
-    found, settings = [], json.dumps(dataclasses.asdict(config), sort_keys=True)
+    # A fold is the same however many there are.
+    of_fold = {name: value for name, value in dataclasses.asdict(config).items() if name != "folds"}
+    found, settings = [], json.dumps(of_fold, sort_keys=True)
     with progress("episodes", len(made), unit="fold", quiet=quiet) as bar:
         for number, fold in enumerate(made):
             path = folder / f"episodes-{number}.npz"
