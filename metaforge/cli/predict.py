@@ -83,8 +83,10 @@ def main(argv: list[str]) -> int:
 
         if options.out:
             refuse_used(options.out)
-        rows, amiss = run(options.model, options.images, weights=options.weights, crops=options.crops,
-                          workers=options.workers, frames=options.frames, engine=cast("Engine", options.engine))  # fmt: skip
+        rows, amiss = run(
+            options.model, options.images, weights=options.weights, crops=options.crops, workers=options.workers,
+            frames=options.frames, engine=cast("Engine", options.engine),
+        )  # fmt: skip
         files, skipped = listed(options.images, more=VIDEOS) if Path(options.images).is_dir() else (None, [])
         if amiss:
             print(amiss, file=sys.stderr)
