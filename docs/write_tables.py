@@ -17,6 +17,7 @@ from experiments.benchmark import compiling, scale
 from experiments.benchmark import table as benchmark
 from experiments.captions import table as captions
 from experiments.demo import running as demo
+from experiments.explaining import table as explaining
 from experiments.fakeradar import running as fakeradar
 from experiments.fakeradar import speed
 from experiments.fakeradar.clips import cost as clips_cost
@@ -40,6 +41,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "finders": ("Which faces the finder finds", finders.markdown),
     "finders_mtcnn": ("BlazeFace with its mesh beside MTCNN", finders.markdown),
     "captions": ("Where and how a face was forged, found from pairs", captions.markdown),
+    "explaining": ("Where a face was forged, found in one image", explaining.markdown),
     "folders": ("What the shipped detector says of two collections", folders.markdown),
     "strangers": ("A collection and a kind of forgery left out together", strangers.markdown),
     "strangers_clip": ("The same with CLIP's class token", strangers.markdown),

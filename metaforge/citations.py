@@ -108,6 +108,9 @@ _OF: dict[str, tuple[str, ...]] = {
     "m2f2_det": ("guo2025m2f2",),
     "fakeshield": ("xu2025fakeshield",),
     "llava": ("liu2023llava",),
+    # What is said of single images.
+    "grad_cam": ("selvaraju2017gradcam",),
+    "explain": ("friedman1989regularized", "sun2025fftg"),
     # Measures.
     "region_score": ("vanrijsbergen1979retrieval",),
     "auc": ("fawcett2006roc",),

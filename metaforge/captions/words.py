@@ -1,5 +1,6 @@
 """An annotation in words, and the same words as data: which number each stands on."""
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from metaforge.captions.annotation import Annotation
@@ -26,7 +27,7 @@ def sentence(annotation: Annotation) -> str:
         return f"Not compared: {_small(annotation.reason)}"
     assert annotation.mask is not None
     where, types = _where(annotation), [CUES[name].says for name in annotation.types]
-    how = f"; {_listed(types)}" if types else "; no cue exceeds its threshold"
+    how = f"; {listed(types)}" if types else "; no cue exceeds its threshold"
     return f"Forged: {where}, {100 * float(annotation.mask.mean()):.1f} % of the image{how}."
 
 
@@ -48,7 +49,7 @@ def caption(annotation: Annotation) -> str:
     if annotation.answer != "forged":
         return ""
     types = [CUES[name].says for name in annotation.types]
-    return _where(annotation) + (f"; {_listed(types)}" if types else "")
+    return _where(annotation) + (f"; {listed(types)}" if types else "")
 
 
 def coarse_regions(annotation: Annotation) -> tuple[str, ...]:
@@ -105,22 +106,37 @@ def _row(step: str, name: str, value: Any, unit: str, threshold: float | None, s
     return {"step": step, "name": name, "value": value, "unit": unit, "threshold": threshold, "said": said}
 
 
-def _where(annotation: Annotation) -> str:
-    regions = set(annotation.regions)
-    if regions == set(REGIONS):
-        return "the whole face"
+def places(regions: Collection[str]) -> list[str]:
+    """Regions in words, both sides as one where both are there.
+
+    Example:
+        >>> places(["left_eye", "right_eye", "left_jaw"])
+        ['the eyes', 'the left jaw']
+    """
+    if set(regions) == set(REGIONS):
+        return ["the whole face"]
     named = []
     for group, sides in GROUPS.items():
         there = [side for side in sides if side in regions]
         words = [group] if len(there) == len(sides) else [side.replace("_", " ") for side in there]
         named += [f"the {word}" for word in words]
-    if not named:
-        return "a part of the face too small to name" if annotation.coverage else "a part of the image"
-    return _listed(named)
+    return named
 
 
-def _listed(words: list[str]) -> str:
+def listed(words: Sequence[str]) -> str:
+    """Words with commas and an "and".
+
+    Example:
+        >>> listed(["the nose", "the chin"])
+        'the nose and the chin'
+    """
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _where(annotation: Annotation) -> str:
+    if named := places(annotation.regions):
+        return listed(named)
+    return "a part of the face too small to name" if annotation.coverage else "a part of the image"
 
 
 def _small(reason: str) -> str:

@@ -6,7 +6,8 @@
 For a rehearsal of what is done when a new kind of forgery is met: train without a method (`--faces.holdout=swap`),
 then adapt to it. The people are by default those of the test split, whom no run on the same faces, with the same
 `--faces.split_seed`, was trained or validated on. OUT/real and OUT/fake have a subfolder for each person; in a swap,
-the person whose picture it was made of.
+the person whose picture it was made of. OUT/pairs.csv says which real image each forged one was made from, so that
+metaforge annotate --pairs=OUT can say where they differ.
 """
 
 from typing import NoReturn

@@ -9,7 +9,9 @@ blurred, or why there is no score; frames, those of a video that were scored; fa
 of its training that are at least as unusual; decision: real, cannot tell or fake; reason, why. A detector that is not
 calibrated decides at 0.5 and knows no familiarity. With `--crops` the images are face crops already, and none is looked
 for; the folders of metaforge forge and metaforge prepare say so themselves.
-`--model` is the --out folder of metaforge adapt, or a finished training run, which then is not adapted.
+`--model` is the --out folder of metaforge adapt, or a finished training run, which then is not adapted; or a file that
+metaforge export --onnx wrote, which ONNX Runtime runs without JAX. With `--engine=onnx` it runs a folder's
+detector too.
 """
 
 import csv
@@ -19,14 +21,14 @@ import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 
 from metaforge.commands import launch, program, start
 from metaforge.settings import setting
 from metaforge.whole import refuse_used, whole_file
 
 if TYPE_CHECKING:
-    from metaforge.screening.predicting import Row
+    from metaforge.screening.predicting import Engine, Row
 
 COLUMNS = ("file", "p_fake", "face", "x0", "y0", "x1", "y1", "note", "frames", "familiarity", "decision", "reason")
 
@@ -35,11 +37,12 @@ COLUMNS = ("file", "p_fake", "face", "x0", "y0", "x1", "y1", "note", "frames", "
 class Options:
     """What to screen with what."""
 
-    model: str = setting(..., "A saved detector, or a finished training run.", place="read")
+    model: str = setting(..., "A saved detector, a file in ONNX, or a finished training run.", place="read")
     images: str = setting(..., "An image, a video, or a folder of them.", place="read")
     weights: str = setting("", "Where the weights are on which the detector stands, if they have moved.", place="read")
     crops: bool = setting(False, "Whether the images are face crops already.")
     frames: int = setting(32, "Frames of each video, spread evenly.", least=1, most=100_000)
+    engine: str = setting("auto", "What runs the network; 'auto' is onnx for a file.", choices=("auto", "jax", "onnx"))
     workers: int = setting(2, "Threads that read images and find faces.", least=1, most=256)
     out: str = setting("", "CSV file to write; standard output if left out.", place="file")
 
@@ -80,8 +83,10 @@ def main(argv: list[str]) -> int:
 
         if options.out:
             refuse_used(options.out)
-        rows, amiss = run(options.model, options.images, weights=options.weights, crops=options.crops,
-                          workers=options.workers, frames=options.frames)  # fmt: skip
+        rows, amiss = run(
+            options.model, options.images, weights=options.weights, crops=options.crops, workers=options.workers,
+            frames=options.frames, engine=cast("Engine", options.engine),
+        )  # fmt: skip
         files, skipped = listed(options.images, more=VIDEOS) if Path(options.images).is_dir() else (None, [])
         if amiss:
             print(amiss, file=sys.stderr)

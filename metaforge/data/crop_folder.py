@@ -9,6 +9,9 @@ from metaforge.runs import read_json, write_json
 NAME = "crops.json"
 """The file beside the crops; a folder of `metaforge prepare` has `provenance.json`, which says the same."""
 
+PAIRS = "pairs.csv"
+"""A table beside the crops of which fake was made from which real image."""
+
 
 def mark(folder: Path, *, crop: str, size: int) -> None:
     """Writes that all pictures below a folder are crops of one convention and size.

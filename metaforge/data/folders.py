@@ -119,7 +119,7 @@ def listed(path: FilePath, *, what: str = "images", more: Collection[str] = ()) 
     for file in _files(root, what):
         if file.suffix.lower() in {*SUFFIXES, *more}:
             images.append(file)
-        elif file.name != crop_folder.NAME:
+        elif file.name not in (crop_folder.NAME, crop_folder.PAIRS):
             others.setdefault(file.suffix.lower(), []).append(file)
     skipped = []
     for ending, files in others.items():

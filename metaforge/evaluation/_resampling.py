@@ -7,7 +7,7 @@ from metaforge.evaluation._crossings import crossings
 from metaforge.evaluation._rows import checked
 from metaforge.evaluation.interval import Interval
 from metaforge.evaluation.metrics import METRICS, OF_RESAMPLES, ROW_VALUES
-from metaforge.types import FAKE
+from metaforge.labels import FAKE
 
 _AT_ONCE = 2_000_000  # numbers in memory while resamples are measured together
 

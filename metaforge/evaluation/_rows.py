@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metaforge.errors import InputError
-from metaforge.types import FAKE, REAL
+from metaforge.labels import FAKE, REAL
 
 Values = np.ndarray | np.float64
 """One number for every leading index of the scores: float64, shape `scores.shape[:-1]`."""

@@ -14,6 +14,7 @@ from metaforge.backbones.spec import BackboneSpec
 from metaforge.data.crops import Crop
 from metaforge.evaluation.calibration import Judge
 from metaforge.evaluation.tri import forgery_score
+from metaforge.screening.explaining.region_head import RegionHead
 from metaforge.types import ApplyFn, Params
 
 
@@ -29,6 +30,7 @@ class Detector(NamedTuple):
             without the others.
         about: JSON-able: where it comes from, and how it may be adapted. "calibration", if it is there, is a `Judge`.
         prior: what its source says of a head in closed form and of what is familiar; `None` for a detector without.
+        regions: what says where a face may be forged (`metaforge.screening.explain`); `None` for a detector without.
     """
 
     params: Params
@@ -36,6 +38,7 @@ class Detector(NamedTuple):
     spec: BackboneSpec
     about: dict[str, Any]
     prior: Prior | None = None
+    regions: RegionHead | None = None
 
     @property
     def image_size(self) -> int:

@@ -22,6 +22,8 @@ from metaforge.core.param_paths import merge, paths
 from metaforge.errors import InputError
 from metaforge.evaluation.calibration import Judge
 from metaforge.screening.detector import Detector
+from metaforge.screening.explaining.region_head import load_head, save_head
+from metaforge.screening.explaining.seeing import size_of
 from metaforge.settings import from_nested
 from metaforge.types import Params
 from metaforge.whole import claimed, whole_folder
@@ -33,6 +35,9 @@ CONTEXT = "context"
 
 PRIOR = "prior/"
 """What the names of the prior's arrays begin with."""
+
+REGIONS = "regions.npz"
+"""The region head, in the folder of a detector that has one."""
 
 
 def save_detector(directory: str | Path, detector: Detector) -> None:
@@ -68,9 +73,12 @@ def save_detector(directory: str | Path, detector: Detector) -> None:
         ARRAYS: save(arrays | {CONTEXT: jnp.asarray(context)}),
         ABOUT: (json.dumps({"detector": about}, indent=2) + "\n").encode(),
     }
-    sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
     # A folder that a kill left half would be in the way of the next call.
     with claimed(directory), whole_folder(directory) as made:
+        if detector.regions is not None:
+            save_head(made / REGIONS, detector.regions)
+            files[REGIONS] = (made / REGIONS).read_bytes()
+        sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
         for name, content in (files | {SUMS: sums.encode()}).items():
             (made / name).write_bytes(content)
 
@@ -113,6 +121,10 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
     if weights and not wanted:
         raise InputError(f"--weights: the detector in '{directory}' holds all of its parameters. Leave them out.")
     arrays = _read(folder)
+    regions = None
+    if (folder / REGIONS).exists():
+        numbers = template["head"].get("kernel", np.zeros((0, 0))).shape[0]
+        regions = load_head(folder / REGIONS, size=size_of(numbers))
     shape = (rows, spec.image_size, spec.image_size, 3)
     expected = {f"params/{path}": (leaf.shape, leaf.dtype) for path, leaf in _named(template).items()}
     expected[CONTEXT] = (shape, np.dtype(np.uint8))
@@ -131,7 +143,7 @@ def load_detector(directory: str | Path, *, weights: str = "") -> Detector:
         spec = spec.moved(weights) if weights else spec
         _refuse_other_weights(directory, spec, wanted)
         params = merge(params, _kept(spec, about, choice.params(spec))[1])
-    return Detector(params, np.asarray(arrays[CONTEXT]), spec, about, prior)
+    return Detector(params, np.asarray(arrays[CONTEXT]), spec, about, prior, regions)
 
 
 def _read(folder: Path) -> dict[str, jax.Array]:
@@ -142,7 +154,8 @@ def _read(folder: Path) -> dict[str, jax.Array]:
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
         sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-        contents = {name: (folder / name).read_bytes() for name in (ARRAYS, ABOUT)}
+        names = (ARRAYS, ABOUT, *([REGIONS] if (folder / REGIONS).exists() else []))
+        contents = {name: (folder / name).read_bytes() for name in names}
     except (OSError, ValueError) as error:
         raise InputError(f"model: a file in '{folder}' cannot be read ({error}). Copy it again, whole.") from None
     for name, content in contents.items():

@@ -4,7 +4,7 @@ import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -19,9 +19,16 @@ from metaforge.data.images import printable, read_image, reason_of, square
 from metaforge.data.video import count_frames, even_frames, read_frames
 from metaforge.errors import InputError
 from metaforge.evaluation.calibration import Verdict, doubted, track_verdict, uncalibrated_verdict
-from metaforge.screening.detector import Detector
-from metaforge.screening.folder import load_detector
 from metaforge.workers import in_order
+
+if TYPE_CHECKING:
+    from metaforge.screening.detector import Detector
+    from metaforge.screening.portable import PortableDetector
+
+    Scorer = Detector | PortableDetector
+
+Engine = Literal["auto", "jax", "onnx"]
+"""What runs the network: "onnx" is ONNX Runtime, "auto" that for a file in ONNX and JAX for all else."""
 
 
 class Row(NamedTuple):
@@ -56,7 +63,7 @@ class _Cut(NamedTuple):
     unread: str = ""
 
 
-def screen(detector: Detector, path: Path, *, crop: Crop | None, workers: int = 2, frames: int = 32,
+def screen(detector: "Scorer", path: Path, *, crop: Crop | None, workers: int = 2, frames: int = 32,
            files: Sequence[Path] | None = None) -> Iterator[Row]:  # fmt: skip
     """The faces of a picture or a video, or of all below a folder, in the order of their names.
 
@@ -141,7 +148,7 @@ def _video(file: Path, name: str, size: int, crop: Crop | None, frames: int) -> 
     return _Cut(rows or [Row(name, None, note=NO_FACE)], [list(track.crops()) for track in tracks] or [[]])
 
 
-def _scored(detector: Detector, waiting: list[_Cut], batch: int) -> Iterator[Row]:
+def _scored(detector: "Scorer", waiting: list[_Cut], batch: int) -> Iterator[Row]:
     images = [image for found in waiting for crops in found.crops for image in crops]
     verdict = _verdicts(detector, np.stack(images), batch) if images else None
     for found in waiting:
@@ -150,7 +157,7 @@ def _scored(detector: Detector, waiting: list[_Cut], batch: int) -> Iterator[Row
             yield row._replace(p_fake=said.p_fake, verdict=doubted(said, row.note.split(", "))) if said else row
 
 
-def _verdicts(detector: Detector, images: np.ndarray, batch: int) -> Callable[[int], Verdict]:
+def _verdicts(detector: "Scorer", images: np.ndarray, batch: int) -> Callable[[int], Verdict]:
     """What gives one verdict on the next so many of the images."""
     judge = detector.judge
     if judge is None:
@@ -166,12 +173,12 @@ def _verdicts(detector: Detector, images: np.ndarray, batch: int) -> Callable[[i
     return next_verdict
 
 
-def run(model: str, images_at: str, *, weights: str = "", crops: bool = False,
-        workers: int = 2, frames: int = 32) -> tuple[Callable[..., Iterator[Row]], str]:  # fmt: skip
+def run(model: str, images_at: str, *, weights: str = "", crops: bool = False, workers: int = 2,
+        frames: int = 32, engine: Engine = "auto") -> tuple[Callable[..., Iterator[Row]], str]:  # fmt: skip
     """What screens an image or a folder of images (it takes `files` of `screen`), and what is amiss with its crops.
 
     Args:
-        model: a saved detector, or a finished training run.
+        model: a saved detector, an exported ONNX file, or a finished training run.
         images_at: pictures.
 
     Other Arguments:
@@ -179,20 +186,61 @@ def run(model: str, images_at: str, *, weights: str = "", crops: bool = False,
         crops: whether the pictures are face crops.
         workers: as in `screen`.
         frames: as there.
+        engine: what runs the network.
     """
-    detector, path = load(model, weights=weights), Path(images_at)
+    detector, path = load(model, weights=weights, engine=engine), Path(images_at)
     crop, amiss = crop_for(detector.crop, path if path.is_dir() else path.parent, crops=crops)
     if crop is not None:
         check_finder()
     return functools.partial(screen, detector, path, crop=crop, workers=workers, frames=frames), amiss
 
 
-def load(model: str, *, weights: str = "") -> Detector:
-    """A saved detector, or the unadapted detector of a training run."""
+def load(model: str, *, weights: str = "", engine: Engine = "auto") -> "Scorer":
+    """A saved detector, the unadapted detector of a training run, or one in ONNX.
+
+    Args:
+        model: its folder or file.
+
+    Other Arguments:
+        weights: where a detector's weights are now.
+        engine: what runs the network.
+
+    Raises:
+        InputError: when it is none of them, or JAX is asked for a file in ONNX.
+    """
+    if Path(model).is_file():
+        from metaforge.screening.portable import load_onnx
+
+        if weights or engine == "jax":
+            asked = "--weights" if weights else "--engine=jax"
+            raise InputError(f"{asked}: '{model}' is a file, and ONNX Runtime runs it, with all its weights in it.")
+        return load_onnx(model)
+    detector = detector_in(model, weights=weights)
+    if engine != "onnx":
+        return detector
+    from metaforge.screening.portable import onnx_of, read_onnx
+
+    return read_onnx(onnx_of(detector), model)
+
+
+def detector_in(model: str, *, weights: str = "") -> "Detector":
+    """A saved detector, or the unadapted detector of a training run.
+
+    Args:
+        model: its folder.
+
+    Other Arguments:
+        weights: where a detector's weights are now.
+
+    Raises:
+        InputError: when it is neither.
+    """
     found = runs.read_config(model, missing_ok=True)
     if found is None:
         raise InputError(f"--model: no config.json in '{model}'. Give the --out of metaforge adapt or a training run.")
     if "detector" in found:
+        from metaforge.screening.folder import load_detector
+
         return load_detector(model, weights=weights)
     if weights:
         raise InputError(f"--weights: '{model}' is a training run, which knows its weights. Leave them out.")

@@ -1,5 +1,6 @@
 """A folder of real and forged images, made as those of a run are: what a new kind of forgery is rehearsed with."""
 
+import csv
 import dataclasses
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ from PIL import Image
 
 import metaforge as mf
 from metaforge.backbones.spec import BackboneSpec
-from metaforge.data.crop_folder import mark
+from metaforge.data.crop_folder import PAIRS, mark
 from metaforge.data.records import Records
 from metaforge.data.specs import FacesSpec
 from metaforge.errors import InputError
@@ -46,16 +47,28 @@ def run(options: Options, settings: Settings, *, quiet: bool = False) -> dict[st
 
 
 def _write(folder: Path, records: Records) -> None:
-    known, images = set(), np.asarray(records.image)
+    known: dict[tuple[int, bytes], str] = {}
+    written, images = [], np.asarray(records.image)
     for number, label in enumerate(records.label.tolist()):
         image = images[number]
         # Untreated, one photograph stands beside each of its forgeries.
-        if (content := (label, image.tobytes())) in known:
-            continue
-        known.add(content)
-        # The name of a person may hold a folder's, or what a file system refuses.
-        person = re.sub(r"[^\w.-]+", "-", records.identity[number]).lstrip(".") or "unknown"
-        domain = records.domain[number].replace("/", "-")
-        place = folder / NAMES[label] / person
-        place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(place / f"{domain}-{number}.png")
+        if (content := (label, image.tobytes())) not in known:
+            # The name of a person may hold a folder's, or what a file system refuses.
+            person = re.sub(r"[^\w.-]+", "-", records.identity[number]).lstrip(".") or "unknown"
+            domain = records.domain[number].replace("/", "-")
+            known[content] = f"{NAMES[label]}/{person}/{domain}-{number}.png"
+            place = folder / known[content]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(place)
+        written.append(known[content])
+    _write_pairs(folder / PAIRS, records, written)
+
+
+def _write_pairs(path: Path, records: Records, written: list[str]) -> None:
+    """A table of which real image each forged one was made from, as `metaforge annotate` reads it."""
+    reals = {pair: name for pair, name, label in zip(records.pair, written, records.label, strict=True)
+             if label == mf.REAL}  # fmt: skip
+    rows = {name: (reals[pair], name, method) for pair, name, label, method
+            in zip(records.pair, written, records.label, records.method, strict=True) if label == mf.FAKE}  # fmt: skip
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("real", "fake", "method"), *rows.values()])

@@ -1,5 +1,7 @@
 """A folder of forgeries to rehearse on: the images of the split, each once, and nobody who was trained on."""
 
+import csv
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -30,6 +32,15 @@ def test_it_writes_the_images_of_the_split_once(people, acquisitions, tmp_path, 
         assert f"{len(found)} {word}" in said
     assert not skipped
     assert len(set(groups)) == len(set(records.identity))
+    # The table of pairs: each forged image once, with the picture that lies under it.
+    with open(tmp_path / "swaps" / "pairs.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    pixels = lambda name: np.asarray(Image.open(tmp_path / "swaps" / name)).tobytes()
+    under = {records.pair[row]: records.image[row].tobytes() for row in np.flatnonzero(records.label == 0)}
+    expected = {(under[records.pair[row]], records.image[row].tobytes()) for row in np.flatnonzero(records.label == 1)}
+    assert {(pixels(row["real"]), pixels(row["fake"])) for row in rows} == expected
+    assert len(rows) == len(expected) == len({row["fake"] for row in rows})
+    assert {row["method"] for row in rows} == {"swap"}
 
 
 def test_bad_input_is_one_line_and_nothing_is_lost(tmp_path, capsys):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from metaforge.screening import load_detector
+from metaforge.screening.portable import onnx_of, read_onnx
 from metaforge.settings import change, fields_of, from_nested
 from metaforge.training import build, trainable
 from metaforge.training.config import FINE_TUNED, STRONG
@@ -57,3 +58,8 @@ def test_the_shipped_detector_scores_images_one_by_one():
     # Beside other images, in a batch of the same size: another size would be another program.
     alone = np.stack([np.zeros_like(images[1]), images[1], np.zeros_like(images[1])])
     np.testing.assert_allclose(detector(alone)[1], scores[1], rtol=1e-4)
+    # And so it does in ONNX, with the distances.
+    pytest.importorskip("onnxruntime")
+    written = read_onnx(onnx_of(detector), "shipped")
+    for ours, theirs in zip(written.examine(images), detector.examine(images, batch=3), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)

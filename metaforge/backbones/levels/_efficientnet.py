@@ -108,11 +108,13 @@ def lite2(
 
 def _of_plan(plan: Plan, blocks: tuple[int, ...], pretrained: bool | str | Path, depthwise: DepthwiseForm) -> Levels:
     blocks = checked(blocks, len(plan.blocks))
+    seen = maps(plan, blocks, depthwise=depthwise)
     return Levels(
         lambda key, images: maps_params(plan, blocks, pretrained, key),
-        _of_maps(maps(plan, blocks, depthwise=depthwise)),
+        _of_maps(seen),
         2 * sum(plan.blocks[number][0].features for number in blocks),
         ("stem", "stem_norm", *(f"block{number}" for number in range(blocks[-1] + 1))),
+        seen,
     )
 
 

@@ -20,12 +20,15 @@ class Levels(NamedTuple):
         apply: `apply(params, images)`: float32, shape `(images, size)`. Other parameters beside its own do not matter.
         size: how many numbers an image has.
         keys: the first keys of its parameters.
+        maps: `maps(params, images)`: what the numbers are means and deviations of, one array `(images, rows, columns,
+            channels)` a block; `None` where the numbers are not of maps alone.
     """
 
     init: Callable[[PRNGKey, Any], Params]
     apply: Callable[[Params, Any], jax.Array]
     size: int
     keys: tuple[str, ...]
+    maps: Callable[[Params, Any], tuple[jax.Array, ...]] | None = None
 
 
 def beside(first: Levels, second: Levels) -> Levels:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from metaforge.captions.records import id_of
 from metaforge.data import tables
+from metaforge.data.crop_folder import PAIRS
 from metaforge.data.files import ImageFiles
 from metaforge.data.folders import listed
 from metaforge.data.images import printable
@@ -15,7 +16,7 @@ from metaforge.data.manifest import FIELDS, NAME, read_manifest
 from metaforge.errors import InputError
 from metaforge.labels import FAKE, REAL
 
-TABLE = "pairs.csv"
+TABLE = PAIRS
 """A table of pairs, where it lies in a folder; its columns are real, fake and, if known, method and mask."""
 
 _COLUMNS = ("real", "fake", "method", "mask")

@@ -96,10 +96,15 @@ def named(found: list[Mention], record: Mapping[str, Any]) -> tuple[tuple[str, .
     known = {"region": set(record["regions"]), "type": set(record["types"])}
     said: dict[str, set[str]] = {"region": set(), "type": set()}
     for one in found:
-        if one.meant and not one.negated:
+        if one.meant and not one.negated and not _is_noise(one, record):
             fitting = [names for names in one.meant if names <= known[one.kind]]
             said[one.kind] |= (fitting or one.meant)[0]
     return tuple(name for name in REGIONS if name in said["region"]), tuple(sorted(said["type"]))
+
+
+def _is_noise(one: Mention, record: Mapping[str, Any]) -> bool:
+    """Whether it is the noise by no more than which a pair differs, and no texture."""
+    return record.get("answer") == "noise" and one.said in ("noise", "compression")
 
 
 def _form(text: str) -> str:
@@ -175,7 +180,7 @@ def _too_little(text: str, regions: tuple[str, ...], types: tuple[str, ...], rec
 def _of_nothing(text: str, read: _Read, record: Mapping[str, Any]) -> str:
     """Of a pair that shows no forgery."""
     for one in (one for _, found in read for one in found):
-        if not one.negated and not (record["answer"] == "noise" and one.said in ("noise", "compression")):
+        if not one.negated and not _is_noise(one, record):
             return f"names '{one.said}' of a pair that shows no forgery"
     for clause, _ in read:
         if _FORGED.search(clause) and not (NEGATOR.search(clause) or _EQUAL.search(clause)):

@@ -1,16 +1,15 @@
 """Logits as probabilities: one scale (an inverse temperature) and one offset, fitted on rows that were held out."""
 
+import functools
 import math
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
 from metaforge.errors import InputError
 from metaforge.evaluation._rows import checked
 from metaforge.evaluation.calibration._stored import number, stored
-from metaforge.evaluation.calibration.scaling import fit_scaling
 
 
 class Calibration(NamedTuple):
@@ -108,13 +107,23 @@ def fit_calibration(
     # A power of two, so that few programs serve all numbers of rows; what is filled up has no weight.
     more = (0, (1 << (len(rows.fake) - 1).bit_length()) - len(rows.fake))
     fake, scores, counts = (np.pad(part, more) for part in rows)
+    # Whoever only judges needs no JAX.
+    import jax
+
     with jax.enable_x64(True):
-        found = _fitted(
+        found = _fitted()(
             scores, fake, np.float64(prior.scale), np.float64(prior.offset), np.asarray(spreads, np.float64), counts
         )
     return Calibration(*(float(part) for part in found))
 
 
-@jax.jit
-def _fitted(scores, fake, scale, offset, spreads, weights):
-    return fit_scaling(scores, fake, weights=weights, scale=scale, offset=offset, spreads=spreads)
+@functools.cache
+def _fitted():
+    import jax
+
+    from metaforge.evaluation.calibration.scaling import fit_scaling
+
+    def fitted(scores, fake, scale, offset, spreads, weights):
+        return fit_scaling(scores, fake, weights=weights, scale=scale, offset=offset, spreads=spreads)
+
+    return jax.jit(fitted)

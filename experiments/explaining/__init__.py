@@ -1,0 +1,1 @@
+"""What the evidence of regions in a single image is worth."""

@@ -1,0 +1,126 @@
+"""Scores from an ONNX file by ONNX Runtime, with NumPy alone beside it."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from metaforge.data.crops import CROPS, Crop
+from metaforge.errors import InputError
+from metaforge.evaluation.calibration import Judge
+
+FORMAT, METADATA = 1, "metaforge"
+"""The number of what stands in the metadata, and under which name."""
+
+ONNX = "onnx: it is not installed. Install the extra: pip install 'metaforge-jax[onnx]'."
+"""What is said without it."""
+
+
+class PortableDetector(NamedTuple):
+    """A detector that was read from an ONNX file; it scores as the one does that was written.
+
+    Attributes:
+        session: ONNX Runtime's.
+        about: what the detector says of itself.
+        image_size: the side of the images that it scores, in pixels.
+        crop: how the faces that it was trained on were cut out.
+        judge: what makes verdicts of its logits and distances; `None` if it was not calibrated.
+    """
+
+    session: Any
+    about: dict[str, Any]
+    image_size: int
+    crop: Crop
+    judge: Judge | None
+
+    @property
+    def batch(self) -> int:
+        """How many images are scored at a time; more at once are not faster on a CPU, and take memory."""
+        return 16
+
+    def examine(self, images: np.ndarray, *, batch: int = 0) -> tuple[np.ndarray, np.ndarray | None]:
+        """Logits, not calibrated, and how far images lie from its source, as `Detector.examine` gives them."""
+        names = [output.name for output in self.session.get_outputs()]
+        chunk = batch or self.batch
+        parts = [
+            self.session.run(names, {"images": np.ascontiguousarray(images[start : start + chunk])})
+            for start in range(0, len(images), chunk)
+        ]
+        found = [np.concatenate([np.zeros(0), *each]) for each in zip(*parts, strict=True)] or [np.zeros(0)] * len(
+            names
+        )
+        named = dict(zip(names, found, strict=True))
+        return named["logit"], named.get("distance")
+
+    def __call__(self, images: np.ndarray, *, batch: int = 0) -> np.ndarray:
+        """The probability of being fake of uint8 images `(images, size, size, 3)`: float32, shape `(images,)`."""
+        logits, _ = self.examine(images, batch=batch)
+        return (0.5 * (1 + np.tanh(0.5 * logits))).astype(np.float32)
+
+
+def load_onnx(path: str | os.PathLike) -> PortableDetector:
+    """Reads a file that `save_onnx` wrote. Neither JAX nor flax is imported.
+
+    Args:
+        path: the file.
+
+    Raises:
+        InputError: when it is missing, of another program, damaged or cut off, or without the extra `onnx`.
+
+    Example:
+        >>> load_onnx("nowhere.onnx")
+        Traceback (most recent call last):
+        metaforge.errors.InputError: model: 'nowhere.onnx' cannot be read (No such file or directory).
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"model: '{path}' cannot be read ({error.strerror}).") from None
+    return read_onnx(data, path)
+
+
+def read_onnx(data: bytes, called: str | os.PathLike) -> PortableDetector:
+    """The same of a file's bytes; it is called so in errors."""
+    path, again = called, "Give a file that metaforge export --onnx wrote."
+    try:
+        session = session_of(data)
+        about = json.loads(session.get_modelmeta().custom_metadata_map[METADATA])
+        length, expected = int(about["bytes"]), str(about["sha256"])
+    except InputError:
+        raise
+    except Exception:  # noqa: BLE001 - ONNX Runtime raises a class of its own for each of its codes
+        raise InputError(f"model: '{path}' is no detector in ONNX, or is damaged. {again}") from None
+    if hashlib.sha256(data[:length]).hexdigest() != expected:
+        raise InputError(f"model: '{path}' is damaged: its SHA-256 is another than it says. {again}")
+    try:
+        if about["format"] != FORMAT:
+            raise InputError(f"model: '{path}' has format {about['format']}, and {FORMAT} is known. Export it again.")
+        said, size = dict(about["about"]), int(about["image_size"])
+        if about["crop"] not in CROPS:
+            raise ValueError(about["crop"])
+        judge = Judge.from_json(said["calibration"]) if "calibration" in said else None
+        (images,) = session.get_inputs()
+        if (images.name, images.shape[1:]) != ("images", [size, size, 3]):
+            raise ValueError(images.name)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"model: what '{path}' says of itself is damaged ({error}). {again}") from None
+    return PortableDetector(session, said, size, cast(Crop, about["crop"]), judge)
+
+
+def session_of(model: bytes) -> Any:
+    """ONNX Runtime's session of a model, with as many threads as this process may use.
+
+    Raises:
+        InputError: without the extra `onnx`.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise InputError(ONNX) from None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what is amiss is said in our words
+    options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    return onnxruntime.InferenceSession(model, options, providers=onnxruntime.get_available_providers())

@@ -1,0 +1,202 @@
+"""A detector in ONNX: every network says what JAX says of it, without JAX, and a file that is amiss is named."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from metaforge.adaptation.gaussian import Prior
+from metaforge.backbones import choice
+from metaforge.backbones.efficientnet._network import EfficientNet
+from metaforge.backbones.efficientnet._plan import Plan, Stage
+from metaforge.backbones.spec import BackboneSpec
+from metaforge.errors import InputError
+from metaforge.evaluation.calibration import fit_judge
+from metaforge.screening import Detector, save_detector
+from metaforge.screening.portable import load_onnx, networks, onnx_of, save_onnx
+from metaforge.screening.portable.graph import Graph
+from metaforge.screening.portable.layers import Normalising
+from metaforge.screening.portable.scoring import session_of
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+ROOT = Path(__file__).parents[2]
+
+
+def drawn(shapes, seed=0):
+    """Parameters of these shapes; variances and scales have to be above 0."""
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda leaf: rng.uniform(0.05, 0.4, leaf.shape).astype(np.float32) * (
+        1 if len(leaf.shape) < 2 else rng.choice([-1.0, 1.0], leaf.shape).astype(np.float32)), shapes)  # fmt: skip
+
+
+def images(count, size, seed=1):
+    return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), np.uint8)
+
+
+def detector_of(**settings):
+    spec = BackboneSpec(**{"width": 6, "image_size": 17} | settings)
+    return Detector(drawn(choice.shapes(spec)), images(4, spec.image_size, 2), spec, {"learner": "erm"})
+
+
+SPECS = {
+    "support": {"normalisation": "support"},
+    "episode, a neck and a perceptron": {"normalisation": "episode", "neck": 5, "head": "mlp"},
+    "group, a quadratic head of three classes": {"normalisation": "group", "head": "quadratic", "num_classes": 3},
+    "none": {"normalisation": "none", "width": 3},
+    "levels": {
+        "backbone": "efficientnet_lite0", "normalisation": "frozen", "levels": "0,2", "image_size": 35,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", SPECS.values(), ids=SPECS)
+def test_every_detector_says_what_jax_says(settings, tmp_path):
+    detector = detector_of(**settings)
+    save_onnx(tmp_path / "one.onnx", detector)
+    read, asked = load_onnx(tmp_path / "one.onnx"), images(5, detector.image_size)
+    # An episode's detector is normalised by its context, as one of "support" is.
+    kind = {"episode": "support"}.get(detector.spec.normalisation, detector.spec.normalisation)
+    model = choice.choose(BackboneSpec(**{**vars(detector.spec), "normalisation": kind}))
+    logits = np.asarray(jax.jit(model.apply)(detector.params, asked, context=detector.context).logits, np.float64)
+    expected = np.log(np.exp(logits[:, 1:] - logits[:, :1]).sum(axis=1))
+    found, distance = read.examine(asked, batch=2)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    assert distance is None
+    np.testing.assert_allclose(read(asked), 1 / (1 + np.exp(-expected)), atol=1e-4)
+    assert (read.image_size, read.crop, read.judge) == (detector.image_size, detector.crop, None)
+    assert read.examine(asked[:0])[0].shape == (0,)
+
+
+TINY = Plan(
+    (Stage(1, 3, 1, 1, 4), Stage(2, 5, 2, 3, 6)), 5, 8, 0.25, "swish", (120.0, 110.0, 100.0), (60.0, 50.0, 40.0)
+)
+"""Squeeze-and-excitation, both kernels and strides, an expansion and one without, a residual."""
+
+
+@pytest.mark.parametrize("kind", ["frozen", "support", "group"])
+@pytest.mark.parametrize("plan", [TINY, TINY._replace(activation="relu6", squeeze=0.0)], ids=["b0", "lite"])
+def test_every_part_of_an_efficientnet_is_there(plan, kind):
+    network, asked, context = EfficientNet(plan, normalisation=kind), images(3, 37), images(4, 37, 2)
+    params = drawn(jax.eval_shape(network.init, jax.random.key(0), asked)["params"])
+    apply = jax.jit(lambda params, asked, context: network.apply({"params": params}, asked, context).embeddings)
+    expected = apply(params, asked, context if kind == "support" else None)
+    graph = Graph(37)
+    features = networks.efficientnet(graph, plan, params, Normalising(kind, 1e-3, context))
+    first = graph.add("Slice", features, *(graph.constant([n], kind=np.int64) for n in (3, 4, 1)))
+    one = graph.add("Squeeze", first, graph.constant([1], kind=np.int64))
+    (found,) = session_of(graph.model({"one": one}).SerializeToString()).run(["one"], {"images": asked})
+    np.testing.assert_allclose(found, expected[:, 3], rtol=2e-4, atol=2e-4)
+
+
+def with_prior():
+    detector = detector_of(normalisation="support")
+    size = detector.params["head"]["kernel"].shape[0]
+    rng = np.random.default_rng(5)
+    factor = np.tril(rng.normal(size=(size, size), scale=0.1)) + np.eye(size)
+    as32 = np.float32
+    prior = Prior(as32(rng.normal(size=size)), as32(factor), as32(np.ones(size)), as32(1), as32([1, 1]), as32(1),
+                  as32(1), as32(0))  # fmt: skip
+    judge = fit_judge([-3.0, -2.0, 1.0, 2.0], [0, 0, 1, 1], distances=[1.0, 2.0, 3.0, 4.0])
+    return detector._replace(prior=prior, about={"crop": "sbi", "calibration": judge.as_json()})
+
+
+def test_the_distance_is_the_mean_square_of_what_the_factor_makes_white(tmp_path):
+    detector, asked = with_prior(), images(3, 17)
+    save_onnx(tmp_path / "one.onnx", detector)
+    read = load_onnx(tmp_path / "one.onnx")
+    model = choice.choose(detector.spec)
+    seen = np.float64(jax.jit(model.apply)(detector.params, asked, context=detector.context).embeddings)
+    white = np.linalg.solve(np.float64(detector.prior.factor), (seen - detector.prior.middle).T)
+    np.testing.assert_allclose(read.examine(asked)[1], np.mean(white**2, axis=0), rtol=1e-4)
+    assert read.judge == detector.judge
+    assert read.crop == "sbi"
+
+
+PREDICT = """
+import sys
+
+class Refused:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("jax", "jaxlib", "flax", "optax", "orbax"):
+            raise ImportError(f"{name} is not there")
+
+sys.meta_path.insert(0, Refused())
+from metaforge.cli import predict
+sys.exit(predict.main(["predict", *sys.argv[1:]]))
+"""
+
+
+def test_a_folder_is_screened_where_there_is_no_jax(tmp_path):
+    from PIL import Image
+
+    detector, asked = with_prior(), images(3, 17)
+    save_onnx(tmp_path / "one.onnx", detector)
+    (tmp_path / "crops").mkdir()
+    for number, image in enumerate(asked):
+        Image.fromarray(image).save(tmp_path / "crops" / f"{number}.png")
+    flags = [f"--model={tmp_path / 'one.onnx'}", f"--images={tmp_path / 'crops'}", "--crops"]
+    done = subprocess.run(
+        [sys.executable, "-c", PREDICT, *flags], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    logits, distances = detector.examine(asked)
+    _, doubted, _ = detector.judge.weigh(logits, distances)
+    said = np.array([float(row.split(",")[1]) for row in done.stdout.splitlines()[1:]])
+    np.testing.assert_allclose(said, 1 / (1 + np.exp(-doubted)), atol=1e-4)
+
+
+def test_both_engines_of_a_folder_say_the_same_and_a_file_is_not_for_jax(tmp_path):
+    from metaforge.screening import predicting
+
+    detector, asked = with_prior(), images(3, 17)
+    save_detector(tmp_path / "folder", detector)
+    by_jax, by_onnx = (predicting.load(str(tmp_path / "folder"), engine=engine) for engine in ("jax", "onnx"))
+    for ours, theirs in zip(by_jax.examine(asked), by_onnx.examine(asked), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    save_onnx(tmp_path / "one.onnx", detector)
+    with pytest.raises(InputError, match=r"--engine=jax: '.*one.onnx' is a file"):
+        predicting.load(str(tmp_path / "one.onnx"), engine="jax")
+    with pytest.raises(InputError, match=r"one\.onnx' exists already"):
+        save_onnx(tmp_path / "one.onnx", detector)
+
+
+def test_clip_is_refused():
+    spec = BackboneSpec(backbone="clip", normalisation="none")
+    with pytest.raises(InputError, match="a detector on CLIP is not written as ONNX"):
+        onnx_of(Detector({}, images(1, 32), spec, {}))
+
+
+@pytest.fixture(scope="module")
+def written():
+    return onnx_of(with_prior())
+
+
+def foreign():
+    graph = Graph(16)
+    cast = graph.add("Cast", "images", to=1)
+    flat = graph.add("ReduceMean", cast, axes=[1, 2, 3], keepdims=0)
+    return graph.model({"logit": flat}).SerializeToString()
+
+
+BROKEN = {
+    "empty": lambda made: b"",
+    "cut off": lambda made: made[: len(made) // 2],
+    "the end is missing": lambda made: made[:-3],
+    "text": lambda made: b"not a model" * 50,
+    "one weight differs": lambda made: made.replace(made[900:908], b"\x00" * 8, 1),
+    "another program's": lambda made: foreign(),
+    "a number of the calibration is text": lambda made: made.replace(b'"crop": "sbi"', b'"crop": "xyz"'),
+    "of a later format": lambda made: made.replace(b'"format": 1', b'"format": 2'),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_file_that_is_amiss_is_named_in_one_line(written, how, tmp_path):
+    (tmp_path / "bad.onnx").write_bytes(BROKEN[how](written))
+    with pytest.raises(InputError, match=r"^model: .*bad\.onnx'") as caught:
+        load_onnx(tmp_path / "bad.onnx")
+    assert "\n" not in str(caught.value)
