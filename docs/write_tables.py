@@ -29,6 +29,8 @@ from experiments.sinusoid import running as sinusoid
 from experiments.strangers import tables as strangers
 from experiments.strangers.meta_learned import running as meta_learned
 from experiments.study import tables as study
+from experiments.words import table as words
+from experiments.words.episodes import running as words_episodes
 from metaforge.screening import adapting
 
 DOCS = Path(__file__).parent
@@ -42,6 +44,8 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "finders_mtcnn": ("BlazeFace with its mesh beside MTCNN", finders.markdown),
     "captions": ("Where and how a face was forged, found from pairs", captions.markdown),
     "explaining": ("Where a face was forged, found in one image", explaining.markdown),
+    "words": ("What captions are worth in training", words.markdown),
+    "words_episodes": ("What captions of the support set are worth to DAML", words_episodes.markdown),
     "folders": ("What the shipped detector says of two collections", folders.markdown),
     "strangers": ("A collection and a kind of forgery left out together", strangers.markdown),
     "strangers_clip": ("The same with CLIP's class token", strangers.markdown),

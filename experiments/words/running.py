@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import time
 from typing import Any
 
 import jax.numpy as jnp
@@ -31,7 +30,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     Raises:
         InputError: when something that is asked for cannot work, before anything is written.
     """
-    began, where = time.time(), provenance()
+    where = provenance()
     check_settings(config)
     for name in ("steps", "rates", "weights"):
         config.tried(name)
@@ -67,7 +66,6 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
             for fold, one in zip(made, chosen, strict=True)
         ],
         "rows": judging.measure(config, table, made, found, list(BY_NAME)),
-        "minutes": (time.time() - began) / 60,
     }  # fmt: skip
     write_text(directory / "report.md", markdown(report))
     write_json(directory / "report.json", report)
