@@ -166,7 +166,8 @@ def test_the_deadline_ends_a_silence_too():
 
     def behave(handler, body):
         done.wait(2)
-        good(handler, body)
+        late = sentence(GOOD)  # at once, so that it is read at once
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(late), late))
 
     with serving(behave) as server:
         silent = endpoint(base_url=server.url, model="small", patience=how, limits=Limits(read=20.0))
