@@ -103,8 +103,7 @@ def ask(
             return f"{why}; asked {number} times" if number > 1 else why
         pause = min(patience.most, patience.first * 2.0 ** (number - 1)) * (0.5 + 0.5 * time.draw())
         if reply is not None and (asked := _retry_after(reply)) is not None:
-            wait_until(time.now() + asked)
-            pause = max(pause, asked)
+            wait_until(time.now() + asked)  # ourselves too, at the next turn
 
 
 def read(reply: Reply) -> Read:

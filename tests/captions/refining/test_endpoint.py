@@ -160,6 +160,23 @@ def test_an_endpoint_that_says_nothing():
     assert found["why"] == "too slow"
 
 
+def test_the_deadline_ends_a_silence_too():
+    done = threading.Event()
+    how = Patience(tries=1, deadline=0.05)
+
+    def behave(handler, body):
+        done.wait(2)
+        late = sentence(GOOD)  # at once, so that it is read at once
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(late), late))
+
+    with serving(behave) as server:
+        silent = endpoint(base_url=server.url, model="small", patience=how, limits=Limits(read=20.0))
+        (answer,) = silent.refine([prompt_of(RECORD)])
+        done.set()
+    assert answer.failure == "too slow"
+    assert answer.again
+
+
 @pytest.mark.parametrize("begin", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"])
 def test_an_endpoint_that_drips_is_left_at_the_deadline(begin):
     def behave(handler, body):
@@ -252,13 +269,15 @@ def test_nobody_waits_for_questions_that_wait_themselves_once_the_answers_are_no
         else:
             good(handler, body)
 
-    how = Patience(first=1e5, most=1e5, deadline=1e6)
+    how = Patience(tries=2, first=40.0, most=40.0, deadline=100.0)
     with serving(behave) as server:
-        # With the true clock; who would wait here would wait for a day.
         asked = endpoint(base_url=server.url, model="small", workers=2, patience=how).refine(map(prompt_of, records(9)))
         assert next(asked).text == GOOD
         assert waits.wait(30)
-        asked.close()
+        closing = threading.Thread(target=asked.close, daemon=True)
+        closing.start()
+        closing.join(15)  # by the true clock; a worker would wait for 20 seconds at least
+        assert not closing.is_alive()
         assert len(server.bodies) < 9
 
 
