@@ -19,7 +19,7 @@ from metaforge.screening.explaining.fitting import (
     standards,
     with_weights,
 )
-from metaforge.screening.explaining.region_head import RegionHead
+from metaforge.screening.explaining.region_head import RegionHead, region_probabilities
 
 BLOCKS = 3
 """Blocks of the network whose maps are looked at, the finest: the others have cells as large as a nose."""
@@ -54,7 +54,8 @@ class Material(NamedTuple):
         blank: a head that knows real faces.
         columns: the features that are looked at.
         rows: of `rows_of` those.
-        moments: by family, of the people who are fitted to.
+        moments: by family, of the people who are fitted to: of real images, and of those of which a part was forged. A
+            face that is forged everywhere has no rest that a region could be unlike.
     """
 
     table: Table
@@ -88,7 +89,8 @@ def material(table: Table, channels: Sequence[int]) -> Material:
     blank = standards(table.features[real], there[real])
     columns = np.arange(2 * CHANNELS + 2 * sum(channels[:BLOCKS]))
     rows = rows_of(blank, table.features, there, columns=columns)
-    each = {name: fit & table.found & (family == name) for name in ("", *FAMILIES)}
+    useful = fit & table.found & ((family == "") | (table.about["part"] != ""))
+    each = {name: useful & (family == name) for name in ("", *FAMILIES)}
     summed = {name: moments(rows[mine], there[mine], table.true[mine]) for name, mine in each.items() if mine.any()}
     return Material(table, family, there, blank, columns, rows, summed)
 
@@ -131,7 +133,7 @@ class Heads:
         chosen = np.zeros(len(made.family), bool)
         for name in made.moments:
             if name and name not in without:
-                mine = made.role(CALIBRATE) & made.table.found & (made.family == name)
+                mine = made.role(CALIBRATE) & made.table.found & made.parts() & (made.family == name)
                 found[mine] = self.logits(candidate, without | {name})[mine]
                 chosen |= mine
         return np.flatnonzero(chosen), found[chosen]
@@ -141,10 +143,13 @@ class Heads:
         scores = []
         for candidate in candidates:
             rows, logits = self.strange(candidate, without)
-            part = self.made.parts()[rows]
-            true = self.made.table.true[rows][part]
-            cuts = np.quantile(logits[part], np.linspace(0, 1, 100))
-            scores.append(max(region_score(true, logits[part] > cut).f1 for cut in cuts))
+            true = self.made.table.true[rows]
+            # What it calibrates to counts, so that how often a region is forged counts too.
+            found = region_probabilities(
+                calibrated(self.made.blank, logits, self.made.there[rows], true), logits
+            )  # fmt: skip
+            cuts = np.quantile(found, np.linspace(0, 1, 100))
+            scores.append(max(region_score(true, found > cut).f1 for cut in cuts))
         best = int(np.argmax(scores))
         return candidates[best], float(scores[best])
 
@@ -158,15 +163,14 @@ class Heads:
         every = np.concatenate([piece * size + np.arange(kept) for piece in range(len(PIECES))])
         head = with_weights(made.blank, weights, bias, every[places(made, candidate)])
         rows, logits = self.strange(candidate, without)
-        head = calibrated(head, logits, made.there[rows], made.table.true[rows], made.parts()[rows])
+        head = calibrated(head, logits, made.there[rows], made.table.true[rows])
         return head, candidate, score
 
 
 def without_each(heads: Heads, candidates: Sequence[Candidate], *, say: Callable[[str], object]):
     """A head without each family in turn, by its name."""
     found = {}
-    for name in heads.made.moments:
-        if name:
-            found[name] = heads.fitted(candidates, frozenset({name}))
-            say(f"without {name}: {found[name][1]}, F1 {found[name][2]:.3f} where it was chosen")
+    for name in FAMILIES:
+        found[name] = heads.fitted(candidates, frozenset({name}))
+        say(f"without {name}: {found[name][1]}, F1 {found[name][2]:.3f} where it was chosen")
     return found

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.explaining.cases import CALIBRATE, COLLECTION, PEOPLE
+from experiments.explaining.cases import CALIBRATE, COLLECTION, FAMILIES, PEOPLE
 from experiments.explaining.heads import Material
 from metaforge.evaluation.interval import Interval
 from metaforge.evaluation.probabilities import expected_calibration_error
@@ -73,9 +73,7 @@ def guesses(made: Material, rows: np.ndarray, said: np.ndarray) -> tuple[dict[st
     table, parts = made.table, made.parts()
     out = {name: np.zeros(said.shape, bool) for name in ("constant", "cam", "last_cam")}
     values, chosen = np.zeros(said.shape), {}
-    for family in made.moments:
-        if not family:
-            continue
+    for family in FAMILIES:
         known = made.role(CALIBRATE) & parts & table.found & (made.family != family)
         mine = made.family[rows] == family
         out["constant"][mine] = constant(table.true[known])

@@ -57,7 +57,7 @@ def measure(config: Config, detector: Detector, seen: Table, *, say: Callable[[s
             name: ranked(true[parts], values[parts])
             for name, values in {**found, "Grad-CAM, best map": cam["values"], "methods known": known}.items()
         },
-        "calibration": error(true, found[HEAD]),
+        "calibration": error(true[parts], found[HEAD][parts]),
     }
     say("judged")
     report["verdicts"] = by_verdict(config, detector, made, every[HEAD], rows, said[HEAD], ship)

@@ -90,7 +90,7 @@ def head(face, weights):
     made = fit_head(features, there, np.array(true), np.array(groups))
     forged = np.array(groups) != ""
     logits = region_logits(made, features, there)[forged]
-    return calibrated(made, logits, there[forged], np.array(true)[forged], np.ones(72, bool))
+    return calibrated(made, logits, there[forged], np.array(true)[forged])
 
 
 @pytest.fixture
@@ -250,7 +250,7 @@ def test_calibrated_probabilities_are_the_frequencies():
     true = rng.random((4000, 12)) < 0.2
     logits = np.where(true, 1.0, -1.0) * 2.0 + rng.normal(0, 2.0, true.shape)  # the true logit is theirs plus the odds
     there = np.ones(true.shape, bool)
-    made = calibrated(blank_head(1), logits, there, true, np.ones(4000, bool))
+    made = calibrated(blank_head(1), logits, there, true)
     np.testing.assert_allclose(made.calibration[:, 0], 1.0, atol=0.1)
     np.testing.assert_allclose(made.calibration[:, 1], np.log(0.2 / 0.8), atol=0.2)
     p = region_probabilities(made, logits)

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from scipy import linalg
 
 from metaforge.errors import InputError
-from metaforge.evaluation.calibration import Calibration, fit_calibration
+from metaforge.evaluation.calibration import fit_calibration
 from metaforge.evaluation.regions import region_score
 from metaforge.screening.explaining.region_head import RegionHead, blank_head, contrasts, region_probabilities
 
@@ -169,41 +169,41 @@ def calibrated(
     logits: Float[np.ndarray, "images regions"],
     there: Bool[np.ndarray, "images regions"],
     true: Bool[np.ndarray, "images regions"],
-    parts: Bool[np.ndarray, " images"],
 ) -> RegionHead:
     """The head with a scale and an offset for each region, and the threshold above which regions are named.
 
     Scale and offset are fitted to all regions first, and then to each by itself with those as prior. The probability is
-    then that of a region in an image that is forged, where as many regions are forged as in these. The threshold is the
-    probability with the best F1 over the images of which a part was forged: there is one, for probabilities compare.
+    then that of a region in an image of which a part is forged, where that region is forged as often as in these. The
+    threshold is the probability with the best F1: there is one, for probabilities compare.
 
     Args:
         head: as fitted.
-        logits: of forged images of other people, each by a head that had not seen its method.
+        logits: of images of other people of which a part was forged, each by a head that had not seen its method. Where
+            a face is forged everywhere, no region is unlike the rest.
         there: which regions they show.
         true: which are forged.
-        parts: of which images a part alone was forged; of the others "everywhere" is nearly always right.
 
     Raises:
-        InputError: without a forged region and another one, or without an image of which a part was forged.
+        InputError: without a forged region and another one.
     """
-    if not (true & there).any() or not (~true & there).any() or not parts.any():
+    if not (true & there).any() or not (~true & there).any():
         raise InputError("explain: a region head is calibrated on images of which a part was forged. Give some.")
-    # Both kinds count alike in the fit; the share of forged regions moves the offset to what is met.
-    share = float(true[there].mean())
+    # Both kinds count alike in the fit; how often each region is forged moves the offset to what is met.
     prior = fit_calibration(logits[there], true[there].astype(int), spreads=(5.0, 5.0))
-    found = [
-        fit_calibration(logits[shown, place], true[shown, place].astype(int), prior=prior)
-        if len({*true[shown, place]}) == 2 else prior
-        for place, shown in enumerate(there.T)
-    ]  # fmt: skip
-    more = np.log(share / (1 - share))
-    table = np.array([Calibration(one.scale, one.offset + more) for one in found], np.float32)
+    share, table = float(true[there].mean()), np.zeros_like(head.calibration)
+    for place, shown in enumerate(there.T):
+        kind = true[shown, place]
+        one = prior
+        if 0 < kind.sum() < len(kind):
+            one = fit_calibration(logits[shown, place], kind.astype(int), prior=prior)
+        # As if ten more images had been seen with the mean share.
+        mine = (kind.sum() + 10 * share) / (len(kind) + 10)
+        table[place] = one.scale, one.offset + np.log(mine / (1 - mine))
     head = head._replace(calibration=table)
-    told = np.where(there, region_probabilities(head, logits), 0.0)[parts]
+    told = np.where(there, region_probabilities(head, logits), 0.0)
     values = np.unique(told)
     if len(values) > 400:
         values = np.quantile(values, np.linspace(0, 1, 400))
     cuts = (values[1:] + values[:-1]) / 2
-    best = max(cuts.tolist(), key=lambda cut: region_score(true[parts], told > cut).f1)
+    best = max(cuts.tolist(), key=lambda cut: region_score(true, told > cut).f1)
     return head._replace(threshold=np.full(len(head.threshold), best, np.float32))
