@@ -152,7 +152,7 @@ def sensitivity(pairs: Sequence[Known], thresholds: Thresholds) -> dict[str, dic
     """F1 of regions with each threshold of mask and regions by half, as it is, and by twice."""
     true, found, usual = _true(pairs), {}, masks_in(pairs, thresholds)
     middle = region_score(true, usual > thresholds.region).f1
-    for name in ("noise", "least", "closing", "area"):
+    for name in ("noise", "least", "closing", "near", "half", "area"):
         ends = [
             region_score(true, masks_in(pairs, _times(thresholds, name, factor)) > thresholds.region).f1
             for factor in (0.5, 2.0)

@@ -7,14 +7,17 @@ import pytest
 from PIL import Image
 
 from experiments.captions import __main__ as captions_command
+from experiments.captions import pairs as pairs_module
 from experiments.captions import running, sheet
 from experiments.captions.config import Config
+from experiments.captions.failing import why, worst
 from experiments.captions.judging import _cut, _f1, _true, choose, guesses, masks_in, scores, sensitivity
-from experiments.captions.pairs import CODINGS, NAMES, covered, known_pairs
+from experiments.captions.pairs import CODINGS, NAMES, covered, drawn_from, known_pairs
 from experiments.captions.table import markdown
+from metaforge.captions.annotation import annotate
 from metaforge.captions.thresholds import Thresholds
 from metaforge.evaluation.regions import region_score
-from metaforge.forgeries.parts import PARTS, STRENGTHS
+from metaforge.forgeries.parts import EDGES, PARTS, STRENGTHS
 
 SMALL = Config(size=64, people=6, each=4, resamples=20)
 
@@ -45,6 +48,41 @@ def test_what_is_forged_is_the_part(halves):
         if pair.part == "left_half":
             assert {"left_eye", "left_cheek"} <= named
             assert not {"right_eye", "right_cheek"} & named
+
+
+def test_the_judged_half_meets_strengths_and_edges_that_did_not_choose():
+    drawn = np.random.default_rng(0)
+    for change, (low, high) in STRENGTHS.items():
+        first, second = ([drawn_from(drawn, change, half) for _ in range(200)] for half in (0, 1))
+        chose, judged = (np.array([one["strength"] for one in half]) for half in (first, second))
+        if low < high:
+            quarter = (high - low) / 4
+            assert low + quarter <= chose.min() < chose.max() <= high - quarter
+            assert low <= judged.min() < judged.max() <= high
+            assert not ((judged > low + quarter) & (judged < high - quarter)).any()
+            assert judged.min() < low + quarter / 2
+            assert judged.max() > high - quarter / 2
+        # Edges in quarters of a pixel, from 0.5: even ones chose, odd ones are judged.
+        for half, rows in enumerate((first, second)):
+            edges = np.array([one["edge"] for one in rows])
+            assert (np.floor((edges - EDGES[0]) / 0.25).astype(int) % 2 == half).all()
+            assert edges.min() < 1
+
+
+def test_the_worst_pairs_come_first_and_say_what_was_missed(halves):
+    pairs = halves[1]
+    found = [annotate(pair.real, pair.fake, pair.landmarks) for pair in pairs]
+    told = [one._replace(regions=tuple(name for name, is_so in zip(NAMES, pair.regions, strict=True) if is_so))
+            for pair, one in zip(pairs, found, strict=True)]  # fmt: skip
+    told[7] = told[7]._replace(regions=())
+    told[11] = told[11]._replace(regions=(*told[11].regions, next(n for n in NAMES if n not in told[11].regions)))
+    order = worst(pairs, told, len(pairs))
+    assert sorted(order) == list(range(len(pairs)))
+    assert order[0] == 7
+    assert {pairs[place].change for place in order[: len(STRENGTHS)]} == set(STRENGTHS)
+    assert why(pairs[7], told[7])[0].startswith("Missed: ")
+    assert why(pairs[11], told[11])[0].startswith("Too many: ")
+    assert why(pairs[0], told[0]) == ["All regions are right."]
 
 
 def test_only_the_noise_of_compression_is_outside_the_forgery(halves):
@@ -104,7 +142,7 @@ def test_the_command_writes_its_report_and_does_not_work_twice(tmp_path, capsys,
     capsys.readouterr()
 
 
-def test_the_sheet_has_a_row_for_each_pair_and_both_masks(tmp_path, capsys):
+def test_the_sheet_has_a_row_for_each_pair_and_both_masks(tmp_path, capsys, monkeypatch):
     out = tmp_path / "sheet.png"
     assert sheet.main(["sheet", f"--out={out}", "--rows=2", "--size=48"]) == 0
     drawn = np.asarray(Image.open(out)).astype(int)
@@ -116,5 +154,9 @@ def test_the_sheet_has_a_row_for_each_pair_and_both_masks(tmp_path, capsys):
         np.testing.assert_array_equal(fake, pair.fake)
         coloured = np.ptp(true, axis=2) > 0
         np.testing.assert_array_equal(coloured, pair.mask)
+    monkeypatch.setattr(pairs_module, "known_pairs", lambda config: ([], pairs))
+    assert sheet.main(["sheet", f"--out={tmp_path}/worst.png", "--rows=2", "--size=48", "--worst"]) == 0
+    with Image.open(tmp_path / "worst.png") as drawn:
+        assert drawn.size == (5 * 48 + 330, 16 + 2 * 48)
     assert sheet.main(["sheet", f"--out={tmp_path}/a.jpg"]) == 2
     assert "is no .png" in capsys.readouterr().err
