@@ -14,6 +14,7 @@ from metaforge.evaluation.regions import mask_iou
 from metaforge.screening.detector import Detector
 from metaforge.screening.explaining.explanation import evidence
 from metaforge.screening.explaining.grad_cam import grad_cam
+from metaforge.screening.explaining.maps import filled
 from metaforge.screening.explaining.region_head import NAMES, RegionHead
 from metaforge.screening.explaining.seeing import maps_of, with_detail
 
@@ -39,12 +40,12 @@ def map_scores(
         head, cam = heads[family], chosen[family]
         regions, shown = evidence(detector, head, with_detail(maps_of(detector.spec)), image, weights)
         face = weights.max(0) > 0
-        filled = np.max([np.where(inside, p, 0) for inside, p in zip(weights, regions, strict=True)], axis=0)
+        areas = filled(weights, regions)
         heat = grown(np.asarray(cams_of(detector, image)[cam["level"]])[0], len(image)) * face
         limit = float(head.threshold[NAMES.index("nose")])
         ways = {
             "windows": (shown, shown > limit),
-            "regions, filled": (filled, filled > limit),
+            "regions, filled": (areas, areas > limit),
             "Grad-CAM, best map": (heat, heat > cam["cut"] * heat[face].mean()),
             "the whole face": (None, face),
         }

@@ -29,7 +29,7 @@ class Options:
 
 
 def draw(options: Options) -> Any:
-    """Draws the sheet: judged images in their order, every fourth one real or with the whole face forged."""
+    """Draws the sheet: judged images of one person after the other, every fourth real or forged everywhere."""
     # What computes is imported where it is used, so that --help answers at once.
     import textwrap
 
@@ -47,10 +47,16 @@ def draw(options: Options) -> Any:
     size = detector.image_size
     seen = table(config, detector, Path(options.run) / "features.npz", say=print)
     mine = [place for place, row in enumerate(seen.shown) if seen.about["collection"][row] == options.collection]
-    parts = [place for place in mine if seen.about["part"][seen.shown[place]]]
-    others = [place for place in mine if not seen.about["part"][seen.shown[place]]]
-    chosen = [others.pop(0) if turn % 4 == 3 and others else parts.pop(0)
-              for turn in range(min(options.rows, len(mine)))]  # fmt: skip
+    people = list(dict.fromkeys(str(seen.about["person"][seen.shown[place]]) for place in mine))
+    chosen: list[int] = []
+    for turn in range(min(options.rows, len(mine))):
+        # One person after the other, each time another of their images, and every fourth of another kind.
+        person = people[turn % len(people)]
+        of_part = turn % 4 != 3
+        left = [place for place in mine if place not in chosen
+                and seen.about["person"][seen.shown[place]] == person]  # fmt: skip
+        wanted = [place for place in left if bool(seen.about["part"][seen.shown[place]]) == of_part]
+        chosen += (wanted[turn // len(people) :] or wanted or left)[:1]
     words, head = 400, 16
     sheet = Image.new("RGB", (4 * size + words, head + len(chosen) * size), "white")
     pen = ImageDraw.Draw(sheet)

@@ -14,7 +14,7 @@ from metaforge.data.images import square
 from metaforge.errors import InputError
 from metaforge.evaluation.calibration import Verdict, doubted, uncalibrated_verdict, verdicts
 from metaforge.screening.detector import Detector
-from metaforge.screening.explaining.maps import cut_windows, spread, window_probabilities
+from metaforge.screening.explaining.maps import cut_windows, filled, spread, window_probabilities
 from metaforge.screening.explaining.region_head import NAMES, RegionHead, region_logits, region_probabilities
 from metaforge.screening.explaining.seeing import Maps, maps_of, pooled, region_weights, with_detail
 from metaforge.screening.explaining.wording import NO_FACE, NO_MESH, sentence
@@ -31,7 +31,7 @@ class Explanation(NamedTuple):
         regions: the probability that each is forged **if the image is a forgery**; empty where no mesh was found.
         named: those that are said. None if the detector says "real", or if the image is unlike all that it knows.
         sentence: all of that in words.
-        map: the same question for every place of the face, in [0, 1], as large as the image; 0 beyond the face, and
+        map: each region filled with its probability, in [0, 1], as large as the image; 0 beyond the face, and
             everywhere if nothing may be named.
         limits: what to bear in mind, in plain sentences.
         verdict: the detector's; `None` without a face.
@@ -104,7 +104,8 @@ def explain(
         said = f"{sentence(verdict, (), {})} {NO_MESH}"
         return Explanation(verdict.p_fake, {}, (), said, nothing, limits, verdict, box)
     weights = region_weights(marks, size)
-    probabilities, shown = evidence(detector, head, maps, found.image, weights)
+    probabilities = evidence(detector, head, maps, found.image, weights)[0]
+    shown = filled(weights, probabilities)
     regions = {
         name: float(p) for name, p, there in zip(NAMES, probabilities, weights.any((1, 2)), strict=True) if there
     }
@@ -152,7 +153,7 @@ def _verdict(detector: Detector, crop: np.ndarray) -> Verdict:
 def evidence(
     detector: Detector, head: RegionHead, maps: Maps, crop: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The probability of each region, and the map, in the pixels of a crop, whatever the detector says of it.
+    """The probability of each region, and that of overlapping windows as a map, whatever the detector says.
 
     Args:
         detector: for its parameters.

@@ -1,4 +1,8 @@
-"""Where on a face the evidence lies: the region head asked at overlapping windows, which are regions without names."""
+"""Where on a face the evidence lies: each region filled with its probability, or the head asked at windows.
+
+Windows are regions without names, and finer. On left-out methods their highest point was in the forged part less often
+than that of filled regions, and than a point drawn from the face (docs/captions.md). So `explain` fills regions.
+"""
 
 import functools
 
@@ -14,6 +18,20 @@ WINDOWS = 14
 
 WIDTH = 1.2
 """Standard deviation of a window, in distances between two windows: about as wide as a region."""
+
+
+def filled(weights: np.ndarray, probabilities: np.ndarray) -> Float[np.ndarray, "height width"]:
+    """Each region with its probability, 0 beyond the face.
+
+    Args:
+        weights: of the regions, `(regions, size, size)`, 0 or 1.
+        probabilities: `(regions,)`.
+
+    Example:
+        >>> print(filled(np.array([[[1, 0]], [[1, 1]], [[0, 0]]]), np.array([0.5, 0.2, 0.9])))
+        [[0.5 0.2]]
+    """
+    return np.max(weights * probabilities[:, None, None], axis=0).astype(np.float64)
 
 
 @functools.lru_cache(maxsize=4)
