@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from metaforge.captions.words import listed, places
 from metaforge.evaluation.calibration import Verdict
 
-LEVELS = {0.9: "very likely", 0.66: "likely", 0.33: "perhaps", 0.0: "least unlikely"}
+LEVELS = {0.9: "very likely", 0.66: "likely", 0.33: "perhaps", 0.0: "less likely"}
 """Probabilities in words: from which on one says so."""
 
 NO_FACE = "No face was found, so nothing is said of it."
