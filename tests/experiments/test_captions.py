@@ -120,7 +120,7 @@ def test_the_chosen_value_of_a_cue_parts_the_pairs(halves):
 
 
 def test_fitted_thresholds_are_no_worse_where_they_were_fitted(halves):
-    first = halves[0]
+    first = halves[0][:10]
     chosen, usual = choose(first, say=lambda text: None), Thresholds()
     fitted, shipped = (region_score(_true(first), masks_in(first, one) > one.region).f1 for one in (chosen, usual))
     assert fitted >= shipped
