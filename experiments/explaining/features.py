@@ -57,7 +57,8 @@ def table(config: Config, detector: Detector, path: Path, *, say: Any) -> Table:
     if not path.exists():
         faces = collections(config, size=detector.image_size, quiet=False)
         say(", ".join(f"{len(mine)} people of {name}" for name, mine in faces.items()))
-        write_arrays(path, **_made(config, detector, cases(config, faces), sum(map(len, faces.values()))))
+        made: dict[str, Any] = _made(config, detector, cases(config, faces), sum(map(len, faces.values())))
+        write_arrays(path, **made)
     with np.load(path, allow_pickle=False) as stored:
         plain: dict[str, Any] = {name: stored[name] for name in Table._fields if name != "about"}
         return Table(**plain, about={name: stored[name] for name in FIELDS})

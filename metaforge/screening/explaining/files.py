@@ -27,7 +27,7 @@ def loaded(model: str, *, weights: str = "") -> Detector:
         InputError: if it has no region head, or faces cannot be found here.
     """
     detector = load(model, weights=weights)
-    if detector.regions is None:
+    if not isinstance(detector, Detector) or detector.regions is None:
         raise InputError(f"--model: the detector in '{model}' has no regions.npz, which says where. Give one that has.")
     check_finder()
     return detector
