@@ -106,9 +106,7 @@ def explain(
     weights = region_weights(marks, size)
     probabilities = evidence(detector, head, maps, found.image, weights)[0]
     shown = filled(weights, probabilities)
-    regions = {
-        name: float(p) for name, p, there in zip(NAMES, probabilities, weights.any((1, 2)), strict=True) if there
-    }
+    regions = {name: float(p) for name, p, one in zip(NAMES, probabilities, weights, strict=True) if one.any()}
     may = verdict.decision != "real" and (verdict.familiarity is None or verdict.familiarity >= FAMILIAR)
     limit = dict(zip(NAMES, head.threshold.tolist(), strict=True))
     named = tuple(name for name, p in regions.items() if may and p > limit[name])
