@@ -146,7 +146,8 @@ def region_outline(landmarks: Float[np.ndarray, "points 2"], name: str) -> Float
     """The outline of a part of a face.
 
     Args:
-        landmarks: the 468 points of the mesh, or the 68 points of iBUG and dlib; x and y.
+        landmarks: the 468 points of the mesh, or the 68 points of iBUG and dlib; x and y. Whoever mirrors an image
+            moves its points, and then those of a left eye lie on the right: it is told by where they lie.
         name: one of `REGIONS`.
 
     Returns:
@@ -162,5 +163,14 @@ def region_outline(landmarks: Float[np.ndarray, "points 2"], name: str) -> Float
     """
     if name not in REGIONS:
         raise InputError(f"region: unknown '{name}'; known: {', '.join(REGIONS)}.")
+    side, _, part = name.partition("_")
+    if part and _are_mirrored(landmarks):
+        name = f"{'right' if side == 'left' else 'left'}_{part}"
     corners = {MESH_POINTS: REGIONS[name].mesh, 68: REGIONS[name].points}.get(len(landmarks), ())
     return landmarks[list(corners)] if corners else None
+
+
+def _are_mirrored(landmarks: np.ndarray) -> bool:
+    """Whether the outer corner of the left eye lies right of that of the right eye."""
+    corners = {MESH_POINTS: (33, 263), 68: (36, 45)}.get(len(landmarks))
+    return corners is not None and bool(landmarks[corners[0], 0] > landmarks[corners[1], 0])

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from metaforge.data.embedded_faces import embedded_faces
 from metaforge.errors import InputError
 from metaforge.face_regions import GROUPS, MESH_MIRROR, MESH_TO_68, MIRROR_68, OVAL, REGIONS, region_outline
 
@@ -43,6 +44,24 @@ def test_a_mirrored_face_has_the_mirrored_map():
         assert {(b, a) for a, b in edges(mirrored.mesh)} == edges(tuple(MESH_MIRROR[list(region.mesh)].tolist()))
         if region.points:
             assert {*mirrored.points} == {*MIRROR_68[list(region.points)].tolist()}
+
+
+@pytest.mark.parametrize("points", [468, 68])
+def test_left_is_the_image_s_left_also_of_a_face_that_was_mirrored(points):
+    face = embedded_faces("london", size=160)[0]
+    marks = np.asarray(face.landmarks, np.float64)
+    marks = marks if points == 468 else marks[MESH_TO_68]
+    flipped = np.column_stack([159 - marks[:, 0], marks[:, 1]])
+    for name in REGIONS:
+        outline = region_outline(flipped, name)
+        if outline is None:
+            continue
+        side, _, part = name.partition("_")
+        there = region_outline(marks, f"{'right' if side == 'left' else 'left'}_{part}" if part else name)
+        np.testing.assert_allclose(outline, np.column_stack([159 - there[:, 0], there[:, 1]]))
+        if part:
+            middle = marks[:, 0].mean()
+            assert (outline[:, 0].mean() < 159 - middle) == (side == "left")
 
 
 def test_the_68_points_are_different_points_of_the_mesh():

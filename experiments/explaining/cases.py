@@ -14,7 +14,6 @@ from experiments.explaining.config import Config
 from metaforge.data.detection import find_face
 from metaforge.data.faces import load_faces
 from metaforge.errors import InputError
-from metaforge.face_regions import MESH_MIRROR
 from metaforge.forgeries.base import Face, Forged
 from metaforge.forgeries.compression import jpeg
 from metaforge.forgeries.parts import PARTS, STRENGTHS, forge_part
@@ -136,26 +135,14 @@ def cases(config: Config, faces: dict[str, list[Face]]) -> Iterator[Case]:
         rng = np.random.default_rng([config.seed, 2, zlib.crc32(face.name.encode())])
         shown = augment(rng, face)
         assert shown.landmarks is not None
-        marks, mirrored = in_order(shown.landmarks)
-        inside = region_weights(marks, len(shown.image)).astype(bool)
+        inside = region_weights(shown.landmarks, len(shown.image)).astype(bool)
         for method, part, forged in _forged(rng, shown, donors, methods, turn, config.methods):
             quality = int(rng.integers(QUALITY[0], QUALITY[1] + 1))
             image = jpeg(shown.image if forged is None else forged.fake, quality)
             mask = np.zeros(image.shape[:2], bool) if forged is None else forged.mask >= 0.5 * forged.mask.max()
             true = (inside & mask).sum((1, 2)) / np.maximum(inside.sum((1, 2)), 1) >= FORGED
-            if mirrored and part in ("left_eye", "right_eye"):
-                part = "right_eye" if part == "left_eye" else "left_eye"
             yield Case(image, weights_in(image), mask, true, method, part, collection, face.identity, face.name, role,
                        quality)  # fmt: skip
-
-
-def in_order(landmarks: np.ndarray) -> tuple[np.ndarray, bool]:
-    """The points of a face that may have been mirrored, with those of the image's left first again, and whether it was.
-
-    Whoever mirrors an image moves its points, and then those of the left eye lie on the right.
-    """
-    mirrored = bool(landmarks[33, 0] > landmarks[263, 0])
-    return (landmarks[MESH_MIRROR] if mirrored else landmarks), mirrored
 
 
 def weights_in(image: np.ndarray) -> np.ndarray | None:

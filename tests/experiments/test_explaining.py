@@ -7,14 +7,12 @@ import pytest
 
 from experiments.explaining import __main__ as command
 from experiments.explaining import running
-from experiments.explaining.cases import CALIBRATE, COLLECTION, FAMILIES, FIT, PEOPLE, family_of, in_order, roles
+from experiments.explaining.cases import CALIBRATE, COLLECTION, FAMILIES, FIT, PEOPLE, family_of, roles
 from experiments.explaining.config import Config
 from experiments.explaining.features import FIELDS, Table
 from experiments.explaining.heads import CANDIDATES, Heads, material
 from experiments.explaining.judging import best_cam, constant, f1, guesses, named, probabilities, scored
-from metaforge.data.embedded_faces import embedded_faces
 from metaforge.evaluation.regions import region_score
-from metaforge.face_regions import REGIONS
 from metaforge.forgeries.base import Face
 from metaforge.forgeries.parts import STRENGTHS
 from metaforge.forgeries.synthesis import FORGERIES
@@ -162,14 +160,3 @@ def test_a_finished_run_is_not_made_again(tmp_path, monkeypatch):
     monkeypatch.setattr(running, "maps_of", lambda spec: None)
     (tmp_path / "report.json").write_text(json.dumps({"done": 1}))
     assert running.run(command.Options(workdir=str(tmp_path)), Config(faces="nowhere"), quiet=True) == {"done": 1}
-
-
-def test_a_mirrored_face_has_its_left_on_the_left_again():
-    face = embedded_faces("london", size=32)[0]
-    marks = np.asarray(face.landmarks)
-    same, mirrored = in_order(marks)
-    np.testing.assert_array_equal(same, marks)
-    other, again = in_order(np.column_stack([31 - marks[:, 0], marks[:, 1]]))
-    assert (mirrored, again) == (False, True)
-    eye = list(REGIONS["left_eye"].mesh)
-    assert abs(other[eye].mean(0) - marks[eye].mean(0)).max() < 2  # a face is nearly symmetric
