@@ -45,6 +45,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "captions": ("Where and how a face was forged, found from pairs", captions.markdown),
     "explaining": ("Where a face was forged, found in one image", explaining.markdown),
     "words": ("What captions are worth in training", words.markdown),
+    "words_conv4": ("The same with Conv4 on images of 64 pixels", words.markdown),
     "words_episodes": ("What captions of the support set are worth to DAML", words_episodes.markdown),
     "folders": ("What the shipped detector says of two collections", folders.markdown),
     "strangers": ("A collection and a kind of forgery left out together", strangers.markdown),
