@@ -12,8 +12,10 @@ from ._reading import reading as reading
 from ._reading import without_words as without_words
 from .clip_model import clip as clip
 from .clip_model import two_towers as two_towers
+from .efficientnet import Convention as Convention
 from .efficientnet import EfficientNetNormalisation as EfficientNetNormalisation
 from .efficientnet import efficientnet_b0 as efficientnet_b0
+from .efficientnet import efficientnet_b4 as efficientnet_b4
 from .efficientnet import efficientnet_lite0 as efficientnet_lite0
 from .efficientnet import efficientnet_lite1 as efficientnet_lite1
 from .efficientnet import efficientnet_lite2 as efficientnet_lite2

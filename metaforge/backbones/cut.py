@@ -13,9 +13,8 @@ from metaforge.backbones.clip_model.config import VISION
 from metaforge.backbones.clip_model.transformer import linear
 from metaforge.backbones.clip_model.vision import vision_tower
 from metaforge.backbones.efficientnet._models import tail, trunk
-from metaforge.backbones.efficientnet._plan import plan_of
 from metaforge.backbones.levels import standardised
-from metaforge.backbones.spec import LITES, BackboneSpec
+from metaforge.backbones.spec import EFFICIENTNETS, BackboneSpec
 from metaforge.types import Backbone, Outputs, Params
 
 
@@ -64,7 +63,7 @@ def cut(spec: BackboneSpec, moves: Collection[str]) -> Cut | None:
     if spec.levels:
         if {*moves} - {"head"}:
             return None
-        made = choice.levels_of(spec.unread())
+        made = choice.levels_of(choice.settled(spec).unread())
         beside = f"+clip{spec.clip_levels}" if spec.clip_levels else ""
         name = f"levels{spec.levels}{beside}".replace(",", "-").replace(" ", "")
         return Cut(name, made.keys, made.apply, _last(0, spec.num_classes, head, 0.0), standardised)
@@ -77,9 +76,9 @@ def cut(spec: BackboneSpec, moves: Collection[str]) -> Cut | None:
             _tower(spec.variant, spec.image_size),
             _last(spec.neck, spec.num_classes, head, spec.dropout),
         )
-    if spec.backbone not in LITES or spec.normalisation != "frozen":
+    if spec.backbone not in EFFICIENTNETS or spec.normalisation != "frozen":
         return None
-    plan = plan_of(spec.backbone)
+    plan = choice.plan(spec)
     parts = plan.parts
     moving = [place for place, part in enumerate(parts) if {part, f"{part}_norm"} & {*moves}]
     done = min(moving, default=len(parts))

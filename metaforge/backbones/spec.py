@@ -4,11 +4,17 @@ import dataclasses
 
 from metaforge.settings import setting
 
-BACKBONES = ("conv4", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "clip")
-"""The backbones that have a name."""
+LITES: tuple[str, ...] = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
+"""The members of EfficientNet for which there are packages of weights."""
 
-LITES: tuple[str, ...] = BACKBONES[1:4]
-"""Those of them that are of EfficientNet."""
+SQUEEZED: tuple[str, ...] = ("efficientnet_b0", "efficientnet_b4")
+"""The members with squeeze-and-excitation, whose weights are the user's."""
+
+EFFICIENTNETS: tuple[str, ...] = (*LITES, *SQUEEZED)
+"""All members of EfficientNet."""
+
+BACKBONES = ("conv4", *EFFICIENTNETS, "clip")
+"""The backbones that have a name."""
 
 VARIANTS = ("ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px", "small")
 """The sizes of CLIP by name; the last one trains from scratch."""
@@ -36,12 +42,19 @@ class BackboneSpec:
     backbone: str = setting("conv4", "What looks at the images (paper: Conv4).", choices=BACKBONES)
     variant: str = setting("ViT-B/16", "clip: its size, or that of a CLIP beside.", choices=VARIANTS)
     weights: str = setting(
-        "", "'imagenet' for an efficientnet_lite, a safetensors file for clip; '' for random.", place="read"
+        "",
+        "'imagenet' for an efficientnet_lite; a file for an efficientnet (.pth, .safetensors) or clip; '' for random.",
+        place="read",
+    )
+    convention: str = setting(
+        "auto",
+        "efficientnet_b0, _b4: how the weights' network pads and normalises, by their names if 'auto' (timm's: torch).",
+        choices=("auto", "torch", "tensorflow"),
     )
     width: int = setting(32, "conv4: filters in each convolution; 64 in the paper.", least=1, most=65_536)
     normalisation: str = setting(
         "support",
-        "Whose statistics normalise an image; 'frozen' is that of efficientnet_lite, and clip has 'none' only.",
+        "Whose statistics normalise an image; 'frozen' is that of efficientnets, and clip has 'none' only.",
         choices=("support", "episode", "group", "none", "frozen"),
     )
     neck: int = setting(0, "Size of an affine map before the head, 0 for none; outliers want about 32.", most=65_536)
@@ -50,7 +63,7 @@ class BackboneSpec:
         "",
         "The head sees means and deviations of these blocks, such as 2,4,6,8,10,12,14 (0 is the first); '' none.",
     )
-    clip_levels: str = setting("", "The same of a CLIP that looks beside an efficientnet_lite, such as 11; '' none.")
+    clip_levels: str = setting("", "The same of a CLIP that looks beside an efficientnet, such as 11; '' none.")
     clip_weights: str = setting("", "Its safetensors file.", place="read")
     convolution: str = setting(
         "auto", "How convolutions run (the numbers agree).", choices=("auto", "lax", "patches", "winograd")

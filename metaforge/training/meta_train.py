@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from metaforge.backbones import choice
 from metaforge.core.devices import is_writer, spread
 from metaforge.data import prepared
 from metaforge.data.pools import ImagePool
@@ -37,6 +38,9 @@ IGNORED_FIELDS = ("faces.memory_gb", "run.devices", "run.checkpoint_every", "run
 
 def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:
     """Trains, or goes on training, and returns the report; a finished run of the same images returns it at once."""
+    config.check()
+    # What a run says of itself is true without its file of weights.
+    config = dataclasses.replace(config, model=choice.settled(config.model))
     parts = [(config, Path(workdir))]
     # Without a step every learner is one model.
     if config.run.baseline and config.learner.name != "erm" and config.run.iterations:
@@ -44,7 +48,6 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
         alone = change(config, {"learner.name": "erm", "run.baseline": False, "learner.weighting": ""})
         parts.append((alone, Path(workdir) / "erm"))
     # A directory belongs to what it was begun with, so what cannot work is said before anything is written.
-    config.check()
     for one, place in parts:
         refuse_another(place, dataclasses.asdict(one), ignored_fields=IGNORED_FIELDS)
     whole = all(_is_whole(one, place) for one, place in parts)

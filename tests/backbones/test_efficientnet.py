@@ -31,6 +31,9 @@ def restated(plan, weights, images):
     def windows(x, side, stride):
         pads = []
         for length in x.shape[2:]:
+            if plan.padding == "symmetric":  # PyTorch's: the same on all sides
+                pads.append((side // 2, side // 2))
+                continue
             missing = max((-(-length // stride) - 1) * stride + side - length, 0)
             pads.append((missing // 2, missing - missing // 2))  # TensorFlow's: the odd one below and on the right
         return sliding_window_view(np.pad(x, ((0, 0), (0, 0), *pads)), (side, side), (2, 3))[:, :, ::stride, ::stride]
@@ -39,7 +42,7 @@ def restated(plan, weights, images):
         mean, variance, scale, bias = (
             weights[f"{name}.{part}"][:, None, None] for part in ("running_mean", "running_var", "weight", "bias")
         )
-        return (x - mean) / np.sqrt(variance + 1e-3) * scale + bias
+        return (x - mean) / np.sqrt(variance + plan.epsilon) * scale + bias
 
     def one_by_one(x, name):
         kernel = weights[f"{name}.weight"]

@@ -16,6 +16,7 @@ from metaforge.backbones.clip_model.config import VISION
 from metaforge.backbones.cut import cut
 from metaforge.backbones.efficientnet._models import assemble
 from metaforge.backbones.efficientnet._network import Block, EfficientNet
+from metaforge.backbones.efficientnet._plan import PLANS
 from metaforge.backbones.features import embed
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.errors import InputError
@@ -31,8 +32,8 @@ LITE = functools.partial(BackboneSpec, backbone="efficientnet_lite0", normalisat
 @pytest.fixture
 def tiny(monkeypatch):
     """Lite0 is a network of three blocks."""
-    for module in ("levels._efficientnet", "efficientnet._plan", "efficientnet._models"):
-        monkeypatch.setattr(f"metaforge.backbones.{module}.LITE0", TINY_LITE)
+    monkeypatch.setattr("metaforge.backbones.levels._efficientnet.LITE0", TINY_LITE)
+    monkeypatch.setitem(PLANS, "efficientnet_lite0", TINY_LITE)
 
 
 @pytest.fixture

@@ -17,8 +17,7 @@ from experiments.study import results as study_results
 from experiments.study import running as study
 from experiments.study.config import STUDY
 from metaforge import runs
-from metaforge.backbones import choice
-from metaforge.backbones.efficientnet._models import assemble
+from metaforge.backbones.efficientnet._plan import PLANS
 from metaforge.cli import adapt, export, predict, train
 from metaforge.core.averaging import average_of
 from metaforge.core.param_paths import merge
@@ -54,11 +53,8 @@ def weights(tmp_path_factory):
     path.write_bytes(b"of a tiny network")
     arrays = file_of(TINY_LITE, 2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(choice, "efficientnet_lite0", lambda **settings: assemble(TINY_LITE, **settings))
-        patch.setattr("metaforge.backbones.efficientnet._plan.LITE0", TINY_LITE)
-        patch.setattr("metaforge.backbones.efficientnet._models.LITE0", TINY_LITE)
+        patch.setitem(PLANS, "efficientnet_lite0", TINY_LITE)
         patch.setattr("metaforge.backbones.efficientnet._models.load_weights", lambda source: arrays)
-        patch.setattr("metaforge.backbones.levels._efficientnet.LITE0", TINY_LITE)
         yield path
 
 

@@ -14,6 +14,7 @@ from experiments.study import data as study_data
 from experiments.study import running as study
 from experiments.study.config import STUDY
 from metaforge.backbones import choice, levels
+from metaforge.backbones.efficientnet._plan import PLANS
 from metaforge.backbones.features import embed
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.cli import adapt, predict
@@ -48,8 +49,7 @@ def weights(tmp_path_factory):
     path.write_bytes(b"of a tiny network")
     arrays = file_of(TINY_LITE, 2)
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("efficientnet._plan", "levels._efficientnet", "efficientnet._models"):
-            patch.setattr(f"metaforge.backbones.{module}.LITE0", TINY_LITE)
+        patch.setitem(PLANS, "efficientnet_lite0", TINY_LITE)
         patch.setattr("metaforge.backbones.efficientnet._models.load_weights", lambda source: arrays)
         yield path
 

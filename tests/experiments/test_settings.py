@@ -27,6 +27,9 @@ LEVELS = change(BASE, {"model.backbone": "efficientnet_lite0", "model.image_size
 
 TOY = {
     "backbone": change(BASE, {"model.backbone": "efficientnet_lite0", "model.image_size": 32}),
+    "convention": change(
+        BASE, {"model.backbone": "efficientnet_b0", "model.image_size": 32, "model.convention": "torch"}
+    ),
     "num_classes": change(BASE, {"objective.name": "fakeradar"}),
     "image_size": CLIP,
     "normalisation": change(BASE, {"model.normalisation": "group"}),

@@ -24,9 +24,9 @@ class Linear(nn.Module):
 
 
 # An EfficientNet of one block, with and without squeeze-and-excitation.
-LITE, LITE1, LITE2, B = (
+LITE, LITE1, LITE2, B, B4 = (
     plan._replace(stages=(plan.stages[2]._replace(repeats=1, features=6),), stem=4, top=8)
-    for plan in (_plan.LITE0, _plan.LITE1, _plan.LITE2, _plan.B0)
+    for plan in (_plan.LITE0, _plan.LITE1, _plan.LITE2, _plan.B0, _plan.plan_of("efficientnet_b4", "torch"))
 )
 TINY = VisionConfig(image_size=8, patch_size=4, width=8, layers=1, heads=2)
 TOWERS = {
@@ -50,6 +50,7 @@ CASES = {
     "efficientnet_lite1": (_models.assemble(LITE1, head_init="zeros"), (32, 32, 3)),
     "efficientnet_lite2": (_models.assemble(LITE2, head_init="zeros"), (32, 32, 3)),
     "efficientnet_b0": (_models.assemble(B, normalisation="support"), (32, 32, 3)),
+    "efficientnet_b4": (_models.assemble(B4), (32, 32, 3)),
     "two_towers": (backbones.two_towers(**TOWERS, heads=2), {"image": (8, 8, 3), "tokens": (5,)}),
     "two_towers, images alone": (backbones.two_towers(**TOWERS, heads=2), (8, 8, 3)),
     "from_flax": (backbones.from_flax(Linear()), (3,)),

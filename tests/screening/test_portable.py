@@ -77,15 +77,20 @@ TINY = Plan(
 """Squeeze-and-excitation, both kernels and strides, an expansion and one without, a residual."""
 
 
-@pytest.mark.parametrize("kind", ["frozen", "support", "group"])
-@pytest.mark.parametrize("plan", [TINY, TINY._replace(activation="relu6", squeeze=0.0)], ids=["b0", "lite"])
-def test_every_part_of_an_efficientnet_is_there(plan, kind):
-    network, asked, context = EfficientNet(plan, normalisation=kind), images(3, 37), images(4, 37, 2)
+LITE, TORCH = TINY._replace(activation="relu6", squeeze=0.0), TINY._replace(padding="symmetric", epsilon=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("plan", "kind", "size"),
+    [(plan, kind, 37) for plan in (TINY, LITE) for kind in ("frozen", "support", "group")] + [(TORCH, "frozen", 36)],
+)
+def test_every_part_of_an_efficientnet_is_there(plan, kind, size):
+    network, asked, context = EfficientNet(plan, normalisation=kind), images(3, size), images(4, size, 2)
     params = drawn(jax.eval_shape(network.init, jax.random.key(0), asked)["params"])
     apply = jax.jit(lambda params, asked, context: network.apply({"params": params}, asked, context).embeddings)
     expected = apply(params, asked, context if kind == "support" else None)
-    graph = Graph(37)
-    features = networks.efficientnet(graph, plan, params, Normalising(kind, 1e-3, context))
+    graph = Graph(size)
+    features = networks.efficientnet(graph, plan, params, Normalising(kind, plan.epsilon, context))
     first = graph.add("Slice", features, *(graph.constant([n], kind=np.int64) for n in (3, 4, 1)))
     one = graph.add("Squeeze", first, graph.constant([1], kind=np.int64))
     (found,) = session_of(graph.model({"one": one}).SerializeToString()).run(["one"], {"images": asked})

@@ -13,8 +13,9 @@ from metaforge.backbones._flax import from_flax
 from metaforge.backbones._head import Head, check_head, head_of, make_head
 from metaforge.backbones.efficientnet._depthwise import DepthwiseForm
 from metaforge.backbones.efficientnet._network import EfficientNet, EfficientNetNormalisation, Trunk
-from metaforge.backbones.efficientnet._plan import B0, LITE0, Plan
+from metaforge.backbones.efficientnet._plan import LITE0, Plan
 from metaforge.backbones.efficientnet._pretrained import PACKAGES, fill, load_weights
+from metaforge.errors import InputError
 from metaforge.types import Backbone, Params
 
 HeadInit = Literal["lecun", "zeros", "pretrained"]
@@ -77,59 +78,6 @@ def efficientnet_lite0(
         LITE0,
         num_classes=num_classes,
         pretrained=pretrained,
-        normalisation=normalisation,
-        depthwise=depthwise,
-        neck=neck,
-        head=head,
-        head_init=head_init,
-    )
-
-
-def efficientnet_b0(
-    *,
-    num_classes: int = 2,
-    pretrained: str | Path | None = None,
-    normalisation: EfficientNetNormalisation = "support",
-    depthwise: DepthwiseForm = "auto",
-    neck: int = 0,
-    head: Head = "linear",
-    head_init: HeadInit = "lecun",
-) -> Backbone:
-    r"""EfficientNet-B0: the network of `efficientnet_lite0` with squeeze-and-excitation and $\phi(x) = x\,\sigma(x)$.
-
-    No weights come with it. Images are as there; the network subtracts ImageNet's mean colour and divides by its
-    deviation itself.
-
-    Args:
-        num_classes: how many logits; 2 for real and fake.
-        pretrained: a path to a `.pth` file with the names of lukemelas/EfficientNet-PyTorch, or `None` for random
-            weights.
-        normalisation: as in `efficientnet_lite0`.
-        depthwise: as in `efficientnet_lite0`.
-        neck: as in `efficientnet_lite0`.
-        head: as in `efficientnet_lite0`.
-        head_init: as in `efficientnet_lite0`.
-
-    Returns:
-        A `Backbone` whose embeddings are the 1,280 features before the head, or the neck's.
-
-    Raises:
-        ValueError: as `efficientnet_lite0`.
-        InputError: as `efficientnet_lite0`.
-
-    Example:
-        >>> shapes = jax.eval_shape(efficientnet_b0().init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
-        >>> shapes["head"]["kernel"].shape
-        (1280, 2)
-
-    References:
-        Tan and Le, *EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks*, ICML 2019, table 1.
-        Hu, Shen and Sun, *Squeeze-and-Excitation Networks*, CVPR 2018, section 3.
-    """
-    return assemble(
-        B0,
-        num_classes=num_classes,
-        pretrained=False if pretrained is None else pretrained,
         normalisation=normalisation,
         depthwise=depthwise,
         neck=neck,
@@ -213,9 +161,11 @@ def shapes_of(plan: Plan, num_classes: int, normalisation: Any, neck: int, head:
 
 def filled(plan: Plan, shapes: Params, pretrained: bool | str | Path, *, but: Collection[str]) -> Params:
     """A plan's parameters with the arrays of its file, or another one; without some first keys."""
+    if pretrained is True and plan.name not in PACKAGES:
+        raise InputError(f"weights: no package has those of {plan.name}. Give a file with them.")
     source = PACKAGES[plan.name] if pretrained is True else pretrained
     template = {name: part for name, part in shapes.items() if name not in but}
-    return fill(template, load_weights(source), source)  # type: ignore[arg-type]
+    return fill(template, load_weights(source), source, plan)  # type: ignore[arg-type]
 
 
 @functools.lru_cache(maxsize=64)

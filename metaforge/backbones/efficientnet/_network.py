@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from metaforge.backbones._convolution import patches_conv
 from metaforge.backbones._head import Head, make_head
 from metaforge.backbones._normalisation import EpisodicBatchNorm
-from metaforge.backbones.efficientnet._depthwise import DepthwiseForm, lax_conv, shifts_conv
+from metaforge.backbones.efficientnet._depthwise import DepthwiseForm, lax_conv, pads_of, shifts_conv
 from metaforge.backbones.efficientnet._plan import Plan, Stage
 from metaforge.types import Outputs
 
@@ -18,13 +18,14 @@ EfficientNetNormalisation = Literal["frozen", "support", "episode", "group"]
 """Whose statistics normalise an image: "frozen" those of the data that the weights were trained on, which stand in the
 parameters and never move; the others as in `metaforge.backbones.Normalisation`."""
 
-_EPSILON = 1e-3  # in all batch normalisations of the published networks
 # The published initialisation of convolutions.
 _INIT = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
 class FrozenNorm(nn.Module):
     r"""$y = \gamma\,(x - \mu)/\sqrt{v + \epsilon} + \beta$ with $\mu$ and $v$ that no gradient reaches."""
+
+    epsilon: float
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
@@ -33,7 +34,7 @@ class FrozenNorm(nn.Module):
         scale, bias = self.param("scale", ones, channels), self.param("bias", zeros, channels)
         mean, variance = self.param("mean", zeros, channels), self.param("variance", ones, channels)
         mean, variance = jax.lax.stop_gradient((mean, variance))
-        gain = scale / jnp.sqrt(variance + _EPSILON)
+        gain = scale / jnp.sqrt(variance + self.epsilon)
         return inputs * gain.reshape(1, 1, 1, -1) + (bias - mean * gain).reshape(1, 1, 1, -1)
 
 
@@ -50,11 +51,11 @@ class Block(nn.Module):
     def __call__(self, inputs: jax.Array, rows: int) -> jax.Array:
         """One inverted residual; `rows` is how many leading examples may lend statistics."""
         stage, channels, hidden = self.stage, inputs.shape[-1], inputs
-        activate, norm = _activation(self.plan), functools.partial(_normalised, self.normalisation)
+        activate, norm = _activation(self.plan), functools.partial(_normalised, self.plan, self.normalisation)
         if stage.expansion != 1:
             hidden = _pointwise(channels * stage.expansion, "expand")(hidden)
             hidden = activate(norm("expand_norm", hidden, rows))
-        hidden = Depthwise(stage.kernel, self.stride, self.form, name="depthwise")(hidden)
+        hidden = Depthwise(stage.kernel, self.stride, self.form, self.plan.padding, name="depthwise")(hidden)
         hidden = activate(norm("depthwise_norm", hidden, rows))
         if self.plan.squeeze:
             few = max(1, int(channels * self.plan.squeeze))
@@ -139,11 +140,12 @@ def _parts(module: EfficientNet | Trunk | Maps, hidden: jax.Array, rows: int, be
         if name == "stem":
             convolve = patches_conv if form == "shifts" else jax.lax.conv_general_dilated
             stem = nn.Conv(
-                plan.stem, (3, 3), 2, use_bias=False, kernel_init=_INIT, conv_general_dilated=convolve, name=name
-            )
-            hidden = activate(_normalised(kind, "stem_norm", stem(hidden), rows))
+                plan.stem, (3, 3), 2, pads_of(plan.padding, 3), use_bias=False, kernel_init=_INIT,
+                conv_general_dilated=convolve, name=name,
+            )  # fmt: skip
+            hidden = activate(_normalised(plan, kind, "stem_norm", stem(hidden), rows))
         elif name == "top":
-            hidden = activate(_normalised(kind, "top_norm", _pointwise(plan.top, name)(hidden), rows))
+            hidden = activate(_normalised(plan, kind, "top_norm", _pointwise(plan.top, name)(hidden), rows))
             hidden = jnp.mean(hidden, axis=(1, 2))
         else:
             stage, stride = plan.blocks[part - 1]
@@ -157,23 +159,25 @@ class Depthwise(nn.Module):
     side: int
     stride: int
     form: DepthwiseForm
+    padding: Literal["same", "symmetric"] = "same"
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
-        """Convolves, with "SAME" padding."""
+        """Convolves, to as many pixels for every stride of either padding."""
         init = nn.initializers.normal((2 / self.side**2) ** 0.5)
         kernel = self.param("kernel", init, (self.side, self.side, inputs.shape[-1]))
-        return (shifts_conv if self.form == "shifts" else lax_conv)(inputs, kernel, self.stride)
+        convolve = shifts_conv if self.form == "shifts" else lax_conv
+        return convolve(inputs, kernel, self.stride, pads_of(self.padding, self.side))
 
 
-def _normalised(kind: EfficientNetNormalisation, name: str, inputs: jax.Array, rows: int) -> jax.Array:
+def _normalised(plan: Plan, kind: EfficientNetNormalisation, name: str, inputs: jax.Array, rows: int) -> jax.Array:
     """One of the normalisations by name; `rows` is how many leading examples may lend statistics."""
     if kind == "frozen":
-        return FrozenNorm(name=name)(inputs)
+        return FrozenNorm(plan.epsilon, name=name)(inputs)
     if kind == "group":
         groups = max(g for g in range(1, 9) if inputs.shape[-1] % g == 0)
-        return nn.GroupNorm(num_groups=groups, epsilon=_EPSILON, name=name)(inputs)
-    return EpisodicBatchNorm(_EPSILON, name=name)(inputs, rows)
+        return nn.GroupNorm(num_groups=groups, epsilon=plan.epsilon, name=name)(inputs)
+    return EpisodicBatchNorm(plan.epsilon, name=name)(inputs, rows)
 
 
 def _pointwise(features: int, name: str) -> nn.Dense:

@@ -2,7 +2,17 @@
 
 from typing import Literal, NamedTuple
 
-from metaforge.backbones.spec import LITES
+from metaforge.backbones.spec import EFFICIENTNETS
+
+Convention = Literal["auto", "torch", "tensorflow"]
+"""How an EfficientNet pads where it halves the image, and what it adds to variances.
+
+- "tensorflow": "SAME" padding, with the odd pixel below and on the right, and 1e-3. The published networks, their
+  conversions in lukemelas/EfficientNet-PyTorch, and what timm calls `tf_efficientnet_b0`.
+- "torch": the same on all sides, and 1e-5. The networks of torchvision, and what timm calls `efficientnet_b0`.
+- "auto": what the names in a file of weights say. timm's names are the same for both, and are taken for "torch", as
+  its plain names are. Random weights are "tensorflow".
+"""
 
 
 class Stage(NamedTuple):
@@ -34,7 +44,9 @@ class Plan(NamedTuple):
         activation: "relu6" or "swish".
         mean: of red, green and blue, subtracted first; in units of 1/255.
         deviation: of red, green and blue, divided by; in units of 1/255.
-        name: whose published weights are its own; "" for none.
+        name: the backbone's, by which its package of weights is found; "" for none.
+        padding: "same" or "symmetric", where the image is halved; see `Convention`.
+        epsilon: what is added to variances.
     """
 
     stages: tuple[Stage, ...]
@@ -45,6 +57,8 @@ class Plan(NamedTuple):
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
     name: str = ""
+    padding: Literal["same", "symmetric"] = "same"
+    epsilon: float = 1e-3
 
     @property
     def blocks(self) -> tuple[tuple[Stage, int], ...]:
@@ -52,6 +66,11 @@ class Plan(NamedTuple):
         return tuple(
             (stage, stage.stride if place == 0 else 1) for stage in self.stages for place in range(stage.repeats)
         )
+
+    @property
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """Every block's stage and its place in that, both from 0."""
+        return tuple((number, place) for number, stage in enumerate(self.stages) for place in range(stage.repeats))
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -77,17 +96,31 @@ _DEEPER = tuple(stage._replace(repeats=repeats) for stage, repeats in zip(_STAGE
 _WIDTHS = (16, 24, 48, 88, 120, 208, 352)
 _WIDER = tuple(stage._replace(features=features) for stage, features in zip(_DEEPER, _WIDTHS, strict=True))
 
+# B4: 1.8 times as many blocks, rounded up, and 1.4 times as many channels, rounded to eights, of stem and top too.
+_DEPTHS_4, _WIDTHS_4 = (2, 4, 4, 6, 6, 8, 2), (24, 32, 56, 112, 160, 272, 448)
+_STAGES_4 = tuple(
+    stage._replace(repeats=repeats, features=features)
+    for stage, repeats, features in zip(_STAGES, _DEPTHS_4, _WIDTHS_4, strict=True)
+)
+
 LITE0 = Plan(_STAGES, 32, 1280, 0.0, "relu6", (127.0, 127.0, 127.0), (128.0, 128.0, 128.0), "efficientnet_lite0")
 LITE1 = LITE0._replace(stages=_DEEPER, name="efficientnet_lite1")
 LITE2 = LITE0._replace(stages=_WIDER, name="efficientnet_lite2")
-B0 = Plan(_STAGES, 32, 1280, 0.25, "swish", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+B0 = Plan(_STAGES, 32, 1280, 0.25, "swish", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375), "efficientnet_b0")
+B4 = B0._replace(stages=_STAGES_4, stem=48, top=1792, name="efficientnet_b4")
+
+PLANS = dict(zip(EFFICIENTNETS, (LITE0, LITE1, LITE2, B0, B4), strict=True))
+"""By the backbone's name."""
 
 
-def plan_of(name: str) -> Plan:
-    """The plan of a backbone that has weights, by its name.
+def plan_of(name: str, convention: Convention = "tensorflow") -> Plan:
+    """The plan of an EfficientNet by its name; "auto" is "tensorflow" here.
 
     Example:
-        >>> len(plan_of("efficientnet_lite2").blocks)
-        21
+        >>> len(plan_of("efficientnet_lite2").blocks), len(plan_of("efficientnet_b4").blocks)
+        (21, 32)
+        >>> plan_of("efficientnet_b0", "torch").epsilon
+        1e-05
     """
-    return dict(zip(LITES, (LITE0, LITE1, LITE2), strict=True))[name]
+    plan = PLANS[name]
+    return plan._replace(padding="symmetric", epsilon=1e-5) if convention == "torch" else plan

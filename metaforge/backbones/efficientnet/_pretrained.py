@@ -1,14 +1,19 @@
-"""Weights from files of PyTorch, under our names: an installed package of a Lite, or a file with the same names."""
+"""Weights under our names: an installed package of a Lite, or a file with the names of a library of PyTorch."""
 
 import functools
 import importlib.util
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from metaforge.backbones._safetensors_file import read_safetensors_file
 from metaforge.backbones._torch_file import read_torch_file
+from metaforge.backbones.efficientnet._names import NAMINGS, Naming, all_names, foreign, naming_of, stored_shape
+from metaforge.backbones.efficientnet._plan import Convention, Plan
 from metaforge.errors import InputError
 from metaforge.types import Params
 
@@ -46,12 +51,15 @@ PACKAGES = {
 def load_weights(source: str | Path | Package) -> dict[str, np.ndarray]:
     """The arrays of a file, or those of an installed package, which is not imported.
 
+    A file whose name ends in `.safetensors` is read as such, any other as one of `torch.save`. Nothing in it is run.
+
     Raises:
         InputError: if the package is missing or another version, or the file is not one of tensors.
     """
     if isinstance(source, Package):
         return read_torch_file(weights_file(source), sha256=source.sha256)
-    return read_torch_file(source)
+    reads = read_safetensors_file if Path(source).suffix == ".safetensors" else read_torch_file
+    return reads(source)
 
 
 def weights_file(package: Package) -> Path:
@@ -70,58 +78,74 @@ def weights_file(package: Package) -> Path:
     return Path(found.submodule_search_locations[0], package.file)
 
 
-def fill(template: Params, weights: dict[str, np.ndarray], source: str | Path | Package) -> Params:
-    """The parameters of `template`, shapes as `jax.eval_shape` gives them, with the file's arrays.
+def fill(template: Params, weights: dict[str, np.ndarray], source: str | Path | Package, plan: Plan) -> Params:
+    """The parameters of `template`, shapes as `jax.eval_shape` gives them, with a file's arrays.
+
+    Args:
+        template: some of the plan's parameters.
+        weights: the file's arrays by their names.
+        source: the file, for messages.
+        plan: of the whole network.
 
     Raises:
-        InputError: if the file lacks an array, or has it in another shape.
+        InputError: if the names are of no library that is known, or of one whose networks pad otherwise than the plan;
+            if the file lacks an array, or has it in another shape or with numbers that are not finite, or has one that
+            is none of the network's.
     """
-    said = source.file if isinstance(source, Package) else source
+    said = repr(source.file if isinstance(source, Package) else str(source))
+    naming = _naming(weights, said)
+    wanted = "torch" if plan.padding == "symmetric" else "tensorflow"
+    if naming.convention not in ("auto", wanted):
+        raise InputError(
+            f"weights: {said} has the names of {naming.name}, whose networks pad as {naming.convention} does and not "
+            f"as {wanted} does. Give convention={naming.convention}, or auto."
+        )
+    network = plan.name or "this network"
+    places = {path: foreign(naming, plan, *(key.key for key in path))
+              for path, _ in jax.tree_util.tree_leaves_with_path(template)}  # fmt: skip
+    missing = [name for name, _ in places.values() if name not in weights]
+    if missing:
+        raise InputError(f"weights: {said} lacks {_some(missing)}. Give the whole state_dict of {network}.")
+    if extra := sorted({*weights} - all_names(naming, plan)):
+        raise InputError(f"weights: {said} has {_some(extra)}, which {network} does not. Is it another network's?")
 
     def find(path, leaf):
-        name, axes = _foreign(*(key.key for key in path))
-        found = weights.get(name)
-        if found is None:
-            raise InputError(f"weights: {said!r} lacks '{name}'. Give the state_dict of this network.")
-        # Squeeze and excitation are 1x1 convolutions there and dense here.
-        array = np.asarray(found.transpose(axes) if found.ndim == len(axes) else found, np.float32)
-        if array.size != leaf.size or [n for n in array.shape if n > 1] != [n for n in leaf.shape if n > 1]:
-            raise InputError(f"weights: '{name}' of {said!r} has shape {found.shape}, not this network's.")
+        name, axes = places[path]
+        found, needed = weights[name], stored_shape(leaf.shape, axes)
+        if found.shape != needed or not jnp.issubdtype(found.dtype, jnp.floating):
+            raise InputError(
+                f"weights: '{name}' of {said} has shape {found.shape} and type {found.dtype}, and {network} needs "
+                f"floating point of shape {needed}. Is it another network's?"
+            )
+        array = np.asarray(found.transpose(axes) if len(needed) > 1 else found, np.float32)
+        if not np.isfinite(array).all():
+            raise InputError(f"weights: '{name}' of {said} has numbers that are not finite. Get the file anew.")
+        # Squeeze, excitation and all 1x1 convolutions are convolutions there and dense here.
         return array.reshape(leaf.shape)
 
     # Not `jnp.asarray`, which compiles a program for every shape.
     return jax.device_put(jax.tree_util.tree_map_with_path(find, template))
 
 
-# Our layers, the names of lukemelas/EfficientNet-PyTorch, and the order of axes that makes theirs ours.
-_DENSE, _CONVOLUTION, _DEPTHWISE = (1, 0), (2, 3, 1, 0), (2, 3, 0, 1)
-_LAYERS = {
-    "stem": "_conv_stem",
-    "stem_norm": "_bn0",
-    "top": "_conv_head",
-    "top_norm": "_bn1",
-    "head": "_fc",
-    "expand": "_expand_conv",
-    "expand_norm": "_bn0",
-    "depthwise": "_depthwise_conv",
-    "depthwise_norm": "_bn1",
-    "squeeze": "_se_reduce",
-    "excite": "_se_expand",
-    "project": "_project_conv",
-    "project_norm": "_bn2",
-}
-_PARTS = {
-    "kernel": "weight",
-    "scale": "weight",
-    "bias": "bias",
-    "mean": "running_mean",
-    "variance": "running_var",
-}
+def convention_of(source: str | Path) -> Convention:
+    """What the names in a file say of its network: "torch" or "tensorflow"; of timm's, which leave it open, "torch".
+
+    Raises:
+        InputError: if it cannot be read, or has the names of no library that is known.
+    """
+    said = _naming(load_weights(source), repr(str(source))).convention
+    return "torch" if said == "auto" else said
 
 
-def _foreign(*path: str) -> tuple[str, tuple[int, ...]]:
-    """Their name of the parameter at `path`, and the order of its axes."""
-    prefix = f"_blocks.{path[0].removeprefix('block')}." if path[0].startswith("block") else ""
-    layer = path[1] if prefix else path[0]
-    axes = {"head": _DENSE, "depthwise": _DEPTHWISE}.get(layer, _CONVOLUTION)
-    return f"{prefix}{_LAYERS[layer]}.{_PARTS[path[-1]]}", axes
+def _naming(names: Collection[str], said: str) -> Naming:
+    found = naming_of(names)
+    if found is None:
+        raise InputError(
+            f"weights: {said} has the names of no library that is known ({_some(sorted(names)[:1] or ['nothing'])} "
+            f"comes first). Give an EfficientNet's state_dict of {', '.join(naming.name for naming in NAMINGS)}."
+        )
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"'{names[0]}'" + (f" and {len(names) - 1} more" if len(names) > 1 else "")

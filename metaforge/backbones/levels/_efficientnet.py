@@ -10,7 +10,8 @@ import jax.numpy as jnp
 
 from metaforge.backbones.efficientnet._depthwise import DepthwiseForm
 from metaforge.backbones.efficientnet._maps import maps, maps_params
-from metaforge.backbones.efficientnet._plan import LITE0, LITE1, LITE2, Plan
+from metaforge.backbones.efficientnet._plan import LITE0, LITE1, LITE2, Convention, Plan
+from metaforge.backbones.efficientnet._squeezed import settled_plan
 from metaforge.backbones.levels._made import Levels, checked, mean_and_deviation
 from metaforge.types import Params
 
@@ -19,6 +20,9 @@ LITE0_BLOCKS = (2, 4, 6, 8, 10, 12, 14)
 
 LITE1_BLOCKS = LITE2_BLOCKS = tuple(range(0, 21, 2))
 """Those of the larger ones: every second one, 1,208 and 1,320 channels in all."""
+
+B0_BLOCKS, B4_BLOCKS = LITE0_BLOCKS, tuple(range(1, 32, 2))
+"""Those of B0 and B4: every second one, 752 and 2,552 channels in all."""
 
 
 def lite0(
@@ -49,7 +53,7 @@ def lite0(
         >>> lite0().size, lite0(blocks=(0, 15)).size
         (1504, 672)
     """
-    return _of_plan(LITE0, blocks, pretrained, depthwise)
+    return of_plan(LITE0, blocks, pretrained, depthwise)
 
 
 def lite1(
@@ -76,7 +80,7 @@ def lite1(
         >>> lite1().size
         2416
     """
-    return _of_plan(LITE1, blocks, pretrained, depthwise)
+    return of_plan(LITE1, blocks, pretrained, depthwise)
 
 
 def lite2(
@@ -103,10 +107,71 @@ def lite2(
         >>> lite2().size
         2640
     """
-    return _of_plan(LITE2, blocks, pretrained, depthwise)
+    return of_plan(LITE2, blocks, pretrained, depthwise)
 
 
-def _of_plan(plan: Plan, blocks: tuple[int, ...], pretrained: bool | str | Path, depthwise: DepthwiseForm) -> Levels:
+def b0(
+    *,
+    blocks: tuple[int, ...] = B0_BLOCKS,
+    pretrained: str | Path | None = None,
+    convention: Convention = "auto",
+    depthwise: DepthwiseForm = "auto",
+) -> Levels:
+    """The same of EfficientNet-B0, which has the blocks 0 to 15.
+
+    Other Arguments:
+        blocks: as in `lite0`.
+        pretrained: as in `metaforge.backbones.efficientnet_b0`.
+        convention: as there.
+        depthwise: as there.
+
+    Returns:
+        `Levels`; of the default blocks 1,504 numbers.
+
+    Raises:
+        ValueError: as `lite0`.
+        InputError: as `efficientnet_b0`.
+
+    Example:
+        >>> b0().size
+        1504
+    """
+    return of_plan(settled_plan("efficientnet_b0", convention, pretrained), blocks, pretrained or False, depthwise)
+
+
+def b4(
+    *,
+    blocks: tuple[int, ...] = B4_BLOCKS,
+    pretrained: str | Path | None = None,
+    convention: Convention = "auto",
+    depthwise: DepthwiseForm = "auto",
+) -> Levels:
+    """The same of EfficientNet-B4, which has the blocks 0 to 31.
+
+    Other Arguments:
+        blocks: as in `lite0`, from 0 to 31.
+        pretrained: as in `b0`.
+        convention: as there.
+        depthwise: as there.
+
+    Returns:
+        `Levels`; of the default blocks 5,104 numbers.
+
+    Raises:
+        ValueError: as `lite0`.
+        InputError: as `b0`.
+
+    Example:
+        >>> b4().size
+        5104
+    """
+    return of_plan(settled_plan("efficientnet_b4", convention, pretrained), blocks, pretrained or False, depthwise)
+
+
+def of_plan(
+    plan: Plan, blocks: tuple[int, ...], pretrained: bool | str | Path, depthwise: DepthwiseForm = "auto"
+) -> Levels:
+    """Levels of any plan; the other arguments are those of `lite0`."""
     blocks = checked(blocks, len(plan.blocks))
     seen = maps(plan, blocks, depthwise=depthwise)
     return Levels(

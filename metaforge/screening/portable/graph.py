@@ -52,8 +52,8 @@ class Graph:
         return self.add("Mul", less, self.constant(1 / np.reshape(np.float64(deviation), (1, 3, 1, 1))))
 
     def convolution(self, inputs: str, kernel: np.ndarray, bias: np.ndarray | None, *, side: int, stride: int = 1,
-                    groups: int = 1) -> tuple[str, int]:  # fmt: skip
-        """A convolution with TensorFlow's "SAME" padding, and the side of what it gives.
+                    groups: int = 1, same: bool = True) -> tuple[str, int]:  # fmt: skip
+        """A convolution, and the side of what it gives.
 
         Args:
             inputs: maps.
@@ -64,10 +64,11 @@ class Graph:
             side: of the maps that go in, in pixels.
             stride: of both directions.
             groups: of channels.
+            same: whether to pad as TensorFlow's "SAME" does; otherwise by half the kernel on all sides.
         """
         reach, out = kernel.shape[0], -(-side // stride)
         total = max((out - 1) * stride + reach - side, 0)
-        before, after = total // 2, total - total // 2
+        before, after = (total // 2, total - total // 2) if same else (reach // 2, reach // 2)
         weights = [self.constant(np.transpose(kernel, (3, 2, 0, 1)))] + ([] if bias is None else [self.constant(bias)])
         made = self.add("Conv", inputs, *weights, kernel_shape=[reach, reach], strides=[stride, stride], group=groups,
                         pads=[before, before, after, after])  # fmt: skip

@@ -36,7 +36,7 @@ class Normalising(NamedTuple):
 
 
 def convolved(graph: Graph, inputs: Maps, kernel: Any, norm: Any, by: Normalising, *, bias: Any = None, stride: int = 1,
-              groups: int = 1) -> Maps:  # fmt: skip
+              groups: int = 1, same: bool = True) -> Maps:  # fmt: skip
     r"""A convolution, then $y = \gamma\,(x - \mu)/\sqrt{v + \epsilon} + \beta$.
 
     With statistics that are the same for all images it is one convolution, of $\gamma / \sqrt{v + \epsilon}$ times the
@@ -53,13 +53,16 @@ def convolved(graph: Graph, inputs: Maps, kernel: Any, norm: Any, by: Normalisin
         bias: of the convolution.
         stride: of both directions.
         groups: of channels.
+        same: as in `Graph.convolution`.
     """
     kernel = np.asarray(kernel, np.float64)
     channels = kernel.shape[-1]
     offset = np.zeros(channels) if bias is None else np.asarray(bias, np.float64)
 
     def add(gain, offset):
-        return graph.convolution(inputs.name, kernel * gain, offset, side=inputs.side, stride=stride, groups=groups)
+        return graph.convolution(
+            inputs.name, kernel * gain, offset, side=inputs.side, stride=stride, groups=groups, same=same
+        )
 
     if norm is None or by.kind == "group":
         name, side = add(1.0, offset)

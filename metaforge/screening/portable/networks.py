@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from metaforge.backbones.efficientnet._plan import Plan, Stage, plan_of
-from metaforge.backbones.spec import LITES, BackboneSpec
+from metaforge.backbones import choice
+from metaforge.backbones.efficientnet._plan import Plan, Stage
+from metaforge.backbones.spec import EFFICIENTNETS, BackboneSpec
 from metaforge.errors import InputError
 from metaforge.screening.portable.graph import Graph
 from metaforge.screening.portable.layers import Maps, Normalising, convolved
@@ -26,12 +27,12 @@ def embedded(graph: Graph, spec: BackboneSpec, params: Any, context: np.ndarray)
         InputError: for CLIP, alone or beside another, which this does not write.
     """
     if spec.backbone == "clip" or spec.clip_levels:
-        raise InputError("model: a detector on CLIP is not written as ONNX. Those on conv4 and efficientnet_lite are.")
+        raise InputError("model: a detector on CLIP is not written as ONNX. Those on conv4 and efficientnets are.")
     if spec.levels:
-        return _levels(graph, plan_of(spec.backbone), params, tuple(int(part) for part in spec.levels.split(",")))
-    if spec.backbone in LITES:
-        plan = plan_of(spec.backbone)
-        hidden = efficientnet(graph, plan, params, Normalising(spec.normalisation, 1e-3, context))
+        return _levels(graph, choice.plan(spec), params, tuple(int(part) for part in spec.levels.split(",")))
+    if spec.backbone in EFFICIENTNETS:
+        plan = choice.plan(spec)
+        hidden = efficientnet(graph, plan, params, Normalising(spec.normalisation, plan.epsilon, context))
     else:
         hidden = _conv4(graph, params, Normalising(spec.normalisation, 1e-5, context))
     return graph.affine(hidden, params["neck"]["kernel"], params["neck"]["bias"]) if spec.neck else hidden
@@ -61,7 +62,7 @@ def efficientnet(graph: Graph, plan: Plan, params: Any, by: Normalising) -> str:
 
 def _levels(graph: Graph, plan: Plan, params: Any, blocks: tuple[int, ...]) -> str:
     """Means and deviations of chosen blocks' channels, standardised."""
-    by = Normalising("frozen", 1e-3, np.zeros(0))
+    by = Normalising("frozen", plan.epsilon, np.zeros(0))
     maps, parts = _stem(graph, plan, params, by), []
     for number, (stage, stride) in enumerate(plan.blocks[: blocks[-1] + 1]):
         maps = _block(graph, plan, stage, stride, params[f"block{number}"], maps, by)
@@ -78,9 +79,9 @@ def _levels(graph: Graph, plan: Plan, params: Any, blocks: tuple[int, ...]) -> s
 
 def _stem(graph: Graph, plan: Plan, params: Any, by: Normalising) -> Maps:
     images = Maps(graph.images(plan.mean, plan.deviation), graph.size, 3)
-    return _activated(
-        graph, plan, convolved(graph, images, params["stem"]["kernel"], params["stem_norm"], by, stride=2)
-    )
+    same = plan.padding == "same"
+    maps = convolved(graph, images, params["stem"]["kernel"], params["stem_norm"], by, stride=2, same=same)
+    return _activated(graph, plan, maps)
 
 
 def _block(graph: Graph, plan: Plan, stage: Stage, stride: int, params: Any, inputs: Maps, by: Normalising) -> Maps:
@@ -90,7 +91,8 @@ def _block(graph: Graph, plan: Plan, stage: Stage, stride: int, params: Any, inp
         kernel = np.asarray(params["expand"]["kernel"])[None, None]
         hidden = _activated(graph, plan, convolved(graph, hidden, kernel, params["expand_norm"], by))
     kernel = np.asarray(params["depthwise"]["kernel"])[:, :, None]
-    hidden = convolved(graph, hidden, kernel, params["depthwise_norm"], by, stride=stride, groups=hidden.channels)
+    hidden = convolved(graph, hidden, kernel, params["depthwise_norm"], by, stride=stride, groups=hidden.channels,
+                       same=plan.padding == "same")  # fmt: skip
     hidden = _activated(graph, plan, hidden)
     if plan.squeeze:
         hidden = _excited(graph, plan, hidden, params)
