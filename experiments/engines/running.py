@@ -14,8 +14,7 @@ from experiments.engines import torch_network
 from experiments.engines.config import Config
 from experiments.engines.quantised import FORMS, quantised
 from metaforge.backbones import choice
-from metaforge.backbones.efficientnet._plan import plan_of
-from metaforge.backbones.spec import LITES, BackboneSpec
+from metaforge.backbones.spec import EFFICIENTNETS, BackboneSpec
 from metaforge.core.tuning import interleave
 from metaforge.data.embedded_faces import embedded_faces
 from metaforge.errors import InputError
@@ -99,7 +98,7 @@ def _torch_programs(detector: Detector, images: np.ndarray) -> dict[str, Callabl
         import torch
     except ImportError:
         return {}
-    made = torch_network.network(plan_of(spec.backbone), detector.params, classes=spec.num_classes)
+    made = torch_network.network(choice.plan(spec), detector.params, classes=spec.num_classes)
     given = torch.from_numpy(np.ascontiguousarray(images))
     with torch.inference_mode():
         said = made(given).numpy()
@@ -155,8 +154,8 @@ def _statistics(times: dict[str, np.ndarray], batch: int) -> dict[str, Any]:
 
 
 def _random(config: Config) -> Detector:
-    if config.backbone not in LITES:
-        raise InputError(f"--backbone: unknown '{config.backbone}'; known: {', '.join(LITES)}.")
+    if config.backbone not in EFFICIENTNETS:
+        raise InputError(f"--backbone: unknown '{config.backbone}'; known: {', '.join(EFFICIENTNETS)}.")
     spec = BackboneSpec(image_size=config.size, backbone=config.backbone, normalisation="frozen")
     blank = np.zeros((1, config.size, config.size, 3), np.uint8)
     params = jax.jit(choice.choose(spec).init)(jax.random.key(0), blank.astype(np.float32))

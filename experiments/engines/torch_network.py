@@ -6,8 +6,6 @@ import numpy as np
 
 from metaforge.backbones.efficientnet._plan import Plan
 
-_EPSILON = 1e-3
-
 
 def network(plan: Plan, params: Any, *, classes: int) -> Any:
     """A `torch.nn.Module` in evaluation mode: uint8 `(images, size, size, 3)` to logits.
@@ -28,13 +26,13 @@ def network(plan: Plan, params: Any, *, classes: int) -> Any:
     as_tensor = lambda value: torch.tensor(np.asarray(value))
 
     def normalised(values):
-        layer = nn.BatchNorm2d(len(values["scale"]), eps=_EPSILON)
+        layer = nn.BatchNorm2d(len(values["scale"]), eps=plan.epsilon)
         given = {"weight": "scale", "bias": "bias", "running_mean": "mean", "running_var": "variance"}
         layer.load_state_dict({ours: as_tensor(values[theirs]) for ours, theirs in given.items()}, strict=False)
         return layer
 
     class Same(nn.Module):
-        """A convolution with TensorFlow's padding, and its normalisation."""
+        """A convolution with the plan's padding, and its normalisation."""
 
         def __init__(self, kernel, norm, stride=1, groups=1):
             super().__init__()
@@ -46,7 +44,8 @@ def network(plan: Plan, params: Any, *, classes: int) -> Any:
             pads = []
             for side in (columns, rows):
                 total = max((-(-side // self.stride) - 1) * self.stride + reach - side, 0)
-                pads += [total // 2, total - total // 2]
+                half = [total // 2, total - total // 2]
+                pads += half if plan.padding == "same" else [reach // 2, reach // 2]
             made = functional.conv2d(
                 functional.pad(maps, pads) if any(pads) else maps, self.kernel, None, self.stride, 0, 1, self.groups
             )

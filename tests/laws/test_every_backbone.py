@@ -1,5 +1,6 @@
 """What holds for every backbone, whatever its normalisation. A new one is a new row of `CASES`."""
 
+import inspect
 from typing import get_args
 
 import chex
@@ -53,12 +54,21 @@ CASES = {
     "efficientnet_b4": (_models.assemble(B4), (32, 32, 3)),
     "two_towers": (backbones.two_towers(**TOWERS, heads=2), {"image": (8, 8, 3), "tokens": (5,)}),
     "two_towers, images alone": (backbones.two_towers(**TOWERS, heads=2), (8, 8, 3)),
+    "reading": (
+        backbones.reading(backbones.mlp(hidden=(4,), outputs=2), text=TOWERS["text"], heads=2),
+        {"image": (3,), "tokens": (5,)},
+    ),
     "from_flax": (backbones.from_flax(Linear()), (3,)),
 }
 
 
 def test_every_backbone_has_a_row():
-    public = {name for name in backbones.__all__ if name.islower() and callable(getattr(backbones, name))}
+    public = {
+        name
+        for name in backbones.__all__
+        if inspect.isroutine(made := inspect.unwrap(getattr(backbones, name)))
+        and inspect.signature(made).return_annotation is mf.Backbone
+    }
     assert public == {name.split(",")[0] for name in CASES}
 
 

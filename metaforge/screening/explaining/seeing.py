@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from metaforge.backbones import choice
-from metaforge.backbones.spec import LITES, BackboneSpec
+from metaforge.backbones.spec import EFFICIENTNETS, BackboneSpec
 from metaforge.captions.regions import region_masks
 from metaforge.errors import InputError
 from metaforge.screening.explaining.detail import CHANNELS, detail
@@ -27,17 +27,19 @@ def maps_of(spec: BackboneSpec) -> Maps:
     """The maps under a detector's levels.
 
     Raises:
-        InputError: for a backbone without them: only levels of an EfficientNet-Lite are pooled from maps.
+        InputError: for a backbone without them: only levels of an EfficientNet are pooled from maps.
 
     Example:
         >>> maps_of(BackboneSpec())
         Traceback (most recent call last):
         metaforge.errors.InputError: explain: a detector on conv4 has no maps to look at; it needs levels of ...
     """
-    made = choice.levels_of(spec.unread()).maps if spec.levels and spec.backbone in LITES else None
+    made = None
+    if spec.levels and spec.backbone in EFFICIENTNETS:
+        made = choice.levels_of(choice.settled(spec).unread()).maps
     if made is None:
         raise InputError(
-            f"explain: a detector on {spec.backbone} has no maps to look at; it needs levels of an EfficientNet-Lite "
+            f"explain: a detector on {spec.backbone} has no maps to look at; it needs levels of an EfficientNet "
             "alone. Give one that --preset=strong trains."
         )
     return made
