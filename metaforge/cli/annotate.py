@@ -3,12 +3,12 @@
     metaforge annotate --pairs=FOLDER --out=annotations.jsonl --masks=masks
 
 FOLDER holds real/ and fake/, or real/ and fake/METHOD/, with a forged image called as the real one that it was made
-from, but for the suffix. Or it is a prepared data set, whose manifest says what belongs together; or a .csv file with
-columns real and fake. The largest face of the real image is found, and both images are cut out around it; with --crops,
-in folders that `metaforge prepare` wrote and in those that say so themselves they are crops already. docs/captions.md
-lists the fields of a record. A pair that cannot be annotated has a record with the reason. Called again after an
-interruption, it goes on where it was. Looking for faces needs the extra `faces`; --landmarks=none does without,
-and then names no parts.
+from, but for the suffix. Or metaforge forge wrote it; or it is a prepared data set, whose manifest says what belongs
+together; or a .csv file with columns real and fake. The largest face of the real image is found, and both images are
+cut out around it; with --crops, in folders that `metaforge prepare` wrote and in those that say so themselves they are
+crops already. docs/annotating.md lists the fields of a record. A pair that cannot be annotated has a record with the
+reason. Called again after an interruption, it goes on where it was. Looking for faces needs the extra `faces`;
+--landmarks=none does without, and then names no parts.
 """
 
 import sys

@@ -1,11 +1,12 @@
 """Says of each image where the face may be forged: a sentence, regions with probabilities, and a map over the picture.
 
-    metaforge explain --model=docs/strong/detector --images=PATH --out=explained
+    metaforge explain --model=runs/explaining/detector --images=PATH --out=explained
 
 PATH is an image or a folder of images. The largest face of each is looked at. OUT gets `explanations.jsonl`, an object
 a line, and a PNG of each picture with the map over it in `overlays/`. Of an image that the detector calls real no
 region is named. Where is asked without the real image that a forgery was made from, so it is evidence and no proof:
-docs/captions.md says what it is worth. With `--crops` the images are face crops already.
+docs/explaining.md says what it is worth, and why none ships: python -m experiments.explaining makes a detector that
+has a region head. With `--crops` the images are face crops already.
 """
 
 import dataclasses

@@ -28,7 +28,8 @@ def loaded(model: str, *, weights: str = "") -> Detector:
     """
     detector = load(model, weights=weights)
     if not isinstance(detector, Detector) or detector.regions is None:
-        raise InputError(f"--model: the detector in '{model}' has no regions.npz, which says where. Give one that has.")
+        raise InputError(f"--model: the detector in '{model}' has no regions.npz, which says where. Make one that "
+                         "has: python -m experiments.explaining.")  # fmt: skip
     check_finder()
     return detector
 

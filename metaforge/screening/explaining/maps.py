@@ -1,7 +1,7 @@
 """Where on a face the evidence lies: each region filled with its probability, or the head asked at windows.
 
 Windows are regions without names, and finer. On left-out methods their highest point was in the forged part less often
-than that of filled regions, and than a point drawn from the face (docs/captions.md). So `explain` fills regions.
+than that of filled regions, and than a point drawn from the face (docs/explaining.md). So `explain` fills regions.
 """
 
 import functools
