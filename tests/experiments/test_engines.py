@@ -1,14 +1,18 @@
-"""Which engine is fastest: PyTorch's network is ours, ratios are of the same rounds, and the report has every form."""
+"""Which engine is fastest: PyTorch's network is ours, ratios are of the same rounds, and reports have every form."""
 
 import jax
 import numpy as np
 import pytest
 
 from experiments.engines import __main__ as command
-from experiments.engines import running, table
+from experiments.engines import photographs, running, table
+from metaforge.backbones import choice
 from metaforge.backbones.efficientnet._network import EfficientNet
 from metaforge.backbones.efficientnet._plan import Plan, Stage
+from metaforge.backbones.spec import BackboneSpec
 from metaforge.runs import read_json
+from metaforge.screening import Detector
+from metaforge.screening.portable import save_onnx
 
 PLAN = Plan(
     (Stage(1, 3, 1, 1, 4), Stage(2, 5, 2, 3, 6)), 5, 8, 0.25, "swish", (120.0, 110.0, 100.0), (60.0, 50.0, 40.0)
@@ -52,4 +56,22 @@ def test_a_small_network_is_measured_and_reported(tmp_path, capsys):
     assert all(0.25 < sizes[name] / sizes[running.OURS] < 0.4 for name in sizes if name != running.OURS)
     assert command.main(["engines", f"--out={tmp_path / 'new.json'}", "--batches=0"]) == 2
     assert command.main(["engines", f"--out={tmp_path / 'new.json'}", "--backbone=conv4"]) == 2
+    assert not (tmp_path / "new.json").exists()
+
+
+def test_photographs_go_from_file_to_score(tmp_path, capsys):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("ai_edge_litert")
+    spec = BackboneSpec(image_size=16, width=4)
+    params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), choice.shapes(spec))
+    save_onnx(tmp_path / "one.onnx", Detector(params, np.zeros((2, 16, 16, 3), np.uint8), spec, {}))
+    flags = [f"--model={tmp_path / 'one.onnx'}", "--count=3", "--rounds=2", "--widths=300"]
+    assert photographs.main(["photographs", f"--out={tmp_path / 'made.json'}", *flags]) == 0
+    report = read_json(tmp_path / "made.json")
+    assert photographs.markdown(report) in capsys.readouterr().out
+    row = report["widths"]["300"]
+    assert (row["faces"], row["photographs"]) == (3, 6)
+    # No stage takes longer than the whole, but for threads that work beside.
+    assert sum(row["processor_ms"].values()) < 2 * report["cores"] * row["ms_p95"]
+    assert photographs.main(["photographs", f"--out={tmp_path / 'new.json'}", "--widths=big"]) == 2
     assert not (tmp_path / "new.json").exists()
