@@ -93,6 +93,12 @@ def _made(config: Config, image: np.ndarray, frozen: Params, *, quiet: bool) -> 
             raise InputError(
                 f"--run.feature_cache={config.run.feature_cache}: cannot write there ({error.strerror})."
             ) from None
+        except ValueError as error:
+            # Weights of another network, or odd ones, may scale their maps beyond the end of float16.
+            raise InputError(
+                f"--run.feature_cache={config.run.feature_cache}: {str(error).removeprefix('stored: ')} Leave it out, "
+                "or see whether --model.weights are those of this network."
+            ) from None
 
 
 def seen(config: Config, records: Records, frozen: Params | None) -> Records:
