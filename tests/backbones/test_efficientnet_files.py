@@ -24,7 +24,7 @@ from metaforge.screening import from_run, load_detector, save_detector
 from metaforge.settings import change
 from metaforge.training import meta_train, trainable
 from metaforge.training.config import Config
-from tests.backbones.test_efficientnet import TINY_B, file_of, pixels, restated
+from tests.backbones.test_efficientnet import TINY_B, TINY_LITE, file_of, pixels, restated
 
 LUKEMELAS, TIMM, TORCHVISION = NAMINGS
 TORCH = TINY_B._replace(padding="symmetric", epsilon=1e-5)
@@ -254,6 +254,13 @@ def test_a_convention_that_the_names_deny_is_told(tiny, tmp_path):
             model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
     with pytest.raises(ValueError, match="unknown `convention` 'keras'; known: auto, torch, tensorflow"):
         inspect.unwrap(efficientnet_b0)(convention="keras")
+
+
+def test_a_lite_takes_no_other_library_s_names(tmp_path):
+    # timm's `efficientnet_lite0` pads as PyTorch does and has ImageNet's colours, which no name says.
+    file = written(tmp_path / "a.safetensors", TIMM, file_of(TINY_LITE, 2))
+    with pytest.raises(InputError, match=r"names of timm; efficientnet_lite0 takes those of lukemelas alone"):
+        assemble(TINY_LITE, pretrained=file).init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
 
 
 def test_what_is_no_file_of_weights_is_told_before_anything_else(tmp_path):

@@ -88,19 +88,22 @@ def fill(template: Params, weights: dict[str, np.ndarray], source: str | Path | 
         plan: of the whole network.
 
     Raises:
-        InputError: if the names are of no library that is known, or of one whose networks pad otherwise than the plan;
+        InputError: if the names are of no library that is known, or of one whose networks are others than the plan's;
             if the file lacks an array, or has it in another shape or with numbers that are not finite, or has one that
             is none of the network's.
     """
     said = repr(source.file if isinstance(source, Package) else str(source))
     naming = _naming(weights, said)
+    network = plan.name or "this network"
+    if not plan.squeeze and naming is not NAMINGS[0]:
+        # timm has a Lite0 that pads otherwise and looks at other colours, under the same names.
+        raise InputError(f"weights: {said} has the names of {naming.name}; {network} takes those of lukemelas alone.")
     wanted = "torch" if plan.padding == "symmetric" else "tensorflow"
     if naming.convention not in ("auto", wanted):
         raise InputError(
             f"weights: {said} has the names of {naming.name}, whose networks pad as {naming.convention} does and not "
             f"as {wanted} does. Give convention={naming.convention}, or auto."
         )
-    network = plan.name or "this network"
     places = {path: foreign(naming, plan, *(key.key for key in path))
               for path, _ in jax.tree_util.tree_leaves_with_path(template)}  # fmt: skip
     missing = [name for name, _ in places.values() if name not in weights]
