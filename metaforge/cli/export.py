@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
     def body(options: Options) -> str:
         # What computes is imported where it is used, so that --help answers at once.
         if bool(options.out) == bool(options.onnx):
-            raise InputError("export: give --out, a folder to write, or --onnx, a file, and not both.")
+            raise InputError("--out, --onnx: give --out, a folder to write, or --onnx, a file, and not both.")
         if options.onnx:
             refuse_used(options.onnx)
             from metaforge.screening.portable import save_onnx

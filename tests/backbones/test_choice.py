@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import re
 
 import jax
 import jax.numpy as jnp
@@ -82,6 +83,8 @@ def test_what_comes_from_a_file_is_all_but_head_and_neck():
     named, own = partition(params, weight_files.from_file(lite0(weights="imagenet")))
     assert {name for name in named if jax.tree.leaves(named[name])} == set(params) - {"head", "neck"}
     assert np.all([not jax.tree.leaves(own[name]) for name in set(params) - {"head", "neck"}])
+    # What reads captions is drawn, and no file of images' weights has it.
+    assert not re.search(weight_files.from_file(lite0(weights="imagenet", text="small")), "words/text/positions")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A detector in ONNX: every network says what JAX says of it, without JAX, and a file that is amiss is named."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from metaforge.screening import Detector, save_detector
 from metaforge.screening.portable import load_onnx, networks, onnx_of, save_onnx
 from metaforge.screening.portable.graph import Graph
 from metaforge.screening.portable.layers import Normalising
-from metaforge.screening.portable.scoring import session_of
+from metaforge.screening.portable.scoring import digest, read_onnx, session_of
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -180,6 +181,51 @@ def written():
     return onnx_of(with_prior())
 
 
+def test_a_logit_beyond_float32_is_calibrated_as_the_detector_does_it():
+    detector, asked = detector_of(), images(3, 17)
+    head = jax.tree.map(lambda leaf: leaf * np.float32(1e4), detector.params["head"])
+    detector = detector._replace(params={**detector.params, "head": head})
+    expected = detector.examine(asked)[0]
+    assert (np.abs(expected) > 17).any()
+    np.testing.assert_allclose(read_onnx(onnx_of(detector), "one").examine(asked)[0], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("ends", "size", "why"),
+    [({"logit": 0}, 16, ""), ({"odds": 0}, 16, "its outputs are odds"), ({"logit": 1}, 16, "its outputs are logit"),
+     ({"logit": 0}, 8192, "its input is images")],
+)  # fmt: skip
+def test_other_ends_than_a_detectors_are_named(ends, size, why):
+    graph = Graph(size)
+    kept = graph.add("ReduceMean", graph.add("Cast", "images", to=1), axes=[1, 2, 3], keepdims=1)
+    flat = graph.add("Squeeze", kept, graph.constant([1, 2, 3], kind=np.int64))
+    model = graph.model({name: [flat, kept][place] for name, place in ends.items()}, width=max(ends.values()))
+    # A file that is sound in all else.
+    model, about = model.SerializeToString(), {"format": 1, "about": {}, "image_size": size, "crop": "sbi"}
+    about["bytes"] = len(model)
+    made = sealed(model, about)
+    if not why:
+        assert read_onnx(made, "one").image_size == size
+        return
+    with pytest.raises(InputError, match=f"^model: what 'one' says of itself is damaged .{why}"):
+        read_onnx(made, "one")
+
+
+def sealed(model, about):
+    import onnx
+
+    behind = onnx.ModelProto()
+    behind.metadata_props.add(key="metaforge", value=json.dumps(about | {"sha256": digest(model, about)}))
+    return model + behind.SerializeToString()
+
+
+def test_what_cannot_run_is_said_in_one_line(written):
+    read = read_onnx(written, "one")
+    with pytest.raises(InputError, match=r"^model: ONNX Runtime cannot run it") as caught:
+        read.examine(images(2, 16))  # it takes 17 pixels
+    assert "\n" not in str(caught.value)
+
+
 def foreign():
     graph = Graph(16)
     cast = graph.add("Cast", "images", to=1)
@@ -194,7 +240,8 @@ BROKEN = {
     "text": lambda made: b"not a model" * 50,
     "one weight differs": lambda made: made.replace(made[900:908], b"\x00" * 8, 1),
     "another program's": lambda made: foreign(),
-    "a number of the calibration is text": lambda made: made.replace(b'"crop": "sbi"', b'"crop": "xyz"'),
+    "another crop": lambda made: made.replace(b'"crop": "sbi"', b'"crop": "tsw"'),
+    "a number of the calibration differs": lambda made: made.replace(b'"scale": 1.', b'"scale": 3.'),
     "of a later format": lambda made: made.replace(b'"format": 1', b'"format": 2'),
 }
 
@@ -202,6 +249,7 @@ BROKEN = {
 @pytest.mark.parametrize("how", BROKEN)
 def test_a_file_that_is_amiss_is_named_in_one_line(written, how, tmp_path):
     (tmp_path / "bad.onnx").write_bytes(BROKEN[how](written))
+    assert BROKEN[how](written) != written
     with pytest.raises(InputError, match=r"^model: .*bad\.onnx'") as caught:
         load_onnx(tmp_path / "bad.onnx")
     assert "\n" not in str(caught.value)

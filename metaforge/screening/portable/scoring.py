@@ -15,6 +15,9 @@ from metaforge.evaluation.calibration import Judge
 FORMAT, METADATA = 1, "metaforge"
 """The number of what stands in the metadata, and under which name."""
 
+LARGEST = 4096
+"""Images have so many pixels a side at most, as `BackboneSpec.image_size` does."""
+
 ONNX = "onnx: it is not installed. Install the extra: pip install 'metaforge-jax[onnx]'."
 """What is said without it."""
 
@@ -45,15 +48,23 @@ class PortableDetector(NamedTuple):
         """Logits, not calibrated, and how far images lie from its source, as `Detector.examine` gives them."""
         names = [output.name for output in self.session.get_outputs()]
         chunk = batch or self.batch
-        parts = [
-            self.session.run(names, {"images": np.ascontiguousarray(images[start : start + chunk])})
-            for start in range(0, len(images), chunk)
-        ]
+        try:
+            parts = [
+                self.session.run(names, {"images": np.ascontiguousarray(images[start : start + chunk])})
+                for start in range(0, len(images), chunk)
+            ]
+        except Exception as error:  # noqa: BLE001 - as in `read_onnx`
+            raise InputError(f"model: ONNX Runtime cannot run it ({' '.join(str(error).split())[:200]}).") from None
         found = [np.concatenate([np.zeros(0), *each]) for each in zip(*parts, strict=True)] or [np.zeros(0)] * len(
             names
         )
         named = dict(zip(names, found, strict=True))
-        return named["logit"], named.get("distance")
+        if "distance" in named:
+            return named["logit"], named["distance"]
+        # Without distances a detector knows its logits by probabilities in float32, and so its calibration does.
+        about = np.finfo(np.float32)
+        least, most = np.log(float(about.tiny)), -np.log(float(about.epsneg) / 2)
+        return np.clip(named["logit"], least, most), None
 
     def __call__(self, images: np.ndarray, *, batch: int = 0) -> np.ndarray:
         """The probability of being fake of uint8 images `(images, size, size, 3)`: float32, shape `(images,)`."""
@@ -93,21 +104,35 @@ def read_onnx(data: bytes, called: str | os.PathLike) -> PortableDetector:
         raise
     except Exception:  # noqa: BLE001 - ONNX Runtime raises a class of its own for each of its codes
         raise InputError(f"model: '{path}' is no detector in ONNX, or is damaged. {again}") from None
-    if hashlib.sha256(data[:length]).hexdigest() != expected:
+    if (found := about.get("format")) != FORMAT:
+        raise InputError(f"model: '{path}' has format {found}, and {FORMAT} is known. Export it again.")
+    if digest(data[:length], about) != expected:
         raise InputError(f"model: '{path}' is damaged: its SHA-256 is another than it says. {again}")
     try:
-        if about["format"] != FORMAT:
-            raise InputError(f"model: '{path}' has format {about['format']}, and {FORMAT} is known. Export it again.")
         said, size = dict(about["about"]), int(about["image_size"])
         if about["crop"] not in CROPS:
             raise ValueError(about["crop"])
         judge = Judge.from_json(said["calibration"]) if "calibration" in said else None
-        (images,) = session.get_inputs()
-        if (images.name, images.shape[1:]) != ("images", [size, size, 3]):
-            raise ValueError(images.name)
+        _check_ends(session, size)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"model: what '{path}' says of itself is damaged ({error}). {again}") from None
     return PortableDetector(session, said, size, cast(Crop, about["crop"]), judge)
+
+
+def digest(model: bytes, about: dict[str, Any]) -> str:
+    """The SHA-256 of a model and of what stands beside it in the metadata, in hexadecimal."""
+    beside = {name: value for name, value in about.items() if name != "sha256"}
+    return hashlib.sha256(model + json.dumps(beside, sort_keys=True).encode()).hexdigest()
+
+
+def _check_ends(session: Any, size: int) -> None:
+    """Raises `ValueError` if what goes in or comes out is not what `onnx_of` writes."""
+    (images,) = session.get_inputs()
+    if (images.name, images.type, images.shape[1:]) != ("images", "tensor(uint8)", [size, size, 3]) or size > LARGEST:
+        raise ValueError(f"its input is {images.name} {images.shape}")
+    ends = {end.name: (end.type, len(end.shape)) for end in session.get_outputs()}
+    if ends not in ({name: ("tensor(float)", 1) for name in names} for names in (["logit"], ["logit", "distance"])):
+        raise ValueError(f"its outputs are {', '.join(ends)}")
 
 
 def session_of(model: bytes) -> Any:

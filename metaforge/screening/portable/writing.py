@@ -1,7 +1,6 @@
 """Writes a detector as one ONNX file: the network, and in its metadata all that makes verdicts of what it says."""
 
 import dataclasses
-import hashlib
 import json
 import os
 from typing import Any
@@ -12,7 +11,7 @@ from metaforge.errors import InputError
 from metaforge.screening.detector import Detector
 from metaforge.screening.portable import networks
 from metaforge.screening.portable.graph import Graph
-from metaforge.screening.portable.scoring import FORMAT, METADATA, ONNX
+from metaforge.screening.portable.scoring import FORMAT, METADATA, ONNX, digest
 from metaforge.whole import whole_file
 
 
@@ -35,10 +34,12 @@ def onnx_of(detector: Detector) -> bytes:
     of the odds of being fake, not calibrated; and "distance" likewise, of a detector that has a `prior`.
 
     Normalisations are folded into the convolutions. Of "support" and "episode" they are those of the detector's context
-    images, which are not in the file. Numbers are float32, also of a network that computes in bfloat16.
+    images, which are not in the file. Numbers are float32, also of a network that computes in bfloat16, whose
+    probabilities then differ by some thousandths. What `metaforge.screening.explain` needs is not in it.
 
     What stands in the metadata under "metaforge" is JSON: the format's number, the network's settings, what the
-    detector says of itself with its calibration, the image size, the crop, and the SHA-256 of all bytes before.
+    detector says of itself with its calibration, the image size, the crop, and the SHA-256 of all bytes before it and
+    of the rest of the JSON.
 
     Args:
         detector: what is written.
@@ -73,9 +74,9 @@ def onnx_of(detector: Detector) -> bytes:
         "about": detector.about,
         "image_size": spec.image_size,
         "crop": detector.crop,
-        "sha256": hashlib.sha256(model).hexdigest(),
         "bytes": len(model),
     }
+    about["sha256"] = digest(model, about)
     # A message of protobuf and another behind it are read as one: what is summed stays as it is.
     behind = onnx.ModelProto()
     behind.metadata_props.add(key=METADATA, value=json.dumps(about))
