@@ -1,10 +1,12 @@
-"""From a record back to the annotation that it was made of, for all that is said of annotations."""
+"""From a record back to the annotation that it was made of, and whether its names have a meaning here."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from metaforge.captions.annotation import Annotation
+from metaforge.captions.cues import CUES
 from metaforge.captions.thresholds import Thresholds
+from metaforge.face_regions import REGIONS
 
 
 def annotation_of(record: Mapping[str, Any]) -> Annotation:
@@ -42,3 +44,21 @@ def annotation_of(record: Mapping[str, Any]) -> Annotation:
         types=tuple(record["types"]),
         thresholds=Thresholds(**limits, **({"region": regions[0]} if regions else {})),
     )
+
+
+def unknown_name(record: Mapping[str, Any]) -> str:
+    """Which name or threshold of a record has no meaning here, in words; "" if all have.
+
+    Args:
+        record: that has the form of the schema.
+    """
+    for field, known in (("regions", REGIONS), ("types", CUES), ("cues", CUES)):
+        if odd := sorted(set(record[field]) - set(known)):
+            return f"{field} has '{odd[0]}', none of {', '.join(known)}"
+    for place, row in enumerate(record["derivation"]):
+        limit, where = row["threshold"], f"derivation[{place}]"
+        if row["step"] == "cue" and row["name"] not in CUES:
+            return f"{where}.name is '{row['name']}', none of {', '.join(CUES)}"
+        if row["step"] in ("cue", "region") and (limit is None or limit <= 0):
+            return f"{where}.threshold is {limit}, not above 0"
+    return ""

@@ -3,11 +3,13 @@
 import functools
 import importlib.resources
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from metaforge.captions.annotation import Annotation
+from metaforge.captions.read_back import unknown_name
 from metaforge.captions.schema import validator
 from metaforge.captions.words import derivation, sentence
 from metaforge.errors import InputError
@@ -137,7 +139,10 @@ def id_of(fake: str) -> str:
 
 
 def validate(record: Any) -> None:
-    """Holds a record against the schema, and that it has no mask without a share nor words without an annotation.
+    """Holds a record against the schema, and that what it says fits together.
+
+    No mask is there without a share, no words without an annotation, no annotation without a real image; parts, types
+    and cues have names that are known.
 
     Raises:
         InputError: for the first thing that is wrong.
@@ -150,8 +155,11 @@ def validate(record: Any) -> None:
     said = _says()(record)
     if not said and record["answer"] in NO_ANNOTATION and (record["sentence"] or record["share"] is not None):
         said = f"answer is '{record['answer']}', of which there are no words and no mask"
+    if not said and record["answer"] not in NO_ANNOTATION and record["real"] is None:
+        said = f"answer is '{record['answer']}', and there is no real image"
     if not said and record["mask"] is not None and record["share"] is None:
         said = "mask is there and share is not"
+    said = said or unknown_name(record)
     if said:
         raise InputError(f"record: {said}. See metaforge.captions.records.schema for the form.")
 
@@ -205,7 +213,7 @@ def read_records(path: str | os.PathLike) -> Iterator[dict[str, Any]]:
 
 def _record(line: str, where: str) -> dict[str, Any]:
     try:
-        record = json.loads(line)
+        record = json.loads(line, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
         torn = "" if line.endswith("\n") else "; it was cut off"
         raise InputError(f"{where}: it is no JSON{torn}. Make the file again, or delete the line.") from None
@@ -214,6 +222,13 @@ def _record(line: str, where: str) -> dict[str, Any]:
     except InputError as error:
         raise InputError(f"{where}: {str(error).removeprefix('record: ')}") from None
     return record
+
+
+def _finite(text: str) -> float:
+    """A number of JSON, which has neither NaN nor infinity."""
+    if not math.isfinite(value := float(text)):
+        raise ValueError
+    return value
 
 
 def _named(fake: str, real: str | None, method: str | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Whether a value has the form that a JSON schema asks for; as much of that language as `record.schema.json` uses."""
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -69,9 +70,11 @@ def _of_number(schema: Mapping[str, Any]) -> Check:
     low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
 
     def check(value: float) -> tuple[str, str] | None:
-        if low <= value <= high and math.isfinite(value):
+        # A whole number of hundreds of digits is none that can be computed with either.
+        finite = -sys.float_info.max <= value <= sys.float_info.max
+        if finite and low <= value <= high:
             return None
-        if not math.isfinite(value):
+        if not finite:
             return "", "is not a finite number"
         return "", f"is {value}, less than {low}" if value < low else f"is {value}, more than {high}"
 

@@ -142,13 +142,34 @@ def test_what_is_whole_is_not_made_again_and_nothing_is_written_over(tmp_path, c
     before = files_below(tmp_path)
     assert run(folder)[0] == 0
     assert "is whole already: 2 pairs" in capsys.readouterr().out
-    for flags, said in ((["--limits.noise=9"], "exists already"), ([f"--masks={folder}"], "exists already")):
+    for flags, said in (
+        (["--limits.noise=9"], "exists already"),
+        ([f"--masks={folder}"], "exists already"),
+        ([f"--soft={folder}"], "exists already"),
+    ):
         assert run(folder, *flags)[0] == 2
         assert said in capsys.readouterr().err
     out.write_text("mine")
     assert run(folder)[0] == 2
     assert "exists already" in capsys.readouterr().err
     assert files_below(tmp_path) == before | {"out/a.jsonl": b"mine"}
+
+
+def test_masks_and_differences_do_not_share_a_folder(tmp_path, capsys):
+    folder = pairs_in(tmp_path / "pairs", count=1)
+    assert run(folder, f"--masks={tmp_path}/both", f"--soft={tmp_path}/out/../both")[0] == 2
+    assert "soft: it is the folder of the masks" in capsys.readouterr().err
+    assert not (tmp_path / "both").exists()
+
+
+def test_a_name_of_two_lines_is_said_on_one(tmp_path, capsys):
+    folder = pairs_in(tmp_path / "pairs", count=1)
+    try:
+        put(folder / "fake" / "a\nb.png", photograph())
+    except OSError:
+        pytest.skip("the file system takes no such names")
+    assert run(folder)[0] == 0
+    assert "missing: 1 pair; the first, fake/a\\nb: There is no real image 'real/a\\nb' of" in capsys.readouterr().err
 
 
 def test_what_was_begun_otherwise_is_not_gone_on_with(tmp_path, monkeypatch, capsys):
@@ -159,6 +180,8 @@ def test_what_was_begun_otherwise_is_not_gone_on_with(tmp_path, monkeypatch, cap
             run(folder)
     assert run(folder, "--limits.noise=9")[0] == 2
     assert "was begun with another thresholds" in capsys.readouterr().err
+    assert run(folder, f"--soft={folder}")[0] == 2  # where the forged images would be written over
+    assert "was begun with another soft" in capsys.readouterr().err
     part = tmp_path / "out" / "a.jsonl.part"
     part.write_text(part.read_text().replace("swap/0.png", "swap/7.png"))
     assert run(folder)[0] == 2
@@ -425,7 +448,7 @@ def test_thresholds_come_from_a_file_and_flags_are_laid_over_them(tmp_path):
     found = thresholds_of(str(path), Limits(region=0.4))
     assert (found.noise, found.region, found.least) == (9.0, 0.4, Limits().least)
     for text, said in (('{"nose": 1}', "names 'nose'"), ('{"noise": "9"}', "noise='9'"), ("[]", "no JSON object"),
-                       ('{"noise": -1}', "noise is -1")):  # fmt: skip
+                       ('{"noise": -1}', "noise is -1"), (f'{{"noise": {10**400}}}', "noise=10000000")):  # fmt: skip
         path.write_text(text)
         with pytest.raises(InputError, match=said):
             thresholds_of(str(path), Limits())

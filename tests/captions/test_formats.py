@@ -120,7 +120,8 @@ def test_files_of_others_are_read_in_their_spelling(tmp_path):
 
 ONE_TURN = '[{"id": "a", "image": "b", "conversations": [{"from": "human", "value": "a"}]}]'
 BROKEN = {
-    "llava": ['{"a": 1}', "[", '[{"id": 1}', '[{"id": "a", "image": "b"}]', ONE_TURN, "[1]", "", "[1 2]", "[] []"],
+    "llava": ['{"a": 1}', "[", '[{"id": 1}', '[{"id": "a", "image": "b"}]', ONE_TURN, "[1]", '["a"]', "",
+              "[1 2]", "[] []"],
     "dd_vqa": ["[]", '{"a": 1}', '{"a": {"0": {"question": "b"}}}', '{"a" {}}', '{1: {}}', '{"a": {}'],
     "m2f2_det": ["{}", '{"a": 1, "b": 2}', "[1]", '{"a_0": {"question": 1}}', '{"a_0"'],
     "fakeshield": ['[{"image": "a"}]', '[{"image": 1, "outputs": "b"}]', "{}"],
@@ -143,6 +144,15 @@ def test_what_cannot_be_read_at_all_is_one_line(tmp_path):
                              (tmp_path / "a", "coco", "unknown 'coco'")):  # fmt: skip
         with pytest.raises(InputError, match=said):
             list(read_captions(path, format=name))
+
+
+def test_a_path_that_a_csv_file_cannot_hold_is_said(tmp_path, capsys):
+    path, out = tmp_path / "a.jsonl", tmp_path / "a.csv"
+    path.write_text(line_of(record(fake="caf\udce9.png")), encoding="utf-8")
+    assert run(f"--annotations={path}", "--format=clip", f"--out={out}") == 2
+    assert "'caf\\udce9.png' is no text in UTF-8" in capsys.readouterr().err
+    assert not out.exists()
+    assert run(f"--annotations={path}", "--format=llava", f"--out={out}") == 0
 
 
 class Slow(io.StringIO):

@@ -51,6 +51,10 @@ def test_every_answer_and_every_field_of_an_annotation_has_its_place():
     assert set(Annotation._fields) - {"soft", "thresholds"} <= set(schema()["properties"])
 
 
+def cue(name, threshold):
+    return {"step": "cue", "name": name, "value": 1.0, "unit": "", "threshold": threshold, "said": False}
+
+
 def test_what_was_written_is_read_again(tmp_path):
     rows = [forged(), failed_record("missing", "No.", fake="fake/ü.png", real=None), forged(id="n\udce9")]
     assert list(read_records(written(tmp_path / "a.jsonl", rows))) == rows
@@ -73,6 +77,13 @@ def test_what_was_written_is_read_again(tmp_path):
         ({"refined": {"text": "A face."}}, "refined.refiner is missing"),
         ({"answer": "unreadable"}, "no words"),
         ({"mask": "a.png", "share": None}, "mask is there and share is not"),
+        ({"real": None}, "answer is 'forged', and there is no real image"),
+        ({"shift": [10**400, 0]}, r"shift\[0\] is not a finite number"),
+        ({"regions": ["nose", "horns"]}, "regions has 'horns', none of "),
+        ({"types": ["magic"]}, "types has 'magic', none of colour, "),
+        ({"cues": {"magic": 1.0}}, "cues has 'magic', none of colour, "),
+        ({"derivation": [cue("magic", 1.0)]}, r"derivation\[0\].name is 'magic', none of colour, "),
+        ({"derivation": [cue("blur", None)]}, r"derivation\[0\].threshold is None, not above 0"),
     ],
 )
 def test_a_record_of_another_form_is_refused(changes, said):
@@ -88,6 +99,8 @@ def test_a_record_of_another_form_is_refused(changes, said):
         (b"[" * 100_000 + b"\n", "line 3: it is no JSON. "),
         (b"[]\n", r"line 3: it is \[\], not object"),
         (b"\xff\n", "not text in UTF-8"),
+        (b'{"more": NaN}\n', "line 3: it is no JSON. "),
+        (b'{"more": [1e999]}\n', "line 3: it is no JSON. "),
     ],
 )
 def test_a_line_that_is_no_record_is_named(tmp_path, bad, said):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import sys
 from typing import Any
 
 from metaforge.captions.thresholds import Thresholds
@@ -74,8 +75,11 @@ def thresholds_of(path: str, limits: Any) -> Thresholds:
         if odd := sorted(found.keys() - usual.keys()):
             raise InputError(f"thresholds: '{path}' names '{odd[0]}'; known: {', '.join(usual)}.")
         for name, value in found.items():
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise InputError(f"thresholds: '{path}' has {name}={value!r}. Give a positive number.")
+            # What is not positive is refused with the flags; of a whole number of any length there may be no float.
+            if isinstance(value, bool) or not isinstance(value, int | float) or value > sys.float_info.max:
+                shown = repr(value)
+                shown = shown if len(shown) <= 40 else f"{shown[:40]}..."
+                raise InputError(f"thresholds: '{path}' has {name}={shown}. Give a positive number.")
     usual = dataclasses.asdict(_AS_SHIPPED)
     given = {name: value for name, value in dataclasses.asdict(limits).items() if value != usual[name]}
     return Thresholds(**{name: float(value) for name, value in (found | given).items()})

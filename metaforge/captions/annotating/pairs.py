@@ -136,9 +136,9 @@ def _of_folders(root: Path) -> Found:
         there = by_stem.get(stem, [])
         # Of two real images that differ in the suffix the one with the fake's own is meant, if it is there.
         alike = [other for other in there if Path(other).suffix == Path(name).suffix] if len(there) > 1 else there
-        why = "" if len(alike) == 1 else f"There is no real image 'real/{stem}' of any suffix."
+        why = "" if len(alike) == 1 else f"There is no real image 'real/{printable(stem)}' of any suffix."
         if len(there) > 1 and not alike:
-            why = f"Which is the real one of '{there[0]}' and '{there[1]}' is not said."
+            why = f"Which is the real one of '{printable(there[0])}' and '{printable(there[1])}' is not said."
         used.update(alike)
         pairs.append(Pair(f"fake/{name}", None if why else f"real/{alike[0]}", method or None, None, why))
     return Found(root, "folders", pairs, len(real) - len(used), [f"{one.path}: {one.reason}" for one in odd + others])

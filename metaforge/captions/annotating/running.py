@@ -19,6 +19,7 @@ from metaforge.captions.records import NO_ANNOTATION, VERSION, line_of, read_rec
 from metaforge.commands.parsing import flags_of
 from metaforge.data import crop_folder
 from metaforge.data.found_faces import check_found
+from metaforge.data.images import printable
 from metaforge.data.landmarks import MESH, NONE, landmark_files, read_landmarks
 from metaforge.errors import InputError
 from metaforge.locks import lock_directory
@@ -63,6 +64,8 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     for flag in ("out", "masks", "soft", "sheet"):
         for folder in ("real", "fake") if found.kind == "folders" else ():
             refuse_inside(flag, getattr(options, flag) or options.out, found.root / folder, of="pairs")
+    if options.masks and _from(options.out, options.masks) == _from(options.out, options.soft):
+        raise InputError("soft: it is the folder of the masks, and both have the same names. Choose another.")
     job = job_of(options, config, found)
     asked = {
         "version": VERSION,
@@ -73,7 +76,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
         "size": job.size,
         "thresholds": dataclasses.asdict(thresholds),
         "masks": job.prefix,
-        "soft": bool(options.soft),
+        "soft": _from(options.out, options.soft),
     }
     if (whole := _whole_already(places, asked)) is not None:
         return whole
@@ -104,11 +107,16 @@ def job_of(options: Options, config: Config, found: Found) -> Job:
     said = crop_folder.crop_of(found.root)
     crops = config.crops or ((bool(said) or found.kind == "prepared") and said != "whole")
     masks = Path(options.masks) if options.masks else None
-    above = Path(options.out).resolve().parent
-    prefix = f"{Path(os.path.relpath(masks.resolve(), above)).as_posix()}/" if masks else ""
     thresholds = thresholds_of(options.thresholds, config.limits)
     soft = Path(options.soft) if options.soft else None
+    prefix = _from(options.out, options.masks)
     return Job(found.root, crops, landmarks, config.size, thresholds, masks, soft, prefix)
+
+
+def _from(out: str, folder: str) -> str:
+    """What stands before the path of a folder's file, seen from the records; "" for no folder."""
+    above = Path(out).resolve().parent
+    return f"{Path(os.path.relpath(Path(folder).resolve(), above)).as_posix()}/" if folder else ""
 
 
 def _work(
@@ -128,7 +136,7 @@ def _work(
         for record in records:
             counts[record["answer"]] += 1
             if record["answer"] in NO_ANNOTATION:
-                first.setdefault(record["answer"], f"{record['id']}: {record['reason']}")
+                first.setdefault(record["answer"], f"{printable(record['id'])}: {record['reason']}")
             if record.get("mask_iou") is not None:
                 ious[0] += 1
                 ious[1] += record["mask_iou"]

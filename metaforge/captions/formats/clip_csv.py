@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from metaforge.captions.formats.captioned import Captioned
+from metaforge.captions.formats.streams import is_text
 from metaforge.captions.records import id_of
+from metaforge.data.images import printable
 from metaforge.data.tables import columns
 from metaforge.errors import InputError
 
@@ -20,10 +22,20 @@ COLUMNS = ("filepath", "title")
 
 
 def write(captions: Iterable[Captioned], stream: TextIO) -> None:
-    """Writes a line for each image."""
+    """Writes a line for each image.
+
+    Raises:
+        InputError: for a path that is no text in UTF-8.
+    """
     writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows((each.image, each.text) for each in captions)
+    for each in captions:
+        if not is_text(each.image + each.text):
+            raise InputError(
+                f"captions: '{printable(each.image)}' is no text in UTF-8, as a CSV file must be. Rename "
+                "the image, or choose a form of JSON."
+            )
+        writer.writerow((each.image, each.text))
 
 
 def read(stream: TextIO) -> Iterator[Captioned]:

@@ -38,13 +38,7 @@ def entry_of(each: Captioned) -> dict[str, str]:
 
 def write(captions: Iterable[Captioned], stream: TextIO) -> None:
     """Writes all images as one JSON array."""
-    lines = (
-        as_json(
-            {"image": each.image, "query": QUESTION, "outputs": each.text} | ({"mask": each.mask} if each.mask else {})
-        )
-        for each in captions
-    )
-    write_entries(stream, lines, brackets="[]")
+    write_entries(stream, (as_json(entry_of(each)) for each in captions), brackets="[]")
 
 
 def read(stream: TextIO) -> Iterator[Captioned]:

@@ -48,7 +48,7 @@ def read(stream: TextIO) -> Iterator[Captioned]:
     """The images of a file, in its order; entries without an image, which LLaVA allows, are passed over."""
     for number, entry in enumerate(entries(stream, of=list)):
         try:
-            if "image" not in entry:
+            if "image" not in entry.keys():  # noqa: SIM118 - of a text or a list this is an error
                 continue
             turns = [(turn["from"], turn["value"]) for turn in entry["conversations"]]
             asked = {

@@ -124,10 +124,11 @@ def write_entries(stream: TextIO, values: Iterable[str], *, brackets: str) -> No
 def as_json(value: Any) -> str:
     """JSON in one line, with letters as they are; bytes of names that are no letters as escapes."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return text if _is_text(text) else json.dumps(value, allow_nan=False)
+    return text if is_text(text) else json.dumps(value, allow_nan=False)
 
 
-def _is_text(text: str) -> bool:
+def is_text(text: str) -> bool:
+    """Whether UTF-8 can hold it: bytes of names that are no letters it cannot."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

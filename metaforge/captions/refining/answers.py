@@ -189,7 +189,7 @@ def _lines(file: Any, path: str | os.PathLike) -> Iterator[tuple[str, Answer, in
         try:
             found = json.loads(line)
             yield str(found["request"]), _answer(found), place
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise InputError(
                 f"answers: '{path}', line {number} is no recorded answer. Delete the line, or name another file."
             ) from None
@@ -198,7 +198,8 @@ def _lines(file: Any, path: str | os.PathLike) -> Iterator[tuple[str, Answer, in
 
 def _answer(found: Mapping[str, Any]) -> Answer:
     answer = Answer(*(found[name] for name in Answer._fields))
-    if not isinstance(answer.id, str) or not isinstance(answer.text, str | None):
+    texts = (answer.id, answer.failure, answer.refiner, "" if answer.text is None else answer.text)
+    if not all(isinstance(one, str) for one in texts) or any(type(one) is not int for one in answer.usage.values()):
         raise TypeError
     return answer
 

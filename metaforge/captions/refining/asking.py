@@ -63,7 +63,12 @@ class Read(NamedTuple):
 
 
 def ask(
-    send: Callable[[float], Reply], *, patience: Patience, time: Time, wait_until: Callable[[float], float]
+    send: Callable[[float], Reply],
+    *,
+    patience: Patience,
+    time: Time,
+    wait_until: Callable[[float], float],
+    redact: Callable[[str], str] = str,
 ) -> Reply | str:
     """Sends a question until there is a reply that will not become another one.
 
@@ -75,6 +80,7 @@ def ask(
         time: the clock.
         wait_until: is told until when the endpoint wants to be left alone, and says until when it does, since others
             are told that too; 0 asks only.
+        redact: takes the key out of what the endpoint says of a failure, before that is cut.
 
     Returns:
         The reply with status 200, or why there is none, in one line.
@@ -95,7 +101,7 @@ def ask(
         if reply is not None:
             if reply.status == 200:
                 return reply
-            why = _said(reply)
+            why = _said(reply, redact)
             if reply.status not in _AGAIN:
                 return why
         number += 1
@@ -151,7 +157,7 @@ def _usage(found: Any) -> dict[str, int]:
     return {name: known[name] for name in names if type(known.get(name)) is int and 0 <= known[name] < 1 << 40}
 
 
-def _said(reply: Reply) -> str:
+def _said(reply: Reply, redact: Callable[[str], str]) -> str:
     """The status, and what the endpoint says of it, on one line."""
     if 300 <= reply.status < 400:
         return f"status {reply.status}: it sends elsewhere, where no key is taken. Give that address as `base_url`"
@@ -159,7 +165,7 @@ def _said(reply: Reply) -> str:
     error = found.get("error") if isinstance(found, dict) else None
     message = error.get("message") if isinstance(error, dict) else error
     text = " ".join(message.split()) if isinstance(message, str) else ""
-    text = "".join(letter for letter in text if letter.isprintable())[:200]
+    text = redact("".join(letter for letter in text[:_LONGEST] if letter.isprintable()))[:200]
     return f"status {reply.status}" + (f": {text}" if text else "")
 
 

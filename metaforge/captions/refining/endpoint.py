@@ -142,9 +142,8 @@ def endpoint(
                 body = json.dumps(body_of(prompt, model=model, more=more, images=images)).encode("ascii")
             except InputError as error:  # an image
                 return Answer(prompt.id, None, str(error), {}, name, True)
-            reply = ask(functools.partial(send, body), patience=patience, time=times, wait_until=alone)
+            reply = ask(functools.partial(send, body), patience=patience, time=times, wait_until=alone, redact=redact)
             if isinstance(reply, str):
-                reply = redact(reply)
                 row.add(reply)
                 answer = Answer(prompt.id, None, reply, {}, name, True)
             else:

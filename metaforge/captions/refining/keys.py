@@ -88,6 +88,8 @@ def redactor(key: str) -> Callable[[str], str]:
             for start in range(len(text) - length + 1):
                 if text[start : start + length] in pieces:
                     hidden[start : start + length] = [True] * length
+        if not any(hidden):
+            return text
         marked = "".join("\0" if gone else letter for letter, gone in zip(text.replace("\0", " "), hidden, strict=True))
         return re.sub("\0+", "[key]", marked)
 

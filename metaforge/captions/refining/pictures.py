@@ -26,6 +26,8 @@ def png_pair(prompt: Prompt, folder: str) -> tuple[bytes, bytes]:
     found = []
     for name in (prompt.pair.real, prompt.pair.fake):
         path = Path(folder, name)
+        if "\0" in name:
+            raise InputError("pairs: the path of an image of the record has a zero byte in it.")
         if not path.resolve().is_relative_to(Path(folder).resolve()):
             raise InputError("pairs: an image of the record is outside of the folder, and was not sent.")
         image = read_image(path)

@@ -131,6 +131,8 @@ def post(
         raise
     except TimeoutError:
         raise NoReplyError("too slow") from None
+    except http.client.RemoteDisconnected:
+        raise NoReplyError("it hung up without a reply") from None
     except http.client.IncompleteRead:
         raise NoReplyError("it was cut off") from None
     except ssl.SSLError:

@@ -92,9 +92,8 @@ def _refuse(options: Options, answers: str) -> None:
     refuse_used(options.out)
     if options.report:
         refuse_used(options.report)
-    places = [
-        os.path.realpath(one) for one in (options.annotations, options.out, options.report, options.answers) if one
-    ]
+    kept = answers if options.refiner == "endpoint" else options.answers
+    places = [os.path.realpath(one) for one in (options.annotations, options.out, options.report, kept) if one]
     if len(set(places)) < len(places):
         raise InputError("out: two of --annotations, --out, --report and --answers are the same file. Choose others.")
 
@@ -102,6 +101,7 @@ def _refuse(options: Options, answers: str) -> None:
 def _body(given: str) -> dict[str, Any]:
     try:
         found = json.loads(given or "{}")
+        json.dumps(found, allow_nan=False)  # Python reads NaN and infinity, and JSON has neither
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from metaforge.captions.refining.answers import Answer, replay
 from metaforge.captions.refining.asking import Patience
 from metaforge.captions.refining.endpoint import endpoint
 from metaforge.captions.refining.posting import Limits, checked_url
@@ -98,7 +99,7 @@ BAD = {
     "cuts off": (cut_off, "it was cut off; asked 3 times", 3),
     "cuts off in a chunk": (cut_off_in_a_chunk, "it was cut off; asked 3 times", 3),
     "speaks no HTTP": (no_http, "what came is not HTTP", 3),
-    "hangs up": (nothing_at_all, "what came is not HTTP", 3),
+    "hangs up": (nothing_at_all, "it hung up without a reply; asked 3 times", 3),
     "is overloaded": (says(503), "status 503; asked 3 times", 3),
     "fails": (says(500, b"<html>oops</html>"), "status 500; asked 3 times", 3),
     "limits the rate": (says(429), "status 429; asked 3 times", 3),
@@ -392,6 +393,31 @@ def test_a_key_that_cannot_go_into_a_header_is_refused_and_not_repeated():
 def test_a_word_in_the_place_of_a_key_is_left_in_answers():
     with serving(says(200, sentence("The mouth is blurred, and none else."))) as server:
         assert refined(server.url, key="none")[0]["accepted"]
+
+
+def test_of_a_key_that_a_long_error_ends_with_no_part_stays():
+    error = json.dumps({"error": {"message": "x" * 190 + KEY}}).encode()
+    with serving(says(400, error)) as server:
+        (found,) = refined(server.url, key=KEY)
+    assert found["why"] == f"status 400: {'x' * 190}[key]"
+
+
+def test_only_an_answer_with_the_key_in_it_is_said_to_have_it():
+    with serving(says(200, sentence("The mouth\0is blurred."))) as server:
+        (found,) = refined(server.url, key=KEY)
+    assert found["why"] == "has letters that English has not"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"usage": 5}, {"usage": {"prompt_tokens": "5"}}, {"text": None, "failure": 5}, {"refiner": [1]}, {"id": 5}],
+)
+def test_a_recorded_answer_of_another_form_is_one_line(changes, tmp_path):
+    path = tmp_path / "answers.jsonl"
+    answer = Answer("fake/0", "The mouth.", "", {}, "by hand")._asdict()
+    path.write_text(json.dumps({"request": "a", **answer, **changes}) + "\n")
+    with pytest.raises(InputError, match="line 1 is no recorded answer"):
+        replay(path)
 
 
 def test_without_a_key_an_address_in_the_house_will_do():

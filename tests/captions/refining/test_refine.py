@@ -201,6 +201,15 @@ def test_images_are_sent_if_asked_for_and_none_from_outside_of_the_folder(folder
     assert why[0] == why[1] == why[3] == ""
 
 
+def test_the_path_of_an_image_may_be_any_text(folder):
+    (folder / "pairs").mkdir()
+    write(folder / "a.jsonl", [records(1)[0] | {"fake": "a\0.png", "real": "a\0.png"}])
+    with serving(good) as server:
+        assert asked(server, "--out=b.jsonl", "--send_images", "--pairs=pairs") == 0
+    assert "zero byte" in read(folder / "b.jsonl")[0]["refined"]["why"]
+    assert not server.bodies
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -217,7 +226,10 @@ def test_images_are_sent_if_asked_for_and_none_from_outside_of_the_folder(folder
         (["--out=b.jsonl", "--refiner=endpoint", "--base_url=http://[::1]/"], "model: name one"),
         (["--out=b.jsonl", "--refiner=endpoint", "--send_images"], "the folder of the images is needed"),
         (["--out=b.jsonl", "--refiner=endpoint", "--send_images", "--pairs=none"], "'none' is no folder"),
+        (["--out=b.jsonl", "--refiner=endpoint", "--report=b.answers.jsonl"], "the same file"),
         (["--out=b.jsonl", "--refiner=endpoint", "--body=[1]"], "it is no JSON object"),
+        (["--out=b.jsonl", "--refiner=endpoint", "--model=x", "--base_url=http://[::1]/", '--body={"top_p": NaN}'],
+         "it is no JSON object"),
         (["--out=b.jsonl", "--refiner=endpoint", "--model=x", "--base_url=http://[::1]/", '--body={"n": 2}'],
          "'n' is set by the command"),
         (["--out=b.jsonl", "--annotations=none.jsonl"], "'none.jsonl' cannot be read"),
