@@ -22,7 +22,7 @@ class Cut(NamedTuple):
     """The two.
 
     Attributes:
-        name: where it was cut: what the tail begins with.
+        name: where it was cut: what the tail begins with; behind it what else the features depend on.
         keys: the first keys of the parameters that the trunk looks at.
         trunk: `trunk(params, images)`: maps or features, one row an image, that the tail takes for its inputs. It
             takes the whole's parameters, and looks at its own.
@@ -36,6 +36,10 @@ class Cut(NamedTuple):
     trunk: Callable[[Params, Any], jax.Array]
     tail: Backbone
     between: Callable[[Params, Any], jax.Array] | None = None
+
+
+# Of one file of weights both conventions make features, and others.
+_CONVENTIONS = {"auto": "", "tensorflow": "", "torch": "-torch"}
 
 
 def cut(spec: BackboneSpec, moves: Collection[str]) -> Cut | None:
@@ -63,9 +67,10 @@ def cut(spec: BackboneSpec, moves: Collection[str]) -> Cut | None:
     if spec.levels:
         if {*moves} - {"head"}:
             return None
-        made = choice.levels_of(choice.settled(spec).unread())
+        spec = choice.settled(spec)
+        made = choice.levels_of(spec.unread())
         beside = f"+clip{spec.clip_levels}" if spec.clip_levels else ""
-        name = f"levels{spec.levels}{beside}".replace(",", "-").replace(" ", "")
+        name = f"levels{spec.levels}{beside}{_CONVENTIONS[spec.convention]}".replace(",", "-").replace(" ", "")
         return Cut(name, made.keys, made.apply, _last(0, spec.num_classes, head, 0.0), standardised)
     if spec.backbone == "clip":
         if {*moves} - {"neck", "head"}:
@@ -88,7 +93,8 @@ def cut(spec: BackboneSpec, moves: Collection[str]) -> Cut | None:
     keys = tuple(
         key for part in parts[:done] for key in ((part, f"{part}_norm") if part in ("stem", "top") else (part,))
     )
-    return Cut([*parts, "features"][done], keys, trunk(plan, done), rest)
+    name = [*parts, "features"][done] + _CONVENTIONS[choice.settled(spec).convention]
+    return Cut(name, keys, trunk(plan, done), rest)
 
 
 @functools.lru_cache(maxsize=64)

@@ -333,3 +333,12 @@ def test_a_detector_is_saved_without_the_file_s_parameters_and_read_again(tiny, 
 def test_plans_by_name():
     assert plan_of("efficientnet_b0") == B0
     assert plan_of("efficientnet_b4", "torch") == B4._replace(padding="symmetric", epsilon=1e-5)
+
+
+@pytest.mark.parametrize("levels_of_it", ["", "1,3"])
+def test_features_of_one_file_are_kept_apart_by_convention(levels_of_it):
+    # Whoever tried the wrong one of two keeps the first's features, of the same weights.
+    spec = BackboneSpec(backbone="efficientnet_b0", normalisation="frozen", levels=levels_of_it)
+    names = [cut(dataclasses.replace(spec, convention=each), {"head"}) for each in ("torch", "tensorflow", "auto")]
+    torch, tensorflow, auto = (each.name for each in names if each)
+    assert torch != tensorflow == auto
