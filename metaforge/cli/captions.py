@@ -5,8 +5,8 @@
 
 Without --format each line is held against the schema, and the first that is no record is named. The forms are llava
 (conversations, for fine-tuning), clip (CSV with filepath and title, as open_clip reads it), dd_vqa, m2f2_det and
-fakeshield: shapes alone, with our words and questions. What a form has no place for is said. Paths in it are relative
-to the folder of pairs.
+fakeshield: shapes alone, with our words and questions. What a form has no place for is said. Paths of images are
+relative to the folder of pairs, and a mask's is that of the record.
 """
 
 import collections
