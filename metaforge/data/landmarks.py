@@ -84,5 +84,5 @@ def square_around(image: np.ndarray, marks: np.ndarray, *, margin: float = 0.15)
     low, high = marks.min(axis=0), marks.max(axis=0)
     # No larger than the photograph and inside it: pixels that it does not have would have to be invented.
     side = min(round(float((high - low).max()) * (1 + 2 * margin)), int(extent.min()))
-    left, top = np.clip(np.round((low + high) / 2 - side / 2).astype(int), 0, extent - side).tolist()
+    left, top = np.clip(np.round((low + high) / 2 - side / 2), 0, extent - side).astype(int).tolist()
     return left, top, side

@@ -155,6 +155,28 @@ def test_what_is_whole_is_not_made_again_and_nothing_is_written_over(tmp_path, c
     assert files_below(tmp_path) == before | {"out/a.jsonl": b"mine"}
 
 
+def test_the_provenance_of_records_that_have_another_name_is_kept(tmp_path, capsys):
+    folder = pairs_in(tmp_path / "pairs", count=1)
+    assert run(folder)[0] == 0
+    before = files_below(tmp_path)
+    assert run(folder, out=tmp_path / "out" / "a.json")[0] == 2
+    assert "a.provenance.json' exists already" in capsys.readouterr().err
+    assert files_below(tmp_path) == before
+
+
+def test_what_another_process_finished_a_moment_ago_is_not_made_again(tmp_path, monkeypatch, capsys):
+    folder = pairs_in(tmp_path / "pairs", count=1)
+    assert run(folder)[0] == 0
+    before = files_below(tmp_path)
+    monkeypatch.setattr(running, "record_for", None)
+    monkeypatch.setattr(running, "_refuse_another", lambda *_: None)
+    known = iter([None, running._whole_already])
+    monkeypatch.setattr(running, "_whole_already", lambda *both: (found := next(known)) and found(*both))
+    assert run(folder)[0] == 0
+    assert "is whole already" in capsys.readouterr().out
+    assert files_below(tmp_path) | {"out/a.jsonl.part": b""} == before | {"out/a.jsonl.part": b""}
+
+
 def test_masks_and_differences_do_not_share_a_folder(tmp_path, capsys):
     folder = pairs_in(tmp_path / "pairs", count=1)
     assert run(folder, f"--masks={tmp_path}/both", f"--soft={tmp_path}/out/../both")[0] == 2
@@ -425,6 +447,16 @@ def test_stored_landmarks_are_taken_and_crops_stay_whole(tmp_path):
     assert whole["size"] == [SIZE, SIZE]
     assert whole["coverage"]["mouth"] > 0
     assert cut["crop"][2] == cut["size"][0] <= SIZE
+
+
+@pytest.mark.parametrize("marks", [np.full((68, 2), np.nan), np.full((68, 2), 5.0), np.zeros((0, 2)), np.zeros(())])
+def test_stored_landmarks_that_are_none_are_the_answer_of_their_pair_alone(marks, tmp_path):
+    folder = pairs_in(tmp_path / "pairs", count=2)
+    good = np.random.default_rng(0).uniform(4, 60, (68, 2))
+    np.savez(folder / "landmarks.npz", real__0=marks, real__1=good)
+    first, second = records_of(folder, "--landmarks=")
+    assert (first["answer"], second["answer"]) == ("refused", "forged")
+    assert first["reason"].startswith("Landmarks: those of 'real/0.png' are not three or more points")
 
 
 def _first(folder, out, flags):

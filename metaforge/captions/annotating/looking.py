@@ -15,7 +15,7 @@ from metaforge.data.crop_files import write_png
 from metaforge.data.crops import apply_crop
 from metaforge.data.found_faces import found_face, square_of
 from metaforge.data.images import decode_image, reason_of
-from metaforge.data.landmarks import MESH, NONE, landmarks_key, read_landmarks, square_around
+from metaforge.data.landmarks import MESH, NONE, check_landmarks, landmarks_key, read_landmarks, square_around
 from metaforge.errors import InputError
 from metaforge.evaluation.regions import mask_iou
 
@@ -113,11 +113,11 @@ def look(pair: Pair, job: Job) -> Looked:
         raise FailedError("missing", pair.why)
     real, fake = _read(job.root, pair.real, "real"), _read(job.root, pair.fake, "forged")
     crop, marks, whole = None, None, (real.shape[0], real.shape[1])
-    if real.shape == fake.shape:  # other pairs have their answer without
-        crop, marks = _face(real, pair, job)
-    if crop is not None:
-        (real, marks), (fake, _) = (_cut(image, marks, crop, job.size) for image in (real, fake))
     try:
+        if real.shape == fake.shape:  # other pairs have their answer without
+            crop, marks = _face(real, pair, job)
+        if crop is not None:
+            (real, marks), (fake, _) = (_cut(image, marks, crop, job.size) for image in (real, fake))
         return Looked(real, fake, crop, whole, marks, annotate(real, fake, marks, thresholds=job.thresholds))
     except InputError as error:
         reason = str(error).removeprefix("pair: ")
@@ -144,6 +144,7 @@ def _face(real: np.ndarray, pair: Pair, job: Job) -> tuple[tuple[int, int, int] 
         marks = known.get(landmarks_key(name), known.get(landmarks_key(name.removeprefix("real/"))))
         if marks is None or job.crops:
             return None, marks
+        check_landmarks(marks, name)
         return square_around(real, marks, margin=_MARGIN), marks
     face = found_face(real, key=picture_key(real) if pair.shared else "")
     if face is None:

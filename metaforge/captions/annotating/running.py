@@ -123,7 +123,8 @@ def _work(
     places: Places, asked: dict, found: Found, job: Job, options: Options, config: Config, *, quiet: bool
 ) -> dict[str, Any]:
     places.out.parent.mkdir(parents=True, exist_ok=True)
-    write_json(places.about, {"asked": asked})
+    if not places.about.exists():  # what stands there asks the same, and may be that of another process by now
+        write_json(places.about, {"asked": asked})
     places.part.touch()
     _lock = lock_directory(places.part, flag="out")
     if (whole := _whole_already(places, asked)) is not None:  # who waited for another process may find its work
@@ -212,8 +213,11 @@ def _refuse_another(places: Places, asked: dict, options: Options) -> None:
     """Nothing that another call has made, or somebody else, is written over."""
     refuse_used(places.out)
     if places.about.exists():
-        before = read_json(places.about).get("asked")
+        about = read_json(places.about)
+        before = about.get("asked")
         if before == asked:
+            if "sha256" in about and not places.part.exists():  # of records of another ending, or that were moved
+                refuse_used(places.about)
             return
         before = before if isinstance(before, dict) else {}
         other = sorted(name for name in asked if before.get(name) != asked[name])
