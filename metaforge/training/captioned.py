@@ -1,5 +1,6 @@
 """Captions of the images that a run trains on, as numbers of words beside the images."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -79,6 +80,26 @@ def weights(config: Config) -> dict[str, float]:
 def told(records: Records) -> tuple[np.ndarray, ...]:
     """A table's captions, if it has some: what a run remembers its images by."""
     return () if records.caption is None else (records.caption,)
+
+
+def fingerprint(config: Config) -> str:
+    """SHA-256 of a run's file of captions, in hexadecimal; "" without one. Exact ones are known by their images.
+
+    Raises:
+        InputError: when it cannot be read.
+
+    Example:
+        >>> fingerprint(Config())
+        ''
+    """
+    file = config.faces.captions
+    if file in ("", EXACT):
+        return ""
+    try:
+        with open(file, "rb") as found:
+            return hashlib.file_digest(found, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"--faces.captions: cannot read '{file}' ({error.strerror}).") from None
 
 
 def captions(config: Config, records: Records) -> np.ndarray:

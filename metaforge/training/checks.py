@@ -7,7 +7,7 @@ from metaforge.data.records import Records, check_splits_are_disjoint, concatena
 from metaforge.errors import InputError
 from metaforge.learners import LEARNERS
 from metaforge.runs import Run, read_json, write_json
-from metaforge.training import build, frozen_params, meta_test, source_prior
+from metaforge.training import build, captioned, frozen_params, meta_test, source_prior
 from metaforge.training.config import Config
 from metaforge.types import FAKE
 
@@ -16,11 +16,12 @@ def check(config: Config, *, quiet: bool = False) -> tuple[Records, Records]:
     """The images to train and to validate on, after holding all against them that could stop a run. Writes nothing.
 
     Raises:
-        InputError: for settings that cannot work, images that cannot be used, splits that share a person, or too few
-            people and images for one episode.
+        InputError: for settings that cannot work, images that cannot be used, captions of none of them, splits that
+            share a person, or too few people and images for one episode.
     """
     check_settings(config)
     train, validation = images(config, quiet=quiet)
+    captioned.beside(config, train)
     check_splits_are_disjoint(concatenate([train, validation]))
     sampler(config, train)(0)
     for index in range(config.run.eval_batches):
@@ -93,7 +94,7 @@ def lead(config: Config, train: Records) -> list[str]:
 
 
 def refuse_other_images(config: Config, directory: Run, *pools: Records) -> None:
-    """A run goes on, and a finished one is taken for the answer, only with the images and weights that it began with.
+    """A run goes on, and a finished one is the answer, only with the images, captions and weights that it began with.
 
     Args:
         config: the run's.
@@ -101,15 +102,20 @@ def refuse_other_images(config: Config, directory: Run, *pools: Records) -> None
         *pools: the images to train and to validate on.
 
     Raises:
-        InputError: when they are others, or another person, video or label is said of one; or the weights are.
+        InputError: when they are others, or another person, video, label or caption is said of one; or the weights are.
     """
     frozen_params.refuse_other_weights(config, directory.directory)
-    digest = build.identity_of(config, *pools)
+    digest, captions = build.identity_of(config, *pools), captioned.fingerprint(config)
     path = directory.directory / "data.json"
     if not path.exists():
         if is_writer():
             weights = {"weights": weight_files.fingerprint(config.model)} if config.model.weights else {}
-            write_json(path, {"sha256": digest} | weights)
+            write_json(path, {"sha256": digest} | weights | ({"captions": captions} if captions else {}))
+    elif read_json(path).get("captions", captions) != captions:
+        raise InputError(
+            f"--faces.captions: '{config.faces.captions}' is not the file that the run in '{directory.directory}' "
+            "began with. Restore that one, or choose another --workdir."
+        )
     elif read_json(path).get("sha256") != digest:
         where = f"data: '{config.faces.prepared}'" if config.faces.prepared else f"faces: '{config.faces.folder}'"
         raise InputError(

@@ -141,6 +141,27 @@ def test_a_file_of_annotations_gives_each_image_its_words_by_its_path(small, tmp
     monkeypatch.setattr(prepared, "paths", lambda table: np.array(["c.png"] * 3))
     with pytest.raises(InputError, match=r"names none of the images, such as 'c\.png'"):
         captioned.beside(config, table)
+    # Said before a folder is begun.
+    monkeypatch.setattr(checks, "check_settings", lambda config: None)
+    monkeypatch.setattr(checks, "images", lambda config, quiet: (table, table))
+    with pytest.raises(InputError, match=r"names none of the images, such as 'c\.png'"):
+        checks.check(config)
+
+
+def test_a_run_goes_on_with_the_captions_that_it_began_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "identity_of", lambda config, *pools: "the images")
+    file = tmp_path / "annotations.jsonl"
+    file.write_text("one", encoding="utf-8")
+    config = change(READS, {"faces.captions": str(file), "faces.prepared": "x"})
+    run = runs.Run(tmp_path / "run", dataclasses.asdict(config))
+    checks.refuse_other_images(config, run)
+    checks.refuse_other_images(config, run)
+    file.write_text("another", encoding="utf-8")
+    with pytest.raises(InputError, match=r"annotations\.jsonl' is not the file that the run in '.*run' began with"):
+        checks.refuse_other_images(config, run)
+    file.unlink()
+    with pytest.raises(InputError, match=r"^--faces.captions: cannot read '.*annotations\.jsonl' \(No such"):
+        checks.refuse_other_images(config, run)
 
 
 def test_captions_are_a_column_that_all_tables_have_or_none():
