@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from metaforge.commands import launch, start
+from metaforge.places import refuse_inside
 from metaforge.settings import setting
 from metaforge.whole import claimed, whole_folder
 
@@ -37,6 +38,7 @@ def main(argv: list[str]) -> int:
         # What computes is imported where it is used, so that --help answers at once.
         from metaforge.screening.explaining.files import explained, loaded
 
+        refuse_inside("out", options.out, options.images, of="images")
         detector = loaded(options.model, weights=options.weights)
         with claimed(options.out), whole_folder(options.out) as made:
             count = 0

@@ -50,11 +50,35 @@ def test_a_line_for_each_image_and_a_picture_with_the_map(pictures, tmp_path, mo
     assert command.main(["explain", *flags]) == 2  # nothing is overwritten
 
 
+def test_a_name_as_long_as_it_may_be_has_an_overlay_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "loaded", lambda model, weights: None)
+    monkeypatch.setattr(files, "explain", said)
+    place = tmp_path / "in" / "sub" / f"{'a' * 250}.png"
+    place.parent.mkdir(parents=True)
+    try:
+        Image.fromarray(np.full((8, 6, 3), 100, np.uint8)).save(place)
+    except OSError:
+        pytest.skip("the file system takes no such names")
+    assert command.main(["explain", "--model=m", f"--images={tmp_path / 'in'}", f"--out={tmp_path / 'out'}"]) == 0
+    row = json.loads((tmp_path / "out" / "explanations.jsonl").read_text())
+    assert row["file"] == f"sub/{'a' * 250}.png"
+    assert (tmp_path / "out" / row["overlay"]).parent == tmp_path / "out" / "overlays" / "sub"
+    assert (tmp_path / "out" / row["overlay"]).exists()
+
+
+def test_explanations_do_not_lie_among_the_images(pictures, capsys):
+    assert command.main(["explain", "--model=m", f"--images={pictures}", f"--out={pictures / 'out'}"]) == 2
+    assert "is inside --images=" in capsys.readouterr().err
+    assert not (pictures / "out").exists()
+
+
 def test_what_cannot_work_is_said_before_the_work(tmp_path, capsys, monkeypatch):
-    assert command.main(["explain", f"--model={tmp_path}/no", f"--images={tmp_path}", f"--out={tmp_path / 'out'}"]) == 2
+    (tmp_path / "in").mkdir()
+    images = f"--images={tmp_path}/in"
+    assert command.main(["explain", f"--model={tmp_path}/no", images, f"--out={tmp_path / 'out'}"]) == 2
     assert not (tmp_path / "out").exists()
     monkeypatch.setattr(files, "load", lambda model, weights: type("D", (), {"regions": None}))
-    assert command.main(["explain", "--model=m", f"--images={tmp_path}", f"--out={tmp_path / 'out'}"]) == 2
+    assert command.main(["explain", "--model=m", images, f"--out={tmp_path / 'out'}"]) == 2
     assert "has no regions.npz, which says where" in capsys.readouterr().err
     monkeypatch.setattr(files, "loaded", lambda model, weights: None)
     (tmp_path / "empty").mkdir()

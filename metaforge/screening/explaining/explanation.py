@@ -101,7 +101,7 @@ def explain(
     marks = _landmarks(found, landmarks, transform)
     nothing = np.zeros(image.shape[:2])
     if marks is None:
-        said = f"{sentence(verdict, (), {})} {NO_MESH}"
+        said = f"{sentence(verdict, None, {})} {NO_MESH}"
         return Explanation(verdict.p_fake, {}, (), said, nothing, limits, verdict, box)
     weights = region_weights(marks, size)
     probabilities = evidence(detector, head, maps, found.image, weights)[0]
@@ -111,9 +111,8 @@ def explain(
     limit = dict(zip(NAMES, head.threshold.tolist(), strict=True))
     named = tuple(name for name, p in regions.items() if may and p > limit[name])
     drawn = _placed(shown, transform, image.shape[:2]) if may else nothing
-    return Explanation(
-        verdict.p_fake, regions, named, sentence(verdict, named, regions), drawn, limits, verdict, box
-    )  # fmt: skip
+    said = sentence(verdict, named if may else None, regions)
+    return Explanation(verdict.p_fake, regions, named, said, drawn, limits, verdict, box)
 
 
 def _cropped(image: np.ndarray, size: int, convention: Crop) -> FaceCrop | None:

@@ -1,5 +1,7 @@
 """Explanations of files: as JSON, and as pictures with the map over them."""
 
+import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from metaforge.screening.predicting import load
 
 HOT = np.array([230.0, 90.0, 0.0])
 """The colour of evidence."""
+
+_LONGEST = 255 - len(".png")  # bytes
 
 
 def loaded(model: str, *, weights: str = "") -> Detector:
@@ -87,8 +91,15 @@ def as_json(name: str, found: Explanation) -> dict[str, Any]:
         "named": list(found.named),
         "sentence": found.sentence,
         "limits": list(found.limits),
-        "overlay": f"overlays/{name}.png" if said else None,
+        "overlay": f"overlays/{_stem(name)}.png" if said else None,
     }
+
+
+def _stem(name: str) -> str:
+    """The name of an image, or its SHA-256 where that with a suffix is longer than file systems take."""
+    above, slash, last = name.rpartition("/")
+    raw = os.fsencode(last)
+    return name if len(raw) <= _LONGEST else above + slash + hashlib.sha256(raw).hexdigest()
 
 
 def overlay(picture: np.ndarray, shown: np.ndarray) -> Image.Image:

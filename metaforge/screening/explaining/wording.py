@@ -12,12 +12,12 @@ NO_FACE = "No face was found, so nothing is said of it."
 NO_MESH = "No face was found in the crop, so it is not said where."
 
 
-def sentence(verdict: Verdict, named: Sequence[str], probabilities: dict[str, float]) -> str:
+def sentence(verdict: Verdict, named: Sequence[str] | None, probabilities: dict[str, float]) -> str:
     """What was found in one image; equal findings give equal words.
 
     Args:
         verdict: of the detector.
-        named: regions; none are said of an image that is called real.
+        named: regions; `None` if none was looked for. None are said of an image that is called real.
         probabilities: of regions, if it is forged.
 
     Example:
@@ -26,6 +26,8 @@ def sentence(verdict: Verdict, named: Sequence[str], probabilities: dict[str, fl
         'Forged, says the detector (0.94). Where: very likely the mouth; likely the eyes.'
         >>> sentence(fake._replace(decision="cannot tell", reason="between the thresholds"), [], {})
         'Cannot tell whether it is forged (0.94): between the thresholds. No region stands out.'
+        >>> sentence(fake, None, {})
+        'Forged, says the detector (0.94).'
         >>> sentence(fake._replace(p_fake=0.1, decision="real"), ["mouth"], {"mouth": 0.9})
         'Real, says the detector (0.10): no forgery is looked for.'
     """
@@ -33,11 +35,10 @@ def sentence(verdict: Verdict, named: Sequence[str], probabilities: dict[str, fl
     if verdict.decision == "real":
         return f"Real, says the detector {number}: no forgery is looked for."
     if verdict.decision == "fake":
-        return f"Forged, says the detector {number}. {_where(named, probabilities, 'Where')}"
-    return (
-        f"Cannot tell whether it is forged {number}: {verdict.reason}. "
-        f"{_where(named, probabilities, 'If it is, then here')}"
-    )
+        said, begins = f"Forged, says the detector {number}.", "Where"
+    else:
+        said, begins = f"Cannot tell whether it is forged {number}: {verdict.reason}.", "If it is, then here"
+    return said if named is None else f"{said} {_where(named, probabilities, begins)}"
 
 
 def surely(probability: float) -> str:
