@@ -110,6 +110,8 @@ def test_files_of_others_are_read_in_their_spelling(tmp_path):
     path.write_text(json.dumps({"0_1_2": asked}, indent=4))
     (found,) = read_captions(path, format="dd_vqa")
     assert found == Captioned("0_1_2", "", "Yes.\nSo.", None, {"eyes": "No."})
+    path.write_text('{"0_1_2": {"0": {"question": "Is the nose odd?", "answer": "Yes."}}}')
+    assert next(read_captions(path, format="dd_vqa")).parts == {"nose": "Yes."}
     path.write_text('title,filepath,more\n"a, b",x/y.jpg,1\n')
     assert list(read_captions(path, format="clip")) == [Captioned("x/y", "x/y.jpg", "a, b")]
     turns = [{"from": "human", "value": "What is it?\n<image>"}, {"from": "gpt", "value": "A face."}]
@@ -118,13 +120,15 @@ def test_files_of_others_are_read_in_their_spelling(tmp_path):
     assert list(read_captions(path, format="llava")) == [Captioned("8", "a.png", "A face.")]
 
 
+NO_PATH = '[{"id": "a", "image": 5, "conversations": []}]'
 ONE_TURN = '[{"id": "a", "image": "b", "conversations": [{"from": "human", "value": "a"}]}]'
 BROKEN = {
-    "llava": ['{"a": 1}', "[", '[{"id": 1}', '[{"id": "a", "image": "b"}]', ONE_TURN, "[1]", '["a"]', "",
+    "llava": ['{"a": 1}', "[", '[{"id": 1}', '[{"id": "a", "image": "b"}]', ONE_TURN, "[1]", '["a"]', NO_PATH, "",
               "[1 2]", "[] []"],
     "dd_vqa": ["[]", '{"a": 1}', '{"a": {"0": {"question": "b"}}}', '{"a" {}}', '{1: {}}', '{"a": {}'],
     "m2f2_det": ["{}", '{"a": 1, "b": 2}', "[1]", '{"a_0": {"question": 1}}', '{"a_0"'],
-    "fakeshield": ['[{"image": "a"}]', '[{"image": 1, "outputs": "b"}]', "{}"],
+    "fakeshield": ['[{"image": "a"}]', '[{"image": 1, "outputs": "b"}]', '[{"image": "a", "outputs": "b", "mask": 1}]',
+                   "{}"],
     "clip": ["", "a\tb\n", "filepath\ttitle\na.png\n", 'filepath\ttitle\na.png\t"b\n', "filepath,title,title\na,b,c\n"],
 }  # fmt: skip
 

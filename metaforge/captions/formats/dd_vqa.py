@@ -46,7 +46,7 @@ def questions(each: Captioned) -> dict[str, dict[str, Any]]:
 def answers(name: str, found: Mapping[str, Any]) -> Captioned:
     r"""An image from the questions on it. What a question is about is the first that it names: the image or a part.
 
-    Several answers become lines of one text.
+    Several answers become lines of one text; one may stand without its list.
 
     Raises:
         InputError: when it is not of this shape.
@@ -59,7 +59,8 @@ def answers(name: str, found: Mapping[str, Any]) -> Captioned:
     try:
         for one in found.values():
             about = _ABOUT.search(one["question"].lower())
-            said.setdefault(about[1] if about else _WHOLE, []).extend(map(str, one["answer"]))
+            given = [one["answer"]] if isinstance(one["answer"], str) else one["answer"]
+            said.setdefault(about[1] if about else _WHOLE, []).extend(map(str, given))
     except (AttributeError, KeyError, TypeError):
         raise InputError(f"captions: '{name}' is not of DD-VQA's shape: it needs question and answer.") from None
     texts = {part: "\n".join(lines) for part, lines in said.items()}

@@ -45,6 +45,6 @@ def read(stream: TextIO) -> Iterator[Captioned]:
     """The images of a file, in its order."""
     for number, entry in enumerate(entries(stream, of=list)):
         good = isinstance(entry, dict) and all(isinstance(entry.get(name), str) for name in ("image", "outputs"))
-        if not good:
+        if not good or not isinstance(entry.get("mask"), str | None):
             raise InputError(f"captions: entry {number} is not of FakeShield's shape: it needs image and outputs.")
         yield Captioned(id_of(entry["image"]), entry["image"], entry["outputs"], entry.get("mask"))

@@ -56,6 +56,8 @@ def read(stream: TextIO) -> Iterator[Captioned]:
                 for place, ((_, question), (_, answer)) in enumerate(zip(turns[::2], turns[1::2], strict=True))
             }
             name, image = str(entry["id"]), entry["image"]
+            if not isinstance(image, str):
+                raise TypeError
         except (AttributeError, KeyError, TypeError, ValueError):
             raise InputError(
                 f"captions: entry {number} is not of LLaVA's shape: it needs id, image and turns of human and gpt."
