@@ -51,8 +51,11 @@ def main(argv: list[str]) -> int:
         else:
             if options.weights:
                 raise InputError("--weights: a run knows its weights. Leave them out.")
+            from metaforge import runs
             from metaforge.screening import from_run, save_detector
 
+            if "detector" in (runs.read_config(options.run, missing_ok=True) or {}):
+                raise InputError(f"--run: '{options.run}' is a saved detector. Copy the folder, or give --onnx.")
             save_detector(options.out, from_run.detector(from_run.load_run(options.run)))
             size = sum(file.stat().st_size for file in Path(options.out).rglob("*") if file.is_file())
             out = options.out

@@ -237,7 +237,7 @@ def detector_in(model: str, *, weights: str = "") -> "Detector":
     """
     found = runs.read_config(model, missing_ok=True)
     if found is None:
-        raise InputError(f"--model: no config.json in '{model}'. Give the --out of metaforge adapt or a training run.")
+        raise InputError(f"model: no config.json in '{model}'. Give the --out of metaforge adapt or a training run.")
     if "detector" in found:
         from metaforge.screening.folder import load_detector
 

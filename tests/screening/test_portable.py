@@ -170,6 +170,17 @@ def test_both_engines_of_a_folder_say_the_same_and_a_file_is_not_for_jax(tmp_pat
         save_onnx(tmp_path / "one.onnx", detector)
 
 
+def test_what_cannot_be_exported_is_told_by_its_own_name(tmp_path, capsys):
+    from metaforge.cli import export
+
+    save_detector(tmp_path / "folder", detector_of())
+    flags = [f"--run={tmp_path / 'folder'}", f"--out={tmp_path / 'new'}"]
+    for more, said in (([], "is a saved detector. Copy the folder"), (["--onnx=x"], "--out, --onnx: give")):
+        assert export.main(["export", *flags, *more]) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 def test_clip_is_refused():
     spec = BackboneSpec(backbone="clip", normalisation="none")
     with pytest.raises(InputError, match="a detector on CLIP is not written as ONNX"):
