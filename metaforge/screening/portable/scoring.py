@@ -122,7 +122,7 @@ def read_onnx(data: bytes, called: str | os.PathLike) -> PortableDetector:
 def digest(model: bytes, about: dict[str, Any]) -> str:
     """The SHA-256 of a model and of what stands beside it in the metadata, in hexadecimal."""
     beside = {name: value for name, value in about.items() if name != "sha256"}
-    return hashlib.sha256(model + json.dumps(beside, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(model + json.dumps(beside).encode()).hexdigest()
 
 
 def _check_ends(session: Any, size: int) -> None:
