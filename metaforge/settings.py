@@ -130,4 +130,4 @@ def check_settings(settings: Any, *, prefix: str = "") -> None:
     for name, field, value in fields_of(settings, prefix=prefix):
         choices = field.metadata["choices"]
         if choices and value not in choices:
-            raise InputError(f"--{name}={value}: known: {', '.join(choices)}.")
+            raise InputError(f"--{name}={value}: known: {', '.join(filter(None, choices))}.")

@@ -65,7 +65,8 @@ def parse(argv: Sequence[str], doc: str, options: Any, config: Any, presets: dic
         known = ", ".join(f"--{name}" for name in names)
         raise InputError(f"unknown flag --{error.flagname}{meant}; known: {known}.") from None
     except flags.IllegalFlagValueError as error:
-        text = str(error).replace("invalid literal for int() with base 10:", "give a whole number, not")
+        text = str(error).replace("one of <|", "one of <")  # what is empty has no name
+        text = text.replace("invalid literal for int() with base 10:", "give a whole number, not")
         raise InputError(text.replace("could not convert string to float:", "give a number, not")) from None
     if values["help"].value:
         _print_help(doc, values, options, config)
@@ -121,7 +122,8 @@ def _print_help(doc: str, values: flags.FlagValues, options: Any, config: Any) -
     for name in names:
         flag = values[name]
         choices = getattr(flag.parser, "enum_values", None)
-        known = f" One of: {', '.join(choices)}." if choices else ""
+        # What is empty is the default, and its help says what it means.
+        known = f" One of: {', '.join(filter(None, choices))}." if choices else ""
         default = "required" if flag.value is None else flag.value
         # absl puts the choices of an enumeration in front of its help.
         help = flag.help.split(">: ", 1)[-1] if choices else flag.help

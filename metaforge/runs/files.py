@@ -36,8 +36,17 @@ def read_config(directory: str | os.PathLike, *, missing_ok: bool = False) -> di
     return read_json(path)
 
 
-def read_json(path: str | os.PathLike) -> dict[str, Any]:
+def read_json(
+    path: str | os.PathLike, *, what: str = "run", advice: str = "Restore it, or choose another run."
+) -> dict[str, Any]:
     """A JSON object from a file.
+
+    Args:
+        path: of the file.
+
+    Other Arguments:
+        what: it is of, for the error.
+        advice: what to do, for the error.
 
     Raises:
         InputError: when it cannot be read or is no object.
@@ -45,9 +54,9 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
     try:
         found = _parsed(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"run: cannot read '{path}' ({one_line(error)}). Restore it, or choose another run.") from None
+        raise InputError(f"{what}: cannot read '{path}' ({one_line(error)}). {advice}") from None
     if not isinstance(found, dict):
-        raise InputError(f"run: '{path}' holds no JSON object. Restore it, or choose another run.")
+        raise InputError(f"{what}: '{path}' holds no JSON object. {advice}")
     return found
 
 

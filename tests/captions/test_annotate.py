@@ -1,6 +1,7 @@
 """`metaforge annotate`: pairs of all kinds in, a record for each out, the same bytes however they were made."""
 
 import csv
+import dataclasses
 import errno
 import functools
 import json
@@ -226,7 +227,7 @@ BAD = {
     "cut off": (lambda at, real: _cut_off(at / "x.png", real), "unreadable", "The forged image: it is cut off"),
     "empty": (lambda at, real: put(at / "x.png", real) or (at / "x.png").write_bytes(b""), "unreadable", "it is empty"),
     "no image": (lambda at, real: _text(at / "x.png"), "unreadable", "not an image"),
-    "no partner": (lambda at, real: put(at / "y.png", real), "missing", "no real image 'real/b/y'"),
+    "no partner": (lambda at, real: put(at / "y.png", real), "missing", "'real/b/y' or 'real/y' of"),
 }  # fmt: skip
 
 
@@ -484,6 +485,20 @@ def test_thresholds_come_from_a_file_and_flags_are_laid_over_them(tmp_path):
         path.write_text(text)
         with pytest.raises(InputError, match=said):
             thresholds_of(str(path), Limits())
+
+
+def test_a_file_of_thresholds_that_is_missing_is_no_run(tmp_path):
+    with pytest.raises(InputError, match=r"^thresholds: cannot read") as error:
+        thresholds_of(str(tmp_path / "missing.json"), Limits())
+    assert str(error.value).endswith("Give a JSON object, name to number.")
+    assert "run" not in str(error.value).replace(str(tmp_path), "")
+
+
+def test_each_limit_has_a_sentence_of_its_own():
+    says = [field.metadata["help"] for field in dataclasses.fields(Limits)]
+    assert len(set(says)) == len(says)
+    assert all(text.endswith(".") and text[0] == text[0].upper() for text in says)
+    assert "2.3 is just noticeable" in says[[field.name for field in dataclasses.fields(Limits)].index("colour")]
 
 
 def test_many_pairs_take_no_more_memory_than_few(tmp_path, monkeypatch):

@@ -11,11 +11,12 @@ import pytest
 from metaforge.captions import Thresholds
 from metaforge.captions.annotation import Annotation
 from metaforge.captions.formats import FORMATS, Captioned, captioned, read_captions, streams
-from metaforge.captions.formats.captioned import PARTS, REAL_SENTENCE, TEXTS
+from metaforge.captions.formats.captioned import MADE_OF, PARTS, REAL_SENTENCE, TEXTS
 from metaforge.captions.formats.streams import entries
 from metaforge.captions.records import failed_record, line_of, record_of
 from metaforge.cli import captions as command
 from metaforge.errors import InputError
+from metaforge.face_regions import REGIONS
 
 
 def record(number=0, **changes):
@@ -41,6 +42,45 @@ def test_records_become_images_with_texts():
     assert {second.parts[name] for name in ("skin", "eyes", "mouth")} == {
         f"No forgery found at the {name}." for name in ("skin", "eyes", "mouth")
     }
+
+
+MESH = {name: 0.0 for name in (*REGIONS, "eyes", "brows", "cheeks", "jaw", "face", "skin")}
+FINE = {f"No forgery found at the {name}." for name in PARTS}
+
+
+@pytest.mark.parametrize(
+    ("regions", "shares", "said"),
+    [
+        # The pair as a whole is below the threshold, and above it.
+        (["left_eye"], {"left_eye": 0.4, "eyes": 0.2}, {"eyes": "The left eye is forged, 20 % of the eyes by area."}),
+        (["right_eye"], {"right_eye": 0.9, "eyes": 0.45},
+         {"eyes": "The right eye is forged, 45 % of the eyes by area."}),
+        (["left_eye", "right_eye"], {"left_eye": 0.9, "right_eye": 0.7, "eyes": 0.8},
+         {"eyes": "The eyes are forged, 80 % by area."}),
+        (["left_brow"], {"left_brow": 0.4, "brows": 0.2},
+         {"eyebrows": "The left brow is forged, 20 % of the eyebrows by area."}),
+        # A cheek is of the skin, and not all of it.
+        (["left_cheek"], {"left_cheek": 0.9, "cheeks": 0.45, "skin": 0.1},
+         {"skin": "The left cheek is forged, 10 % of the skin by area."}),
+        (["left_cheek", "right_cheek", "chin"], {"left_cheek": 1.0, "right_cheek": 1.0, "chin": 1.0, "skin": 0.5},
+         {"skin": "The cheeks and the chin are forged, 50 % of the skin by area."}),
+        ([*REGIONS], dict.fromkeys(MESH, 1.0),
+         {"skin": "The skin is forged, 100 % by area.", "eyebrows": "The eyebrows are forged, 100 % by area.",
+          "eyes": "The eyes are forged, 100 % by area.", "nose": "The nose is forged, 100 % by area.",
+          "mouth": "The mouth is forged, 100 % by area."}),
+        ([], {"skin": 0.1}, {}),
+    ],
+)  # fmt: skip
+def test_an_answer_on_a_part_says_what_the_sentence_says_of_a_piece_of_it(regions, shares, said):
+    found = Annotation("forged", "", (0, 0), np.eye(8) > 0, None, 3.0, MESH | shares, tuple(regions), {"colour": 5.0},
+                       ("colour",), Thresholds())  # fmt: skip
+    (made,) = captioned([record_of(found, fake="fake/a.png", real="real/a.png", size=(8, 8))], reals=False)
+    assert {name: text for name, text in made.parts.items() if text not in FINE} == said
+    assert set(made.parts) == set(PARTS)
+
+
+def test_every_region_that_can_be_forged_is_asked_about_once():
+    assert sorted(piece for pieces in MADE_OF.values() for piece in pieces) == sorted(REGIONS)
 
 
 def test_the_text_may_be_the_refined_one_or_the_words_alone():
@@ -195,6 +235,13 @@ def test_memory_does_not_grow_with_the_captions(name, tmp_path, monkeypatch):
 
 def run(*flags):
     return command.main(["captions", *flags])
+
+
+def test_no_form_without_a_name_is_listed(capsys):
+    assert run("--help") == 0
+    assert "One of: llava, clip," in capsys.readouterr().out
+    assert run("--annotations=a", "--format=coco") == 2
+    assert "one of <llava|clip" in capsys.readouterr().err
 
 
 def test_the_command_checks_and_writes(tmp_path, capsys):

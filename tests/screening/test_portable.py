@@ -1,5 +1,6 @@
 """A detector in ONNX: every network says what JAX says of it, without JAX, and a file that is amiss is named."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from metaforge.screening import Detector, save_detector
 from metaforge.screening.portable import load_onnx, networks, onnx_of, save_onnx
 from metaforge.screening.portable.graph import Graph
 from metaforge.screening.portable.layers import Normalising
-from metaforge.screening.portable.scoring import digest, read_onnx, session_of
+from metaforge.screening.portable.scoring import FORMAT, digest, read_onnx, session_of
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -212,7 +213,7 @@ def test_other_ends_than_a_detectors_are_named(ends, size, why):
     flat = graph.add("Squeeze", kept, graph.constant([1, 2, 3], kind=np.int64))
     model = graph.model({name: [flat, kept][place] for name, place in ends.items()}, width=max(ends.values()))
     # A file that is sound in all else.
-    model, about = model.SerializeToString(), {"format": 1, "about": {}, "image_size": size, "crop": "sbi"}
+    model, about = model.SerializeToString(), {"format": FORMAT, "about": {}, "image_size": size, "crop": "sbi"}
     about["bytes"] = len(model)
     made = sealed(model, about)
     if not why:
@@ -253,8 +254,21 @@ BROKEN = {
     "another program's": lambda made: foreign(),
     "another crop": lambda made: made.replace(b'"crop": "sbi"', b'"crop": "tsw"'),
     "a number of the calibration differs": lambda made: made.replace(b'"scale": 1.', b'"scale": 3.'),
-    "of a later format": lambda made: made.replace(b'"format": 1', b'"format": 2'),
+    "of a later format": lambda made: made.replace(b'"format": 2', b'"format": 3'),
 }
+
+
+def test_a_file_of_the_first_layout_is_of_another_format_and_not_damaged(written):
+    """There the SHA-256 was of the model alone, so that it does not fit any more."""
+    about = json.loads(session_of(written).get_modelmeta().custom_metadata_map["metaforge"])
+    model = written[: about["bytes"]]
+    import onnx
+
+    behind = onnx.ModelProto()
+    about |= {"format": 1, "sha256": hashlib.sha256(model).hexdigest()}
+    behind.metadata_props.add(key="metaforge", value=json.dumps(about))
+    with pytest.raises(InputError, match=r"^model: 'old' has format 1, and 2 is known\. Export it again\.$"):
+        read_onnx(model + behind.SerializeToString(), "old")
 
 
 @pytest.mark.parametrize("how", BROKEN)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import sys
 from typing import Any
 
@@ -26,10 +27,14 @@ class Options:
     workers: int = setting(os.cpu_count() or 1, "Processes; each holds a pair at a time.", least=1, most=256)
 
 
+# Of each threshold what its class says of it: "    name: of the mask: ...".
+_ABOUT = re.findall(r"^ +(\w+): (.+)$", Thresholds.__doc__ or "", re.MULTILINE)
+_SAYS = {name: says[0].upper() + says[1:] for name, says in _ABOUT}
+
 Limits: Any = dataclasses.make_dataclass(
     "Limits",
     [
-        (field.name, float, setting(field.default, "See metaforge.captions.Thresholds.", above=0))
+        (field.name, float, setting(field.default, _SAYS.get(field.name, "A threshold."), above=0))
         for field in dataclasses.fields(Thresholds)
     ],
     frozen=True,
@@ -70,7 +75,7 @@ def thresholds_of(path: str, limits: Any) -> Thresholds:
     if path:
         from metaforge.runs import read_json
 
-        found = read_json(path)
+        found = read_json(path, what="thresholds", advice="Give a JSON object, name to number.")
         usual = dataclasses.asdict(Thresholds())
         if odd := sorted(found.keys() - usual.keys()):
             raise InputError(f"thresholds: '{path}' names '{odd[0]}'; known: {', '.join(usual)}.")

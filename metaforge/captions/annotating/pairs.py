@@ -136,12 +136,20 @@ def _of_folders(root: Path) -> Found:
         there = by_stem.get(stem, [])
         # Of two real images that differ in the suffix the one with the fake's own is meant, if it is there.
         alike = [other for other in there if Path(other).suffix == Path(name).suffix] if len(there) > 1 else there
-        why = "" if len(alike) == 1 else f"There is no real image 'real/{printable(stem)}' of any suffix."
+        why = "" if len(alike) == 1 else _none_of(stem, id_of(rest))
         if len(there) > 1 and not alike:
             why = f"Which is the real one of '{printable(there[0])}' and '{printable(there[1])}' is not said."
         used.update(alike)
         pairs.append(Pair(f"fake/{name}", None if why else f"real/{alike[0]}", method or None, None, why))
     return Found(root, "folders", pairs, len(real) - len(used), [f"{one.path}: {one.reason}" for one in odd + others])
+
+
+def _none_of(stem: str, below_method: str) -> str:
+    """Why a forged image has no real one: the names that it may have, which are two below a folder of a method."""
+    names = f"'real/{printable(stem)}'"
+    if below_method:
+        names = f"{names} or 'real/{printable(below_method)}'"
+    return f"There is no real image {names} of any suffix."
 
 
 def _of_manifest(path: Path) -> Found:

@@ -5,10 +5,20 @@ from typing import Any, NamedTuple
 
 from metaforge.captions.read_back import annotation_of
 from metaforge.captions.records import NO_ANNOTATION, id_of
-from metaforge.captions.words import caption
+from metaforge.captions.words import caption, listed, places
+from metaforge.face_regions import GROUPS
 
 PARTS = {"skin": "skin", "eyebrows": "brows", "eyes": "eyes", "nose": "nose", "mouth": "mouth"}
 """The parts that are asked about one by one, as others call them, and the region of a record that each is."""
+
+MADE_OF = {
+    "skin": (*GROUPS["forehead"], *GROUPS["cheeks"], *GROUPS["jaw"], *GROUPS["chin"]),
+    "eyebrows": GROUPS["brows"],
+    "eyes": GROUPS["eyes"],
+    "nose": GROUPS["nose"],
+    "mouth": GROUPS["mouth"],
+}
+"""The regions that a record names, as parts of `PARTS`. Each is of one part, so that no answer speaks of another's."""
 
 TEXTS = ("sentence", "refined", "caption")
 """What may be said of an image: the record's sentence; the refined text, or the sentence where none was accepted; the
@@ -83,13 +93,27 @@ def _said(record: Mapping[str, Any], text: str) -> str:
 
 
 def _parts(record: Mapping[str, Any]) -> dict[str, str]:
+    """What is said of each part: what the record's sentence says of it, or of a piece of it."""
     limit, found = annotation_of(record).thresholds.region, {}
     for name, region in PARTS.items():
         if (share := record["coverage"].get(region)) is not None:
-            be = "is" if name in ("skin", "nose", "mouth") else "are"
-            forged = f"The {name} {be} forged, {100 * share:.0f} % by area."
-            found[name] = forged if share > limit else _sound(name)
+            found[name] = _of_part(record, name, share, limit)
     return found
+
+
+def _of_part(record: Mapping[str, Any], name: str, share: float, limit: float) -> str:
+    pieces = [one for one in MADE_OF[name] if one in record["regions"]]
+    # 68 points do not tell the forehead: there the skin is what they do tell. Of two eyes both must be named.
+    needed = [one for one in MADE_OF[name] if name != "skin" or one in record["coverage"]]
+    if pieces and not set(pieces) >= set(needed):
+        words = listed(places(pieces))
+        be = "are" if len(pieces) > 1 else "is"
+        return f"{words[0].upper()}{words[1:]} {be} forged, {100 * share:.0f} % of the {name} by area."
+    # Where no piece was measured, the part is held against the threshold as a whole.
+    if pieces or (share > limit and not any(one in record["coverage"] for one in needed)):
+        be = "is" if name in ("skin", "nose", "mouth") else "are"
+        return f"The {name} {be} forged, {100 * share:.0f} % by area."
+    return _sound(name)
 
 
 def _sound(name: str) -> str:

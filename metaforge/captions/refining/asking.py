@@ -112,8 +112,12 @@ def ask(
             wait_until(time.now() + asked)  # ourselves too, at the next turn
 
 
-def read(reply: Reply) -> Read:
+def read(reply: Reply, redact: Callable[[str], str] = str) -> Read:
     """The sentence in a reply with status 200, whatever that may be.
+
+    Args:
+        reply: what came.
+        redact: takes the key out of what is shown of an answer of another form, before that is cut.
 
     Example:
         >>> message = {"content": '{"sentence": "The mouth is blurred."}'}
@@ -138,7 +142,10 @@ def read(reply: Reply) -> Read:
     content = re.sub(r"\A\s*<think>.*?</think>", "", content, count=1, flags=re.DOTALL)
     answer = _json(re.sub(r"\A\s*```(?:json)?\s*(.*?)\s*```\s*\Z", r"\1", content, flags=re.DOTALL))
     if not isinstance(answer, dict) or set(answer) != {"sentence"} or not isinstance(answer["sentence"], str):
-        return Read(None, "the answer has not the form that was asked for", usage)
+        asked = '{"sentence": "..."}'
+        # Reasons are counted without what stands between single quotes (`refined.counted`).
+        came = _line(content, redact, most=100).replace("'", '"')
+        return Read(None, f"the answer has not the form that was asked for, {asked}, but is '{came}'", usage)
     if len(answer["sentence"]) > _LONGEST:
         return Read(None, f"the answer has more than {_LONGEST} letters", usage)
     return Read(answer["sentence"].strip(), "", usage)
@@ -164,9 +171,15 @@ def _said(reply: Reply, redact: Callable[[str], str]) -> str:
     found = _json(reply.body.decode("utf-8", "replace"))
     error = found.get("error") if isinstance(found, dict) else None
     message = error.get("message") if isinstance(error, dict) else error
-    text = " ".join(message.split()) if isinstance(message, str) else ""
-    text = redact("".join(letter for letter in text[:_LONGEST] if letter.isprintable()))[:200]
+    text = _line(message, redact, most=200) if isinstance(message, str) else ""
     return f"status {reply.status}" + (f": {text}" if text else "")
+
+
+def _line(text: str, redact: Callable[[str], str], *, most: int) -> str:
+    """The beginning of a text that came, on one line and without the key."""
+    text = " ".join(text.split())
+    text = redact("".join(letter for letter in text[:_LONGEST] if letter.isprintable()))
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _retry_after(reply: Reply) -> float | None:

@@ -147,7 +147,7 @@ def endpoint(
                 row.add(reply)
                 answer = Answer(prompt.id, None, reply, {}, name, True)
             else:
-                said = read(reply)
+                said = read(reply, redact)
                 row.add(said.failure if said.again else "")
                 text = None if said.text is None else redact(said.text)
                 if text != said.text:

@@ -63,6 +63,7 @@ class Summary(NamedTuple):
         not_compared: pairs that there was nothing to say of.
         rejections: how often which reason, without what was named.
         failures: likewise.
+        examples: of each kind of failure the first, as it was said.
         usage: tokens by name.
     """
 
@@ -73,12 +74,13 @@ class Summary(NamedTuple):
     not_compared: int
     rejections: collections.Counter
     failures: collections.Counter
+    examples: dict[str, str]
     usage: collections.Counter
 
     def __str__(self) -> str:
         """One line."""
         parts = [f"{self.accepted} accepted", f"{self.rejected} rejected" + _often(self.rejections)]
-        parts.append(f"{self.failed} failed" + _often(self.failures))
+        parts.append(f"{self.failed} failed" + _often(self.failures, self.examples))
         if self.not_compared:
             parts.append(f"{self.not_compared} not compared")
         return f"{self.records} records: {', '.join(parts)}"
@@ -95,13 +97,14 @@ def counted(made: Iterable[tuple[dict[str, Any], Answer | None]]) -> Iterator[tu
     """
     counts = collections.Counter()
     rejections, failures, usage = collections.Counter(), collections.Counter(), collections.Counter()
+    examples: dict[str, str] = {}
     for record, answer in made:
         said = record["refined"]
         if answer is None:
             counts["not_compared"] += 1
         elif answer.text is None:
             counts["failed"] += 1
-            _count(failures, said["why"])
+            examples.setdefault(_count(failures, said["why"]), said["why"])
         elif said["accepted"]:
             counts["accepted"] += 1
         else:
@@ -111,7 +114,7 @@ def counted(made: Iterable[tuple[dict[str, Any], Answer | None]]) -> Iterator[tu
         counts["records"] += 1
         yield record, Summary(
             counts["records"], counts["accepted"], counts["rejected"], counts["failed"], counts["not_compared"],
-            rejections, failures, usage,
+            rejections, failures, examples, usage,
         )  # fmt: skip
 
 
@@ -130,10 +133,18 @@ def _without(record: Mapping[str, Any], why: str, refiner: str) -> dict[str, Any
     return {**record, "refined": kept}
 
 
-def _count(reasons: collections.Counter, why: str) -> None:
+def _count(reasons: collections.Counter, why: str) -> str:
+    """Counts a reason, and returns the kind that it is counted under."""
     kind = re.sub(r"'[^']*'", "'...'", why)
-    reasons[kind if kind in reasons or len(reasons) < _KINDS else "other reasons"] += 1
+    kind = kind if kind in reasons or len(reasons) < _KINDS else "other reasons"
+    reasons[kind] += 1
+    return kind
 
 
-def _often(reasons: collections.Counter) -> str:
-    return f" (mostly: {reasons.most_common(1)[0][0]})" if reasons else ""
+def _often(reasons: collections.Counter, examples: Mapping[str, str] | None = None) -> str:
+    """The most frequent kind; by an example where there is one that says more."""
+    if not reasons:
+        return ""
+    kind = reasons.most_common(1)[0][0]
+    said = (examples or {}).get(kind, kind)
+    return f" (mostly: {said})" if said == kind else f" (mostly such as: {said})"

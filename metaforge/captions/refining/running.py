@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ def run(options: Options) -> Summary:
     """Refines a file.
 
     Nothing is written over. An endpoint's answers are recorded as they come, so that a call that is made again, after
-    an interruption or with another `out`, asks only for what is missing.
+    an interruption or with another `out`, asks only for what is missing. Paths of masks are relative to the file that
+    they stand in, and so are others where `out` is in another folder.
 
     Args:
         options: what, by whom and where to.
@@ -52,6 +53,7 @@ def run(options: Options) -> Summary:
     if not asked:
         raise InputError(f"annotations: '{options.annotations}' has no record. Give a file that has some.")
     report = Report(overlap=options.overlap) if options.report else None
+    moved = _moved(options)
     summary = None
     with (
         whole_file(options.out, new=True) as made,
@@ -60,7 +62,7 @@ def run(options: Options) -> Summary:
     ):
         for record, so_far in counted(refined_records(read_records(options.annotations), refiner)):
             summary = so_far
-            file.write(line_of(record))
+            file.write(line_of(record | {"mask": moved(record["mask"])}))
             bar.update()
             if report:
                 report.add(record)
@@ -68,6 +70,18 @@ def run(options: Options) -> Summary:
     if report:
         report.write(options, refiner.name, summary)
     return summary
+
+
+def _moved(options: Options) -> Callable[[str | None], str | None]:
+    """The path of a mask from the folder of `annotations` to that of `out`, which are what it is relative to."""
+    before, after = (Path(one).resolve().parent for one in (options.annotations, options.out))
+
+    def moved(mask: str | None) -> str | None:
+        if mask is None or before == after or Path(mask).is_absolute():
+            return mask
+        return Path(os.path.relpath(before / mask, after)).as_posix()
+
+    return moved
 
 
 def _refuse(options: Options, answers: str) -> None:

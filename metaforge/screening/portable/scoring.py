@@ -12,8 +12,8 @@ from metaforge.data.crops import CROPS, Crop
 from metaforge.errors import InputError
 from metaforge.evaluation.calibration import Judge
 
-FORMAT, METADATA = 1, "metaforge"
-"""The number of what stands in the metadata, and under which name."""
+FORMAT, METADATA = 2, "metaforge"
+"""The number of what stands in the metadata, and under which name. In the first the SHA-256 was of the model alone."""
 
 LARGEST = 4096
 """Images have so many pixels a side at most, as `BackboneSpec.image_size` does."""

@@ -103,7 +103,8 @@ def test_the_summary_says_why_texts_were_rejected_and_questions_failed(folder, c
     line = next(line for line in said.out.splitlines() if line.startswith("Wrote "))
     assert line == (
         "Wrote b.jsonl: 7 records: 0 accepted, 3 rejected (mostly: names '...', which the annotation does not), "
-        "1 failed (mostly: the answer has not the form that was asked for), 3 not compared."
+        '1 failed (mostly such as: the answer has not the form that was asked for, {"sentence": "..."}, but is '
+        "'nonsense'), 3 not compared."
     )
     assert "asking small 4 questions (no image is sent): about " in said.err
     assert ": 400 asked and 80 answered, 0.56 at the given prices" in said.out
@@ -112,6 +113,19 @@ def test_the_summary_says_why_texts_were_rejected_and_questions_failed(folder, c
     assert report["agreement"]["accepted texts"]["texts"] == 0
     assert report["command"].startswith("metaforge refine --annotations=a.jsonl --out=b.jsonl --refiner=endpoint")
     assert {"commit", "date"} <= set(report["provenance"])
+
+
+def test_a_mask_is_found_from_wherever_the_refined_records_are(tmp_path, monkeypatch):
+    """Its path is relative to the file that it stands in."""
+    monkeypatch.chdir(tmp_path)
+    first, second, third = records(3)
+    apart = str(tmp_path / "elsewhere.png")
+    (tmp_path / "raw").mkdir()
+    write(tmp_path / "raw" / "a.jsonl", [first | {"mask": "masks/ö/0.png"}, second, third | {"mask": apart}])
+    for out, mask in (("raw/b.jsonl", "masks/ö/0.png"), ("b.jsonl", "raw/masks/ö/0.png"),
+                      ("new/deep/b.jsonl", "../../raw/masks/ö/0.png")):  # fmt: skip
+        assert main(["refine", "--annotations=raw/a.jsonl", f"--out={out}"]) == 0
+        assert [one["mask"] for one in read(tmp_path / out)] == [mask, None, apart]
 
 
 def test_recorded_answers_give_the_same_file_without_an_endpoint(folder):
