@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from experiments.captions.config import Config
+from experiments.captions.copies import copy_scores
 from experiments.captions.judging import (
     choose,
     exchange_scores,
@@ -46,6 +47,7 @@ def measure(config: Config, *, say: Any) -> dict[str, Any]:
         if name == "shipped":
             report["type_sensitivity"] = type_sensitivity(second, found, thresholds)
     report["exchanged"] = exchange_scores(second, Thresholds(), resamples=config.resamples)
+    report["copies"] = copy_scores(second, size=config.size)
     report["rate"] = rate(second)
     say(f"annotated; {report['rate']:.0f} pairs a second of one core's time")
     for name, said in guesses(first, second).items():

@@ -5,7 +5,7 @@ from typing import Any
 
 from metaforge.evaluation.interval import Interval
 
-_CHOSEN = ("noise", "least", "region", "colour", "blur", "structure", "texture", "boundary")
+_CHOSEN = ("noise", "least", "region", "excess", "excess_named", "colour", "blur", "structure", "texture", "boundary")
 
 
 def markdown(report: dict[str, Any]) -> str:
@@ -73,6 +73,19 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         yield from _table("change", ["pairs", "noted of pairs in order", "noted of exchanged pairs"], {
             name: [str(part["pairs"]), str(part["in_order"]), str(part["exchanged"])]
             for name, part in report["exchanged"]["noted"].items()
+        })  # fmt: skip
+    if "copies" in report:
+        lost = report["copies"]["forgeries"]
+        yield ""
+        yield (
+            "Photographs of the judged people that were only coded again, against themselves. The excess over the rest "
+            f"of the face takes {lost['shipped'] - lost['without']} of {lost['pairs']} forgeries for noise as well; "
+            f"{lost['without']} are without it."
+        )
+        columns = ["copies", "called forged", "without the excess"]
+        yield from _table("copies only coded again", columns, {
+            name: [str(part[key]) for key in ("copies", "shipped", "without")]
+            for name, part in report["copies"]["coded"].items()
         })  # fmt: skip
     yield from _table("threshold", ["shipped", "fitted"], {
         name: [f"{limits['shipped'][name]:.3g}", f"{limits['fitted'][name]:.3g}"] for name in _CHOSEN

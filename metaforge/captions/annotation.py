@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Shaped
 from metaforge.captions.alignment import aligned
 from metaforge.captions.cues import CUES
 from metaforge.captions.difference import difference
+from metaforge.captions.excess import excess
 from metaforge.captions.exchange import NOTE, perhaps_exchanged
 from metaforge.captions.regions import outside_of, region_coverage, region_masks
 from metaforge.captions.thresholds import Thresholds
@@ -20,6 +21,9 @@ Answer = Literal["forged", "noise", "identical", "size", "shifted"]
 
 TELLING = ("colour", "blur", "structure", "texture")
 """The cues that types are named by. The boundary is measured, but what it says is seldom so (`docs/captions.md`)."""
+
+SCATTERED = "What differs most differs by little more than the rest, as coding makes it."
+"""Why a pair is called noise whose mask is not empty."""
 
 
 class Annotation(NamedTuple):
@@ -38,6 +42,7 @@ class Annotation(NamedTuple):
         cues: the value of each of `CUES`; empty unless "forged".
         types: those of `TELLING` that exceed their thresholds, the one furthest beyond its threshold first.
         thresholds: what decided.
+        excess: how many times the rest of the face the mask differed; `None` if there is no rest or no mask.
     """
 
     answer: Answer
@@ -51,6 +56,7 @@ class Annotation(NamedTuple):
     cues: dict[str, float]
     types: tuple[str, ...]
     thresholds: Thresholds
+    excess: float | None = None
 
 
 def annotate(
@@ -110,21 +116,28 @@ def annotate(
     compared = nothing._replace(mask=found.mask, soft=found.soft, noise=found.noise)
     if not found.mask.any():
         return compared._replace(reason="The two images differ by no more than their noise.")
-    coverage = {} if landmarks is None else region_coverage(found.mask, region_masks(landmarks, shape))
+    masks = {} if landmarks is None else region_masks(landmarks, shape)
+    coverage = region_coverage(found.mask, masks)
     known = tuple(name for name in REGIONS if name in coverage)
     reasons = [] if known else ["No parts are named: there are no landmarks" + (
         "." if landmarks is None else " that tell them; 468 or 68 points do."
     )]  # fmt: skip
     cues = {name: cue.measure(real, fake, found.mask) for name, cue in CUES.items()}
+    regions, types = tuple(name for name in known if coverage[name] > thresholds.region), types_of(cues, thresholds)
+    times = excess(found.soft, found.busy, found.mask, masks.get("face", np.ones(shape, bool)))
+    asked = thresholds.excess_named if regions else thresholds.excess
+    if times is not None and times < asked and not (regions and types):
+        return compared._replace(mask=np.zeros(shape, bool), reason=SCATTERED, excess=times)
     if perhaps_exchanged(real, fake, found.mask, cues["structure"], thresholds=thresholds):
         reasons.append(NOTE)
     return compared._replace(
         answer="forged",
         reason=" ".join(reasons),
         coverage=coverage,
-        regions=tuple(name for name in known if coverage[name] > thresholds.region),
+        regions=regions,
         cues=cues,
-        types=types_of(cues, thresholds),
+        types=types,
+        excess=times,
     )
 
 

@@ -21,12 +21,14 @@ class Difference(NamedTuple):
         soft: by how many grey levels, in [0, 255], after a median over 3 x 3 pixels.
         floor: the threshold that each pixel was held against, in grey levels.
         noise: the median of `floor` over the image.
+        busy: the deviation of the real image's grey levels around each pixel.
     """
 
     mask: Bool[np.ndarray, "height width"]
     soft: Float[np.ndarray, "height width"]
     floor: Float[np.ndarray, "height width"]
     noise: float
+    busy: Float[np.ndarray, "height width"]
 
 
 def difference(
@@ -72,18 +74,18 @@ def difference(
     apart = np.where(real > fake, real - fake, fake - real)
     soft = _median(apart[..., 0].astype(np.uint16) + apart[..., 1] + apart[..., 2]) / 3.0
     grey = (real[..., 0].astype(np.float64) + real[..., 1] + real[..., 2]) / 3
-    floor = np.maximum(thresholds.least, _noise(grey, soft, outside, thresholds.noise))
-    mask = _blended_in(_tidy(soft > floor, thresholds, thresholds.closing), soft, thresholds)
-    return Difference(mask, soft, floor, float(np.median(floor)))
-
-
-def _noise(grey: np.ndarray, soft: np.ndarray, outside: np.ndarray, deviations: float) -> np.ndarray:
-    """The level that noise alone does not reach, by how busy the real image is."""
-    if outside.sum() < 10 * _BINS:
-        return np.zeros_like(soft)
     busy = np.sqrt(
         np.maximum(np.asarray(gaussian_filter(grey**2, 2.0)) - np.asarray(gaussian_filter(grey, 2.0)) ** 2, 0)
     )
+    floor = np.maximum(thresholds.least, _noise(busy, soft, outside, thresholds.noise))
+    mask = _blended_in(_tidy(soft > floor, thresholds, thresholds.closing), soft, thresholds)
+    return Difference(mask, soft, floor, float(np.median(floor)), busy)
+
+
+def _noise(busy: np.ndarray, soft: np.ndarray, outside: np.ndarray, deviations: float) -> np.ndarray:
+    """The level that noise alone does not reach, by how busy the real image is."""
+    if outside.sum() < 10 * _BINS:
+        return np.zeros_like(soft)
     theirs, apart = busy[outside], soft[outside]
     # In steps of 1/512 grey level: 16 bits are sorted several times faster, and in the same order everywhere.
     order = np.argsort((theirs * 512).astype(np.uint16), kind="stable")

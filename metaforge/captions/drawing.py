@@ -1,12 +1,15 @@
 """A contact sheet of annotated pairs: real, forged, how far they differ, the mask with the named parts, the words."""
 
+import functools
+import importlib.util
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from metaforge.captions.annotation import Annotation
 from metaforge.face_regions import region_outline
@@ -16,7 +19,7 @@ FOUND = (230, 90, 0)
 
 TITLES = ("real", "forged", "difference, eight-fold", "mask found")
 
-_HEAD, _WORDS, _LINE = 16, 330, 50  # pixels above and beside the images; letters in a line
+_HEAD, _WORDS, _LINE, _LETTER = 16, 330, 50, 11  # pixels above and beside the images; letters in a line; their height
 
 
 def pair_panels(
@@ -24,6 +27,8 @@ def pair_panels(
     fake: UInt8[np.ndarray, "rows columns 3"],
     found: Annotation,
     landmarks: Float[np.ndarray, "points 2"] | None = None,
+    *,
+    size: int = 0,
 ) -> list[np.ndarray]:
     """The images of a row, as `TITLES` names them.
 
@@ -32,6 +37,10 @@ def pair_panels(
         fake: likewise.
         found: their annotation.
         landmarks: of the real face, to draw the outlines of the named parts.
+
+    Other Arguments:
+        size: side that a sheet fits images into. The mask of smaller ones is enlarged to it before outlines are drawn,
+            which would be enlarged with it otherwise.
 
     Example:
         >>> from metaforge.captions.annotation import annotate
@@ -42,11 +51,14 @@ def pair_panels(
     none = np.zeros(real.shape[:2])
     soft = np.clip(8 * (none if found.soft is None else found.soft), 0, 255).astype(np.uint8)
     mask = Image.fromarray(tinted(real, none > 0 if found.mask is None else found.mask, FOUND))
+    scale = max(1.0, size / max(mask.size))
+    mask = _fitted(mask, scale)
     draw = ImageDraw.Draw(mask)
     for name in found.regions if landmarks is not None else ():
         outline = region_outline(np.asarray(landmarks), name)
         if outline is not None:
-            draw.polygon([(float(x), float(y)) for x, y in outline], outline="white")
+            corners = (outline + 0.5) * scale - 0.5  # 0 is the first pixel's middle
+            draw.polygon([(float(x), float(y)) for x, y in corners], outline="white")
     return [real, fake, np.repeat(soft[..., None], 3, axis=2), np.asarray(mask)]
 
 
@@ -86,17 +98,28 @@ def contact_sheet(
     sheet = Image.new("RGB", (columns * size + _WORDS, _HEAD + len(rows) * size), "white")
     draw = ImageDraw.Draw(sheet)
     for place, title in enumerate((*titles, "words")):
-        draw.text((place * size + 4, 2), title, fill="black")
+        draw.text((place * size + 4, 2), title, fill="black", font=_font())
     for row, (images, paragraphs) in enumerate(rows):
         top = _HEAD + row * size
         for place, image in enumerate(images):
             shown = Image.fromarray(np.ascontiguousarray(image))
             if max(shown.size) != size:
-                scale = size / max(shown.size)
-                shown = shown.resize(
-                    (max(1, round(shown.width * scale)), max(1, round(shown.height * scale))), Image.Resampling.LANCZOS
-                )
+                shown = _fitted(shown, size / max(shown.size))
             sheet.paste(shown, (place * size, top))
         lines = [line for paragraph in paragraphs for line in [*textwrap.wrap(paragraph, _LINE), ""]]
-        draw.multiline_text((columns * size + 8, top + 8), "\n".join(lines[:-1]), fill="black")
+        draw.multiline_text((columns * size + 8, top + 8), "\n".join(lines[:-1]), fill="black", font=_font())
     return sheet
+
+
+def _fitted(image: Image.Image, scale: float) -> Image.Image:
+    sides = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image if sides == image.size else image.resize(sides, Image.Resampling.LANCZOS)
+
+
+@functools.cache
+def _font() -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which comes with Matplotlib: at this size the spaces of Pillow's own font are hardly seen."""
+    spec = importlib.util.find_spec("matplotlib")  # not imported: that takes longer than to draw a sheet
+    assert spec is not None
+    assert spec.origin is not None
+    return ImageFont.truetype(Path(spec.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf", _LETTER)

@@ -30,6 +30,7 @@ def annotation_of(record: Mapping[str, Any]) -> Annotation:
     """
     rows = record["derivation"]
     limits = {row["name"]: row["threshold"] for row in rows if row["step"] == "cue"}
+    times = [row["value"] for row in rows if row["step"] == "mask" and row["name"] == "excess"]
     regions = [row["threshold"] for row in rows if row["step"] == "region"]
     return Annotation(
         answer=record["answer"],
@@ -43,6 +44,7 @@ def annotation_of(record: Mapping[str, Any]) -> Annotation:
         cues=record["cues"],
         types=tuple(record["types"]),
         thresholds=Thresholds(**limits, **({"region": regions[0]} if regions else {})),
+        excess=times[0] if times else None,
     )
 
 

@@ -24,6 +24,8 @@ class Thresholds:
         half: of the mask: a pixel differs by more than this share of it.
         area: of the mask: a smaller connected part, as a share of the image, is taken for noise.
         region: share of a region's pixels that the mask must cover.
+        excess: of an answer: how many times the rest of the face a mask must differ if no part can be named.
+        excess_named: likewise if a part is named, and no type.
         colour: CIE76 distance of mean colours; 2.3 is just noticeable.
         blur: octaves by which the variance of the Laplacian falls; 1 is half of it.
         structure: 1 - the correlation of windows.
@@ -53,6 +55,8 @@ class Thresholds:
     half: float = 0.5
     area: float = 0.001
     region: float = 0.25
+    excess: float = 3.5
+    excess_named: float = 2.0
     colour: float = 3.0
     blur: float = 1.0
     structure: float = 0.07

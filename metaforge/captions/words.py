@@ -80,7 +80,9 @@ def derivation(annotation: Annotation) -> list[dict[str, Any]]:
 
     Returns:
         JSON-able rows: `step` ("pair", "mask", "region" or "cue"), `name`, `value`, `unit`, `threshold`, `said`. The
-        answer and its reason first; then the mask's share; then all regions and all cues, also those below thresholds.
+        answer first; of the mask by how much it differs on average (all of the image, if it is empty) and what counts
+        as noise at the median pixel, its share, and how it stands out; then all regions and all cues, also those below
+        thresholds.
 
     Example:
         >>> import numpy as np
@@ -90,10 +92,15 @@ def derivation(annotation: Annotation) -> list[dict[str, Any]]:
         'identical'
     """
     limits = annotation.thresholds
-    rows = [_row("pair", annotation.answer, list(annotation.shift), annotation.reason or "aligned", None, True)]
-    if annotation.mask is not None:
-        share = float(annotation.mask.mean())
-        rows.append(_row("mask", "difference", share, "share of the image", annotation.noise, share > 0))
+    rows = [_row("pair", annotation.answer, list(annotation.shift), "pixels right and down", None, True)]
+    if annotation.mask is not None and annotation.soft is not None:
+        share, there = float(annotation.mask.mean()), bool(annotation.mask.any())
+        apart = float(annotation.soft[annotation.mask].mean() if there else annotation.soft.mean())
+        rows.append(_row("mask", "difference", apart, "grey levels", annotation.noise, there))
+        rows.append(_row("mask", "share", share, "share of the image", limits.area, there))
+    if annotation.excess is not None:
+        limit = limits.excess_named if annotation.regions else limits.excess
+        rows.append(_row("mask", "excess", annotation.excess, "times the rest of the face", limit, False))
     for name, value in annotation.coverage.items():
         said = name in annotation.regions
         rows.append(_row("region", name, value, "share of the region", limits.region, said))
@@ -136,7 +143,7 @@ def listed(words: Sequence[str]) -> str:
 def _where(annotation: Annotation) -> str:
     if named := places(annotation.regions):
         return listed(named)
-    return "a part of the face too small to name" if annotation.coverage else "a part of the image"
+    return "a part of the face" if annotation.coverage else "a part of the image"
 
 
 def _small(reason: str) -> str:

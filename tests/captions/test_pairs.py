@@ -16,7 +16,8 @@ from metaforge.captions import (
     sentence,
 )
 from metaforge.captions.alignment import phase_shift
-from metaforge.captions.annotation import TELLING, types_of
+from metaforge.captions.annotation import SCATTERED, TELLING, types_of
+from metaforge.captions.excess import excess
 from metaforge.captions.exchange import NOTE, detail_rise
 from metaforge.captions.regions import outside_of
 from metaforge.captions.turning import turn_and_scale
@@ -79,6 +80,43 @@ def test_a_reencoded_face_is_no_forgery(faces):
         found = annotate(face.image, jpeg(face.image, 80), face.landmarks)
         assert found.mask.mean() < 0.01
         assert found.regions == ()
+
+
+def test_what_stands_out_from_the_rest_is_its_multiple_of_what_is_as_busy():
+    busy, mask = np.ones((SIZE, SIZE)), np.zeros((SIZE, SIZE), bool)
+    busy[:, SIZE // 2 :] = 9.0
+    mask[40:50, 60:70] = True  # among the busy ones
+    soft = np.where(mask, 12.0, np.where(busy > 5, 4.0, 1.0))
+    whole = np.ones_like(mask)
+    assert excess(soft, busy, mask, whole) == pytest.approx(3.0)
+    # Where the rest does not differ at all there is an end; where nothing is left, or nothing found, no answer.
+    assert excess(np.where(mask, 12.0, 0.0), busy, mask, whole) == pytest.approx(40.0)
+    assert excess(soft, busy, whole, whole) is None
+    assert excess(soft, busy, mask & ~whole, whole) is None
+
+
+def test_a_copy_whose_edges_alone_differ_is_noise_and_says_so(faces):
+    never = Thresholds(least=2.0, excess=1e-9, excess_named=1e-9)
+    before = after = 0
+    for face in faces:
+        copy = jpeg(face.image, 60)
+        with_rule = annotate(face.image, copy, face.landmarks, thresholds=Thresholds(least=2.0))
+        before += annotate(face.image, copy, face.landmarks, thresholds=never).answer == "forged"
+        after += with_rule.answer == "forged"
+        if with_rule.answer == "noise" and with_rule.excess is not None:
+            assert not with_rule.mask.any()
+            assert sentence(with_rule) == f"No forgery found: {SCATTERED[0].lower()}{SCATTERED[1:]}"
+            row = next(row for row in derivation(with_rule) if row["name"] == "excess")
+            assert row["value"] < row["threshold"]
+    assert after < before
+
+
+def test_a_whole_face_that_was_forged_is_found_though_nothing_is_left_of_it(faces):
+    face = faces[0]
+    fake, inside = face.image.astype(int), region_masks(face.landmarks, (SIZE, SIZE))["face"]
+    fake[inside] += np.where(fake[inside] > 128, -30, 30)
+    found = annotate(face.image, fake.astype(np.uint8), face.landmarks)
+    assert (found.answer, found.excess) == ("forged", None)
 
 
 def test_identical_images_and_other_sizes_have_their_own_answers(faces):
@@ -260,7 +298,7 @@ def test_words_join_both_sides_and_all_parts(faces):
     assert _where(found._replace(regions=("left_eye", "right_eye", "mouth"))) == "the mouth and the eyes"
     assert _where(found._replace(regions=("left_eye",))) == "the left eye"
     assert _where(found._replace(regions=tuple(REGIONS))) == "the whole face"
-    assert _where(found._replace(regions=())) == "a part of the face too small to name"
+    assert _where(found._replace(regions=())) == "a part of the face"
 
 
 def test_a_caption_tells_neither_class_nor_share_and_is_empty_where_nothing_was_found(faces):

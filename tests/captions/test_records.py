@@ -41,14 +41,17 @@ def test_a_record_says_what_the_annotation_does():
     validate(record)
     assert record["share"] == pytest.approx(96 / 48**2, abs=1e-6)
     assert record["sentence"].startswith("Forged: a part of the image, 4.2 % of the image; ")
-    assert record["derivation"][1]["value"] == record["share"]
+    rows = {row["name"]: row for row in record["derivation"] if row["step"] == "mask"}
+    assert rows["share"]["value"] == record["share"]
+    assert (rows["difference"]["unit"], rows["difference"]["threshold"]) == ("grey levels", record["noise"])
+    assert rows["difference"]["value"] == 40.0
     assert set(record) >= set(schema()["required"])
 
 
 def test_every_answer_and_every_field_of_an_annotation_has_its_place():
     assert {*get_args(Answer), *NO_ANNOTATION} == set(schema()["properties"]["answer"]["enum"])
-    # The maps stay out of the record, and thresholds stand in the derivation.
-    assert set(Annotation._fields) - {"soft", "thresholds"} <= set(schema()["properties"])
+    # The maps stay out of the record, and thresholds and the excess stand in the derivation.
+    assert set(Annotation._fields) - {"soft", "thresholds", "excess"} <= set(schema()["properties"])
 
 
 def cue(name, threshold):

@@ -42,7 +42,7 @@ def write_sheet(options: Options, config: Config) -> None:
         except FailedError:  # its files are others by now
             continue
         words = [record["id"], record["sentence"]]
-        rows.append((pair_panels(seen.real, seen.fake, seen.found, seen.marks), words))
+        rows.append((pair_panels(seen.real, seen.fake, seen.found, seen.marks, size=_SIDE), words))
     sheet = contact_sheet(rows, size=_SIDE)
     with whole_file(options.sheet, new=True) as made:
         sheet.save(made)

@@ -118,7 +118,7 @@ def _where(guide: Guide, rng: random.Random) -> tuple[str, str]:
             named += [f"the {side.replace('_', ' ')}" for side in there]
     if not named:
         known = any(row["step"] == "region" for row in guide.derivation)
-        return "a part of the face too small to name" if known else "a part of the image", "was"
+        return "a part of the face" if known else "a part of the image", "was"
     rng.shuffle(named)
     return _listed(named), "were" if len(named) > 1 or named[0].endswith("s") else "was"
 
