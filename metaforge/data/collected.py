@@ -34,9 +34,9 @@ def collected(
             three collections.
     """
     if not faces.folder:
-        raise InputError("--faces.folder is missing: name a folder whose subfolders are collections.")
+        raise InputError("faces.folder: it is missing. Name a folder whose subfolders are collections.")
     if faces.people and faces.identity:
-        raise InputError("--faces.people, --faces.identity: two ways to say who is who. Give one.")
+        raise InputError("faces.people: it and faces.identity are two ways to say who is who. Give one.")
     table = _table(faces.people) if faces.people else None
     loaded = load_faces(
         faces.folder, size=size, identity=faces.identity, landmarks=faces.landmarks, around=around, quiet=quiet
@@ -49,7 +49,7 @@ def collected(
     kept, lost = _apart(found)
     if len(kept) < LEAST:
         raise InputError(
-            f"--faces.collection={faces.collection}: finds {len(kept)} collections ({', '.join(kept)}). Give {LEAST} "
+            f"faces.collection={faces.collection}: finds {len(kept)} collections ({', '.join(kept)}). Give {LEAST} "
             "or more."
         )
     return kept, lost
@@ -69,10 +69,10 @@ def _collection(pattern: str, name: str) -> str:
     try:
         match = re.search(pattern, name)
     except re.error as error:
-        raise InputError(f"--faces.collection={pattern}: is not a regular expression ({error}).") from None
+        raise InputError(f"faces.collection={pattern}: is not a regular expression ({error}).") from None
     if match is None or not match.lastindex or not match[1]:
         raise InputError(
-            f"--faces.collection={pattern}: finds no group in '{name}'. Put brackets around the collection."
+            f"faces.collection={pattern}: finds no group in '{name}'. Put brackets around the collection."
         )
     return match[1]
 
@@ -80,18 +80,18 @@ def _collection(pattern: str, name: str) -> str:
 def _table(path: str) -> dict[str, str]:
     """File to person, by a CSV."""
     if not Path(path).is_file():
-        raise InputError(f"--faces.people: no file '{path}'.")
+        raise InputError(f"faces.people: no file '{path}'.")
     try:
         with open(path, newline="", encoding="utf-8") as lines:
             rows = list(csv.DictReader(lines))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"--faces.people: '{path}' is no CSV in UTF-8 ({error}).") from None
+        raise InputError(f"faces.people: '{path}' is no CSV in UTF-8 ({error}).") from None
     if not rows or not {"file", "person"} <= set(rows[0]):
-        raise InputError(f"--faces.people: '{path}' needs rows, and the columns file and person.")
+        raise InputError(f"faces.people: '{path}' needs rows, and the columns file and person.")
     return {row["file"] or "": (row["person"] or "").strip() for row in rows}
 
 
 def _person(table: dict[str, str], name: str, path: str) -> str:
     if not table.get(name):
-        raise InputError(f"--faces.people: '{path}' says nobody for '{name}'. Add the row, or leave the file out.")
+        raise InputError(f"faces.people: '{path}' says nobody for '{name}'. Add the row, or leave the file out.")
     return table[name]

@@ -379,7 +379,7 @@ def test_a_table_says_who_is_who(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"faces.folder": ""}, "--faces.folder is missing"),
+        ({"faces.folder": ""}, "faces.folder: it is missing"),
         ({"shots": "5"}, "'a' has 9 people; 5 shots a class and 3 who are judged need 13"),
         ({"shots": "two"}, "--shots=two: give whole numbers"),
         ({"faces.methods": "warp,smooth"}, "give 3 or more"),
