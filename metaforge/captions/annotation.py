@@ -125,8 +125,8 @@ def annotate(
     cues = {name: cue.measure(real, fake, found.mask) for name, cue in CUES.items()}
     regions, types = tuple(name for name in known if coverage[name] > thresholds.region), types_of(cues, thresholds)
     times = excess(found.soft, found.busy, found.mask, masks.get("face", np.ones(shape, bool)))
-    asked = thresholds.excess_named if regions else thresholds.excess
-    if times is not None and times < asked and not (regions and types):
+    asked = excess_asked(regions, types, bool(known), thresholds)
+    if times is not None and asked is not None and times < asked:
         return compared._replace(mask=np.zeros(shape, bool), reason=SCATTERED, excess=times)
     if perhaps_exchanged(real, fake, found.mask, cues["structure"], thresholds=thresholds):
         reasons.append(NOTE)
@@ -139,6 +139,24 @@ def annotate(
         types=types,
         excess=times,
     )
+
+
+def excess_asked(regions: tuple[str, ...], types: tuple[str, ...], known: bool, thresholds: Thresholds) -> float | None:
+    """How far a mask must stand out: the less, the more of it can be named; `None` if part and type are.
+
+    Args:
+        regions: that are named.
+        types: that are named.
+        known: whether parts can be named at all.
+        thresholds: what decides.
+
+    Example:
+        >>> [excess_asked((), types, known, Thresholds()) for types in ((), ("blur",)) for known in (True, False)]
+        [3.5, 3.5, 3.5, 2.0]
+    """
+    if regions and types:
+        return None
+    return thresholds.excess_named if regions or (types and not known) else thresholds.excess
 
 
 def types_of(cues: dict[str, float], thresholds: Thresholds) -> tuple[str, ...]:

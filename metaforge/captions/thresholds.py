@@ -25,7 +25,7 @@ class Thresholds:
         area: of the mask: a smaller connected part, as a share of the image, is taken for noise.
         region: share of a region's pixels that the mask must cover.
         excess: of an answer: how many times the rest of the face a mask must differ if no part can be named.
-        excess_named: likewise if a part is named, and no type.
+        excess_named: likewise if a part is named and no type; without landmarks, if a type is.
         colour: CIE76 distance of mean colours; 2.3 is just noticeable.
         blur: octaves by which the variance of the Laplacian falls; 1 is half of it.
         structure: 1 - the correlation of windows.

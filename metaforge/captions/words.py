@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from metaforge.captions.annotation import Annotation
+from metaforge.captions.annotation import Annotation, excess_asked
 from metaforge.captions.cues import CUES
 from metaforge.face_regions import GROUPS, REGIONS
 
@@ -99,7 +99,8 @@ def derivation(annotation: Annotation) -> list[dict[str, Any]]:
         rows.append(_row("mask", "difference", apart, "grey levels", annotation.noise, there))
         rows.append(_row("mask", "share", share, "share of the image", limits.area, there))
     if annotation.excess is not None:
-        limit = limits.excess_named if annotation.regions else limits.excess
+        known = any(name in REGIONS for name in annotation.coverage)
+        limit = excess_asked(annotation.regions, annotation.types, known, limits)
         rows.append(_row("mask", "excess", annotation.excess, "times the rest of the face", limit, False))
     for name, value in annotation.coverage.items():
         said = name in annotation.regions
