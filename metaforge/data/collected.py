@@ -71,9 +71,7 @@ def _collection(pattern: str, name: str) -> str:
     except re.error as error:
         raise InputError(f"faces.collection={pattern}: is not a regular expression ({error}).") from None
     if match is None or not match.lastindex or not match[1]:
-        raise InputError(
-            f"faces.collection={pattern}: finds no group in '{name}'. Put brackets around the collection."
-        )
+        raise InputError(f"faces.collection={pattern}: finds no group in '{name}'. Put brackets around the collection.")
     return match[1]
 
 
