@@ -11,7 +11,7 @@ from typing import Any
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, start
 from metaforge.settings import setting
-from metaforge.whole import refuse_as_png, whole_file
+from metaforge.whole import new_png
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,10 +75,7 @@ def main(argv: list[str]) -> int:
     """The command."""
 
     def body(options: Options) -> str:
-        refuse_as_png(options.out)
-        sheet = run(options)
-        with whole_file(options.out, new=True) as made:
-            sheet.save(made)
+        new_png(options.out, lambda: run(options))
         return f"Wrote {options.out}."
 
     return launch(argv, body, doc=__doc__ or "", options=Options())

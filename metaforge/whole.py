@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +185,26 @@ def refuse_as_png(path: str) -> None:
     if Path(path).suffix != ".png":
         raise InputError(f"out: '{path}' is no .png. Choose one.")
     refuse_used(path)
+
+
+def new_png(path: str, draw: Callable[[], Any]) -> None:
+    """Draws a picture (`PIL.Image.Image`) into a new .png file; what cannot be one is refused before it is drawn.
+
+    Raises:
+        InputError: as `refuse_as_png`.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     new_png(f"{folder}/black.png", lambda: Image.new("L", (2, 2)))
+        ...     os.listdir(folder)
+        ['black.png']
+    """
+    refuse_as_png(path)
+    picture = draw()
+    with whole_file(path, new=True) as made:
+        picture.save(made)
 
 
 def refuse_used(path: str | os.PathLike) -> None:

@@ -18,6 +18,7 @@ from experiments.benchmark.config import QUICK, Grid, Options
 from experiments.benchmark.meta_step import INNER_LR, Cell, compiled, episodes, initial
 from experiments.benchmark.profiling import profile
 from experiments.benchmark.table import markdown, summary
+from metaforge import processor
 from metaforge.bounds import Bounds, check_bounds
 from metaforge.core.execution import Strategy
 from metaforge.core.inner import Order
@@ -189,12 +190,7 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    name = next(
-        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
-    return name + (" with AVX-512" if any("avx512f" in line for line in lines) else "")
+    return processor.name() + (" with AVX-512" if "avx512f" in processor.flags() else "")
 
 
 def _known(text: str, name: str, choices) -> list[str]:

@@ -10,7 +10,6 @@ seconds: what they would reach if no core ever waited. The peak of memory is tha
 """
 
 import dataclasses
-import os
 import resource
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import numpy as np
 
 from metaforge.commands import launch, start
 from metaforge.errors import InputError
+from metaforge.processor import cores
 from metaforge.settings import setting
 from metaforge.whole import refuse_used
 
@@ -39,11 +39,6 @@ class Options:
 
 
 STAGES = "read", "find and cut out", "score"
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run(options: Options) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import platform
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from experiments.engines import torch_network
 from experiments.engines.config import Config
 from experiments.engines.quantised import FORMS, quantised
+from metaforge import processor
 from metaforge.backbones import choice
 from metaforge.backbones.spec import EFFICIENTNETS, BackboneSpec
 from metaforge.core.tuning import interleave
@@ -187,18 +187,11 @@ def _machine() -> dict[str, Any]:
     for name in ("jax", "onnxruntime", "onnx", "torch"):
         with contextlib.suppress(PackageNotFoundError):
             versions[name] = version(name)
-    info = {}
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            lines = file.read().splitlines()
-        info = {"processor": next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))}
-        flags = next(line for line in lines if line.startswith("flags")).split()
-        info["instructions"] = " ".join(
-            flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_int8") if flag in flags
-        )
-    except (OSError, StopIteration):
-        info = {"processor": platform.processor(), "instructions": ""}
-    return {**info, "cores": os.cpu_count(), "versions": versions}
+    known = processor.flags()
+    has = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_int8") if flag in known]
+    return {
+        "processor": processor.name(), "instructions": " ".join(has), "cores": os.cpu_count(), "versions": versions
+    }  # fmt: skip
 
 
 def _numbers(text: str) -> list[int]:

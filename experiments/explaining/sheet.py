@@ -12,7 +12,7 @@ from typing import Any
 
 from metaforge.commands import launch, start
 from metaforge.settings import setting
-from metaforge.whole import refuse_as_png, whole_file
+from metaforge.whole import new_png
 
 FOUND, TRUE, CAM = (230, 90, 0), (0, 110, 200), (130, 60, 170)
 """The colours of the map, the true mask and Grad-CAM."""
@@ -94,10 +94,7 @@ def main(argv: list[str]) -> int:
     """The command."""
 
     def body(options: Options) -> str:
-        refuse_as_png(options.out)
-        sheet = draw(options)
-        with whole_file(options.out, new=True) as made:
-            sheet.save(made)
+        new_png(options.out, lambda: draw(options))
         return f"Wrote {options.out}."
 
     return launch(argv, body, doc=__doc__ or "", options=Options())

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import platform
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from experiments.finders.known import Known, centred, landmarked
 from experiments.finders.measuring import LOWEST, Match, looked, match, threshold_of
 from experiments.finders.pictures import VARIANTS, Picture, as_it_is, empty, group
 from experiments.finders.table import markdown
+from metaforge import processor
 from metaforge.bounds import check_bounds
 from metaforge.data.detection import check_finder, find_faces
 from metaforge.data.detection.finding import NAME
@@ -124,13 +124,6 @@ def _rate(config: Config, frames: Sequence[np.ndarray], threshold: float) -> dic
     return {"frames_a_second": float(len(frames) / wall), "cpu_ms": float(1e3 * cpu / len(frames))}
 
 
-def _processor() -> str:
-    about = Path("/proc/cpuinfo")
-    lines = about.read_text(encoding="utf-8").splitlines() if about.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
 def _resampled(there: Sequence[Picture], values: np.ndarray, *, resamples: int = 1000) -> np.ndarray:
     """Means of the columns of `values`: over all pictures first, then of resamples of people."""
     units = defaultdict(list)
@@ -179,7 +172,7 @@ def run(config: Config, workdir: str | Path, *, faces: str, others: str = "", qu
             if getattr(config, field.name) != field.default
         ),
         "config": dataclasses.asdict(config),
-        "machine": {"processor": _processor(), "cores": os.cpu_count()},
+        "machine": {"processor": processor.name(), "cores": os.cpu_count()},
         "provenance": provenance(),
         **measure(config, people, more, say=say),
     }  # fmt: skip

@@ -1,7 +1,6 @@
 """A study from end to end: its results, made or found, and the report of them."""
 
 import dataclasses
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from metaforge.bounds import Bounds, check_bounds
 from metaforge.commands import flags_of
 from metaforge.errors import InputError
 from metaforge.evaluation.episodes import Queries
+from metaforge.processor import cores
 from metaforge.progress import progress
 from metaforge.provenance import provenance
 from metaforge.runs import Run
@@ -83,8 +83,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     weights = {"weights": weight_files.fingerprint(config.model)} if config.model.weights else {}
     settings = {**dataclasses.asdict(options), "config": dataclasses.asdict(config), **weights}
     whole = Run(workdir, settings, ignored_fields=_PASSING)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = options.workers or (cores if jax.default_backend() == "cpu" else 1)
+    workers = options.workers or (cores() if jax.default_backend() == "cpu" else 1)
     earlier = sum(study_results.result_path(workdir, target, name, seed).exists()
                   for target, seed in pairs for name in methods)  # fmt: skip
     live = study_tables.live(workdir, targets, methods, options.seeds, queries)

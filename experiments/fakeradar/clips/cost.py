@@ -7,7 +7,6 @@ four forgeries of each: with 4 clips a video, 60 epochs are 864,000 clips.
 """
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +20,7 @@ from experiments.fakeradar.clips.config import PRESETS
 from metaforge.backbones.clip_model import STAdapter
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, start
+from metaforge.processor import cores
 from metaforge.provenance import provenance
 from metaforge.runs import write_json
 from metaforge.settings import setting
@@ -82,11 +82,6 @@ def seconds(program: Callable[[], Any], rounds: int) -> float:
         jax.block_until_ready(program())
         found.append(time.process_time() - began)
     return min(found)
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def markdown(report: dict[str, Any]) -> str:
