@@ -28,6 +28,7 @@ FLOORS = (
     {"citations"},
     {"training"},
     {"screening"},
+    {"compression"},
     {"cli"},
 )
 TOGETHER = [{"data", "forgeries"}]

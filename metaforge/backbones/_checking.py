@@ -23,8 +23,8 @@ def check(spec: BackboneSpec) -> None:
     "conv4" takes images of 16 pixels or more, the efficientnets of 32 or more, "clip" of a multiple of its patch:
     position embeddings are resized for all but the variant's own size. "conv4" has the normalisations "support",
     "episode", "group" and "none"; an efficientnet has "support", "episode", "group" (not with weights) and
-    "frozen" (only with weights); "clip" has "none" alone. Dropout is
-    clip's.
+    "frozen" (only with weights, or pruned: `hidden` says then how wide its blocks are inside, and no file has its
+    weights); "clip" has "none" alone. Dropout is clip's.
 
     Levels are numbers of blocks of an efficientnet with the normalisation "frozen", or of "clip", without neck or
     dropout. Those of a CLIP may stand beside an efficientnet's. Captions are read beside any backbone without levels.
@@ -55,7 +55,9 @@ def check(spec: BackboneSpec) -> None:
     able = _NORMALISATIONS[name]
     if normalisation not in able:
         raise InputError(f"normalisation={normalisation}: {name} has only {', '.join(able)}.")
-    if normalisation == "frozen" and not weights:
+    if spec.hidden:
+        _check_hidden(spec)
+    if normalisation == "frozen" and not weights and not spec.hidden:
         raise InputError("normalisation=frozen: random weights bring no statistics. Give weights, or take support.")
     if normalisation == "group" and weights and name in EFFICIENTNETS:
         raise InputError("normalisation=group: the weights were not trained with groups. Take frozen or support.")
@@ -80,6 +82,25 @@ def check(spec: BackboneSpec) -> None:
             f"text={spec.text}: levels stay as they are, so that they learn from no caption. Leave it out."
         )
     _check_beside(spec)
+
+
+def _check_hidden(spec: BackboneSpec) -> None:
+    name, said = spec.backbone, f"hidden={spec.hidden}"
+    if name not in EFFICIENTNETS:
+        raise InputError(f"{said}: {name} has no such blocks. Leave it out.")
+    if spec.weights:
+        raise InputError(f"{said}: no file of weights has these widths. Leave one of the two out.")
+    plan = plan_of(name)
+    try:
+        inside = numbers(spec.hidden)
+    except ValueError:
+        inside = ()
+    if len(inside) != len(plan.blocks) or min(inside) < 1:
+        raise InputError(f"{said}: {name} has {len(plan.blocks)} blocks. Give each a number of channels from 1 up.")
+    for number, ((stage, _), ours, usual) in enumerate(zip(plan.blocks, inside, plan.widths, strict=True)):
+        if ours > usual or (stage.expansion == 1 and ours != usual):
+            bound = "" if stage.expansion == 1 else " or fewer"
+            raise InputError(f"{said}: block {number} of {name} has {usual} channels inside{bound}, not {ours}.")
 
 
 def _check_beside(spec: BackboneSpec) -> None:

@@ -94,7 +94,8 @@ def plan(spec: BackboneSpec) -> Plan:
         32
     """
     convention: Any = settled(spec).convention
-    return plan_of(spec.backbone, convention)
+    inside = numbers(spec.hidden) if spec.hidden else ()
+    return plan_of(spec.backbone, convention)._replace(hidden=inside)
 
 
 def _pretrained(spec: BackboneSpec) -> bool | str:

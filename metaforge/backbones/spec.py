@@ -65,6 +65,9 @@ class BackboneSpec:
     )
     clip_levels: str = setting("", "The same of a CLIP that looks beside an efficientnet, such as 11; '' none.")
     clip_weights: str = setting("", "Its safetensors file.", place="read")
+    hidden: str = setting(
+        "", "efficientnets: channels inside each block, comma-separated, as a pruned one has them; '' as published."
+    )
     convolution: str = setting(
         "auto", "How convolutions run (the numbers agree).", choices=("auto", "lax", "patches", "winograd")
     )

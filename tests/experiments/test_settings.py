@@ -39,6 +39,14 @@ TOY = {
     "variant": CLIP,
     "precision": change(BASE, {"model.precision": "bfloat16"}),
     "levels": LEVELS,
+    "hidden": change(
+        BASE,
+        {
+            "model.backbone": "efficientnet_lite0",
+            "model.image_size": 32,
+            "model.hidden": ",".join(["32", *["8"] * 15]),
+        },
+    ),
     "clip_levels": change(LEVELS, {"model.clip_levels": "0", "model.variant": "ViT-B/32"}),
 }
 """By what a backbone is made from: a run in which it is another than by default."""

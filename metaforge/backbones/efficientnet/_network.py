@@ -43,6 +43,7 @@ class Block(nn.Module):
 
     stage: Stage
     stride: int
+    width: int
     plan: Plan
     normalisation: EfficientNetNormalisation
     form: DepthwiseForm
@@ -53,7 +54,7 @@ class Block(nn.Module):
         stage, channels, hidden = self.stage, inputs.shape[-1], inputs
         activate, norm = _activation(self.plan), functools.partial(_normalised, self.plan, self.normalisation)
         if stage.expansion != 1:
-            hidden = _pointwise(channels * stage.expansion, "expand")(hidden)
+            hidden = _pointwise(self.width, "expand")(hidden)
             hidden = activate(norm("expand_norm", hidden, rows))
         hidden = Depthwise(stage.kernel, self.stride, self.form, self.plan.padding, name="depthwise")(hidden)
         hidden = activate(norm("depthwise_norm", hidden, rows))
@@ -149,7 +150,7 @@ def _parts(module: EfficientNet | Trunk | Maps, hidden: jax.Array, rows: int, be
             hidden = jnp.mean(hidden, axis=(1, 2))
         else:
             stage, stride = plan.blocks[part - 1]
-            hidden = Block(stage, stride, plan, kind, form, name=name)(hidden, rows)
+            hidden = Block(stage, stride, plan.widths[part - 1], plan, kind, form, name=name)(hidden, rows)
     return hidden
 
 

@@ -47,6 +47,7 @@ class Plan(NamedTuple):
         name: the backbone's, by which its package of weights is found; "" for none.
         padding: "same" or "symmetric", where the image is halved; see `Convention`.
         epsilon: what is added to variances.
+        hidden: channels inside each block, where they are others than the expansions say, as in a pruned network.
     """
 
     stages: tuple[Stage, ...]
@@ -59,6 +60,7 @@ class Plan(NamedTuple):
     name: str = ""
     padding: Literal["same", "symmetric"] = "same"
     epsilon: float = 1e-3
+    hidden: tuple[int, ...] = ()
 
     @property
     def blocks(self) -> tuple[tuple[Stage, int], ...]:
@@ -66,6 +68,13 @@ class Plan(NamedTuple):
         return tuple(
             (stage, stage.stride if place == 0 else 1) for stage in self.stages for place in range(stage.repeats)
         )
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many channels every block has inside, in order."""
+        entering = (self.stem, *(stage.features for stage, _ in self.blocks))
+        usual = tuple(channels * stage.expansion for channels, (stage, _) in zip(entering, self.blocks, strict=False))
+        return self.hidden or usual
 
     @property
     def places(self) -> tuple[tuple[int, int], ...]:

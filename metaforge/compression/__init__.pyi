@@ -1,0 +1,2 @@
+from .costs import Costs as Costs
+from .costs import costs as costs
