@@ -11,3 +11,13 @@ class InputError(ValueError):
         Traceback (most recent call last):
         metaforge.errors.InputError: faces: no image in 'photos'. Give a folder that holds .png or .jpg files.
     """
+
+
+def printable(text: str) -> str:
+    r"""What a stranger named, as it can stand in a line: without line breaks and bytes that no terminal shows.
+
+    Example:
+        >>> print(printable("a\nb"))
+        a\nb
+    """
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -8,8 +8,8 @@ from typing import Any
 
 from metaforge.data.display import hdr, stretched, the_film
 from metaforge.data.formats import is_image, what_it_is
-from metaforge.data.images import FilePath, printable
-from metaforge.errors import InputError
+from metaforge.data.images import FilePath
+from metaforge.errors import InputError, printable
 
 # Only these are opened, whatever the file is called. Others (play lists, descriptions of sessions) name further files.
 _CONTAINERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,gif,yuv4mpegpipe,h264,hevc"

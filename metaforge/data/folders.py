@@ -16,8 +16,8 @@ from metaforge.data.detection import check_finder
 from metaforge.data.face_crops import NO_FACE, largest_crop
 from metaforge.data.formats import READ, SUFFIXES
 from metaforge.data.held import room
-from metaforge.data.images import FilePath, one_line, printable, read_image, reason_of, square
-from metaforge.errors import InputError
+from metaforge.data.images import FilePath, one_line, read_image, reason_of, square
+from metaforge.errors import InputError, printable
 from metaforge.progress import MANY, progress
 from metaforge.workers import in_order
 

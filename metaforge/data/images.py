@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError, features
 
 from metaforge.data.formats import hdr_of, is_image, what_it_is
 from metaforge.data.pixels import Unreadable, tiff_tags, to_rgb
-from metaforge.errors import InputError
+from metaforge.errors import InputError, printable
 
 # Only these decoders are let near the bytes; others that Pillow has start programs (EPS) or are seldom tested.
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
@@ -210,8 +210,3 @@ def _too_large(name: str, pixels: str, limit: int) -> InputError:
 def one_line(error: Exception) -> str:
     """What an error says, in one line of 200 letters at most."""
     return printable(" ".join(str(error).split()) or type(error).__name__)[:200]
-
-
-def printable(text: str) -> str:
-    """File names may hold line breaks and bytes that no terminal shows; an error stays one line."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

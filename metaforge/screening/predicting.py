@@ -15,9 +15,9 @@ from metaforge.data.detection import check_finder
 from metaforge.data.face_crops import NO_FACE, face_crops
 from metaforge.data.folders import list_images
 from metaforge.data.formats import READ, VIDEOS
-from metaforge.data.images import printable, read_image, reason_of, square
+from metaforge.data.images import read_image, reason_of, square
 from metaforge.data.video import count_frames, even_frames, read_frames
-from metaforge.errors import InputError
+from metaforge.errors import InputError, printable
 from metaforge.evaluation.calibration import Verdict, doubted, track_verdict, uncalibrated_verdict
 from metaforge.workers import in_order
 

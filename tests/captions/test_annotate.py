@@ -301,6 +301,10 @@ UNUSABLE = {
     "one fake twice": (lambda at: _table(at, [("a.png", "b.png"), ("c.png", "b.png")]), "stands there twice"),
     "no column": (lambda at: _table(at, [("a", "b")], header=("real", "forged")), "has no column 'fake'"),
     "a bad landmarks file": (lambda at: (pairs_in(at) / "landmarks.npz").write_text("no"), "cannot read"),
+    "landmarks of others": (
+        lambda at: np.savez(pairs_in(at) / "landmarks.npz", elsewhere=np.ones((68, 2))),
+        "names none of the 4 pairs; the first would be 'real__0'",
+    ),
     "a closed folder": (pairs_in, "a folder cannot be read ([Errno 13] Permission denied"),
 }  # fmt: skip
 
@@ -317,7 +321,7 @@ def test_what_cannot_be_used_at_all_is_one_line_and_nothing_is_left(name, tmp_pa
     make(tmp_path / "pairs")
     if name == "a closed folder":  # to some users none is
         monkeypatch.setattr(os, "scandir", functools.partial(_scandir, os.scandir))
-    code, out = run(tmp_path / "pairs", "--landmarks=" if name == "a bad landmarks file" else "--landmarks=none")
+    code, out = run(tmp_path / "pairs", "--landmarks=" if "landmarks" in name else "--landmarks=none")
     monkeypatch.undo()
     error = capsys.readouterr().err.strip()
     assert code == 2

@@ -66,6 +66,18 @@ def test_a_name_as_long_as_it_may_be_has_an_overlay_too(tmp_path, monkeypatch):
     assert (tmp_path / "out" / row["overlay"]).exists()
 
 
+def test_an_image_and_a_folder_that_would_share_an_overlay_have_one_each(pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "loaded", lambda model, weights: None)
+    monkeypatch.setattr(files, "explain", said)
+    (pictures / "a.png.png").mkdir()
+    Image.fromarray(np.full((8, 6, 3), 100, np.uint8)).save(pictures / "a.png.png" / "b.png")
+    assert command.main(["explain", "--model=m", f"--images={pictures}", f"--out={tmp_path / 'out'}"]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "out" / "explanations.jsonl").read_text().splitlines()]
+    places = [tmp_path / "out" / row["overlay"] for row in rows if row.get("overlay")]
+    assert len({*places}) == 3
+    assert all(place.is_file() for place in places)
+
+
 def test_explanations_do_not_lie_among_the_images(pictures, capsys):
     assert command.main(["explain", "--model=m", f"--images={pictures}", f"--out={pictures / 'out'}"]) == 2
     assert "is inside --images=" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from metaforge.backbones._safetensors_file import read_safetensors_file
 from metaforge.backbones._torch_file import read_torch_file
 from metaforge.backbones.efficientnet._names import NAMINGS, Naming, all_names, foreign, naming_of, stored_shape
 from metaforge.backbones.efficientnet._plan import Convention, Plan
-from metaforge.errors import InputError
+from metaforge.errors import InputError, printable
 from metaforge.types import Params
 
 
@@ -151,4 +151,4 @@ def _naming(names: Collection[str], said: str) -> Naming:
 
 
 def _some(names: Sequence[str]) -> str:
-    return f"'{names[0]}'" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+    return f"'{printable(names[0])[:100]}'" + (f" and {len(names) - 1} more" if len(names) > 1 else "")

@@ -140,8 +140,8 @@ def _face(real: np.ndarray, pair: Pair, job: Job) -> tuple[tuple[int, int, int] 
     if job.landmarks == NONE:
         return None, None
     if job.landmarks != MESH:
-        known, name = _landmarks(job.landmarks), str(pair.real)
-        marks = known.get(landmarks_key(name), known.get(landmarks_key(name.removeprefix("real/"))))
+        name = str(pair.real)
+        marks = stored_for(_landmarks(job.landmarks), name)
         if marks is None or job.crops:
             return None, marks
         check_landmarks(marks, name)
@@ -160,6 +160,16 @@ def _face(real: np.ndarray, pair: Pair, job: Job) -> tuple[tuple[int, int, int] 
     whole = int(min(max(16, round(side)), *real.shape[:2]))
     place = [int(min(max(0, round(at)), most - whole)) for at, most in ((left, real.shape[1]), (top, real.shape[0]))]
     return (place[0], place[1], whole), marks
+
+
+def stored_for(known: dict[str, np.ndarray], name: str) -> np.ndarray | None:
+    """What a file of landmarks has for a real image, by its path with `real/` or without; `None` for nothing.
+
+    Example:
+        >>> stored_for({"anna__1": np.ones((3, 2))}, "real/anna/1.png").shape
+        (3, 2)
+    """
+    return known.get(landmarks_key(name), known.get(landmarks_key(name.removeprefix("real/"))))
 
 
 @functools.lru_cache(maxsize=1)

@@ -11,9 +11,8 @@ from metaforge.data import tables
 from metaforge.data.crop_folder import PAIRS
 from metaforge.data.files import ImageFiles
 from metaforge.data.folders import listed
-from metaforge.data.images import printable
 from metaforge.data.manifest import FIELDS, NAME, read_manifest
-from metaforge.errors import InputError
+from metaforge.errors import InputError, printable
 from metaforge.labels import FAKE, REAL
 
 TABLE = PAIRS

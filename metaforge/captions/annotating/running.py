@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from metaforge.captions.annotating.looking import Job, record_for
+from metaforge.captions.annotating.looking import Job, record_for, stored_for
 from metaforge.captions.annotating.options import Config, Options, thresholds_of
 from metaforge.captions.annotating.pairs import Found, find_pairs
 from metaforge.captions.lines import drop_torn
@@ -19,9 +19,8 @@ from metaforge.captions.records import NO_ANNOTATION, VERSION, line_of, read_rec
 from metaforge.commands.parsing import flags_of
 from metaforge.data import crop_folder
 from metaforge.data.found_faces import check_found
-from metaforge.data.images import printable
-from metaforge.data.landmarks import MESH, NONE, landmark_files, read_landmarks
-from metaforge.errors import InputError
+from metaforge.data.landmarks import MESH, NONE, landmark_files, landmarks_key, read_landmarks
+from metaforge.errors import InputError, printable
 from metaforge.locks import lock_directory
 from metaforge.places import refuse_inside
 from metaforge.progress import progress
@@ -102,7 +101,12 @@ def job_of(options: Options, config: Config, found: Found) -> Job:
     given = config.landmarks
     files = landmark_files(found.root, given)
     if files:
-        read_landmarks(found.root, given)  # what cannot be read is said before the work
+        known = read_landmarks(found.root, given)  # what cannot be read is said before the work
+        if not any(stored_for(known, str(pair.real)) is not None for pair in found.pairs):
+            raise InputError(
+                f"landmarks: '{files[0].name}' names none of the {len(found.pairs)} pairs; the first would be "
+                f"'{printable(landmarks_key(str(found.pairs[0].real)))}'. Give another file, mesh or none."
+            )
     landmarks = str(files[0]) if files else given or MESH
     said = crop_folder.crop_of(found.root)
     crops = config.crops or ((bool(said) or found.kind == "prepared") and said != "whole")

@@ -11,9 +11,8 @@ from typing import TextIO
 from metaforge.captions.formats.captioned import Captioned
 from metaforge.captions.formats.streams import is_text
 from metaforge.captions.records import id_of
-from metaforge.data.images import printable
 from metaforge.data.tables import columns
-from metaforge.errors import InputError
+from metaforge.errors import InputError, printable
 
 HOLDS = ("image", "text")
 """The fields of `Captioned` that the form has a place for."""

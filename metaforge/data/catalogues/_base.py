@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from metaforge.data.images import FilePath
-from metaforge.errors import InputError
+from metaforge.errors import InputError, printable
 from metaforge.labels import FAKE, REAL
 
 Split = Literal["train", "validation", "test"]
@@ -122,7 +122,7 @@ def natural(text: str) -> tuple[list[int | str], str]:
 
 def shown(text: str) -> str:
     """What a stranger wrote, as it can stand in a line: printable and short."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)[:100]
+    return printable(text)[:100]
 
 
 def catalogue(name: str, root: FilePath, found: Iterable[Found], findings: Sequence[Finding]) -> Catalogue:

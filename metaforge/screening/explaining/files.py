@@ -12,8 +12,8 @@ from PIL import Image
 from metaforge.data.detection import check_finder
 from metaforge.data.folders import list_images
 from metaforge.data.formats import READ
-from metaforge.data.images import printable, read_image, reason_of
-from metaforge.errors import InputError
+from metaforge.data.images import read_image, reason_of
+from metaforge.errors import InputError, printable
 from metaforge.screening.detector import Detector
 from metaforge.screening.explaining.explanation import Explanation, explain
 from metaforge.screening.predicting import load
@@ -96,10 +96,18 @@ def as_json(name: str, found: Explanation) -> dict[str, Any]:
 
 
 def _stem(name: str) -> str:
-    """The name of an image, or its SHA-256 where that with a suffix is longer than file systems take."""
-    above, slash, last = name.rpartition("/")
-    raw = os.fsencode(last)
-    return name if len(raw) <= _LONGEST else above + slash + hashlib.sha256(raw).hexdigest()
+    """The name of an image, with a SHA-256 for what would be no name of its own.
+
+    Such are the name of a file that with a suffix is longer than file systems take, and that of a folder that ends in
+    .png: an image beside it may have the same one with the suffix.
+    """
+    *above, last = name.split("/")
+    named = [_hashed(part) if part.lower().endswith(".png") else part for part in above]
+    return "/".join([*named, _hashed(last) if len(os.fsencode(last)) > _LONGEST else last])
+
+
+def _hashed(name: str) -> str:
+    return hashlib.sha256(os.fsencode(name)).hexdigest()
 
 
 def overlay(picture: np.ndarray, shown: np.ndarray) -> Image.Image:
