@@ -14,6 +14,7 @@ _OF: dict[str, tuple[str, ...]] = {
     "adapt": ("finn2017maml",),
     "mixed": ("kemaev2025mixflow",),
     "averaged": ("polyak1992averaging",),
+    "warmup_cosine": ("loshchilov2017sgdr", "goyal2017hour"),
     # Weightings, and their variants as the commands call them.
     "uniform": (),
     "difficulty_aware": _DAML,
@@ -68,6 +69,9 @@ _OF: dict[str, tuple[str, ...]] = {
     "image_text_contrastive": ("radford2021clip", "oord2018cpc"),
     "multimodal_cross_entropy": ("sun2025fftg",),
     "image_text": ("sun2025fftg", "radford2021clip"),
+    "hard_example_mining": ("shrivastava2016ohem",),
+    "poly1": ("leng2022polyloss",),
+    "smoothed_cross_entropy": ("szegedy2016inception",),
     "supervised_contrastive": ("khosla2020supcon",),
     "kl_divergence": ("kullback1951information", "ronen2022deepdpm"),
     "subcluster_outliers": (

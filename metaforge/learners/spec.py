@@ -34,6 +34,10 @@ class LearnerSpec:
     weighting: str = setting("", "What tasks count, for learners that leave it open.", choices=("", *WEIGHTINGS))
     outer_optimizer: str = setting("adam", "The outer rule (paper: Adam).", choices=("adam", "sgd"))
     outer_lr: float = setting(1e-3, "beta of eq. 4 and 5, Adam (paper: 1e-3).", above=0, most=MOST_FLOAT)
+    schedule: str = setting(
+        "steps", "outer_lr: divided every decay_epochs, or a cosine down to 0.", choices=("steps", "cosine")
+    )
+    warmup: int = setting(0, "cosine: outer steps over which outer_lr is reached first, in a line.")
     outer_decay: float = setting(0.1, "Factor on outer_lr every decay_epochs (paper: 0.1).", above=0)
     decay_epochs: int = setting(150, "Epochs between decays (paper: 150); 0 for never.")
     epoch_iterations: int = setting(10, "Outer steps that count as one epoch.", open_in_paper=True, least=1)

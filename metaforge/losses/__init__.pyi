@@ -6,4 +6,8 @@ from ._divergence import Direction as Direction
 from ._divergence import kl_divergence as kl_divergence
 from ._energy import energy as energy
 from ._energy import energy_bounded as energy_bounded
+from ._hard_samples import focal as focal
+from ._hard_samples import hard_example_mining as hard_example_mining
+from ._hard_samples import poly1 as poly1
+from ._hard_samples import smoothed_cross_entropy as smoothed_cross_entropy
 from ._image_text import image_text_contrastive as image_text_contrastive

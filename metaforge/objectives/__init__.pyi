@@ -5,6 +5,10 @@ from ._composed import Weight as Weight
 from ._composed import WeightedSum as WeightedSum
 from ._composed import weighted_sum as weighted_sum
 from ._features import supervised_contrastive as supervised_contrastive
+from ._hard_samples import focal as focal
+from ._hard_samples import hard_example_mining as hard_example_mining
+from ._hard_samples import poly1 as poly1
+from ._hard_samples import smoothed_cross_entropy as smoothed_cross_entropy
 from ._outliers import energy_bounded as energy_bounded
 from ._outliers import fakeradar as fakeradar
 from ._outliers import outlier_contrastive as outlier_contrastive

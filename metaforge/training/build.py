@@ -24,6 +24,7 @@ from metaforge.data.specs import FacesSpec
 from metaforge.errors import InputError
 from metaforge.forgeries import ACQUISITIONS, FORGERIES, Face, synthesise
 from metaforge.forgeries.acquisition import WILD, check_acquisitions
+from metaforge.objectives.spec import OPTIONS
 from metaforge.progress import progress
 from metaforge.runs import fingerprint
 from metaforge.training import captioned, kept_features, learner_choice, trainable
@@ -163,10 +164,11 @@ def model(config: Config, *, frozen: Params | None = None) -> mf.Backbone:
 
 
 def objective(config: Config) -> Objective:
-    """Cross-entropy of the backbone's logits; FakeRadar's tri-training of logits and embeddings; FFTG's branches."""
+    """Cross-entropies of the backbone's logits; FakeRadar's tri-training of logits and embeddings; FFTG's branches."""
     if config.objective.name == "image_text":
         return mf.objectives.image_text(**captioned.weights(config))
-    return mf.objectives.fakeradar() if config.objective.name == "fakeradar" else mf.objectives.cross_entropy()
+    options = {name: getattr(config.objective, name) for name in OPTIONS.get(config.objective.name, ())}
+    return getattr(mf.objectives, config.objective.name)(**options)
 
 
 def loss_fn(config: Config, *, frozen: Params | None = None) -> LossFn:
@@ -187,13 +189,24 @@ def all_params(config: Config) -> Params:
 
 
 def learning_rate(config: Config) -> Callable | float:
-    """The outer rate: a constant, or divided on the paper's schedule."""
+    r"""The outer rate: a constant, divided on the paper's schedule, or a cosine after a warm-up.
+
+    With $T$ outer steps and a warm-up of $W$, the rate $\beta$ of step $t = 0, 1, \dots$ is
+    $\beta\,(t + 1) / (W + 1)$ up to $t = W$, and $\beta\,(1 + \cos(\pi (t - W) / (T - W))) / 2$ from there.
+
+    References:
+        Loshchilov and Hutter, *SGDR: Stochastic Gradient Descent with Warm Restarts*, ICLR 2017, eq. 5, without
+        restarts. Goyal et al., *Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour*, 2017, section 2.2.
+    """
+    rate = config.learner.outer_lr
+    if config.learner.schedule == "cosine":
+        warmup = config.learner.warmup
+        # What only adapts does not know how long was trained, and has a rate that it does not use.
+        steps = max(warmup + 1, config.run.iterations)
+        # A first step at a rate of 0 would be lost.
+        return optax.warmup_cosine_decay_schedule(rate / (warmup + 1), rate, warmup, steps)
     every = config.learner.decay_epochs * config.learner.epoch_iterations
-    return (
-        optax.exponential_decay(config.learner.outer_lr, every, config.learner.outer_decay, staircase=True)
-        if every
-        else config.learner.outer_lr
-    )
+    return optax.exponential_decay(rate, every, config.learner.outer_decay, staircase=True) if every else rate
 
 
 def learner(config: Config, *, frozen: Params | None = None) -> mf.MetaLearner:

@@ -18,7 +18,8 @@ def parts_of(config: Config) -> list[str]:
         config.learner.weighting,
         config.model.backbone,
     ]
-    parts += [config.objective.name] if config.objective.name in ("fakeradar", "image_text") else []
+    parts += [config.objective.name] if config.objective.name != "cross_entropy" else []
+    parts += ["warmup_cosine"] if config.learner.schedule == "cosine" else []
     parts += ["reading", "annotate"] if config.model.text != NO_TEXT else []
     if config.faces.prepared:
         sets = [str(found.get("dataset")) for found in prepared.provenance(config.faces.prepared).values()]

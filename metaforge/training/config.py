@@ -6,7 +6,7 @@ from metaforge.backbones.spec import NO_TEXT, BackboneSpec
 from metaforge.data.specs import EpisodeSpec, FacesSpec
 from metaforge.errors import InputError
 from metaforge.learners.spec import LearnerSpec
-from metaforge.objectives.spec import ObjectiveSpec
+from metaforge.objectives.spec import OPTIONS, ObjectiveSpec
 from metaforge.settings import change, check_settings, setting
 
 
@@ -73,6 +73,8 @@ class Config:
             choice.check(model)
         except InputError as error:
             raise InputError(f"--model.{error}") from None
+        self._check_objective()
+        self._check_schedule()
         self._check_words()
         if model.convolution != "auto" and model.backbone != "conv4":
             raise InputError(f"--model.convolution={model.convolution}: for conv4. Leave it out.")
@@ -92,6 +94,26 @@ class Config:
                     f"--run.{name}={getattr(run, name)}: give a multiple of --run.log_every={run.log_every}."
                 )
 
+    def _check_objective(self) -> None:
+        """What one objective has says nothing to another."""
+        usual = ObjectiveSpec()
+        for owner, names in OPTIONS.items():
+            for name in names:
+                value = getattr(self.objective, name)
+                if owner != self.objective.name and value != getattr(usual, name):
+                    raise InputError(f"--objective.{name}={value:g}: for {owner}. Leave it out.")
+
+    def _check_schedule(self) -> None:
+        """A warm-up is the beginning of a cosine, of which something must be left."""
+        learner, steps = self.learner, self.run.iterations
+        if learner.warmup and learner.schedule != "cosine":
+            raise InputError(f"--learner.warmup={learner.warmup}: for --learner.schedule=cosine. Give both, or none.")
+        if learner.warmup and learner.warmup >= steps:
+            raise InputError(
+                f"--learner.warmup={learner.warmup}: of --run.iterations={steps} no step is left for the cosine. "
+                "Give fewer."
+            )
+
     def _check_words(self) -> None:
         """Captions are read by one part, learned from by another and come from a third: all or none."""
         from metaforge.learners import LEARNERS
@@ -108,9 +130,6 @@ class Config:
                 f"{there}: captions need all of --objective.name=image_text, --model.text=small and --faces.captions. "
                 "Give them, or leave it out."
             )
-        for name in ("alignment", "image", "multimodal"):
-            if objective.name != "image_text" and getattr(objective, name) != getattr(ObjectiveSpec(), name):
-                raise InputError(f"--objective.{name}={getattr(objective, name):g}: for image_text. Leave it out.")
         if text and LEARNERS[self.learner.name].own_head:
             raise InputError(
                 f"--learner.name={self.learner.name}: its head sees features, and no captions. Leave --model.text out."

@@ -23,12 +23,14 @@ def adapts_itself(name: Any) -> bool:
 def for_step(config: Config) -> Config:
     """The settings that a compiled outer step looks at, so that runs which differ in the rest share it.
 
-    The seed is part of those steps alone that draw, and the domains of those that count
-    them.
+    The seed is part of those steps alone that draw, the domains of those that count them, and the number of steps of
+    those whose rate falls towards it.
     """
     run = RunSpec(strategy=config.run.strategy, feature_cache=config.run.feature_cache)
     if LEARNERS[config.learner.name].draws or config.model.dropout:
         run = dataclasses.replace(run, seed=config.run.seed)
+    if config.learner.schedule == "cosine":
+        run = dataclasses.replace(run, iterations=config.run.iterations)
     counts = "domains" in LEARNERS[config.learner.name].takes or config.objective.name == "fakeradar"
     given = config.faces
     faces = FacesSpec(

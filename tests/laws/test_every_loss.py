@@ -68,6 +68,15 @@ CASES = {
         with_options(losses.outlier_conditioned_cross_entropy, label_smoothing=0.1), (3,), labels=3
     ),
     "outlier_exposure": Case(losses.outlier_exposure, (2,)),
+    "focal": Case(losses.focal, (3,), labels=3),
+    "focal, a half": Case(with_options(losses.focal, gamma=0.5, alpha=0.25), (2,), labels=2),
+    "hard_example_mining": Case(losses.hard_example_mining, (3,), labels=3, alone=False),
+    "hard_example_mining, a part of one": Case(
+        with_options(losses.hard_example_mining, share=0.1), (3,), labels=3, alone=False
+    ),
+    "poly1": Case(losses.poly1, (3,), labels=3),
+    "poly1, negative": Case(with_options(losses.poly1, epsilon=-1.0), (2,), labels=2),
+    "smoothed_cross_entropy": Case(losses.smoothed_cross_entropy, (4,), labels=3),
     "energy": Case(losses.energy, (2,), logits=False),
     "energy_bounded": Case(
         with_options(losses.energy_bounded, known_margin=-3.0, outlier_margin=1.0), (2,), labels=3, logits=False
@@ -176,11 +185,13 @@ def test_permuted_examples_have_permuted_values(case):
 def test_a_value_is_its_own_rows_unless_the_batch_is_the_loss(case):
     rows, labels, context = problem(case)
     run = values_of(case)
-    first = np.where(np.arange(EXAMPLES) == 0, np.float32(-3), np.float32(1))[:, None]
     before = np.asarray(run(rows, labels, context, EVERY))
-    after = np.asarray(run([row * first for row in map(np.asarray, rows)], labels, context, EVERY))
-    assert after[0] != before[0]
-    assert np.array_equal(after[1:], before[1:]) == case.alone
+    # An example that costs something, since a batch may look at some alone.
+    moved = np.arange(EXAMPLES) == np.argmax(before)
+    factor = np.where(moved, np.float32(-3), np.float32(1))[:, None]
+    after = np.asarray(run([row * factor for row in map(np.asarray, rows)], labels, context, EVERY))
+    assert np.all(after[moved] != before[moved])
+    assert np.array_equal(after[~moved], before[~moved]) == case.alone
 
 
 def test_jit_equals_eager(case):

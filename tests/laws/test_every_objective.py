@@ -20,6 +20,10 @@ MARGINS = {"known_margin": -1.0, "outlier_margin": 0.5}
 CASES = {
     "cross_entropy": (objectives.cross_entropy(), "labels"),
     "cross_entropy, summed": (objectives.cross_entropy(reduction="sum"), "labels"),
+    "focal": (objectives.focal(gamma=0.5, alpha=0.25), "labels"),
+    "hard_example_mining": (objectives.hard_example_mining(share=0.4), "labels"),
+    "poly1": (objectives.poly1(), "labels"),
+    "smoothed_cross_entropy": (objectives.smoothed_cross_entropy(), "labels"),
     "squared_error": (objectives.squared_error(), "numbers"),
     "supervised_contrastive": (objectives.supervised_contrastive(), "labels"),
     "tri_cross_entropy": (objectives.tri_cross_entropy(label_smoothing=0.1), "tri"),
