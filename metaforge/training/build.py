@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 import metaforge as mf
 from metaforge.backbones import choice
@@ -29,6 +28,7 @@ from metaforge.progress import progress
 from metaforge.runs import fingerprint
 from metaforge.training import captioned, kept_features, learner_choice, trainable
 from metaforge.training.config import Config
+from metaforge.training.outer_rate import outer_rate
 from metaforge.types import LossFn, Objective, Params
 
 CONTEXT_ROWS = 64
@@ -188,32 +188,11 @@ def all_params(config: Config) -> Params:
     return (init if config.model.weights else jax.jit(init))(jax.random.key(config.run.seed), images)
 
 
-def learning_rate(config: Config) -> Callable | float:
-    r"""The outer rate: a constant, divided on the paper's schedule, or a cosine after a warm-up.
-
-    With $T$ outer steps and a warm-up of $W$, the rate $\beta$ of step $t = 0, 1, \dots$ is
-    $\beta\,(t + 1) / (W + 1)$ up to $t = W$, and $\beta\,(1 + \cos(\pi (t - W) / (T - W))) / 2$ from there.
-
-    References:
-        Loshchilov and Hutter, *SGDR: Stochastic Gradient Descent with Warm Restarts*, ICLR 2017, eq. 5, without
-        restarts. Goyal et al., *Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour*, 2017, section 2.2.
-    """
-    rate = config.learner.outer_lr
-    if config.learner.schedule == "cosine":
-        warmup = config.learner.warmup
-        # What only adapts does not know how long was trained, and has a rate that it does not use.
-        steps = max(warmup + 1, config.run.iterations)
-        # A first step at a rate of 0 would be lost.
-        return optax.warmup_cosine_decay_schedule(rate / (warmup + 1), rate, warmup, steps)
-    every = config.learner.decay_epochs * config.learner.epoch_iterations
-    return optax.exponential_decay(rate, every, config.learner.outer_decay, staircase=True) if every else rate
-
-
 def learner(config: Config, *, frozen: Params | None = None) -> mf.MetaLearner:
     """The learner of a run, by name; `frozen` as in `model`."""
     # Reading prepared data only to count is for learners that ask.
     domains = domain_count(config) if "domains" in mf.LEARNERS[config.learner.name].takes else 0
-    return learner_choice.learner(config, loss_fn(config, frozen=frozen), learning_rate(config), domains=domains)
+    return learner_choice.learner(config, loss_fn(config, frozen=frozen), outer_rate(config), domains=domains)
 
 
 def source_context(config: Config, pool: Records) -> np.ndarray:

@@ -29,6 +29,7 @@ from metaforge.training import (
 )
 from metaforge.training.config import Config
 from metaforge.training.outer_loop import outer_loop
+from metaforge.training.outer_rate import outer_rate
 from metaforge.training.validating import validator
 from metaforge.whole import write_arrays
 
@@ -181,5 +182,5 @@ def _refresher(config: Config, train: Records, images, placed, frozen):
 
 
 def _rate(config: Config, step: int) -> float:
-    rate = build.learning_rate(config)
+    rate = outer_rate(config)
     return float(rate(step - 1)) if callable(rate) else float(rate)

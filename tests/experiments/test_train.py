@@ -131,12 +131,6 @@ def test_what_the_paper_leaves_open_says_so_on_the_field():
     } <= marked
 
 
-def test_the_outer_rate_falls_tenfold_on_its_schedule():
-    rate = build.learning_rate(PAPER)
-    every = PAPER.learner.decay_epochs * PAPER.learner.epoch_iterations
-    np.testing.assert_allclose([rate(0), rate(every - 1), rate(every)], [1e-3, 1e-3, 1e-4], rtol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("changes", "word"),
     [

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.flatten_util import ravel_pytree
 from scipy.special import softmax
 
 import metaforge as mf
@@ -119,7 +120,7 @@ def test_through_an_inner_step_the_exact_gradient_agrees_with_central_difference
     loss_fn = objectives.loss_fn(model, objective)
     rng = np.random.default_rng(1)
     support, query = (mf.Batch(jnp.asarray(rng.normal(size=(6, 3))), jnp.array([0, 1] * 3)) for _ in range(2))
-    flat, rebuild = jax.flatten_util.ravel_pytree(
+    flat, rebuild = ravel_pytree(
         {"head": {"kernel": jnp.asarray(rng.normal(size=(3, 2))), "bias": jnp.asarray(rng.normal(size=2))}}
     )
 
