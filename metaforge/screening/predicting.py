@@ -1,24 +1,19 @@
 """Scores for the faces in pictures, as they come: read, found, scored and handed on side by side, in flat memory."""
 
 import functools
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal
 
 from metaforge import runs
 from metaforge.data.crop_folder import crop_for
 from metaforge.data.crops import Crop
 from metaforge.data.detection import check_finder
-from metaforge.data.face_crops import NO_FACE, face_crops
 from metaforge.data.folders import list_images
 from metaforge.data.formats import READ, VIDEOS
-from metaforge.data.images import read_image, reason_of, square
-from metaforge.data.video import count_frames, even_frames, read_frames
 from metaforge.errors import InputError, printable
-from metaforge.evaluation.calibration import Verdict, doubted, track_verdict, uncalibrated_verdict
+from metaforge.screening.judging import judged
+from metaforge.screening.looking import Look, Row, look
 from metaforge.workers import in_order
 
 if TYPE_CHECKING:
@@ -29,38 +24,6 @@ if TYPE_CHECKING:
 
 Engine = Literal["auto", "jax", "onnx"]
 """What runs the network: "onnx" is ONNX Runtime, "auto" that for a file in ONNX and JAX for all else."""
-
-
-class Row(NamedTuple):
-    """A face, or a file in which none could be scored.
-
-    Attributes:
-        file: its name, relative to the folder.
-        p_fake: the probability of being fake, in [0, 1]; `None` where nothing was scored. Of a video it is that of the
-            mean logit of the person's frames, and of a detector that is not calibrated the mean over them.
-        face: its number in the file, from 1: the largest first, of a video the person first whom it is of; 0 where no
-            face was looked for or found.
-        box: x0, y0, x1, y1 in the picture's pixels, of a video in the first of its frames; empty where there is none.
-        note: what makes the score doubtful, or why there is none; "" for a good one.
-        frames: of a video, the frames that were scored.
-        verdict: what is made of the score; `None` where nothing was scored.
-    """
-
-    file: str
-    p_fake: float | None
-    face: int = 0
-    box: tuple[float, ...] = ()
-    note: str = ""
-    frames: tuple[int, ...] = ()
-    verdict: Verdict | None = None
-
-
-class _Cut(NamedTuple):
-    """A file that was read: a row without its score for each face, the crops behind each, and whether it was read."""
-
-    rows: list[Row]
-    crops: list[list[np.ndarray]]
-    unread: str = ""
 
 
 def screen(detector: "Scorer", path: Path, *, crop: Crop | None, workers: int = 2, frames: int = 32,
@@ -90,87 +53,26 @@ def screen(detector: "Scorer", path: Path, *, crop: Crop | None, workers: int = 
         ends = ", ".join(sorted(READ))
         raise InputError(f"images: no image in '{printable(path.as_posix())}'. Give a folder that holds {ends} files.")
     root = path.parent if alone else path
-    cut = functools.partial(_cut, root=root, size=detector.image_size, crop=crop, frames=frames, alone=alone)
+    seen = lambda file: look(file, name=file.relative_to(root).as_posix(), size=detector.image_size, crop=crop,
+                             frames=frames)  # fmt: skip
     # Two shapes, so two programs at most, whatever is screened.
     batch = 1 if alone and path.suffix.lower() not in VIDEOS else detector.batch
-    read, first = 0, ""
-    waiting: list[_Cut] = []
-    for found in in_order(cut, files, workers=workers):
-        read, first = read + (not found.unread), first or found.unread
-        waiting.append(found)
-        if sum(len(crops) for each in waiting for crops in each.crops) >= batch:
-            yield from _scored(detector, waiting, batch)
-            waiting = []
+    looks = _read(in_order(seen, files, workers=workers), root, alone=alone, count=len(files))
+    for _, rows in judged(detector, looks, batch=batch):
+        yield from rows
+
+
+def _read(looks: Iterable[Look], root: Path, *, alone: bool, count: int) -> Iterator[Look]:
+    """The same, of which one at least could be read."""
+    first, read = "", False
+    for found in looks:
+        if alone and found.error:
+            raise found.error
+        first, read = first or found.rows[0].note, read or found.error is None
+        yield found
     if not read:
-        raise InputError(f"images: none of the {len(files)} files in '{printable(root.as_posix())}' can be read. "
+        raise InputError(f"images: none of the {count} files in '{printable(root.as_posix())}' can be read. "
                          f"The first: {first}")  # fmt: skip
-    yield from _scored(detector, waiting, batch)
-
-
-def _cut(file: Path, *, root: Path, size: int, crop: Crop | None, frames: int, alone: bool) -> _Cut:
-    name = file.relative_to(root).as_posix()
-    try:
-        if file.suffix.lower() in VIDEOS:
-            return _video(file, name, size, crop, frames)
-        picture = read_image(file)
-    except InputError as error:
-        if alone:
-            raise
-        reason = reason_of(error, file.as_posix())
-        return _Cut([Row(name, None, note=reason)], [[]], reason)
-    if crop is None:
-        return _Cut([Row(name, None)], [[square(picture, size=size)]])
-    found = face_crops(picture, size=size, crop=crop)
-    rows = [
-        Row(name, None, number, tuple(each.face.box.tolist()) if each.face else (), ", ".join(each.notes))
-        for number, each in enumerate(found, 1)
-    ]
-    return _Cut(rows or [Row(name, None, note=NO_FACE)], [[each.image] for each in found] or [[]])
-
-
-def _video(file: Path, name: str, size: int, crop: Crop | None, frames: int) -> _Cut:
-    """A row for each person of a video."""
-    # SciPy's optimizers come with it, which whoever screens photographs need not wait for.
-    from metaforge.data.following import face_tracks
-
-    if crop is None:
-        numbers = even_frames(count_frames(file), frames)
-        shown = [square(image, size=size) for _, image in read_frames(file, numbers)]
-        return _Cut([Row(name, None, frames=tuple(numbers.tolist()))], [shown])
-    tracks = face_tracks(file, frames=frames, crop=crop, size=size)
-    # Where people cross, a piece of a face may be seen once: nobody whom a longer track does not show better.
-    tracks = [track for track in tracks if len(track.frames) > 1] or tracks
-    rows = []
-    for number, track in enumerate(tracks, 1):
-        away = ", ".join(f"{first} to {last}" for first, last in track.gaps)
-        note = f"away in the frames {away}" if away else ""
-        rows.append(Row(name, None, number, tuple(track.boxes[0].tolist()), note, tuple(track.frames.tolist())))
-    return _Cut(rows or [Row(name, None, note=NO_FACE)], [list(track.crops()) for track in tracks] or [[]])
-
-
-def _scored(detector: "Scorer", waiting: list[_Cut], batch: int) -> Iterator[Row]:
-    images = [image for found in waiting for crops in found.crops for image in crops]
-    verdict = _verdicts(detector, np.stack(images), batch) if images else None
-    for found in waiting:
-        for row, crops in zip(found.rows, found.crops, strict=True):
-            said = verdict(len(crops)) if verdict and crops else None
-            yield row._replace(p_fake=said.p_fake, verdict=doubted(said, row.note.split(", "))) if said else row
-
-
-def _verdicts(detector: "Scorer", images: np.ndarray, batch: int) -> Callable[[int], Verdict]:
-    """What gives one verdict on the next so many of the images."""
-    judge = detector.judge
-    if judge is None:
-        scores = iter(detector(images, batch=batch).tolist())
-        return lambda count: uncalibrated_verdict(float(np.mean(list(itertools.islice(scores, count)))))
-    logits, distances = detector.examine(images, batch=batch)
-    rows = iter(range(len(images)))
-
-    def next_verdict(count: int) -> Verdict:
-        mine = list(itertools.islice(rows, count))
-        return track_verdict(logits[mine], None if distances is None else distances[mine], judge)
-
-    return next_verdict
 
 
 def run(model: str, images_at: str, *, weights: str = "", crops: bool = False, workers: int = 2,

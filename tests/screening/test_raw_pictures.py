@@ -123,7 +123,7 @@ def test_memory_does_not_grow_with_the_folder(tmp_path, monkeypatch, workers):
     made = detector()
     monkeypatch.setattr(Detector, "batch", 4)
     read, ahead = [], []
-    monkeypatch.setattr("metaforge.screening.predicting.read_image",
+    monkeypatch.setattr("metaforge.screening.looking.read_image",
                         lambda file: read.append(file) or np.asarray(Image.open(file)))  # fmt: skip
     for count, _ in enumerate(screen(made, tmp_path, crop=None, workers=workers)):
         ahead.append(len(read) - count)

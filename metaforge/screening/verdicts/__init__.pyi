@@ -1,0 +1,9 @@
+from .making import Screener as Screener
+from .making import screener as screener
+from .record import Evidence as Evidence
+from .record import FaceVerdict as FaceVerdict
+from .record import Failure as Failure
+from .record import FileVerdict as FileVerdict
+from .record import Model as Model
+from .record import Provenance as Provenance
+from .record import Thresholds as Thresholds

@@ -1,0 +1,222 @@
+"""Makes verdicts: of the files of a list, one after the other and in flat memory, or of bytes that came in."""
+
+import datetime
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metaforge.data.crop_folder import crop_for
+from metaforge.data.crops import Crop
+from metaforge.data.detection import check_finder
+from metaforge.data.face_crops import FaceCrop
+from metaforge.data.formats import VIDEOS, is_image, what_it_is
+from metaforge.errors import InputError, printable
+from metaforge.screening.judging import judged
+from metaforge.screening.looking import Look, Row
+from metaforge.screening.verdicts.identity import model_sha256
+from metaforge.screening.verdicts.reading import About, look_at_bytes, look_at_file
+from metaforge.screening.verdicts.record import Evidence, FaceVerdict, FileVerdict, Model, Provenance, Thresholds
+from metaforge.workers import in_order
+
+if TYPE_CHECKING:
+    from metaforge.screening.judging import Scorer
+    from metaforge.screening.predicting import Engine
+
+RANK = {"real": 0, "cannot tell": 1, "fake": 2}
+"""Which of two decisions is the more suspicious."""
+
+
+class Screener(NamedTuple):
+    """A detector and all that goes with its verdicts; `screener` makes one.
+
+    Attributes:
+        detector: what scores.
+        model: its name and SHA-256.
+        thresholds: by which it decides.
+        limits: what its verdicts do not say.
+        crops: whether pictures are said to be face crops already.
+        frames: of each video, spread evenly.
+        measure: evidence on a face of a picture; `None` if none is asked for.
+        now: the time.
+    """
+
+    detector: "Scorer"
+    model: Model
+    thresholds: Thresholds
+    limits: str
+    crops: bool = False
+    frames: int = 32
+    measure: Callable[[Any, FaceCrop], tuple[Evidence, ...]] | None = None
+    now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC)
+
+    def crop_in(self, folder: Path) -> tuple[Crop | None, str]:
+        """How faces are cut out of the pictures in a folder, and one line on what is amiss, if it is.
+
+        Raises:
+            InputError: if faces are to be found, and the finder is not installed.
+        """
+        crop, amiss = crop_for(self.detector.crop, folder, crops=self.crops)
+        if crop is not None:
+            check_finder()
+        return crop, amiss
+
+    def verdicts(self, files: Iterable[Path], *, root: Path, workers: int = 2) -> Iterator[FileVerdict]:
+        """A verdict on each file, in their order, as soon as a batch is full.
+
+        Args:
+            files: pictures and videos; asked for as they are needed, so they may be without end.
+
+        Other Arguments:
+            root: the folder that names are relative to; a file that lies elsewhere is called by its path.
+            workers: threads that read pictures and find faces ahead of the detector.
+
+        Yields:
+            Records; a file that cannot be read has one with its `error`.
+
+        Raises:
+            InputError: as `crop_in`.
+        """
+        crop, _ = self.crop_in(root)
+        seen = functools.partial(self._seen, root=root, crop=crop)
+        batch = self.detector.batch
+        looks = in_order(seen, files, workers=workers)
+        # No file waits longer than two batches of files without a face.
+        for found, rows in judged(self.detector, looks, batch=batch, most=2 * batch):
+            yield self._record(found, rows)
+
+    def verdict(self, data: bytes, *, name: str = "upload") -> FileVerdict:
+        """The verdict on a picture or a video that came in as bytes.
+
+        Args:
+            data: the content of a file.
+
+        Other Arguments:
+            name: what to call it. It is a video if its name ends so, or without an ending if it begins like one.
+
+        Returns:
+            Its record; with `error` if it cannot be read.
+        """
+        path = Path(name)
+        video = path.suffix.lower() in VIDEOS
+        if not path.suffix and not is_image(data[:64]) and what_it_is(data[:64])[0] == "a video":
+            video, path = True, path.with_suffix(".mp4")
+        crop = None if self.crops or self.detector.crop == "whole" else self.detector.crop
+        if crop is not None:
+            check_finder()
+        found = look_at_bytes(data, path, name=name, video=video, **self._how(crop))
+        ((found, rows),) = judged(self.detector, [found], batch=1 if not video else self.detector.batch)
+        return self._record(found, rows)
+
+    def _how(self, crop: Crop | None) -> dict[str, Any]:
+        return {"size": self.detector.image_size, "crop": crop, "frames": self.frames, "measure": self.measure}
+
+    def _seen(self, file: Path, *, root: Path, crop: Crop | None) -> Look:
+        name = file.relative_to(root) if file.is_relative_to(root) else file
+        return look_at_file(file, name=name.as_posix(), **self._how(crop))
+
+    def _record(self, found: Look, rows: list[Row]) -> FileVerdict:
+        about: About = found.about
+        faces = tuple(
+            _face(row, more or ()) for row, more in zip(rows, found.seen, strict=True) if row.verdict is not None
+        )
+        worst = max(faces, key=suspicion, default=None)
+        nothing = about.failure.message if about.failure else rows[0].note
+        return FileVerdict(
+            file=rows[0].file,
+            sha256=about.identity.sha256 if about.identity else None,
+            bytes=about.identity.bytes if about.identity else None,
+            kind=about.kind,
+            size=found.size,
+            time=self.now().astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            model=self.model,
+            p_fake=worst.p_fake if worst else None,
+            decision=worst.decision if worst else "cannot tell",
+            reason=worst.reason if worst else nothing,
+            faces=faces,
+            quality=() if about.failure or len(faces) == 1 else ("several faces",) if faces else ("no face",),
+            provenance=Provenance("not available", "", "", "not looked for"),
+            thresholds=self.thresholds,
+            limits=self.limits,
+            error=about.failure,
+        )
+
+
+def suspicion(face: FaceVerdict) -> tuple[int, float]:
+    """What faces are ordered by, the most suspicious last: their decisions, and among the same decisions `p_fake`.
+
+    Example:
+        >>> face = FaceVerdict(1, None, (), 0.9, None, None, "cannot tell", "blurred")
+        >>> suspicion(face) < suspicion(face._replace(decision="fake", p_fake=0.8))
+        True
+    """
+    return RANK[face.decision], -1.0 if face.p_fake is None else face.p_fake
+
+
+def screener(model: str, *, weights: str = "", engine: "Engine" = "auto", crops: bool = False, frames: int = 32,
+             evidence: bool = False) -> Screener:  # fmt: skip
+    """What makes verdicts with a detector.
+
+    Args:
+        model: a saved detector, an exported ONNX file, or a finished training run.
+
+    Other Arguments:
+        weights: where a detector's weights are now.
+        engine: what runs the network, as in `metaforge.screening.predicting.load`.
+        crops: whether the pictures are face crops already.
+        frames: of each video, spread evenly.
+        evidence: whether features are measured beside the score.
+
+    Raises:
+        InputError: if the model cannot be read.
+
+    Example:
+        >>> screener("nowhere")
+        Traceback (most recent call last):
+        metaforge.errors.InputError: model: no config.json in 'nowhere'. Give the --out of metaforge adapt or ...
+    """
+    from metaforge.screening.predicting import load
+
+    detector, path = load(model, weights=weights, engine=engine), Path(model)
+    measure = None
+    if evidence:
+        raise InputError("evidence: no feature is measured yet. Leave it out.")
+    judge = detector.judge
+    groups = judge.bands.fitted_on.get("groups", {}) if judge else {}
+    fitted_on = ", ".join(map(printable, groups))
+    return Screener(
+        detector=detector,
+        model=Model(path.resolve().name or "model", model_sha256(path), fitted_on),
+        thresholds=_thresholds(detector),
+        limits=_limits(fitted_on),
+        crops=crops,
+        frames=frames,
+        measure=measure,
+    )
+
+
+def _thresholds(detector: "Scorer") -> Thresholds:
+    judge = detector.judge
+    if judge is None:
+        return Thresholds(0.5, 0.5, None, None, "")
+    bands = judge.bands
+    allowed, groups = bands.fitted_on.get("allowed", {}), bands.fitted_on.get("groups", {})
+    named = bands.fitted_on.get("name") or ", ".join(map(printable, groups))
+    return Thresholds(bands.real_below, bands.fake_above, allowed.get("fpr"), allowed.get("fnr"), named)
+
+
+def _limits(fitted_on: str) -> str:
+    if not fitted_on:
+        return "The detector is not calibrated: a score above 0.5 says no more than that fakes were nearer to it."
+    return (f"No proof: the numbers were fitted on {fitted_on}, and other cameras, people and forgeries may make more "
+            "mistakes.")  # fmt: skip
+
+
+def _face(row: Row, evidence: tuple[Evidence, ...]) -> FaceVerdict:
+    said = row.verdict
+    assert said is not None
+    score = None if said.p_fake != said.p_fake else round(said.p_fake, 6)
+    notes = () if row.frames else tuple(filter(None, row.note.split(", ")))
+    box = None if not row.box else (*(round(side, 1) for side in row.box),)
+    known = None if said.familiarity is None else round(said.familiarity, 4)
+    return FaceVerdict(row.face, box, row.frames, score, None, known, said.decision, said.reason, notes, evidence)  # type: ignore[arg-type]

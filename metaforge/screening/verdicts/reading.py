@@ -1,0 +1,105 @@
+"""Reads what is to be judged, once: the bytes whose SHA-256 is told are those that are looked at."""
+
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from metaforge.data.crops import Crop
+from metaforge.data.formats import VIDEOS
+from metaforge.data.images import one_line, reason_of
+from metaforge.errors import InputError
+from metaforge.screening.looking import Look, Measure, Row, look
+from metaforge.screening.verdicts.identity import Identity, identity_of, read_through, read_whole, unchanged
+from metaforge.screening.verdicts.record import Failure, Kind
+
+
+class About(NamedTuple):
+    """What is known of a file beside its faces.
+
+    Attributes:
+        kind: "image" or "video".
+        identity: its SHA-256 and length; `None` if it could not be read.
+        failure: why nothing is said of it; `None` if something is.
+    """
+
+    kind: Kind
+    identity: Identity | None
+    failure: Failure | None = None
+
+
+def look_at_file(
+    file: Path, *, name: str, size: int, crop: Crop | None, frames: int, measure: Measure | None = None
+) -> Look:
+    """A file on the disk, whatever it is: nothing is raised, so that it stops no other.
+
+    Args:
+        file: a picture, or a video by its ending.
+
+    Other Arguments:
+        name: what its record calls it.
+        size: as in `metaforge.screening.looking.look`.
+        crop: as there.
+        frames: as there.
+        measure: as there.
+
+    Returns:
+        What it shows; `about` is an `About`.
+
+    Example:
+        >>> found = look_at_file(Path("nowhere.png"), name="nowhere.png", size=16, crop=None, frames=1)
+        >>> found.about.failure
+        Failure(code='missing', message='there is no such file. Check the path.')
+    """
+    kind: Kind = "video" if file.suffix.lower() in VIDEOS else "image"
+    data = None
+    try:
+        if kind == "video":
+            identity = read_through(file)
+        else:
+            data, identity = read_whole(file)
+    except InputError as error:
+        return _nothing(name, kind, "unreadable" if file.exists() else "missing", reason_of(error, file.as_posix()))
+    found = _seen(file, name, size, crop, frames, data, measure, About(kind, identity))
+    if kind == "video" and not unchanged(file, identity):
+        return _nothing(name, kind, "changed", "the file was written to while it was read. Screen it again.")
+    return found
+
+
+def look_at_bytes(
+    data: bytes, path: Path, *, name: str, video: bool, size: int, crop: Crop | None, frames: int,
+    measure: Measure | None = None,
+) -> Look:  # fmt: skip
+    """The same of a file's bytes; those of a video are laid down in a folder of their own meanwhile.
+
+    Args:
+        data: the content.
+        path: what it would be called as a file; of a video its ending counts.
+
+    Other Arguments:
+        name: as in `look_at_file`.
+        video: whether it is one.
+        size: as there.
+        crop: as there.
+        frames: as there.
+        measure: as there.
+    """
+    if not video:
+        return _seen(path, name, size, crop, frames, data, measure, About("image", identity_of(data)))
+    with tempfile.TemporaryDirectory() as folder:
+        held = Path(folder, f"video{path.suffix}")
+        held.write_bytes(data)
+        return _seen(held, name, size, crop, frames, None, measure, About("video", identity_of(data)))
+
+
+def _seen(file, name, size, crop, frames, data, measure, about: About) -> Look:
+    try:
+        found = look(file, name=name, size=size, crop=crop, frames=frames, data=data, measure=measure)
+    except Exception as error:  # noqa: BLE001 - whatever one file does, the others are still to be judged
+        failure = Failure("failed", f"a fault of this program: {type(error).__name__}: {one_line(error)}")
+        return Look([Row(name, None)], [[]], about=about._replace(failure=failure))
+    failure = Failure("unreadable", found.rows[0].note) if found.error else None
+    return found._replace(about=about._replace(failure=failure))
+
+
+def _nothing(name: str, kind: Kind, code, message: str) -> Look:
+    return Look([Row(name, None)], [[]], about=About(kind, None, Failure(code, message)))
