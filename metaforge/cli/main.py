@@ -7,6 +7,7 @@ COMMANDS = {
     "train": "meta-train a detector over forgery domains",
     "adapt": "adapt a detector to a new kind of forgery by a few labelled images",
     "predict": "screen images with a detector",
+    "screen": "screen any number of files, with a record of each that serves as evidence",
     "explain": "say of images where the face may be forged",
     "export": "write the detector of a run to a folder of its own",
     "forge": "make a folder of forged and real images, to rehearse with",
