@@ -1,6 +1,7 @@
 """Scores for the faces in pictures, as they come: read, found, scored and handed on side by side, in flat memory."""
 
 import functools
+import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -135,11 +136,14 @@ def detector_in(model: str, *, weights: str = "") -> "Detector":
         weights: where a detector's weights are now.
 
     Raises:
-        InputError: when it is neither.
+        InputError: when it is neither, or JAX is not installed.
     """
     found = runs.read_config(model, missing_ok=True)
     if found is None:
         raise InputError(f"model: no config.json in '{model}'. Give the --out of metaforge adapt or a training run.")
+    if importlib.util.find_spec("jax") is None:
+        raise InputError(f"model: '{model}' takes JAX, which is not installed. Install it, or give a file that metaforge "
+                         "export --onnx wrote.")  # fmt: skip
     if "detector" in found:
         from metaforge.screening.folder import load_detector
 

@@ -1,7 +1,11 @@
 """A detector in ONNX: every network says what JAX says of it, without JAX, and a file that is amiss is named."""
 
+import csv
 import hashlib
+import importlib.metadata
+import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -123,37 +127,80 @@ def test_the_distance_is_the_mean_square_of_what_the_factor_makes_white(tmp_path
     assert read.crop == "sbi"
 
 
+BARE = ("numpy", "PIL", "absl", "lazy_loader", "jaxtyping", "wadler_lindig", "onnxruntime", "metaforge")
+"""All that scoring an ONNX file takes."""
+FACES = ("ai_edge_litert", "flatbuffers", "ml_dtypes")
+"""And finding faces first."""
+
 PREDICT = """
-import sys
-
-class Refused:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("jax", "jaxlib", "flax", "optax", "orbax"):
-            raise ImportError(f"{name} is not there")
-
-sys.meta_path.insert(0, Refused())
+import importlib.util, json, sys
 from metaforge.cli import predict
-sys.exit(predict.main(["predict", *sys.argv[1:]]))
+codes = [predict.main(["predict", *flags]) for flags in json.loads(sys.argv[1])]
+print(json.dumps([codes, [name for name in sys.argv[2:] if importlib.util.find_spec(name)]]))
 """
 
 
-def test_a_folder_is_screened_where_there_is_no_jax(tmp_path):
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """A folder with links to the packages that screening with ONNX takes, and to nothing else."""
+    folder = tmp_path_factory.mktemp("bare")
+    for name in (*BARE, *FACES):
+        if spec := importlib.util.find_spec(name):
+            (package,) = spec.submodule_search_locations
+            # What a wheel brings of other programs lies beside its package; and jaxtyping asks for its own version.
+            beside = [*Path(package).parent.glob(f"{name.replace('PIL', 'pillow')}.libs")]
+            for each in (Path(package), *beside):
+                (folder / each.name).symlink_to(each)
+    (about,) = (
+        importlib.metadata.distribution("jaxtyping").files[0].locate().parent.parent.glob("jaxtyping-*.dist-info")
+    )
+    (folder / about.name).symlink_to(about)
+    return folder
+
+
+def test_photographs_and_crops_are_screened_where_jax_is_not_installed(bare, tmp_path):
     from PIL import Image
+
+    from metaforge.data.embedded_faces import whole_photographs
+    from metaforge.data.face_crops import face_crops
 
     detector, asked = with_prior(), images(3, 17)
     save_onnx(tmp_path / "one.onnx", detector)
     (tmp_path / "crops").mkdir()
     for number, image in enumerate(asked):
         Image.fromarray(image).save(tmp_path / "crops" / f"{number}.png")
-    flags = [f"--model={tmp_path / 'one.onnx'}", f"--images={tmp_path / 'crops'}", "--crops"]
-    done = subprocess.run(
-        [sys.executable, "-c", PREDICT, *flags], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    model = f"--model={tmp_path / 'one.onnx'}"
+    calls = [[model, f"--images={tmp_path / 'crops'}", "--crops", f"--out={tmp_path / 'crops.csv'}"]]
+    if importlib.util.find_spec("ai_edge_litert"):
+        photograph = next(iter(whole_photographs().values()))
+        Image.fromarray(photograph).save(tmp_path / "whole.png")
+        calls += [[model, f"--images={tmp_path / 'whole.png'}", f"--out={tmp_path / 'whole.csv'}"]]
+        asked = np.concatenate([asked, [face.image for face in face_crops(photograph, size=17, crop="sbi")]])
+    # A folder takes JAX, and that is said in one line.
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "config.json").write_text('{"detector": {}}')
+    calls += [["--model=folder", f"--images={tmp_path / 'crops'}", "--crops"]]
+    absent = ["jax", "jaxlib", "flax", "optax", "orbax", "scipy", "skimage", "sklearn", "onnx", "tqdm", "matplotlib"]
+    done = subprocess.run([sys.executable, "-S", "-c", PREDICT, json.dumps(calls), *absent], cwd=tmp_path, text=True,
+                          capture_output=True, check=False, env={**os.environ, "PYTHONPATH": str(bare)})  # fmt: skip
     assert done.returncode == 0, done.stderr
-    logits, distances = detector.examine(asked)
-    _, doubted, _ = detector.judge.weigh(logits, distances)
-    said = np.array([float(row.split(",")[1]) for row in done.stdout.splitlines()[1:]])
+    codes, present = json.loads(done.stdout.splitlines()[-1])
+    assert (codes, present) == ([*[0] * (len(calls) - 1), 2], []), done.stderr
+    assert done.stderr.splitlines()[-1].startswith("predict: --model: 'folder' takes JAX, which is not installed.")
+    tables = [(tmp_path / f"{name}.csv").read_text().splitlines() for name in ("crops", "whole")[: len(calls) - 1]]
+    said = [float(row["p_fake"]) for table in tables for row in csv.DictReader(table)]
+    _, doubted, _ = detector.judge.weigh(*detector.examine(asked))
     np.testing.assert_allclose(said, 1 / (1 + np.exp(-doubted)), atol=1e-4)
+
+
+def test_where_jax_is_installed_a_file_in_onnx_does_not_ask_for_it(written, tmp_path):
+    (tmp_path / "one.onnx").write_bytes(written)
+    program = "import sys; from metaforge.screening import predicting; predicting.load(sys.argv[1]); "
+    program += "import metaforge.data.face_crops; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program, tmp_path / "one.onnx"], cwd=ROOT, capture_output=True,
+                          text=True, check=True)  # fmt: skip
+    heavy = {"jax", "flax", "optax", "orbax", "scipy", "skimage", "sklearn", "matplotlib", "onnx", "torch", "tqdm"}
+    assert not heavy & set(done.stdout.split())
 
 
 def test_both_engines_of_a_folder_say_the_same_and_a_file_is_not_for_jax(tmp_path):
