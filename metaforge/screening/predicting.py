@@ -142,8 +142,8 @@ def detector_in(model: str, *, weights: str = "") -> "Detector":
     if found is None:
         raise InputError(f"model: no config.json in '{model}'. Give the --out of metaforge adapt or a training run.")
     if importlib.util.find_spec("jax") is None:
-        raise InputError(f"model: '{model}' takes JAX, which is not installed. Install it, or give a file that metaforge "
-                         "export --onnx wrote.")  # fmt: skip
+        again = "Install it, or give a file that metaforge export --onnx wrote."
+        raise InputError(f"model: '{model}' takes JAX, which is not installed. {again}")
     if "detector" in found:
         from metaforge.screening.folder import load_detector
 

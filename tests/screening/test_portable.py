@@ -186,7 +186,7 @@ def test_photographs_and_crops_are_screened_where_jax_is_not_installed(bare, tmp
     assert done.returncode == 0, done.stderr
     codes, present = json.loads(done.stdout.splitlines()[-1])
     assert (codes, present) == ([*[0] * (len(calls) - 1), 2], []), done.stderr
-    assert done.stderr.splitlines()[-1].startswith("predict: --model: 'folder' takes JAX, which is not installed.")
+    assert done.stderr.splitlines()[-1].startswith("predict: model: 'folder' takes JAX, which is not installed.")
     tables = [(tmp_path / f"{name}.csv").read_text().splitlines() for name in ("crops", "whole")[: len(calls) - 1]]
     said = [float(row["p_fake"]) for table in tables for row in csv.DictReader(table)]
     _, doubted, _ = detector.judge.weigh(*detector.examine(asked))
