@@ -15,6 +15,7 @@ _OF: dict[str, tuple[str, ...]] = {
     "mixed": ("kemaev2025mixflow",),
     "averaged": ("polyak1992averaging",),
     "warmup_cosine": ("loshchilov2017sgdr", "goyal2017hour"),
+    "noise_measured": ("mccandlish2018noise",),
     # Weightings, and their variants as the commands call them.
     "uniform": (),
     "difficulty_aware": _DAML,
@@ -88,6 +89,8 @@ _OF: dict[str, tuple[str, ...]] = {
     "reconstruction": ("turk1991eigenfaces",),
     "smooth": (),
     "periphery_auc": ("wang2020cnngenerated",),
+    # What happens to images while a run learns from them.
+    "erase": ("zhong2020erasing", "devries2017cutout"),
     # Faces and data sets; those with a catalogue bring their own.
     "lfw": ("huang2007lfw",),
     "london": ("debruine2017london",),

@@ -64,6 +64,8 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
             "--learner.name, --run.seed and --faces.holdout are the study's own to set. Use --methods, --seeds, "
             "--target."
         )
+    if config.run.batches != "fixed":
+        raise InputError(f"--run.batches={config.run.batches}: a study's methods see equal batches. Leave it out.")
     for name in ("rule", "optimizer", "lr", "steps"):
         if (value := getattr(config.adapt, name)) != getattr(STUDY.adapt, name):
             raise InputError(

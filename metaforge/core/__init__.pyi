@@ -4,6 +4,7 @@ from . import execution as execution
 from . import inner as inner
 from . import keys as keys
 from . import mixed as mixed
+from . import noise_scale as noise_scale
 from . import param_paths as param_paths
 from . import stepping as stepping
 from . import tuning as tuning

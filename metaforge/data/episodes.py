@@ -83,11 +83,7 @@ class EpisodeSampler:
         if not self._domains:
             raise InputError("episodes: there are no records to draw from. Check the split and the domains asked for.")
         self._lead = list(lead)
-        if len(self._lead) > tasks or set(self._lead) - set(self._domains):
-            raise InputError(
-                f"episodes: {', '.join(self._lead)} cannot lead each of {tasks} tasks; the domains are "
-                f"{', '.join(self._domains)}. Name fewer, or raise `tasks`."
-            )
+        self._check_lead(tasks)
         for name, domain in self._domains.items():
             for label, word in ((REAL, "real"), (FAKE, "fake")):
                 have, need = int(domain.count[domain.label == label].sum()), sum(self._wanted[label])
@@ -97,11 +93,20 @@ class EpisodeSampler:
                         f"need {need}. Lower `shots` or `queries`, or give more images."
                     )
 
-    def __call__(self, index: int) -> EpisodeRows:
-        """The meta-batch of number `index`."""
+    def __call__(self, index: int, *, tasks: int | None = None) -> EpisodeRows:
+        """The meta-batch of number `index`.
+
+        Args:
+            index: its number.
+
+        Other Arguments:
+            tasks: how many domains, where not as many as ever.
+        """
+        if tasks is not None:
+            self._check_lead(tasks)
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, index]))
         names = [name for name in self._domains if name not in self._lead] or list(self._domains)
-        drawn = self._tasks - len(self._lead)
+        drawn = (tasks or self._tasks) - len(self._lead)
         chosen = rng.choice(len(names), drawn, replace=drawn > len(names))
         domains = (*self._lead, *(names[i] for i in chosen))
         sides = [self._draw(rng, self._domains[name], name) for name in domains]
@@ -123,6 +128,13 @@ class EpisodeSampler:
         of = lambda side: jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf[side])), inputs)
         support, query = (Batch(of(r), jnp.asarray(self._records.label[r])) for r in (rows.support, rows.query))
         return Episode(support, query)
+
+    def _check_lead(self, tasks: int) -> None:
+        if len(self._lead) > tasks or set(self._lead) - set(self._domains):
+            raise InputError(
+                f"episodes: {', '.join(self._lead)} cannot lead each of {tasks} tasks; the domains are "
+                f"{', '.join(self._domains)}. Name fewer, or raise `tasks`."
+            )
 
     def _draw(self, rng, domain: "_Domain", name: str) -> tuple[np.ndarray, np.ndarray]:
         for attempt in range(_ATTEMPTS):

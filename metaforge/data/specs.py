@@ -59,3 +59,6 @@ class EpisodeSpec:
     fake_share: float = setting(
         0.5, "Share of fakes in a support set of training.", open_in_paper=True, above=0, below=1
     )
+    augment: str = setting(
+        "none", "What happens to images in training alone: none, light, strong, or a list such as flip,jpeg."
+    )

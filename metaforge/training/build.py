@@ -188,11 +188,12 @@ def all_params(config: Config) -> Params:
     return (init if config.model.weights else jax.jit(init))(jax.random.key(config.run.seed), images)
 
 
-def learner(config: Config, *, frozen: Params | None = None) -> mf.MetaLearner:
-    """The learner of a run, by name; `frozen` as in `model`."""
+def learner(config: Config, *, frozen: Params | None = None, tasks: int | None = None) -> mf.MetaLearner:
+    """The learner of a run, by name; `frozen` as in `model`, `tasks` as in `learner_choice.learner`."""
     # Reading prepared data only to count is for learners that ask.
     domains = domain_count(config) if "domains" in mf.LEARNERS[config.learner.name].takes else 0
-    return learner_choice.learner(config, loss_fn(config, frozen=frozen), outer_rate(config), domains=domains)
+    loss = loss_fn(config, frozen=frozen)
+    return learner_choice.learner(config, loss, outer_rate(config), domains=domains, tasks=tasks)
 
 
 def source_context(config: Config, pool: Records) -> np.ndarray:

@@ -7,7 +7,7 @@ from metaforge.data.records import Records, check_splits_are_disjoint, concatena
 from metaforge.errors import InputError
 from metaforge.learners import LEARNERS
 from metaforge.runs import Run, read_json, write_json
-from metaforge.training import build, captioned, frozen_params, meta_test, source_prior
+from metaforge.training import batch_size, build, captioned, frozen_params, meta_test, source_prior
 from metaforge.training.config import Config
 from metaforge.types import FAKE
 
@@ -23,7 +23,9 @@ def check(config: Config, *, quiet: bool = False) -> tuple[Records, Records]:
     train, validation = images(config, quiet=quiet)
     captioned.beside(config, train)
     check_splits_are_disjoint(concatenate([train, validation]))
-    sampler(config, train)(0)
+    drawn = sampler(config, train)
+    for tasks in batch_size.buckets(config):
+        drawn(0, tasks=tasks)
     for index in range(config.run.eval_batches):
         meta_test.validation_sampler(config, validation)(index)
     if config.adapt.rule == "discriminant":

@@ -33,6 +33,16 @@ class RunSpec:
     iterations: int = setting(600, "Outer steps; 3,000 in the paper. 0 for a discriminant on a network as it is.")
     strategy: str = setting("auto", "How tasks run (the numbers agree).", choices=("auto", "vmap", "scan", "unroll"))
     devices: int = setting(1, "Devices that share the tasks; 0 for all.", most=1_000_000)
+    batches: str = setting(
+        "fixed",
+        "Tasks of a meta-batch: as --episodes.tasks says, by how noisy the gradient is, or as many as memory holds.",
+        choices=("fixed", "difficulty", "memory"),
+    )
+    buckets: str = setting("", "Numbers of tasks that batches may have, such as 2,4,8; each is compiled once.")
+    batch_memory_gb: float = setting(0.0, "The most that an outer step's program may need, by XLA's count; 0 for any.")
+    batch_rate: str = setting(
+        "none", "How the outer rate follows tasks / --episodes.tasks.", choices=("none", "linear", "sqrt")
+    )
     feature_cache: str = setting(
         "", "A folder for features of the first part, if it is frozen; '' computes them anew.", place="folder"
     )
@@ -64,6 +74,7 @@ class Config:
         # What knows the names needs JAX, and `--help` does not.
         from metaforge.backbones import choice
         from metaforge.learners import LEARNERS
+        from metaforge.training import augmented, batch_size
 
         check_settings(self)
         if self.learner.name not in LEARNERS:
@@ -76,6 +87,8 @@ class Config:
         self._check_objective()
         self._check_schedule()
         self._check_words()
+        batch_size.check(self)
+        augmented.check(self)
         if model.convolution != "auto" and model.backbone != "conv4":
             raise InputError(f"--model.convolution={model.convolution}: for conv4. Leave it out.")
         if not run.iterations and self.adapt.rule != "discriminant":

@@ -13,7 +13,8 @@ from metaforge.core.devices import Placement
 from metaforge.data.episodes import EpisodeRows, EpisodeSampler
 from metaforge.data.pools import gather
 from metaforge.errors import InputError
-from metaforge.training import build, probing
+from metaforge.training import augmented, build, probing
+from metaforge.training.batch_size import Batches
 from metaforge.training.config import Config
 from metaforge.training.outer_loop import Advance
 
@@ -30,19 +31,24 @@ class Diverged(InputError):
 
 
 @functools.lru_cache(maxsize=16)
-def outer_step(config: Config, everywhere=None):
-    """The program of an outer step, shared by all runs that differ in nothing which it looks at (`for_step`)."""
+def outer_step(config: Config, everywhere=None, *, tasks: int | None = None):
+    """The program of an outer step, shared by all runs that differ in nothing which it looks at (`for_step`).
+
+    With `tasks` it is one for so many tasks, of a run whose batches change.
+    """
 
     # The state's buffers become the next state's: nobody may look at an old one. On a mesh the results are left on
     # every device, so that every process can read them. What is frozen is an argument: closed over, it would become
     # part of the program.
     @functools.partial(jax.jit, donate_argnums=0, out_shardings=everywhere)
     def update(state, images, labels, support, query, domain, frozen=None):
-        learner = build.learner(config, frozen=frozen)
-        episodes = gather(images, labels, support, query, domain)
-        if config.objective.name != "fakeradar":
-            return learner.update(state, keyed(config, state.step, episodes))
-        episodes = keyed(config, state.learner.step, episodes)
+        learner = build.learner(config, frozen=frozen, tasks=tasks)
+        with_outliers = config.objective.name == "fakeradar"
+        step = state.learner.step if with_outliers else state.step
+        episodes = augmented.augment(config, step, gather(images, labels, support, query, domain))
+        episodes = keyed(config, step, episodes)
+        if not with_outliers:
+            return learner.update(state, episodes)
         moved, info = learner.update(state.learner, probing.attach(config, state, episodes))
         return state._replace(learner=moved), info
 
@@ -82,6 +88,7 @@ def advance_on(
     frozen: Any = None,
     refresh: Callable[[Any], tuple[Any, dict[str, Any]]] | None = None,
     refresh_every: int = 0,
+    batches: Batches | None = None,
 ) -> Advance:
     """Chunks of outer steps for `outer_loop`, of which nothing but row numbers travels to the device.
 
@@ -98,30 +105,34 @@ def advance_on(
         frozen: parameters that no step changes; `None` where all are trained.
         refresh: state to state, and columns of the log, every `refresh_every` steps; `None` for never.
         refresh_every: see above.
+        batches: how many tasks a chunk's meta-batches have, and the program for so many, in place of `update`; `None`
+            where they are always as many.
     """
     of = arguments(placed, index, domains)
 
     def advance(state, step, count):
         began, waited, infos, names, found = time.perf_counter(), 0.0, [], [], {}
+        tasks, said = batches.choose(state) if batches else (None, {})
+        program = batches.program(tasks) if batches and tasks else update
         for number in range(step, step + count):
             # Not at once: features that mean nothing have no edge worth probing.
             if refresh and number and number % refresh_every == 0:
                 state, found = refresh(state)
             asked = time.perf_counter()
-            rows = sampler(number)
+            rows = sampler(number, tasks=tasks)
             # Drawing overlaps with the step before; only what it outlasts that step is waiting.
             if not infos or infos[-1].loss.is_ready():
                 waited += time.perf_counter() - asked
             arrays = of(rows)
             # Row numbers went to the device; nothing else may travel in the loop.
             with placed.on_mesh(), jax.transfer_guard("disallow"):
-                state, info = update(state, images, labels, *arrays, frozen)
+                state, info = program(state, images, labels, *arrays, frozen)
             infos.append(info)
             names.append(rows.domains)
         infos = jax.device_get(infos)
         _refuse_non_finite(infos, names, first=step + 1)
         waits = round(waited / (time.perf_counter() - began), 4)
-        return state, {"data_wait": waits} | summarise(infos, names) | found
+        return state, {"data_wait": waits} | said | summarise(infos, names) | found
 
     return advance
 

@@ -8,9 +8,10 @@ import optax
 import metaforge as mf
 from metaforge.core import weighting
 from metaforge.core.averaging import averaged
-from metaforge.data.specs import FacesSpec
+from metaforge.data.specs import EpisodeSpec, FacesSpec
 from metaforge.errors import InputError
 from metaforge.learners import LEARNERS
+from metaforge.training import augmented, batch_size
 from metaforge.training.config import Config, RunSpec
 from metaforge.types import LossFn
 
@@ -27,17 +28,24 @@ def for_step(config: Config) -> Config:
     those whose rate falls towards it.
     """
     run = RunSpec(strategy=config.run.strategy, feature_cache=config.run.feature_cache)
-    if LEARNERS[config.learner.name].draws or config.model.dropout:
+    if LEARNERS[config.learner.name].draws or config.model.dropout or augmented.drawn(config):
         run = dataclasses.replace(run, seed=config.run.seed)
     if config.learner.schedule == "cosine":
         run = dataclasses.replace(run, iterations=config.run.iterations)
+    episodes = EpisodeSpec(augment=config.episodes.augment)
+    if config.run.batches != "fixed":
+        # What a step on other than `tasks` tasks does depends on these; which there may be is no part of it.
+        run = dataclasses.replace(run, batches=config.run.batches, batch_rate=config.run.batch_rate)
+        episodes = dataclasses.replace(episodes, tasks=config.episodes.tasks)
     counts = "domains" in LEARNERS[config.learner.name].takes or config.objective.name == "fakeradar"
     given = config.faces
     faces = FacesSpec(
         methods=given.methods, holdout=given.holdout, acquisitions=given.acquisitions, prepared=given.prepared,
         frames=given.frames,
     ) if counts else FacesSpec()  # fmt: skip
-    return Config(model=config.model, faces=faces, learner=config.learner, objective=config.objective, run=run)
+    return Config(
+        model=config.model, faces=faces, episodes=episodes, learner=config.learner, objective=config.objective, run=run
+    )
 
 
 def moving(config: Config) -> str:
@@ -45,9 +53,11 @@ def moving(config: Config) -> str:
     return LEARNERS[config.learner.name].adapts or config.learner.adaptable
 
 
-def values(config: Config, rate, *, domains: int) -> dict[str, Any]:
-    """What the settings give a learner, by the name of the argument."""
+def values(config: Config, rate, *, domains: int, tasks: int | None = None) -> dict[str, Any]:
+    """What the settings give a learner, by the name of the argument; `tasks` as in `learner`."""
     outer = {"adam": optax.adam, "sgd": optax.sgd}[config.learner.outer_optimizer](rate)
+    if config.run.batches != "fixed":
+        outer = batch_size.following(outer, config, tasks or config.episodes.tasks)
     return {
         "inner_optimizer": optax.sgd(config.learner.inner_lr),
         "outer_optimizer": averaged(outer, config.learner.average) if config.learner.average else outer,
@@ -77,7 +87,7 @@ def values(config: Config, rate, *, domains: int) -> dict[str, Any]:
     }
 
 
-def learner(config: Config, loss_fn: LossFn, rate, *, domains: int) -> mf.MetaLearner:
+def learner(config: Config, loss_fn: LossFn, rate, *, domains: int, tasks: int | None = None) -> mf.MetaLearner:
     """The learner that a configuration names.
 
     Args:
@@ -88,6 +98,7 @@ def learner(config: Config, loss_fn: LossFn, rate, *, domains: int) -> mf.MetaLe
 
     Other Arguments:
         domains: how many there are to learn from.
+        tasks: of a meta-batch, where a run's batches change; `None` for `--episodes.tasks`.
 
     Raises:
         InputError: for a weighting given to a learner that takes none.
@@ -98,5 +109,5 @@ def learner(config: Config, loss_fn: LossFn, rate, *, domains: int) -> mf.MetaLe
         raise InputError(
             f"--learner.weighting: {config.learner.name} weighs no tasks. Use one of {able}, or leave it out."
         )
-    given = values(config, rate, domains=domains)
+    given = values(config, rate, domains=domains, tasks=tasks)
     return entry.make(loss_fn, **{name: given[name] for name in entry.takes if name in given})

@@ -1,6 +1,7 @@
 """Meta-training: a run, from its images to its report; interrupted, it goes on."""
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from metaforge.data.records import Records
 from metaforge.runs import Run, latest_step, read_json, read_rows, refuse_another
 from metaforge.settings import change
 from metaforge.training import (
+    batch_size,
     build,
     checks,
     episodic,
@@ -136,8 +138,10 @@ def _train(config: Config, directory: Run, train: Records, held: ImagePool, vali
     state = placed.replicate(probing.initial(config))
     domains = {name: number for number, name in enumerate(train.by_domain())}
 
-    def program(config: Config):
-        return episodic.outer_step(learner_choice.for_step(config), placed.everywhere)
+    def program(config: Config, tasks: int | None = None):
+        # With one number of tasks there is nothing to tell apart, so that such runs share programs.
+        given = {} if config.run.batches == "fixed" else {"tasks": tasks or config.episodes.tasks}
+        return episodic.outer_step(learner_choice.for_step(config), placed.everywhere, **given)
 
     def attempt(config: Config):
         """One outer step in one form, on a copy of the state, since a step consumes its own."""
@@ -146,8 +150,18 @@ def _train(config: Config, directory: Run, train: Records, held: ImagePool, vali
             copy = jax.tree.map(jnp.copy, state)
             jax.block_until_ready(program(config)(copy, images, labels, *arrays, frozen))
 
+    chosen = execution_form.choose(config, directory.directory, attempt)
+
+    def memory(tasks: int) -> float:
+        """Compiles the program for so many tasks, which is then ready."""
+        arrays = episodic.arguments(placed, held.index, domains)(sampler(0, tasks=tasks))
+        with placed.on_mesh():
+            lowered = program(chosen, tasks).lower(state, images, labels, *arrays, frozen)
+            return batch_size.bytes_of(lowered.compile())
+
+    of_tasks = functools.partial(program, chosen)
     advance = episodic.advance_on(
-        program(execution_form.choose(config, directory.directory, attempt)), sampler,
+        program(chosen), sampler, batches=batch_size.batches(config, directory.directory, of_tasks, memory),
         images=images, labels=labels, index=held.index, domains=domains, placed=placed, frozen=frozen,
         refresh=_refresher(config, train, images, placed, frozen), refresh_every=config.objective.refresh_every,
     )  # fmt: skip

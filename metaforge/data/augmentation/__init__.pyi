@@ -1,0 +1,14 @@
+from ._appearance import blur as blur
+from ._appearance import colour as colour
+from ._appearance import contrast as contrast
+from ._appearance import erase as erase
+from ._appearance import noise as noise
+from ._geometry import crop as crop
+from ._geometry import flip as flip
+from ._jpeg import compressed as compressed
+from ._jpeg import jpeg as jpeg
+from .table import AUGMENTATIONS as AUGMENTATIONS
+from .table import PRESETS as PRESETS
+from .table import RATE as RATE
+from .table import augmented as augmented
+from .table import named as named
