@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from metaforge.data import augmentation
-from metaforge.data.augmentation import AUGMENTATIONS, PRESETS, RATE, augmented, named
+from metaforge.data.augmentation import AUGMENTATIONS, RATE, augmented, named
 from metaforge.errors import InputError
 from metaforge.forgeries.compression import jpeg as libjpeg
 
