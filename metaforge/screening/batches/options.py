@@ -22,3 +22,4 @@ class Options:
     page: bool = setting(False, "Whether to write a summary page, .html, beside the results.")
     pictures: int = setting(24, "Pictures of the most suspicious files on the page.", most=500)
     triage: str = setting("", "CSV file to write for those who look at them, the most suspicious first.", place="file")
+    ray: bool = setting(False, "Whether Ray Data hands the files to --workers processes (the extra `ray`).")

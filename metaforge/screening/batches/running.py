@@ -14,6 +14,7 @@ from metaforge.errors import InputError
 from metaforge.places import refuse_inside
 from metaforge.progress import progress
 from metaforge.screening.batches.names import as_they_come
+from metaforge.screening.batches.on_ray import check_ray, records_on_ray
 from metaforge.screening.batches.options import Options
 from metaforge.screening.batches.page import refuse_other as refuse_other_page
 from metaforge.screening.batches.page import write_page
@@ -72,6 +73,10 @@ def run(options: Options, *, screener: "Screener | None" = None, quiet: bool = F
     for name, path in (("out", options.out), ("triage", options.triage)):
         if path and source.kind == "folder":
             refuse_inside(name, path, source.root, of="images")
+    if options.ray:
+        check_ray()
+        if source.kind == "pipe":
+            raise InputError("ray: it is given all names at once, and those from standard input come one by one.")
     places = places_of(options.out)
     if screener is None:
         from metaforge.screening.verdicts import screener as made
@@ -129,7 +134,9 @@ def _todo(names: Iterable[str], done: Seen, found: _Found) -> Iterator[str]:
 
 
 def _records(options: Options, screener: "Screener", source: Source, todo: Iterator[str]) -> Iterator[FileVerdict]:
-    if source.kind == "pipe":
+    if options.ray:
+        yield from records_on_ray(options, source.root, todo)
+    elif source.kind == "pipe":
         for some in as_they_come(todo, most=TOGETHER):
             yield from judge(screener, some, root=source.root, workers=options.workers)
     else:
