@@ -38,7 +38,7 @@ def check(spec: BackboneSpec) -> None:
         metaforge.errors.InputError: normalisation=support: clip has only none.
     """
     name, image_size, normalisation = spec.backbone, spec.image_size, spec.normalisation
-    variant, weights, precision = spec.variant, spec.weights, spec.precision
+    variant, weights = spec.variant, spec.weights
     if name not in BACKBONES:
         raise InputError(f"backbone={name}: known: {', '.join(BACKBONES)}.")
     if variant not in VARIANTS:
@@ -73,8 +73,6 @@ def check(spec: BackboneSpec) -> None:
         raise InputError(f"weights={weights}: give the safetensors file of a CLIP.")
     if spec.dropout and name != "clip":
         raise InputError(f"dropout={spec.dropout:g}: {name} has none. Give 0, or take clip.")
-    if precision != "float32" and name in EFFICIENTNETS:
-        raise InputError(f"precision={precision}: {name} computes in float32 alone.")
     if spec.levels:
         _check_levels(spec)
     if spec.text != NO_TEXT and spec.levels:

@@ -95,7 +95,8 @@ def plan(spec: BackboneSpec) -> Plan:
     """
     convention: Any = settled(spec).convention
     inside = numbers(spec.hidden) if spec.hidden else ()
-    return plan_of(spec.backbone, convention)._replace(hidden=inside)
+    precision: Any = spec.precision
+    return plan_of(spec.backbone, convention)._replace(hidden=inside, precision=precision)
 
 
 def _pretrained(spec: BackboneSpec) -> bool | str:

@@ -70,7 +70,7 @@ def cut(spec: BackboneSpec, moves: Collection[str]) -> Cut | None:
         spec = choice.settled(spec)
         made = choice.levels_of(spec.unread())
         beside = f"+clip{spec.clip_levels}" if spec.clip_levels else ""
-        name = f"levels{spec.levels}{beside}{_CONVENTIONS[spec.convention]}".replace(",", "-").replace(" ", "")
+        name = f"levels{spec.levels}{beside}{_computed(spec)}".replace(",", "-").replace(" ", "")
         return Cut(name, made.keys, made.apply, _last(0, spec.num_classes, head, 0.0), standardised)
     if spec.backbone == "clip":
         if {*moves} - {"neck", "head"}:
@@ -93,8 +93,14 @@ def cut(spec: BackboneSpec, moves: Collection[str]) -> Cut | None:
     keys = tuple(
         key for part in parts[:done] for key in ((part, f"{part}_norm") if part in ("stem", "top") else (part,))
     )
-    name = [*parts, "features"][done] + _CONVENTIONS[choice.settled(spec).convention]
+    name = [*parts, "features"][done] + _computed(choice.settled(spec))
     return Cut(name, keys, trunk(plan, done), rest)
+
+
+def _computed(spec: BackboneSpec) -> str:
+    """What a name says of how a network of the same weights computes."""
+    half = spec.precision if spec.precision != "float32" and spec.backbone in EFFICIENTNETS else ""
+    return _CONVENTIONS[spec.convention] + (half and f"-{half}")
 
 
 @functools.lru_cache(maxsize=64)

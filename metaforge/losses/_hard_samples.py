@@ -152,7 +152,7 @@ def smoothed_cross_entropy(
     logits: Float[Array, "examples classes"],
     labels: Int[Array, " examples"],
     *,
-    smoothing: float = 0.1,
+    smoothing: float | Float[Array, ""] = 0.1,
     where: Bool[Array, " examples"] | None = None,
 ) -> Float[Array, " examples"]:
     r"""Cross-entropy from labels that are a little unsure, of $C$ classes.
@@ -181,7 +181,7 @@ def smoothed_cross_entropy(
     References:
         Szegedy et al., *Rethinking the Inception Architecture for Computer Vision*, CVPR 2016, section 7.
     """
-    if not 0 <= smoothing <= 1:
+    if isinstance(smoothing, int | float) and not 0 <= smoothing <= 1:
         raise ValueError(f"`smoothing` must be in [0, 1], got {smoothing}.")
     logits, labels = numbers(logits, where), labels_of(labels, where)
     wanted = (1 - smoothing) * score_of(logits, labels) + smoothing * jnp.mean(logits, axis=1)

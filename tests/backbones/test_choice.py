@@ -56,7 +56,6 @@ def test_an_unknown_name_is_refused():
         ("efficientnet_lite0", {"image_size": 31}, "needs 32 pixels"),
         ("efficientnet_lite0", {"normalisation": "frozen"}, "random weights bring no statistics"),
         ("efficientnet_lite0", {"normalisation": "group", "weights": "imagenet"}, "not trained with groups"),
-        ("efficientnet_lite0", {"precision": "bfloat16"}, "float32 alone"),
         ("clip", {"image_size": 60, "normalisation": "none"}, "another multiple of its patch of 16"),
         ("clip", {"variant": "ViT-H/1", "normalisation": "none"}, "variant=ViT-H/1: known: ViT"),
         ("clip", {"weights": "imagenet", "normalisation": "none"}, "give the safetensors file"),

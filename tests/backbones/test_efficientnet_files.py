@@ -282,7 +282,6 @@ def test_what_is_no_file_of_weights_is_told_before_anything_else(tmp_path):
         ({"backbone": "efficientnet_b0", "weights": "imagenet"}, "weights=imagenet: no package has those"),
         ({"backbone": "efficientnet_b4", "normalisation": "frozen"}, "random weights bring no statistics"),
         ({"backbone": "efficientnet_b4", "weights": "a.pth", "normalisation": "group"}, "not trained with groups"),
-        ({"backbone": "efficientnet_b4", "precision": "bfloat16"}, "efficientnet_b4 computes in float32 alone"),
         ({"backbone": "efficientnet_b4", "levels": "32", "weights": "a.pth", "normalisation": "frozen"},
          "levels=32: efficientnet_b4 has the blocks 0 to 31"),
         ({"backbone": "efficientnet_lite0", "convention": "torch"}, "efficientnet_lite0 has one alone"),

@@ -147,3 +147,52 @@ def test_constant_inputs_too_have_finite_losses_and_gradients(run):
     batch = mf.Batch(inputs, np.array([0, 1, 0, 1]))
     (loss, _), gradient = jax.jit(jax.value_and_grad(loss_fn, has_aux=True))(run.params, batch)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((loss, gradient)))
+
+
+TWICE = {
+    "conv4": (lambda **how: backbones.conv4(width=4, normalisation="group", **how), (16, 16, 3)),
+    "efficientnet_lite0": (lambda **how: _models.assemble(LITE._replace(**how), normalisation="support"), (32, 32, 3)),
+    "efficientnet_lite0, neck": (lambda **how: _models.assemble(LITE._replace(**how), neck=3), (32, 32, 3)),
+    "efficientnet_lite2": (lambda **how: _models.assemble(LITE2._replace(**how), depthwise="lax"), (32, 32, 3)),
+    "efficientnet_b0": (lambda **how: _models.assemble(B._replace(**how), normalisation="group"), (32, 32, 3)),
+    "efficientnet_b4": (lambda **how: _models.assemble(B4._replace(**how), depthwise="lax"), (32, 32, 3)),
+    "clip": (lambda **how: backbones.clip(variant=TINY, num_classes=2, **how), (8, 8, 3)),
+}
+"""Backbones that compute in two precisions, and the shape of one input."""
+
+
+def test_every_backbone_that_takes_a_precision_is_here():
+    able = {
+        name.split(",")[0]
+        for name in CASES
+        if "precision" in inspect.signature(inspect.unwrap(getattr(backbones, name.split(",")[0]))).parameters
+    }
+    assert able - {"efficientnet_lite1"} == {name.split(",")[0] for name in TWICE}
+
+
+@pytest.mark.parametrize("case", TWICE)
+def test_half_precision_is_for_products_and_agrees_within_its_digits(case):
+    make, shape = TWICE[case]
+    half, single = (make(precision=precision) for precision in ("bfloat16", "float32"))
+    inputs = drawn(shape, 6, np.random.default_rng(0))
+    params = jax.jit(single.init)(jax.random.key(0), inputs)
+    given = jax.jit(half.init)(jax.random.key(0), inputs)
+    # CLIP's tower has its weights in half precision, and is not trained; nothing else has.
+    trained = lambda tree: {name: part for name, part in tree.items() if name != "vision"}
+    assert_equal(trained(given), trained(params))
+
+    def both(given, params):
+        loss = lambda model, params: (jnp.sum(jnp.sin(model.apply(params, inputs).logits)), model.apply(params, inputs))
+        run = lambda model, params: jax.value_and_grad(lambda moving: loss(model, params | moving), has_aux=True)(
+            trained(params)
+        )
+        return run(half, given), run(single, params)
+
+    ((_, found), gradient), ((_, exact), expected) = jax.jit(both)(given, params)
+    assert {leaf.dtype for leaf in jax.tree.leaves((trained(given), found, gradient))} == {jnp.dtype("float32")}
+    # Inputs, weights and what a product makes are each rounded to 8 binary digits; images pass at most 6 products.
+    difference = np.max(np.abs(found.logits - exact.logits)) / np.max(np.abs(exact.logits))
+    assert 1e-6 < difference < 6 * 3 * 2.0**-8
+    flat = lambda tree: np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+    one, other = flat(gradient), flat(expected)
+    assert np.dot(one, other) / np.sqrt(np.dot(one, one) * np.dot(other, other)) > 0.98

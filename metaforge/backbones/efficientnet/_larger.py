@@ -6,7 +6,7 @@ from metaforge.backbones._head import Head
 from metaforge.backbones.efficientnet._depthwise import DepthwiseForm
 from metaforge.backbones.efficientnet._models import HeadInit, assemble
 from metaforge.backbones.efficientnet._network import EfficientNetNormalisation
-from metaforge.backbones.efficientnet._plan import LITE1, LITE2
+from metaforge.backbones.efficientnet._plan import LITE1, LITE2, Precision
 from metaforge.types import Backbone
 
 
@@ -19,6 +19,7 @@ def efficientnet_lite1(
     neck: int = 0,
     head: Head = "linear",
     head_init: HeadInit = "lecun",
+    precision: Precision = "float32",
 ) -> Backbone:
     """EfficientNet-Lite1: `efficientnet_lite0` with 21 blocks in place of 16, trained at 240 pixels.
 
@@ -30,6 +31,7 @@ def efficientnet_lite1(
         neck: as there.
         head: as there.
         head_init: as there.
+        precision: as there.
 
     Returns:
         A `Backbone` whose embeddings are the 1,280 features before the head, or the neck's.
@@ -50,7 +52,7 @@ def efficientnet_lite1(
         Liu, *Higher accuracy on vision models with EfficientNet-Lite*, TensorFlow Blog, March 2020.
     """
     return assemble(
-        LITE1,
+        LITE1._replace(precision=precision),
         num_classes=num_classes,
         pretrained=pretrained,
         normalisation=normalisation,
@@ -70,6 +72,7 @@ def efficientnet_lite2(
     neck: int = 0,
     head: Head = "linear",
     head_init: HeadInit = "lecun",
+    precision: Precision = "float32",
 ) -> Backbone:
     """EfficientNet-Lite2: 21 blocks and 1.1 times as many channels as `efficientnet_lite0`, trained at 260 pixels.
 
@@ -81,6 +84,7 @@ def efficientnet_lite2(
         neck: as there.
         head: as there.
         head_init: as there.
+        precision: as there.
 
     Returns:
         A `Backbone` whose embeddings are the 1,280 features before the head, or the neck's.
@@ -101,7 +105,7 @@ def efficientnet_lite2(
         Liu, *Higher accuracy on vision models with EfficientNet-Lite*, TensorFlow Blog, March 2020.
     """
     return assemble(
-        LITE2,
+        LITE2._replace(precision=precision),
         num_classes=num_classes,
         pretrained=pretrained,
         normalisation=normalisation,

@@ -13,7 +13,7 @@ from metaforge.backbones._flax import from_flax
 from metaforge.backbones._head import Head, check_head, head_of, make_head
 from metaforge.backbones.efficientnet._depthwise import DepthwiseForm
 from metaforge.backbones.efficientnet._network import EfficientNet, EfficientNetNormalisation, Trunk
-from metaforge.backbones.efficientnet._plan import LITE0, Plan
+from metaforge.backbones.efficientnet._plan import LITE0, Plan, Precision
 from metaforge.backbones.efficientnet._pretrained import PACKAGES, fill, load_weights
 from metaforge.errors import InputError
 from metaforge.types import Backbone, Params
@@ -31,6 +31,7 @@ def efficientnet_lite0(
     neck: int = 0,
     head: Head = "linear",
     head_init: HeadInit = "lecun",
+    precision: Precision = "float32",
 ) -> Backbone:
     r"""EfficientNet-Lite0 with the weights of ImageNet: 3.4 million parameters before the head, 75% on ImageNet.
 
@@ -55,6 +56,8 @@ def efficientnet_lite0(
         head: "linear", "quadratic" or "mlp"; see `metaforge.backbones.Head`.
         head_init: "lecun", at random; "zeros", equal scores for all classes; or "pretrained", the file's head, for the
             1,000 classes of ImageNet.
+        precision: "float32", or "bfloat16" for products with half the bytes and 8 bits of mantissa; parameters, their
+            gradients, normalisations and what the head sees stay float32.
 
     Returns:
         A `Backbone` whose embeddings are the 1,280 features before the head, or the neck's.
@@ -75,7 +78,7 @@ def efficientnet_lite0(
         Sandler et al., *MobileNetV2: Inverted Residuals and Linear Bottlenecks*, CVPR 2018, section 3.
     """
     return assemble(
-        LITE0,
+        LITE0._replace(precision=precision),
         num_classes=num_classes,
         pretrained=pretrained,
         normalisation=normalisation,
@@ -102,6 +105,7 @@ def assemble(
         ("normalisation", normalisation, EfficientNetNormalisation),
         ("depthwise", depthwise, DepthwiseForm),
         ("head_init", head_init, HeadInit),
+        ("precision", plan.precision, Precision),
     ):
         if value not in get_args(known):
             raise ValueError(f"unknown `{name}` {value!r}; known: {', '.join(get_args(known))}.")

@@ -54,15 +54,16 @@ class Block(nn.Module):
         stage, channels, hidden = self.stage, inputs.shape[-1], inputs
         activate, norm = _activation(self.plan), functools.partial(_normalised, self.plan, self.normalisation)
         if stage.expansion != 1:
-            hidden = _pointwise(self.width, "expand")(hidden)
+            hidden = _pointwise(self.plan, self.width, "expand")(hidden)
             hidden = activate(norm("expand_norm", hidden, rows))
-        hidden = Depthwise(stage.kernel, self.stride, self.form, self.plan.padding, name="depthwise")(hidden)
+        hidden = Depthwise(stage.kernel, self.stride, self.form, self.plan, name="depthwise")(hidden)
         hidden = activate(norm("depthwise_norm", hidden, rows))
         if self.plan.squeeze:
             few = max(1, int(channels * self.plan.squeeze))
-            gate = activate(nn.Dense(few, kernel_init=_INIT, name="squeeze")(jnp.mean(hidden, (1, 2), keepdims=True)))
-            hidden = hidden * nn.sigmoid(nn.Dense(hidden.shape[-1], kernel_init=_INIT, name="excite")(gate))
-        hidden = norm("project_norm", _pointwise(stage.features, "project")(hidden), rows)
+            dense = functools.partial(nn.Dense, kernel_init=_INIT, dtype=_computed_in(self.plan))
+            gate = activate(dense(few, name="squeeze")(jnp.mean(hidden, (1, 2), keepdims=True)))
+            hidden = hidden * nn.sigmoid(dense(hidden.shape[-1], name="excite")(gate))
+        hidden = norm("project_norm", _pointwise(self.plan, stage.features, "project")(hidden), rows)
         return hidden + inputs if self.stride == 1 and channels == stage.features else hidden
 
 
@@ -142,11 +143,11 @@ def _parts(module: EfficientNet | Trunk | Maps, hidden: jax.Array, rows: int, be
             convolve = patches_conv if form == "shifts" else jax.lax.conv_general_dilated
             stem = nn.Conv(
                 plan.stem, (3, 3), 2, pads_of(plan.padding, 3), use_bias=False, kernel_init=_INIT,
-                conv_general_dilated=convolve, name=name,
+                conv_general_dilated=convolve, dtype=_computed_in(plan), name=name,
             )  # fmt: skip
             hidden = activate(_normalised(plan, kind, "stem_norm", stem(hidden), rows))
         elif name == "top":
-            hidden = activate(_normalised(plan, kind, "top_norm", _pointwise(plan.top, name)(hidden), rows))
+            hidden = activate(_normalised(plan, kind, "top_norm", _pointwise(plan, plan.top, name)(hidden), rows))
             hidden = jnp.mean(hidden, axis=(1, 2))
         else:
             stage, stride = plan.blocks[part - 1]
@@ -160,15 +161,22 @@ class Depthwise(nn.Module):
     side: int
     stride: int
     form: DepthwiseForm
-    padding: Literal["same", "symmetric"] = "same"
+    plan: Plan
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Convolves, to as many pixels for every stride of either padding."""
         init = nn.initializers.normal((2 / self.side**2) ** 0.5)
         kernel = self.param("kernel", init, (self.side, self.side, inputs.shape[-1]))
-        convolve = shifts_conv if self.form == "shifts" else lax_conv
-        return convolve(inputs, kernel, self.stride, pads_of(self.padding, self.side))
+        pads, dtype = pads_of(self.plan.padding, self.side), _computed_in(self.plan)
+        if dtype is None:
+            return (shifts_conv if self.form == "shifts" else lax_conv)(inputs, kernel, self.stride, pads)
+        inputs, kernel = inputs.astype(dtype), kernel.astype(dtype)
+        if self.form == "lax":
+            return lax_conv(inputs, kernel, self.stride, pads)
+        # A sum in half precision would round each of its terms; convolutions and products sum in single.
+        wide = jnp.promote_types(dtype, jnp.float32)
+        return shifts_conv(inputs.astype(wide), kernel.astype(wide), self.stride, pads).astype(dtype)
 
 
 def _normalised(plan: Plan, kind: EfficientNetNormalisation, name: str, inputs: jax.Array, rows: int) -> jax.Array:
@@ -181,9 +189,14 @@ def _normalised(plan: Plan, kind: EfficientNetNormalisation, name: str, inputs: 
     return EpisodicBatchNorm(plan.epsilon, name=name)(inputs, rows)
 
 
-def _pointwise(features: int, name: str) -> nn.Dense:
+def _pointwise(plan: Plan, features: int, name: str) -> nn.Dense:
     # A 1x1 convolution is a matrix product, and as such fast under `vmap` over tasks too.
-    return nn.Dense(features, use_bias=False, kernel_init=_INIT, name=name)
+    return nn.Dense(features, use_bias=False, kernel_init=_INIT, dtype=_computed_in(plan), name=name)
+
+
+def _computed_in(plan: Plan):
+    """The type of products; `None` for that of their inputs. What is normalised is float32 again, by its statistics."""
+    return jnp.bfloat16 if plan.precision == "bfloat16" else None
 
 
 def _activation(plan: Plan):

@@ -15,6 +15,11 @@ Convention = Literal["auto", "torch", "tensorflow"]
 """
 
 
+Precision = Literal["float32", "bfloat16"]
+"""What convolutions and matrix products compute in. Parameters and their gradients, normalisations, activations, sums
+over residuals, means over images, embeddings and the head stay float32."""
+
+
 class Stage(NamedTuple):
     """Equal blocks in a row; only the first has the stride.
 
@@ -48,6 +53,7 @@ class Plan(NamedTuple):
         padding: "same" or "symmetric", where the image is halved; see `Convention`.
         epsilon: what is added to variances.
         hidden: channels inside each block, where they are others than the expansions say, as in a pruned network.
+        precision: of convolutions and products; see `Precision`.
     """
 
     stages: tuple[Stage, ...]
@@ -61,6 +67,7 @@ class Plan(NamedTuple):
     padding: Literal["same", "symmetric"] = "same"
     epsilon: float = 1e-3
     hidden: tuple[int, ...] = ()
+    precision: Precision = "float32"
 
     @property
     def blocks(self) -> tuple[tuple[Stage, int], ...]:

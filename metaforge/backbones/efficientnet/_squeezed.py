@@ -7,7 +7,7 @@ from metaforge.backbones._head import Head
 from metaforge.backbones.efficientnet._depthwise import DepthwiseForm
 from metaforge.backbones.efficientnet._models import HeadInit, assemble
 from metaforge.backbones.efficientnet._network import EfficientNetNormalisation
-from metaforge.backbones.efficientnet._plan import Convention, Plan, plan_of
+from metaforge.backbones.efficientnet._plan import Convention, Plan, Precision, plan_of
 from metaforge.backbones.efficientnet._pretrained import convention_of
 from metaforge.types import Backbone
 
@@ -22,6 +22,7 @@ def efficientnet_b0(
     neck: int = 0,
     head: Head = "linear",
     head_init: HeadInit = "lecun",
+    precision: Precision = "float32",
 ) -> Backbone:
     r"""EfficientNet-B0: the network of `efficientnet_lite0` with squeeze-and-excitation and $\phi(x) = x\,\sigma(x)$.
 
@@ -41,6 +42,7 @@ def efficientnet_b0(
         neck: as in `efficientnet_lite0`.
         head: as in `efficientnet_lite0`.
         head_init: as in `efficientnet_lite0`.
+        precision: as in `efficientnet_lite0`.
 
     Returns:
         A `Backbone` whose embeddings are the 1,280 features before the head, or the neck's.
@@ -61,7 +63,7 @@ def efficientnet_b0(
         Hu, Shen and Sun, *Squeeze-and-Excitation Networks*, CVPR 2018, section 3.
     """
     return assemble(
-        settled_plan("efficientnet_b0", convention, pretrained),
+        settled_plan("efficientnet_b0", convention, pretrained)._replace(precision=precision),
         num_classes=num_classes,
         pretrained=pretrained or False,
         normalisation=normalisation,
@@ -82,6 +84,7 @@ def efficientnet_b4(
     neck: int = 0,
     head: Head = "linear",
     head_init: HeadInit = "lecun",
+    precision: Precision = "float32",
 ) -> Backbone:
     """EfficientNet-B4: `efficientnet_b0` with 32 blocks in place of 16 and 1.4 times as many channels.
 
@@ -96,6 +99,7 @@ def efficientnet_b4(
         neck: as there.
         head: as there.
         head_init: as there.
+        precision: as there.
 
     Returns:
         A `Backbone` whose embeddings are the 1,792 features before the head, or the neck's.
@@ -115,7 +119,7 @@ def efficientnet_b4(
         Hu, Shen and Sun, *Squeeze-and-Excitation Networks*, CVPR 2018, section 3.
     """
     return assemble(
-        settled_plan("efficientnet_b4", convention, pretrained),
+        settled_plan("efficientnet_b4", convention, pretrained)._replace(precision=precision),
         num_classes=num_classes,
         pretrained=pretrained or False,
         normalisation=normalisation,
