@@ -8,6 +8,9 @@ from .distances import tempered as tempered
 from .judge import Judge as Judge
 from .judge import fit_judge as fit_judge
 from .scaling import fit_scaling as fit_scaling
+from .spread import Spread as Spread
+from .spread import fit_spread as fit_spread
+from .spread import venn_abers as venn_abers
 from .temperature import Calibration as Calibration
 from .temperature import fit_calibration as fit_calibration
 from .verdicts import Verdict as Verdict

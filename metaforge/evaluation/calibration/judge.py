@@ -1,5 +1,6 @@
 """All that turns a detector's logit and distance into a verdict, fitted together, in one JSON object."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from metaforge.evaluation._rows import checked
 from metaforge.evaluation.calibration._stored import stored
 from metaforge.evaluation.calibration.bands import Bands, equal_weights, fit_bands
 from metaforge.evaluation.calibration.distances import Familiarity, fit_familiarity, tempered
+from metaforge.evaluation.calibration.spread import Spread, fit_spread
 from metaforge.evaluation.calibration.temperature import SPREADS, Calibration, fit_calibration
 
 
@@ -20,11 +22,13 @@ class Judge(NamedTuple):
         calibration: makes logits those of frequencies.
         bands: the thresholds between real, cannot tell and fake.
         familiarity: how familiar a distance is; `None` for a detector without distances.
+        spread: how far a probability can be believed; `None` where that is not known.
     """
 
     calibration: Calibration
     bands: Bands
     familiarity: Familiarity | None
+    spread: Spread | None = None
 
     def weigh(self, logits: ArrayLike, distances: ArrayLike | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Calibrated logits, the same with doubt about what is unfamiliar, and the familiarity, if it is known.
@@ -47,7 +51,10 @@ class Judge(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """What a detector's config.json holds of it."""
         familiarity = None if self.familiarity is None else self.familiarity.as_json()
-        return {"calibration": self.calibration.as_json(), "bands": self.bands.as_json(), "familiarity": familiarity}
+        # Those without are as they were before there was one.
+        more = {} if self.spread is None else {"spread": self.spread.as_json()}
+        made = {"calibration": self.calibration.as_json(), "bands": self.bands.as_json(), "familiarity": familiarity}
+        return made | more
 
     @classmethod
     def from_json(cls, found: Any) -> "Judge":
@@ -56,12 +63,15 @@ class Judge(NamedTuple):
         Raises:
             InputError: for anything else.
         """
+        if isinstance(found, Mapping):
+            found = {"spread": None, **found}
         found = stored(found, cls._fields, "a detector's calibration")
         familiarity = found["familiarity"]
         return cls(
             Calibration.from_json(found["calibration"]),
             Bands.from_json(found["bands"]),
             None if familiarity is None else Familiarity.from_json(familiarity),
+            None if found["spread"] is None else Spread.from_json(found["spread"]),
         )
 
 
@@ -76,7 +86,7 @@ def fit_judge(
     fpr: float = 0.05,
     fnr: float = 0.10,
 ) -> Judge:
-    """Calibration, familiarity and thresholds from the same rows, each group with the same weight within its class.
+    """Calibration, familiarity, thresholds and interval from the same rows; groups weigh the same within a class.
 
     The thresholds are fitted last, on probabilities as they will be told: calibrated, and with doubt about what is
     unfamiliar. So on these rows the verdicts make just the mistakes that `bands.fitted_on` tells.
@@ -124,7 +134,9 @@ def fit_judge(
     familiarity = None if distances is None else fit_familiarity(distances, weights=weights)
     judge = Judge(calibration, Bands(0.5, 0.5, {}), familiarity)
     _, told, _ = judge.weigh(logits, distances)
-    return judge._replace(bands=fit_bands(probability(told), labels, groups=groups, fpr=fpr, fnr=fnr))
+    shown = probability(told)
+    bands = fit_bands(shown, labels, groups=groups, fpr=fpr, fnr=fnr)
+    return judge._replace(bands=bands, spread=fit_spread(shown, labels, named))
 
 
 def probability(logits: np.ndarray) -> np.ndarray:

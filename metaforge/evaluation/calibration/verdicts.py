@@ -19,12 +19,14 @@ class Verdict(NamedTuple):
         familiarity: the share of the source images that are at least as unfamiliar; `None` where that is not known.
         decision: "real", "cannot tell" or "fake".
         reason: why, in plain words.
+        band: an interval for `p_fake` in a collection that is not known (`fit_spread`); `None` where none was fitted.
     """
 
     p_fake: float
     familiarity: float | None
     decision: Decision
     reason: str
+    band: tuple[float, float] | None = None
 
 
 def verdicts(logits: ArrayLike, distances: ArrayLike | None, judge: Judge) -> list[Verdict]:
@@ -59,9 +61,12 @@ def verdicts(logits: ArrayLike, distances: ArrayLike | None, judge: Judge) -> li
     scores, decisions = probability(told), judge.bands.decide(probability(told))
     without_doubt = judge.bands.decide(probability(plain))
     shares = [None] * len(scores) if known is None else known.tolist()
+    bands = judge.spread(scores) if judge.spread else [None] * len(scores)
     return [
-        Verdict(score, share, decision, _reason(score, share, decision, decision != first, judge.bands))
-        for score, share, decision, first in zip(scores.tolist(), shares, decisions, without_doubt, strict=True)
+        Verdict(score, share, decision, _reason(score, share, decision, decision != first, judge.bands), band)
+        for score, share, decision, first, band in zip(
+            scores.tolist(), shares, decisions, without_doubt, bands, strict=True
+        )
     ]
 
 

@@ -218,5 +218,6 @@ def _face(row: Row, evidence: tuple[Evidence, ...]) -> FaceVerdict:
     score = None if said.p_fake != said.p_fake else round(said.p_fake, 6)
     notes = () if row.frames else tuple(filter(None, row.note.split(", ")))
     box = None if not row.box else (*(round(side, 1) for side in row.box),)
+    band = None if said.band is None else (round(said.band[0], 4), round(said.band[1], 4))
     known = None if said.familiarity is None else round(said.familiarity, 4)
-    return FaceVerdict(row.face, box, row.frames, score, None, known, said.decision, said.reason, notes, evidence)  # type: ignore[arg-type]
+    return FaceVerdict(row.face, box, row.frames, score, band, known, said.decision, said.reason, notes, evidence)  # type: ignore[arg-type]
