@@ -6,6 +6,7 @@ import sys
 COMMANDS = {
     "train": "meta-train a detector over forgery domains",
     "adapt": "adapt a detector to a new kind of forgery by a few labelled images",
+    "thresholds": "fit a detector's thresholds to stated shares of mistakes on labelled images",
     "predict": "screen images with a detector",
     "screen": "screen any number of files, with a record of each that serves as evidence",
     "explain": "say of images where the face may be forged",

@@ -2,6 +2,7 @@ from .bands import BandRates as BandRates
 from .bands import Bands as Bands
 from .bands import band_rates as band_rates
 from .bands import fit_bands as fit_bands
+from .conformal import fit_conformal as fit_conformal
 from .distances import Familiarity as Familiarity
 from .distances import fit_familiarity as fit_familiarity
 from .distances import tempered as tempered

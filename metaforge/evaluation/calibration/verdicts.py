@@ -168,6 +168,10 @@ def _reason(score: float, share: float | None, decision: Decision, doubted: bool
     side, threshold, rate, kind = (
         ("above", bands.fake_above, "fpr", "real") if decision == "fake" else ("below", bands.real_below, "fnr", "fake")
     )
+    if name := bands.fitted_on.get("name"):
+        allowed = bands.fitted_on["allowed"][rate]
+        most = f"as at most {_percent(allowed)} % of the {kind} images of {name} are"
+        return f"{side} the threshold {_printed(threshold)}, {most}"
     known = f", as {_percent(found[rate])} % of the {kind} source photographs are" if rate in found else ""
     return f"{side} the threshold {_printed(threshold)}{known}"
 
