@@ -37,6 +37,7 @@ _OF: dict[str, tuple[str, ...]] = {
     "fit_calibration": ("platt1999probabilistic",),
     "venn_abers": ("vovk2015venn",),
     "fit_spread": ("vovk2015venn",),
+    "read_provenance": ("c2pa2025specification",),
     "fit_conformal": ("vovk2012conditional", "angelopoulos2023conformal"),
     "tempered": ("grunwald2017inconsistency",),
     "bn_adapt": ("schneider2020covariate",),

@@ -15,6 +15,7 @@ from metaforge.errors import InputError, printable
 from metaforge.screening.judging import judged
 from metaforge.screening.looking import Look, Row
 from metaforge.screening.verdicts.identity import model_sha256
+from metaforge.screening.verdicts.provenance import read_trust
 from metaforge.screening.verdicts.reading import About, look_at_bytes, look_at_file
 from metaforge.screening.verdicts.record import Evidence, FaceVerdict, FileVerdict, Model, Provenance, Thresholds
 from metaforge.workers import in_order
@@ -38,6 +39,7 @@ class Screener(NamedTuple):
         crops: whether pictures are said to be face crops already.
         frames: of each video, spread evenly.
         measure: evidence on a face of a picture; `None` if none is asked for.
+        trust: certificates, in PEM, of those whose C2PA signatures are trusted.
         now: the time.
     """
 
@@ -48,6 +50,7 @@ class Screener(NamedTuple):
     crops: bool = False
     frames: int = 32
     measure: Callable[[Any, FaceCrop], tuple[Evidence, ...]] | None = None
+    trust: str = ""
     now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC)
 
     def crop_in(self, folder: Path) -> tuple[Crop | None, str]:
@@ -109,7 +112,13 @@ class Screener(NamedTuple):
         return self._record(found, rows)
 
     def _how(self, crop: Crop | None) -> dict[str, Any]:
-        return {"size": self.detector.image_size, "crop": crop, "frames": self.frames, "measure": self.measure}
+        return {
+            "size": self.detector.image_size,
+            "crop": crop,
+            "frames": self.frames,
+            "measure": self.measure,
+            "trust": self.trust,
+        }
 
     def _seen(self, file: Path, *, root: Path, crop: Crop | None) -> Look:
         name = file.relative_to(root) if file.is_relative_to(root) else file
@@ -135,7 +144,7 @@ class Screener(NamedTuple):
             reason=worst.reason if worst else nothing,
             faces=faces,
             quality=() if about.failure or len(faces) == 1 else ("several faces",) if faces else ("no face",),
-            provenance=Provenance("not available", "", "", "not looked for"),
+            provenance=about.provenance or Provenance("not available", "", "", "the file could not be read"),
             thresholds=self.thresholds,
             limits=self.limits,
             error=about.failure,
@@ -154,7 +163,7 @@ def suspicion(face: FaceVerdict) -> tuple[int, float]:
 
 
 def screener(model: str, *, weights: str = "", engine: "Engine" = "auto", crops: bool = False, frames: int = 32,
-             evidence: bool = False) -> Screener:  # fmt: skip
+             evidence: bool = False, trust: str = "") -> Screener:  # fmt: skip
     """What makes verdicts with a detector.
 
     Args:
@@ -166,9 +175,10 @@ def screener(model: str, *, weights: str = "", engine: "Engine" = "auto", crops:
         crops: whether the pictures are face crops already.
         frames: of each video, spread evenly.
         evidence: whether features are measured beside the score.
+        trust: a file in PEM with certificates of those whose C2PA signatures are trusted; nobody's if left out.
 
     Raises:
-        InputError: if the model cannot be read.
+        InputError: if the model or the trust list cannot be read.
 
     Example:
         >>> screener("nowhere")
@@ -192,6 +202,7 @@ def screener(model: str, *, weights: str = "", engine: "Engine" = "auto", crops:
         crops=crops,
         frames=frames,
         measure=measure,
+        trust=read_trust(trust) if trust else "",
     )
 
 

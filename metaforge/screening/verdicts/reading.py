@@ -10,7 +10,8 @@ from metaforge.data.images import one_line, reason_of
 from metaforge.errors import InputError
 from metaforge.screening.looking import Look, Measure, Row, look
 from metaforge.screening.verdicts.identity import Identity, identity_of, read_through, read_whole, unchanged
-from metaforge.screening.verdicts.record import Failure, Kind
+from metaforge.screening.verdicts.provenance import read_provenance
+from metaforge.screening.verdicts.record import Failure, Kind, Provenance
 
 
 class About(NamedTuple):
@@ -19,17 +20,20 @@ class About(NamedTuple):
     Attributes:
         kind: "image" or "video".
         identity: its SHA-256 and length; `None` if it could not be read.
+        provenance: what it says of its own origin; `None` if it could not be read.
         failure: why nothing is said of it; `None` if something is.
     """
 
     kind: Kind
     identity: Identity | None
+    provenance: Provenance | None = None
     failure: Failure | None = None
 
 
 def look_at_file(
-    file: Path, *, name: str, size: int, crop: Crop | None, frames: int, measure: Measure | None = None
-) -> Look:
+    file: Path, *, name: str, size: int, crop: Crop | None, frames: int, measure: Measure | None = None,
+    trust: str = "",
+) -> Look:  # fmt: skip
     """A file on the disk, whatever it is: nothing is raised, so that it stops no other.
 
     Args:
@@ -41,6 +45,7 @@ def look_at_file(
         crop: as there.
         frames: as there.
         measure: as there.
+        trust: certificates of those whose C2PA signatures are trusted.
 
     Returns:
         What it shows; `about` is an `About`.
@@ -59,7 +64,8 @@ def look_at_file(
             data, identity = read_whole(file)
     except InputError as error:
         return _nothing(name, kind, "unreadable" if file.exists() else "missing", reason_of(error, file.as_posix()))
-    found = _seen(file, name, size, crop, frames, data, measure, About(kind, identity))
+    about = About(kind, identity, read_provenance(file if data is None else data, trust=trust))
+    found = _seen(file, name, size, crop, frames, data, measure, about)
     if kind == "video" and not unchanged(file, identity):
         return _nothing(name, kind, "changed", "the file was written to while it was read. Screen it again.")
     return found
@@ -67,7 +73,7 @@ def look_at_file(
 
 def look_at_bytes(
     data: bytes, path: Path, *, name: str, video: bool, size: int, crop: Crop | None, frames: int,
-    measure: Measure | None = None,
+    measure: Measure | None = None, trust: str = "",
 ) -> Look:  # fmt: skip
     """The same of a file's bytes; those of a video are laid down in a folder of their own meanwhile.
 
@@ -82,13 +88,15 @@ def look_at_bytes(
         crop: as there.
         frames: as there.
         measure: as there.
+        trust: as there.
     """
+    about = About("video" if video else "image", identity_of(data), read_provenance(data, trust=trust))
     if not video:
-        return _seen(path, name, size, crop, frames, data, measure, About("image", identity_of(data)))
+        return _seen(path, name, size, crop, frames, data, measure, about)
     with tempfile.TemporaryDirectory() as folder:
         held = Path(folder, f"video{path.suffix}")
         held.write_bytes(data)
-        return _seen(held, name, size, crop, frames, None, measure, About("video", identity_of(data)))
+        return _seen(held, name, size, crop, frames, None, measure, about)
 
 
 def _seen(file, name, size, crop, frames, data, measure, about: About) -> Look:
@@ -102,4 +110,4 @@ def _seen(file, name, size, crop, frames, data, measure, about: About) -> Look:
 
 
 def _nothing(name: str, kind: Kind, code, message: str) -> Look:
-    return Look([Row(name, None)], [[]], about=About(kind, None, Failure(code, message)))
+    return Look([Row(name, None)], [[]], about=About(kind, None, None, Failure(code, message)))

@@ -17,6 +17,7 @@ from metaforge.screening.predicting import screen
 from metaforge.screening.verdicts import FaceVerdict, FileVerdict, screener
 from metaforge.screening.verdicts.identity import model_sha256
 from metaforge.screening.verdicts.making import suspicion
+from metaforge.screening.verdicts.record import Provenance
 from tests.data.clips import face_clip
 from tests.screening.test_raw_pictures import detector, photographs  # noqa: F401 - a fixture
 
@@ -163,3 +164,27 @@ def test_a_detector_that_is_not_calibrated_says_so(tmp_path):
 def test_a_model_that_is_none_is_refused():
     with pytest.raises(InputError, match=r"model: no config\.json"):
         screener("nowhere")
+
+
+def test_what_a_file_says_of_its_origin_changes_no_decision(model, tmp_path, monkeypatch):
+    from metaforge.screening.verdicts import reading
+
+    said = Provenance("valid", "trainedAlgorithmicMedia", "somebody", "")
+    plain = screener(str(model), crops=True)
+    image = Image.new("RGB", (16, 16))
+    image.save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    before = plain.verdict(data, name="a.png")
+    asked = []
+    monkeypatch.setattr(reading, "read_provenance", lambda asset, *, trust: asked.append((asset, trust)) or said)
+    after = plain._replace(trust="a list").verdict(data, name="a.png")
+    assert asked == [(data, "a list")]
+    assert after._replace(time="", provenance=before.provenance) == before._replace(time="")
+    assert after.provenance == said
+    (missing,) = plain.verdicts([tmp_path / "nowhere.png"], root=tmp_path)
+    assert missing.provenance.state == "not available"
+
+
+def test_a_trust_list_that_is_none_is_refused_before_the_work(model):
+    with pytest.raises(InputError, match=r"trust: 'nowhere\.pem'"):
+        screener(str(model), trust="nowhere.pem")
