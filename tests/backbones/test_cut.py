@@ -113,3 +113,22 @@ def test_it_is_cut_as_late_as_what_moves_allows(moves, name):
 def test_what_sees_a_batch_is_not_cut():
     assert cut(LITE0(normalisation="support"), {"head"}) is None
     assert cut(BackboneSpec(normalisation="none"), {"head"}) is None
+
+
+def test_what_is_computed_in_bfloat16_is_cut_too_and_kept_by_another_name():
+    for settings, moves in (({}, {"block15", "head"}), ({"levels": "2,4"}, {"head"})):
+        single, half = (cut(LITE0(precision=precision, **settings), moves) for precision in ("float32", "bfloat16"))
+        assert single
+        assert half
+        assert half.name == f"{single.name}-bfloat16"
+    plan = TINY_LITE._replace(precision="bfloat16")
+    images, params, *_ = of_whole()
+    whole, rest = assemble(plan, neck=3), tail(plan, 2, num_classes=2, neck=3, head="linear")
+    run = jax.jit(
+        lambda params: (rest.apply(params, trunk(plan, 2)(params, images)).logits, whole.apply(params, images).logits)
+    )
+    found, expected = run(params)
+    scale = np.max(np.abs(expected))
+    # In other programs other roundings fall together.
+    np.testing.assert_allclose(found, expected, atol=0.03 * scale)
+    assert not np.allclose(expected, jax.jit(assemble(TINY_LITE, neck=3).apply)(params, images).logits, rtol=1e-5)
