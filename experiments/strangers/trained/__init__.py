@@ -1,0 +1,1 @@
+"""Augmentation and dynamic batches in training from nothing, on folds that leave out a collection and methods."""
