@@ -1,0 +1,1 @@
+"""How `metaforge screen` behaves with very many files."""
