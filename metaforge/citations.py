@@ -78,6 +78,8 @@ _OF: dict[str, tuple[str, ...]] = {
     "poly1": ("leng2022polyloss",),
     "smoothed_cross_entropy": ("szegedy2016inception",),
     "supervised_contrastive": ("khosla2020supcon",),
+    "distillation": ("hinton2015distilling",),
+    "prune": ("liu2017slimming", "molchanov2017pruning"),
     "kl_divergence": ("kullback1951information", "ronen2022deepdpm"),
     "subcluster_outliers": (
         "li2025fakeradar", "ronen2022deepdpm", "du2022vos", "chang2013subclusters", "murphy2007conjugate",

@@ -12,6 +12,8 @@ COMMANDS = {
     "watch": "say of a running video, every few seconds, who in it looks forged",
     "explain": "say of images where the face may be forged",
     "export": "write the detector of a run to a folder of its own",
+    "distill": "teach a small network what detectors say",
+    "prune": "take channels out of a detector's network",
     "forge": "make a folder of forged and real images, to rehearse with",
     "annotate": "say of pairs of a real face and its forgery where and how they differ",
     "refine": "put annotations of forged faces into better words",

@@ -1,0 +1,1 @@
+"""What a detector loses when it is made small, where collection and methods are left out."""

@@ -1,0 +1,50 @@
+"""The report for people."""
+
+from typing import Any
+
+from metaforge.evaluation.interval import Interval
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """What each system is worth, what each step is worth, and what each network costs."""
+    about = report["provenance"]
+    folds = ", ".join(f"{one['collection']}:{one['half']} ({one['images']} images)" for one in report["folds"])
+    places = [f"{one['collection']}:{one['half']}" for one in report["folds"]]
+    lines = [
+        f"`{report['command']}`, commit {about['commit']}, {about['date']}.", "",
+        f"Left out: {folds}. Half 0 of the methods is poisson_swap, resample, smooth, swap; half 1 the others.", "",
+        *_head(["system", "accuracy", "AUC", *(f"AUC, {place}" for place in places), "AUC of seeds"]),
+    ]  # fmt: skip
+    for name, row in report["rows"].items():
+        each = [f"{row['folds'][place]['value']:.3f}" for place in places]
+        seeds = ", ".join(f"{value:.3f}" for value in row["auc_of_seeds"]) if len(row["auc_of_seeds"]) > 1 else "-"
+        lines.append(_line([name, _show(row["accuracy"], ".3f"), _show(row["auc"], ".3f"), *each, seeds]))
+    lines += ["", "Gains on the same people:", "", *_head(["system", "against", "AUC", "accuracy"])]
+    for row in report["differences"]:
+        lines.append(_line([row["system"], row["against"], _show(row["auc"], "+.3f"), _show(row["accuracy"], "+.3f")]))
+    lines += [
+        "", "Costs, by ONNX Runtime; times as fast as the detector in the same rounds:", "",
+        *_head([
+            "network", "pixels", "size, MB", "parameters, million", "multiply-adds, million", "ms, 1 at a time",
+            "times as fast", "ms, 16 at a time", "times as fast", "peak memory, MB",
+        ]),
+    ]  # fmt: skip
+    for name, row in report["costs"].items():
+        lines.append(_line([
+            name, str(row["size"]), f"{row['mb']:.2f}", f"{row['parameters'] / 1e6:.3f}",
+            f"{row['multiply_adds'] / 1e6:.1f}", f"{row['ms_at_1']:.1f}", _show(row["times_as_fast_at_1"], ".2f"),
+            f"{row['ms_at_16']:.1f}", _show(row["times_as_fast_at_16"], ".2f"), f"{row['peak_memory_mb']:.0f}",
+        ]))  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _head(names: list[str]) -> list[str]:
+    return [_line(names), "|---" * len(names) + "|"]
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _show(part: dict[str, float], spec: str) -> str:
+    return format(Interval.from_json(part), spec)

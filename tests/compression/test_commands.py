@@ -1,0 +1,237 @@
+"""`metaforge distill` and `metaforge prune`, on toys: what they write is a detector, and a kill changes nothing."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from metaforge.backbones import choice
+from metaforge.backbones.efficientnet._plan import LITE0, PLANS, Stage
+from metaforge.backbones.spec import BackboneSpec
+from metaforge.cli import distill, prune
+from metaforge.compression import agreeing, teaching
+from metaforge.compression.images import of_folder
+from metaforge.compression.shrinking import matched
+from metaforge.compression.spec import TeachingSpec
+from metaforge.compression.teaching import Lessons, distillation, taught
+from metaforge.evaluation.calibration import Bands, Calibration, Judge
+from metaforge.screening import Detector, load_detector, save_detector, saved_detector
+from metaforge.screening.portable import onnx_of, read_onnx
+
+SIZE = 32
+JUDGE = Judge(Calibration(2.0, 0.5), Bands(0.3, 0.8, {}), None)
+LITE = BackboneSpec(
+    image_size=SIZE, backbone="efficientnet_lite0", hidden="4,16,16", normalisation="frozen", levels="1,2"
+)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    stages = (Stage(1, 3, 1, 1, 4), Stage(2, 5, 2, 4, 8))
+    monkeypatch.setitem(PLANS, "efficientnet_lite0", LITE0._replace(stages=stages, stem=4, top=8))
+    choice._shapes.cache_clear()
+    yield
+    choice._shapes.cache_clear()
+
+
+def detector_of(spec, seed=0, **about):
+    rng = np.random.default_rng(seed)
+    draw = lambda path, leaf: jnp.asarray(
+        rng.uniform(0.5, 1.5, leaf.shape) if path[-1].key in ("variance", "scale") else rng.normal(size=leaf.shape),
+        jnp.float32,
+    )
+    params = jax.tree_util.tree_map_with_path(draw, choice.shapes(spec))
+    context = rng.integers(0, 256, (2, spec.image_size, spec.image_size, 3), np.uint8)
+    rule = {"optimizer": "sgd", "rate": 0.1, "steps": 1, "adaptable": "", "trainable": "^head/"}
+    return Detector(params, context, spec, {"learner": "erm", "adaptation": "none", "rule": rule, **about})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Eight people in real/ and fake/, crops of other sizes than the networks take."""
+    rng = np.random.default_rng(3)
+    for kind in ("real", "fake"):
+        (tmp_path / "faces" / kind).mkdir(parents=True)
+        for person in range(8):
+            pixels = rng.integers(0, 256, (20, 20, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "faces" / kind / f"{person}.png")
+    return tmp_path / "faces"
+
+
+def told(monkeypatch, steps):
+    """Kills the work after so many steps."""
+    real, count = teaching.np.random.default_rng, iter(range(10**6))
+
+    def rng(seed=None):
+        if isinstance(seed, list) and len(seed) == 2 and seed[1] < 10 and next(count) >= steps:
+            raise KeyboardInterrupt
+        return real(seed)
+
+    monkeypatch.setattr(teaching.np.random, "default_rng", rng)
+
+
+def test_a_soft_target_s_loss_by_hand():
+    # T = 2: softmax(0, 1) against softmax(.5, 0), times 4.
+    p, q = np.exp([0, 1]) / np.exp([0, 1]).sum(), np.exp([0.5, 0]) / np.exp([0.5, 0]).sum()
+    found = distillation(jnp.array([[1.0, 0.0]]), jnp.array([2.0]), temperature=2.0)
+    np.testing.assert_allclose(found, [4 * np.sum(p * np.log(p / q))], rtol=1e-5)
+
+
+def test_at_a_high_temperature_it_is_the_squared_difference_of_logits():
+    # Hinton et al., section 2.1: of two classes (d / T)^2 / 8, times T^2.
+    found = distillation(jnp.array([[0.0, 3.0]]), jnp.array([1.0]), temperature=300.0)
+    np.testing.assert_allclose(found, [(3.0 - 1.0) ** 2 / 8], rtol=1e-2)
+
+
+def test_features_of_another_size_are_taught_through_a_matrix():
+    from metaforge.backbones import mlp
+
+    seen = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
+    student = mlp(hidden=(), outputs=2, neck=2)
+    begun = student.init(jax.random.key(0), seen)
+    wanted = seen @ np.array([[1, 0, 1, 2], [0, 1, 1, -1], [0, 0, 0, 0]], np.float32)  # of rank 2
+    how = TeachingSpec(steps=300, rate=0.05, batch=64, logits=0.0, features=1.0)
+    ended = taught(student, begun, Lessons(seen, features=wanted), how)
+    found = np.asarray(student.apply(ended, seen).embeddings)
+    best = np.linalg.lstsq(np.c_[found, np.ones(64)], wanted, rcond=None)[0]
+    assert np.abs(np.c_[found, np.ones(64)] @ best - wanted).max() < 0.1
+    assert jax.tree.structure(ended) == jax.tree.structure(begun)
+
+
+def test_statistics_are_matched():
+    rng = np.random.default_rng(0)
+    params = {"standardise": {"mean": rng.normal(size=3), "scale": rng.uniform(1, 2, 3)}}
+    raw = rng.normal(size=(50, 3))
+    of = lambda statistics: (raw - statistics["mean"]) / statistics["scale"]
+    wanted = 3 * rng.normal(size=(50, 3)) + 1
+    found = of(matched(params, of(params["standardise"]), wanted)["standardise"])
+    np.testing.assert_allclose(found.mean(axis=0), wanted.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(found.std(axis=0), wanted.std(axis=0), rtol=1e-5)
+
+
+def test_agreement_of_two_people_by_hand():
+    teacher, student = np.array([1.0, -1.0, 2.0, -2.0]), np.array([1.0, 1.0, 2.0, -2.0])
+    found = agreeing.compared(teacher, student, np.array(["a", "a", "b", "b"]), np.array([1, 0, 1, 0]))
+    p, q = 1 / (1 + np.exp(1.0)), 1 / (1 + np.exp(-1.0))
+    assert found["agreement"]["value"] == 0.75
+    np.testing.assert_allclose(found["kl"]["value"], (p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))) / 4)
+    assert (found["auc_teacher"]["value"], found["auc_student"]["value"]) == (1.0, 0.875)
+
+
+def test_nobody_is_learned_from_and_judged_on(folder):
+    faces = of_folder(str(folder), size=SIZE, crop="ffpp", crops=True, share=0.25, seed=0)
+    assert len({*faces.people[faces.held]}) == 2
+    assert not {*faces.people[faces.held]} & {*faces.people[~faces.held]}
+    assert faces.labels is not None
+    assert faces.labels.tolist() == [0] * 8 + [1] * 8
+    assert faces.at(16).shape == (16, 16, 16, 3)
+
+
+def test_two_detectors_teach_a_third(tmp_path, folder, monkeypatch, capsys):
+    calibration = JUDGE.as_json()
+    teachers = [detector_of(BackboneSpec(image_size=16, width=2), seed, calibration=calibration) for seed in (0, 1)]
+    for name, teacher in zip("ab", teachers, strict=True):
+        save_detector(tmp_path / name, teacher)
+    out = tmp_path / "student"
+    words = [
+        "distill", f"--teachers={tmp_path / 'a'},{tmp_path / 'b'}", f"--images={folder}", "--crops=true",
+        f"--out={out}", "--model.image_size=20", "--model.width=2", "--teaching.steps=4", "--teaching.batch=4",
+        "--teaching.checkpoint_every=2", "--teaching.labels=0.5",
+    ]  # fmt: skip
+    with monkeypatch.context() as killed:
+        told(killed, 3)
+        assert distill.main(words) == 130
+    assert not out.exists()
+    assert distill.main(words) == 0
+    assert "taught 4 steps" in capsys.readouterr().out
+    assert not out.with_name("student.unfinished").exists()
+    straight = tmp_path / "straight"
+    assert distill.main([word.replace(str(out), str(straight)) for word in words]) == 0
+    found, other = load_detector(out), load_detector(straight)
+    jax.tree.map(np.testing.assert_array_equal, found.params, other.params)
+    # Its verdicts: its own logits are calibrated, and the thresholds the teachers'.
+    assert found.judge is not None
+    assert (found.judge.calibration, found.judge.bands) == (Calibration(), Bands(0.3, 0.8, {}))
+    report = json.loads((out / "report.json").read_text())
+    assert report["held_out"]["people"] == 2
+    assert report["before"]["parameters"] == 2 * report["after"]["parameters"]  # 16 and 20 pixels are pooled to one
+    # Adapting and ONNX take it.
+    assert saved_detector.load(out).rule["optimizer"] == "adam"
+    images = np.random.default_rng(0).integers(0, 256, (3, 20, 20, 3), np.uint8)
+    onnx = read_onnx(onnx_of(found), "student")
+    np.testing.assert_allclose(onnx.examine(images)[0], found.examine(images)[0], rtol=1e-3, atol=1e-3)
+
+
+def test_a_pruned_detector_is_tuned_without_labels(tmp_path, folder, capsys):
+    save_detector(tmp_path / "whole", detector_of(LITE, calibration=JUDGE.as_json()))
+    out = tmp_path / "smaller"
+    words = [
+        "prune", f"--model={tmp_path / 'whole'}", f"--images={folder}", "--crops=true", f"--out={out}",
+        "--share=0.5", "--teaching.steps=4", "--teaching.batch=4", "--teaching.checkpoint_every=2",
+    ]  # fmt: skip
+    assert prune.main(words) == 0
+    assert "4,8,8 channels" in capsys.readouterr().out
+    whole, found = load_detector(tmp_path / "whole"), load_detector(out)
+    assert found.spec.hidden == "4,8,8"
+    assert found.params["block2"]["depthwise"]["kernel"].shape == (5, 5, 8)
+    # The head is kept, and what it sees has the mean and deviation that it had.
+    jax.tree.map(np.testing.assert_array_equal, found.params["head"], whole.params["head"])
+    faces = of_folder(str(folder), size=SIZE, crop="ffpp", crops=True, share=0.2, seed=0)
+    shown = faces.images[~faces.held]
+    seen = [np.asarray(choice.choose(each.spec).apply(each.params, shown).embeddings) for each in (whole, found)]
+    np.testing.assert_allclose(seen[1].mean(axis=0), seen[0].mean(axis=0), atol=2e-3)
+    assert found.judge == JUDGE
+    report = json.loads((out / "report.json").read_text())
+    assert report["after"]["multiply_adds"] < report["before"]["multiply_adds"]
+    assert saved_detector.load(out).config.model.hidden == "4,8,8"
+
+
+def test_a_share_of_nothing_is_the_same_detector(tmp_path, folder):
+    save_detector(tmp_path / "whole", detector_of(LITE))
+    out = tmp_path / "same"
+    words = ["prune", f"--model={tmp_path / 'whole'}", f"--out={out}", "--share=0", f"--images={folder}"]
+    assert prune.main([*words, "--crops=true", "--multiple=1"]) == 0
+    jax.tree.map(np.testing.assert_array_equal, load_detector(out).params, load_detector(tmp_path / "whole").params)
+    report = json.loads((out / "report.json").read_text())
+    assert report["held_out"]["agreement"]["value"] == 1.0
+    assert report["held_out"]["kl"]["value"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--share=0.5"], "--images"),
+        (["--share=1"], "share"),
+        (["--share=0.5", "--images=nowhere"], "nowhere"),
+    ],
+)
+def test_prune_says_first_what_cannot_work(tmp_path, words, why, capsys):
+    save_detector(tmp_path / "whole", detector_of(LITE))
+    assert prune.main(["prune", f"--model={tmp_path / 'whole'}", f"--out={tmp_path / 'out'}", *words]) == 2
+    said = capsys.readouterr().err
+    assert why in said
+    assert len(said.splitlines()) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"whole"}
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--model.normalisation=episode"], "episode"),
+        (["--teaching.logits=0"], "nothing is left"),
+        (["--model.backbone=clip"], "image_size"),
+        (["--teaching.labels=1", "--images={}/real"], "no labels"),
+        (["--teachers=,"], "teachers"),
+    ],
+)
+def test_distill_says_first_what_cannot_work(tmp_path, folder, words, why, capsys):
+    save_detector(tmp_path / "a", detector_of(BackboneSpec(image_size=16, width=2)))
+    given = [f"--teachers={tmp_path / 'a'}", f"--images={folder}", "--crops=true", f"--out={tmp_path / 'out'}"]
+    assert distill.main(["distill", *given, *(word.format(folder) for word in words)]) == 2
+    said = capsys.readouterr().err
+    assert why in said
+    assert len(said.splitlines()) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "faces"}
