@@ -40,6 +40,11 @@ def check_settings(config: Config) -> None:
         InputError: for settings, weights or devices that cannot work, or a learner that cannot be had with them.
     """
     config.check()
+    if config.model.hidden and config.model.normalisation == "frozen":
+        raise InputError(
+            f"--model.hidden={config.model.hidden}: random weights bring no statistics. Give normalisation=support, or "
+            "adapt what metaforge prune has made."
+        )
     frozen_params.check(config)
     spread(config.run.devices, tasks=config.episodes.tasks)
     learner = LEARNERS[config.learner.name]

@@ -16,6 +16,8 @@ from metaforge.compression.pruning import channels
 from metaforge.errors import InputError
 from metaforge.screening import Detector, load_detector, save_detector
 from metaforge.screening.portable import onnx_of, read_onnx
+from metaforge.training.checks import check_settings
+from metaforge.training.config import Config
 
 STAGES = (Stage(1, 3, 1, 1, 4), Stage(2, 5, 2, 4, 8))
 SIZE = 32
@@ -165,3 +167,8 @@ def test_widths_that_cannot_be_are_refused(hidden, why):
         choice.check(dataclasses.replace(spec_of(weights=""), hidden=hidden))
     with pytest.raises(InputError, match="no file"):
         choice.check(dataclasses.replace(spec_of(), hidden="4,16,32"))
+
+
+def test_nothing_is_trained_on_statistics_that_nobody_brought():
+    with pytest.raises(InputError, match="hidden"):
+        check_settings(Config(model=dataclasses.replace(spec_of(weights=""), hidden="4,16,32")))

@@ -68,7 +68,7 @@ def differences(config: Config, found: dict[tuple[str, int], Any]) -> list[dict[
             making.MATCHED: making.FALLS, making.TUNED: making.MATCHED, "distilled": "labels alone",
             "distilled from both": "distilled",
         }.get(last)  # fmt: skip
-        if against:
+        if against and f"{begins}, {against}" in names:
             pairs.append((name, f"{begins}, {against}"))
     made = []
     for first, second in pairs:
