@@ -15,7 +15,7 @@ import metaforge as mf
 from experiments.strangers import config as of_strangers
 from experiments.strangers.features import Table
 from experiments.strangers.hard_samples import __main__ as command
-from experiments.strangers.hard_samples import folds, measuring, running, training
+from experiments.strangers.hard_samples import folds, halving, measuring, running, training
 from experiments.strangers.hard_samples.config import CONTROL, ROWS, Config, Options, Recipe
 from metaforge import objectives
 from metaforge.errors import InputError
@@ -194,6 +194,25 @@ def test_the_first_replicate_is_the_plain_mean_over_folds_methods_and_seeds():
             if place != control:
                 assert row["minus_control"][name]["value"] == pytest.approx(mean[place] - mean[control], abs=1e-9)
     assert said["comparisons"] == (len(ROWS) - 1) * len(measuring.MEASURES)
+
+
+def test_the_other_precision_is_held_against_the_first_on_the_same_images():
+    rng = np.random.default_rng(0)
+    chosen = [Recipe(row.loss, 0.0, row.schedule, 0.01, 4) for row in ROWS]
+    heads = [
+        measuring.Heads(fold, chosen, rng.normal(size=(2, len(ROWS), SIZE)), rng.normal(size=(2, len(ROWS))))
+        for fold in folds.folds(TINY, TABLE)
+    ]
+    own = {name: TABLE.features[TABLE.collection == name] for name in ("a", "c")}
+    same = halving.measure(TINY, TABLE, heads, own)
+    assert (same["folds"], same["collections"]) == (4, ["a", "c"])
+    assert same["difference"] == {"value": 0, "low": 0, "high": 0}
+    assert (same["probability_moves"], same["decisions_turned"]) == ({"median": 0, "most": 0}, 0)
+    # Features of the other sign turn most answers, and an AUC of no offset into 1 minus it.
+    turned = halving.measure(TINY, TABLE, heads, {name: -seen for name, seen in own.items()})
+    assert turned["difference"]["value"] == pytest.approx(1 - 2 * turned["auc"]["value"], abs=1e-9)
+    assert turned["decisions_turned"] > 0.5
+    assert halving.measure(TINY, TABLE, heads, {}) == {}
 
 
 def test_a_run_chooses_trains_and_reports_and_goes_on_from_its_files(study, finished):
