@@ -38,6 +38,7 @@ _OF: dict[str, tuple[str, ...]] = {
     "venn_abers": ("vovk2015venn",),
     "fit_spread": ("vovk2015venn",),
     "read_provenance": ("c2pa2025specification",),
+    "comb": ("popescu2004statistical",),
     "fit_conformal": ("vovk2012conditional", "angelopoulos2023conformal"),
     "tempered": ("grunwald2017inconsistency",),
     "bn_adapt": ("schneider2020covariate",),

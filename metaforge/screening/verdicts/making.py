@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from metaforge.data.crop_folder import crop_for
 from metaforge.data.crops import Crop
 from metaforge.data.detection import check_finder
-from metaforge.data.face_crops import FaceCrop
 from metaforge.data.formats import VIDEOS, is_image, what_it_is
 from metaforge.errors import InputError, printable
 from metaforge.screening.judging import judged
 from metaforge.screening.looking import Look, Row
 from metaforge.screening.verdicts.identity import model_sha256
 from metaforge.screening.verdicts.provenance import read_trust
-from metaforge.screening.verdicts.reading import About, look_at_bytes, look_at_file
-from metaforge.screening.verdicts.record import Evidence, FaceVerdict, FileVerdict, Model, Provenance, Thresholds
+from metaforge.screening.verdicts.reading import About, Evident, Seen, look_at_bytes, look_at_file
+from metaforge.screening.verdicts.record import FaceVerdict, FileVerdict, Model, Provenance, Thresholds
 from metaforge.workers import in_order
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Screener(NamedTuple):
     limits: str
     crops: bool = False
     frames: int = 32
-    measure: Callable[[Any, FaceCrop], tuple[Evidence, ...]] | None = None
+    measure: Evident | None = None
     trust: str = ""
     now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC)
 
@@ -127,7 +126,7 @@ class Screener(NamedTuple):
     def _record(self, found: Look, rows: list[Row]) -> FileVerdict:
         about: About = found.about
         faces = tuple(
-            _face(row, more or ()) for row, more in zip(rows, found.seen, strict=True) if row.verdict is not None
+            _face(row, more or Seen()) for row, more in zip(rows, found.seen, strict=True) if row.verdict is not None
         )
         worst = max(faces, key=suspicion, default=None)
         nothing = about.failure.message if about.failure else rows[0].note
@@ -143,7 +142,7 @@ class Screener(NamedTuple):
             decision=worst.decision if worst else "cannot tell",
             reason=worst.reason if worst else nothing,
             faces=faces,
-            quality=() if about.failure or len(faces) == 1 else ("several faces",) if faces else ("no face",),
+            quality=about.quality,
             provenance=about.provenance or Provenance("not available", "", "", "the file could not be read"),
             thresholds=self.thresholds,
             limits=self.limits,
@@ -223,12 +222,11 @@ def _limits(fitted_on: str) -> str:
             "mistakes.")  # fmt: skip
 
 
-def _face(row: Row, evidence: tuple[Evidence, ...]) -> FaceVerdict:
+def _face(row: Row, seen: Seen) -> FaceVerdict:
     said = row.verdict
     assert said is not None
     score = None if said.p_fake != said.p_fake else round(said.p_fake, 6)
-    notes = () if row.frames else tuple(filter(None, row.note.split(", ")))
     box = None if not row.box else (*(round(side, 1) for side in row.box),)
     band = None if said.band is None else (round(said.band[0], 4), round(said.band[1], 4))
     known = None if said.familiarity is None else round(said.familiarity, 4)
-    return FaceVerdict(row.face, box, row.frames, score, band, known, said.decision, said.reason, notes, evidence)  # type: ignore[arg-type]
+    return FaceVerdict(row.face, box, row.frames, score, band, known, said.decision, said.reason, *seen)  # type: ignore[arg-type]

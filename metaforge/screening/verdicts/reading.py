@@ -1,17 +1,24 @@
 """Reads what is to be judged, once: the bytes whose SHA-256 is told are those that are looked at."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from metaforge.data.crops import Crop
+from metaforge.data.face_crops import FaceCrop
 from metaforge.data.formats import VIDEOS
 from metaforge.data.images import one_line, reason_of
 from metaforge.errors import InputError
-from metaforge.screening.looking import Look, Measure, Row, look
+from metaforge.screening.looking import Look, Row, look
 from metaforge.screening.verdicts.identity import Identity, identity_of, read_through, read_whole, unchanged
 from metaforge.screening.verdicts.provenance import read_provenance
-from metaforge.screening.verdicts.record import Failure, Kind, Provenance
+from metaforge.screening.verdicts.quality import face_flags, file_flags
+from metaforge.screening.verdicts.record import Evidence, Failure, Kind, Provenance
+
+_JPEG = b"\xff\xd8"
 
 
 class About(NamedTuple):
@@ -21,17 +28,35 @@ class About(NamedTuple):
         kind: "image" or "video".
         identity: its SHA-256 and length; `None` if it could not be read.
         provenance: what it says of its own origin; `None` if it could not be read.
+        quality: its flags.
         failure: why nothing is said of it; `None` if something is.
     """
 
     kind: Kind
     identity: Identity | None
     provenance: Provenance | None = None
+    quality: tuple[str, ...] = ()
     failure: Failure | None = None
 
 
+class Seen(NamedTuple):
+    """What is known of a face beside its score.
+
+    Attributes:
+        quality: its flags.
+        evidence: what was measured, if that was asked for.
+    """
+
+    quality: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+
+Evident = Callable[[np.ndarray, FaceCrop], tuple[Evidence, ...]]
+"""What measures evidence on a face, from the picture that it is in."""
+
+
 def look_at_file(
-    file: Path, *, name: str, size: int, crop: Crop | None, frames: int, measure: Measure | None = None,
+    file: Path, *, name: str, size: int, crop: Crop | None, frames: int, measure: Evident | None = None,
     trust: str = "",
 ) -> Look:  # fmt: skip
     """A file on the disk, whatever it is: nothing is raised, so that it stops no other.
@@ -44,11 +69,11 @@ def look_at_file(
         size: as in `metaforge.screening.looking.look`.
         crop: as there.
         frames: as there.
-        measure: as there.
+        measure: evidence on a face of a picture.
         trust: certificates of those whose C2PA signatures are trusted.
 
     Returns:
-        What it shows; `about` is an `About`.
+        What it shows; `about` is an `About`, and `seen` has a `Seen` for each face of a picture.
 
     Example:
         >>> found = look_at_file(Path("nowhere.png"), name="nowhere.png", size=16, crop=None, frames=1)
@@ -73,7 +98,7 @@ def look_at_file(
 
 def look_at_bytes(
     data: bytes, path: Path, *, name: str, video: bool, size: int, crop: Crop | None, frames: int,
-    measure: Measure | None = None, trust: str = "",
+    measure: Evident | None = None, trust: str = "",
 ) -> Look:  # fmt: skip
     """The same of a file's bytes; those of a video are laid down in a folder of their own meanwhile.
 
@@ -99,15 +124,22 @@ def look_at_bytes(
         return _seen(held, name, size, crop, frames, None, measure, about)
 
 
-def _seen(file, name, size, crop, frames, data, measure, about: About) -> Look:
+def _seen(file, name, size, crop, frames, data, measure: Evident | None, about: About) -> Look:
+    jpeg = data is not None and data[:2] == _JPEG
+
+    def seen(picture: np.ndarray, face: FaceCrop) -> Seen:
+        return Seen(face_flags(picture, face, jpeg=jpeg), measure(picture, face) if measure else ())
+
     try:
-        found = look(file, name=name, size=size, crop=crop, frames=frames, data=data, measure=measure)
+        found = look(file, name=name, size=size, crop=crop, frames=frames, data=data, measure=seen)
     except Exception as error:  # noqa: BLE001 - whatever one file does, the others are still to be judged
         failure = Failure("failed", f"a fault of this program: {type(error).__name__}: {one_line(error)}")
         return Look([Row(name, None)], [[]], about=about._replace(failure=failure))
-    failure = Failure("unreadable", found.rows[0].note) if found.error else None
-    return found._replace(about=about._replace(failure=failure))
+    if found.error:
+        return found._replace(about=about._replace(failure=Failure("unreadable", found.rows[0].note)))
+    faces = sum(map(bool, found.crops))
+    return found._replace(about=about._replace(quality=file_flags(data, faces=faces)))
 
 
 def _nothing(name: str, kind: Kind, code, message: str) -> Look:
-    return Look([Row(name, None)], [[]], about=About(kind, None, None, Failure(code, message)))
+    return Look([Row(name, None)], [[]], about=About(kind, None, failure=Failure(code, message)))
