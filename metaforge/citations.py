@@ -52,6 +52,7 @@ _OF: dict[str, tuple[str, ...]] = {
     "efficientnet_lite2": ("tan2019efficientnet", "liu2020efficientnetlite"),
     "efficientnet_b0": ("tan2019efficientnet", "hu2018squeeze"),
     "efficientnet_b4": ("tan2019efficientnet", "hu2018squeeze"),
+    "depth_weights": ("li2019selective", "cao2019gcnet", "woo2018cbam"),
     "clip": ("radford2021clip", "dosovitskiy2021vit"),
     "two_towers": ("radford2021clip", "sun2025fftg", "vaswani2017attention"),
     "reading": ("sun2025fftg",),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -70,7 +70,7 @@ def table_of(config: Config, faces: dict[str, list[Face]], folder: Path, *, quie
         path = folder / f"features-{number}.npz"  # a name may be no name of a file
         if not path.exists():
             look = look or embedder(config)
-            write_arrays(path, **_collection(config, name, mine, look, quiet=quiet)._asdict())
+            write_arrays(path, **forged(config, name, mine, _single(look), quiet=quiet))
         with np.load(path, allow_pickle=False) as found:
             made.append(Table(*(found[column] for column in Table._fields)))
     begin = np.cumsum([0, *(each.pair.max() + 1 for each in made)])
@@ -78,7 +78,22 @@ def table_of(config: Config, faces: dict[str, list[Face]], folder: Path, *, quie
     return Table(*(np.concatenate(parts) for parts in zip(*made, strict=True)))
 
 
-def _collection(config: Config, name: str, faces: Sequence[Face], look, *, quiet: bool) -> Table:
+def _single(look: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    return lambda images: {"features": look(images).astype(np.float32)}
+
+
+def forged(
+    config: Config,
+    name: str,
+    faces: Sequence[Face],
+    look: Callable[[np.ndarray], dict[str, np.ndarray]],
+    *,
+    quiet: bool = True,
+) -> dict[str, Any]:
+    """What `look` makes of the pairs of one collection, and beside it the other columns of a `Table`.
+
+    A collection is forged as `table_of` says; no more than one method's images are in memory.
+    """
     halves = split_people(list(faces), fractions={"first": 0.5, "second": 0.5}, seed=config.seed)
     kinds, kept = methods(config), acquisitions(config)
     total = len(faces) * len(kinds) * len(kept) * config.faces.variants
@@ -97,12 +112,12 @@ def _collection(config: Config, name: str, faces: Sequence[Face], look, *, quiet
             ]  # fmt: skip
     columns = {column: np.concatenate([part[column] for part in parts]) for column in parts[0]}
     _, columns["pair"] = np.unique(columns["pair"], return_inverse=True)
-    return Table(**columns, collection=np.full(len(columns["label"]), name))
+    return {**columns, "collection": np.full(len(columns["label"]), name)}
 
 
 def _features(records, look) -> dict[str, np.ndarray]:
     return {
-        "features": look(records.image).astype(np.float32),
+        **look(records.image),
         "label": records.label,
         "kind": np.array(records.method.tolist()),
         "person": np.array(records.identity.tolist()),

@@ -1,6 +1,7 @@
 from . import choice as choice
 from . import clip_model as clip_model
 from . import cut as cut
+from . import depths as depths
 from . import features as features
 from . import levels as levels
 from ._conv4 import conv4 as conv4

@@ -6,7 +6,7 @@ from metaforge.backbones import levels
 from metaforge.backbones._normalisation import Normalisation
 from metaforge.backbones.clip_model.config import VISION
 from metaforge.backbones.efficientnet import Convention, EfficientNetNormalisation
-from metaforge.backbones.efficientnet._plan import plan_of
+from metaforge.backbones.efficientnet._plan import fused, plan_of
 from metaforge.backbones.spec import BACKBONES, EFFICIENTNETS, IMAGENET, NO_TEXT, SQUEEZED, VARIANTS, BackboneSpec
 from metaforge.errors import InputError
 
@@ -27,7 +27,8 @@ def check(spec: BackboneSpec) -> None:
     weights); "clip" has "none" alone. Dropout is clip's.
 
     Levels are numbers of blocks of an efficientnet with the normalisation "frozen", or of "clip", without neck or
-    dropout. Those of a CLIP may stand beside an efficientnet's. Captions are read beside any backbone without levels.
+    dropout. Those of a CLIP may stand beside an efficientnet's. Blocks that are fused are an efficientnet's, two or
+    more, without levels. Captions are read beside any backbone without levels.
 
     Raises:
         InputError: for what it does not have; the line begins with the setting's name and value.
@@ -75,6 +76,8 @@ def check(spec: BackboneSpec) -> None:
         raise InputError(f"dropout={spec.dropout:g}: {name} has none. Give 0, or take clip.")
     if spec.levels:
         _check_levels(spec)
+    if spec.fusion:
+        _check_fusion(spec)
     if spec.text != NO_TEXT and spec.levels:
         raise InputError(
             f"text={spec.text}: levels stay as they are, so that they learn from no caption. Leave it out."
@@ -120,6 +123,21 @@ def _check_blocks(blocks: str, count: int, said: str, name: str) -> None:
     except ValueError:
         raise InputError(
             f"{said}: {name} has the blocks 0 to {count - 1}. Name some of them, each once and in order, such as 2,4,6."
+        ) from None
+
+
+def _check_fusion(spec: BackboneSpec) -> None:
+    name, said = spec.backbone, f"fusion={spec.fusion}"
+    if name not in EFFICIENTNETS:
+        raise InputError(f"{said}: {name} has none. Leave it out, or take an efficientnet.")
+    if spec.levels:
+        raise InputError(f"{said}: with levels={spec.levels} the head sees these alone. Give one of the two.")
+    try:
+        fused(plan_of(name), numbers(spec.fusion), spec.fusion_width)
+    except ValueError:
+        raise InputError(
+            f"{said}: {name} has the blocks 0 to {len(plan_of(name).blocks) - 1}. Name two or more of them, each once "
+            "and in order, such as 3,8,14."
         ) from None
 
 

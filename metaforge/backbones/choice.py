@@ -14,7 +14,7 @@ from metaforge.backbones._looking import looks_of
 from metaforge.backbones._reading import TEXTS, reading
 from metaforge.backbones.clip_model import clip
 from metaforge.backbones.efficientnet._models import assemble, plan_params
-from metaforge.backbones.efficientnet._plan import Plan, plan_of
+from metaforge.backbones.efficientnet._plan import Plan, fused, plan_of
 from metaforge.backbones.efficientnet._squeezed import settled as settled_convention
 from metaforge.backbones.spec import BACKBONES, EFFICIENTNETS, IMAGENET, NO_TEXT, SQUEEZED, BackboneSpec
 from metaforge.types import Backbone, Params
@@ -88,6 +88,7 @@ def plan(spec: BackboneSpec) -> Plan:
 
     Raises:
         InputError: as `settled`.
+        ValueError: for blocks to fuse that there are not.
 
     Example:
         >>> len(plan(BackboneSpec(backbone="efficientnet_b4")).blocks)
@@ -96,7 +97,8 @@ def plan(spec: BackboneSpec) -> Plan:
     convention: Any = settled(spec).convention
     inside = numbers(spec.hidden) if spec.hidden else ()
     precision: Any = spec.precision
-    return plan_of(spec.backbone, convention)._replace(hidden=inside, precision=precision)
+    own = plan_of(spec.backbone, convention)._replace(hidden=inside, precision=precision)
+    return fused(own, numbers(spec.fusion), spec.fusion_width) if spec.fusion else own
 
 
 def _pretrained(spec: BackboneSpec) -> bool | str:

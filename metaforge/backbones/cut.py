@@ -47,7 +47,8 @@ def cut(spec: BackboneSpec, moves: Collection[str]) -> Cut | None:
 
     A trunk has to see images one by one, so that what it makes of one is the same in every episode: Conv4, and
     EfficientNet with the statistics of a batch, cannot be cut. CLIP is cut before its neck and head alone, and levels
-    before the head: they are standardised between.
+    before the head: they are standardised between. Of an EfficientNet with fusion the trunk hands on the maps that are
+    fused, side by side in one row an image.
 
     Args:
         spec: the backbone.
@@ -89,11 +90,13 @@ def cut(spec: BackboneSpec, moves: Collection[str]) -> Cut | None:
     done = min(moving, default=len(parts))
     if not done:
         return None
-    rest = tail(plan, done, num_classes=spec.num_classes, neck=spec.neck, head=head)
+    rest = tail(plan, done, num_classes=spec.num_classes, neck=spec.neck, head=head, side=spec.image_size)
     keys = tuple(
         key for part in parts[:done] for key in ((part, f"{part}_norm") if part in ("stem", "top") else (part,))
     )
-    name = [*parts, "features"][done] + _computed(choice.settled(spec))
+    name = [*parts, "maps" if plan.fused else "features"][done] + _computed(choice.settled(spec))
+    if plan.fused:
+        name += f"-fused{'-'.join(map(str, plan.fused))}"
     return Cut(name, keys, trunk(plan, done), rest)
 
 

@@ -68,6 +68,14 @@ class BackboneSpec:
     hidden: str = setting(
         "", "efficientnets: channels inside each block, comma-separated, as a pruned one has them; '' as published."
     )
+    fusion: str = setting(
+        "",
+        "efficientnets: two or more blocks whose maps are fused for the head, weighed by the image, such as 3,8,14; '' "
+        "none.",
+    )
+    fusion_width: int = setting(
+        64, "Channels to which they are projected, and numbers of the embedding.", least=1, most=65_536
+    )
     convolution: str = setting(
         "auto", "How convolutions run (the numbers agree).", choices=("auto", "lax", "patches", "winograd")
     )

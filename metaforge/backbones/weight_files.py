@@ -7,7 +7,7 @@ from metaforge.backbones.efficientnet._pretrained import PACKAGES, weights_file
 from metaforge.backbones.spec import EFFICIENTNETS, IMAGENET, BackboneSpec
 from metaforge.errors import InputError
 
-_FROM_FILE = {**dict.fromkeys(EFFICIENTNETS, "^(?!head/|neck/|standardise/|words/)"), "clip": "^vision/"}
+_FROM_FILE = {**dict.fromkeys(EFFICIENTNETS, "^(?!head/|neck/|fusion/|standardise/|words/)"), "clip": "^vision/"}
 
 
 def from_file(spec: BackboneSpec) -> str:

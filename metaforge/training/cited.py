@@ -18,6 +18,7 @@ def parts_of(config: Config) -> list[str]:
         config.learner.weighting,
         config.model.backbone,
     ]
+    parts += ["depth_weights"] if config.model.fusion else []
     parts += [config.objective.name] if config.objective.name != "cross_entropy" else []
     parts += ["warmup_cosine"] if config.learner.schedule == "cosine" else []
     parts += ["reading", "annotate"] if config.model.text != NO_TEXT else []

@@ -24,6 +24,7 @@ CLIP = change(
     BASE, {"model.backbone": "clip", "model.variant": "ViT-B/32", "model.image_size": 64, "model.normalisation": "none"}
 )
 LEVELS = change(BASE, {"model.backbone": "efficientnet_lite0", "model.image_size": 32, "model.levels": "0"})
+FUSED = change(BASE, {"model.backbone": "efficientnet_lite0", "model.image_size": 32, "model.fusion": "0,2"})
 
 TOY = {
     "backbone": change(BASE, {"model.backbone": "efficientnet_lite0", "model.image_size": 32}),
@@ -47,6 +48,8 @@ TOY = {
             "model.hidden": ",".join(["32", *["8"] * 15]),
         },
     ),
+    "fusion": FUSED,
+    "fusion_width": change(FUSED, {"model.fusion_width": 5}),
     "clip_levels": change(LEVELS, {"model.clip_levels": "0", "model.variant": "ViT-B/32"}),
 }
 """By what a backbone is made from: a run in which it is another than by default."""

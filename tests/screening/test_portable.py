@@ -56,6 +56,10 @@ SPECS = {
     "levels": {
         "backbone": "efficientnet_lite0", "normalisation": "frozen", "levels": "0,2", "image_size": 35,
     },
+    "fusion and a neck": {
+        "backbone": "efficientnet_b0", "normalisation": "frozen", "fusion": "0,2", "fusion_width": 12, "neck": 3,
+        "image_size": 35,
+    },
 }  # fmt: skip
 
 
@@ -83,12 +87,14 @@ TINY = Plan(
 """Squeeze-and-excitation, both kernels and strides, an expansion and one without, a residual."""
 
 
+FUSED = TINY._replace(fused=(0, 1), fused_width=6)
 LITE, TORCH = TINY._replace(activation="relu6", squeeze=0.0), TINY._replace(padding="symmetric", epsilon=1e-5)
 
 
 @pytest.mark.parametrize(
     ("plan", "kind", "size"),
-    [(plan, kind, 37) for plan in (TINY, LITE) for kind in ("frozen", "support", "group")] + [(TORCH, "frozen", 36)],
+    [(plan, kind, 37) for plan in (TINY, LITE, FUSED) for kind in ("frozen", "support", "group")]
+    + [(TORCH, "frozen", 36)],
 )
 def test_every_part_of_an_efficientnet_is_there(plan, kind, size):
     network, asked, context = EfficientNet(plan, normalisation=kind), images(3, size), images(4, size, 2)

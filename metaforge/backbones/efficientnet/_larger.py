@@ -4,9 +4,9 @@ from pathlib import Path
 
 from metaforge.backbones._head import Head
 from metaforge.backbones.efficientnet._depthwise import DepthwiseForm
+from metaforge.backbones.efficientnet._layers import EfficientNetNormalisation
 from metaforge.backbones.efficientnet._models import HeadInit, assemble
-from metaforge.backbones.efficientnet._network import EfficientNetNormalisation
-from metaforge.backbones.efficientnet._plan import LITE1, LITE2, Precision
+from metaforge.backbones.efficientnet._plan import LITE1, LITE2, Precision, fused
 from metaforge.types import Backbone
 
 
@@ -20,6 +20,8 @@ def efficientnet_lite1(
     head: Head = "linear",
     head_init: HeadInit = "lecun",
     precision: Precision = "float32",
+    fusion: tuple[int, ...] = (),
+    fusion_width: int = 64,
 ) -> Backbone:
     """EfficientNet-Lite1: `efficientnet_lite0` with 21 blocks in place of 16, trained at 240 pixels.
 
@@ -32,9 +34,11 @@ def efficientnet_lite1(
         head: as there.
         head_init: as there.
         precision: as there.
+        fusion: as there.
+        fusion_width: as there.
 
     Returns:
-        A `Backbone` whose embeddings are the 1,280 features before the head, or the neck's.
+        A `Backbone` whose embeddings are the 1,280 features before the head, the fused ones, or the neck's.
 
     Raises:
         ValueError: as `efficientnet_lite0`.
@@ -52,7 +56,7 @@ def efficientnet_lite1(
         Liu, *Higher accuracy on vision models with EfficientNet-Lite*, TensorFlow Blog, March 2020.
     """
     return assemble(
-        LITE1._replace(precision=precision),
+        fused(LITE1, fusion, fusion_width)._replace(precision=precision),
         num_classes=num_classes,
         pretrained=pretrained,
         normalisation=normalisation,
@@ -73,6 +77,8 @@ def efficientnet_lite2(
     head: Head = "linear",
     head_init: HeadInit = "lecun",
     precision: Precision = "float32",
+    fusion: tuple[int, ...] = (),
+    fusion_width: int = 64,
 ) -> Backbone:
     """EfficientNet-Lite2: 21 blocks and 1.1 times as many channels as `efficientnet_lite0`, trained at 260 pixels.
 
@@ -85,9 +91,11 @@ def efficientnet_lite2(
         head: as there.
         head_init: as there.
         precision: as there.
+        fusion: as there.
+        fusion_width: as there.
 
     Returns:
-        A `Backbone` whose embeddings are the 1,280 features before the head, or the neck's.
+        A `Backbone` whose embeddings are the 1,280 features before the head, the fused ones, or the neck's.
 
     Raises:
         ValueError: as `efficientnet_lite0`.
@@ -105,7 +113,7 @@ def efficientnet_lite2(
         Liu, *Higher accuracy on vision models with EfficientNet-Lite*, TensorFlow Blog, March 2020.
     """
     return assemble(
-        LITE2._replace(precision=precision),
+        fused(LITE2, fusion, fusion_width)._replace(precision=precision),
         num_classes=num_classes,
         pretrained=pretrained,
         normalisation=normalisation,

@@ -12,8 +12,10 @@ import jax.numpy as jnp
 from metaforge.backbones._flax import from_flax
 from metaforge.backbones._head import Head, check_head, head_of, make_head
 from metaforge.backbones.efficientnet._depthwise import DepthwiseForm
-from metaforge.backbones.efficientnet._network import EfficientNet, EfficientNetNormalisation, Trunk
-from metaforge.backbones.efficientnet._plan import LITE0, Plan, Precision
+from metaforge.backbones.efficientnet._fusion import Fusion
+from metaforge.backbones.efficientnet._layers import EfficientNetNormalisation
+from metaforge.backbones.efficientnet._network import EfficientNet, Trunk
+from metaforge.backbones.efficientnet._plan import LITE0, Plan, Precision, fused
 from metaforge.backbones.efficientnet._pretrained import PACKAGES, fill, load_weights
 from metaforge.errors import InputError
 from metaforge.types import Backbone, Params
@@ -32,6 +34,8 @@ def efficientnet_lite0(
     head: Head = "linear",
     head_init: HeadInit = "lecun",
     precision: Precision = "float32",
+    fusion: tuple[int, ...] = (),
+    fusion_width: int = 64,
 ) -> Backbone:
     r"""EfficientNet-Lite0 with the weights of ImageNet: 3.4 million parameters before the head, 75% on ImageNet.
 
@@ -58,9 +62,13 @@ def efficientnet_lite0(
             1,000 classes of ImageNet.
         precision: "float32", or "bfloat16" for products with half the bytes and 8 bits of mantissa; parameters, their
             gradients, normalisations and what the head sees stay float32.
+        fusion: blocks, two or more, whose maps are fused in place of what comes after the last of them, such as
+            (3, 8, 14); () for none. Weights depend on the image (`metaforge.backbones.depths.depth_weights` tells
+            them), and begin equal.
+        fusion_width: channels to which they are projected; the embedding has as many numbers.
 
     Returns:
-        A `Backbone` whose embeddings are the 1,280 features before the head, or the neck's.
+        A `Backbone` whose embeddings are the 1,280 features before the head, the fused ones, or the neck's.
 
     Raises:
         ValueError: for an unknown name, or a combination that has no meaning; when used, for images under 32 pixels.
@@ -74,11 +82,12 @@ def efficientnet_lite0(
 
     References:
         Tan and Le, *EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks*, ICML 2019, table 1.
+        Li et al., *Selective Kernel Networks*, CVPR 2019, section 3.1, of `fusion`.
         Liu, *Higher accuracy on vision models with EfficientNet-Lite*, TensorFlow Blog, March 2020.
         Sandler et al., *MobileNetV2: Inverted Residuals and Linear Bottlenecks*, CVPR 2018, section 3.
     """
     return assemble(
-        LITE0._replace(precision=precision),
+        fused(LITE0, fusion, fusion_width)._replace(precision=precision),
         num_classes=num_classes,
         pretrained=pretrained,
         normalisation=normalisation,
@@ -112,9 +121,10 @@ def assemble(
     check_head(head)
     if pretrained is not False and normalisation == "group":
         raise ValueError("the pretrained weights were not trained with groups: take another `normalisation`.")
-    if head_init == "pretrained" and (pretrained is False or (num_classes, neck, head) != (1000, 0, "linear")):
+    file_head = (num_classes, neck, head, plan.fused) == (1000, 0, "linear", ())
+    if head_init == "pretrained" and (pretrained is False or not file_head):
         raise ValueError(
-            "head_init='pretrained' needs pretrained weights, num_classes=1000, no neck and a linear head."
+            "head_init='pretrained' needs pretrained weights, num_classes=1000, no neck or fusion and a linear head."
         )
     return _backbone(plan, num_classes, pretrained, normalisation, depthwise, neck, head, head_init)
 
@@ -127,8 +137,11 @@ def _backbone(plan, num_classes, pretrained, normalisation, depthwise, neck, hea
 
     def last_parts(key):
         of_neck, of_head = jax.random.split(key)
-        parts = {"neck": nn.Dense(neck).init(of_neck, jnp.zeros((1, plan.top)))["params"]} if neck else {}
-        made = make_head(head, num_classes).init(of_head, jnp.zeros((1, neck or plan.top)))["params"]
+        parts = {"neck": nn.Dense(neck).init(of_neck, jnp.zeros((1, plan.size)))["params"]} if neck else {}
+        if plan.fused:
+            maps = [jnp.zeros((1, 1, 1, plan.blocks[block][0].features)) for block in plan.fused]
+            parts["fusion"] = Fusion(plan, normalisation).init(jax.random.fold_in(key, 0), maps, 1)["params"]
+        made = make_head(head, num_classes).init(of_head, jnp.zeros((1, neck or plan.size)))["params"]
         return {**parts, "head": jax.tree.map(jnp.zeros_like, made) if head_init == "zeros" else made}
 
     def init(key, inputs):
@@ -153,7 +166,7 @@ def plan_params(
 ) -> Params:
     """The parameters of a plan's backbone as shapes; those that a file brings, if one is given, as its arrays."""
     shapes = shapes_of(plan, num_classes, normalisation, neck, head)
-    return shapes | (filled(plan, shapes, pretrained, but=("neck", "head")) if pretrained else {})
+    return shapes | (filled(plan, shapes, pretrained, but=("fusion", "neck", "head")) if pretrained else {})
 
 
 @functools.lru_cache(maxsize=64)
@@ -184,8 +197,18 @@ def trunk(plan: Plan, parts: int, *, depthwise: DepthwiseForm = "auto") -> Calla
 
 @functools.lru_cache(maxsize=64)
 def tail(
-    plan: Plan, parts: int, *, num_classes: int, neck: int, head: Head, depthwise: DepthwiseForm = "auto"
+    plan: Plan,
+    parts: int,
+    *,
+    num_classes: int,
+    neck: int,
+    head: Head,
+    side: int = 0,
+    depthwise: DepthwiseForm = "auto",
 ) -> Backbone:
-    """The backbone that takes what `trunk` made, and has the parameters of the rest."""
-    network = EfficientNet(plan, num_classes, "frozen", depthwise, neck, head, done=parts)
+    """The backbone that takes what `trunk` made, and has the parameters of the rest.
+
+    Of a plan with fusion it needs the side of the images.
+    """
+    network = EfficientNet(plan, num_classes, "frozen", depthwise, neck, head, done=parts, side=side)
     return from_flax(network, head=head_of(head, num_classes))

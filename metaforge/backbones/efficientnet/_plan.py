@@ -54,6 +54,9 @@ class Plan(NamedTuple):
         epsilon: what is added to variances.
         hidden: channels inside each block, where they are others than the expansions say, as in a pruned network.
         precision: of convolutions and products; see `Precision`.
+        fused: blocks whose maps are fused in place of the top (`metaforge.backbones.efficientnet._fusion`); () for
+            none.
+        fused_width: channels to which they are projected, and then the size of the embedding.
     """
 
     stages: tuple[Stage, ...]
@@ -68,6 +71,8 @@ class Plan(NamedTuple):
     epsilon: float = 1e-3
     hidden: tuple[int, ...] = ()
     precision: Precision = "float32"
+    fused: tuple[int, ...] = ()
+    fused_width: int = 64
 
     @property
     def blocks(self) -> tuple[tuple[Stage, int], ...]:
@@ -90,8 +95,15 @@ class Plan(NamedTuple):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The names of what images go through before the head, in order."""
+        """The names of what images go through before the head, or before they are fused, in order."""
+        if self.fused:
+            return ("stem", *(f"block{place}" for place in range(self.fused[-1] + 1)))
         return ("stem", *(f"block{place}" for place in range(len(self.blocks))), "top")
+
+    @property
+    def size(self) -> int:
+        """How many numbers the embedding has."""
+        return self.fused_width if self.fused else self.top
 
 
 # Tan and Le, table 1.
@@ -125,6 +137,9 @@ LITE2 = LITE0._replace(stages=_WIDER, name="efficientnet_lite2")
 B0 = Plan(_STAGES, 32, 1280, 0.25, "swish", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375), "efficientnet_b0")
 B4 = B0._replace(stages=_STAGES_4, stem=48, top=1792, name="efficientnet_b4")
 
+LEAST_FUSED = 2
+"""Depths: fusion of one is none."""
+
 PLANS = dict(zip(EFFICIENTNETS, (LITE0, LITE1, LITE2, B0, B4), strict=True))
 """By the backbone's name."""
 
@@ -140,3 +155,23 @@ def plan_of(name: str, convention: Convention = "tensorflow") -> Plan:
     """
     plan = PLANS[name]
     return plan._replace(padding="symmetric", epsilon=1e-5) if convention == "torch" else plan
+
+
+def fused(plan: Plan, blocks: tuple[int, ...], width: int) -> Plan:
+    """A plan whose embedding is fused of maps of these blocks, or the same plan for no blocks.
+
+    Raises:
+        ValueError: for blocks that there are not, one alone, or out of order; or a width below 1.
+
+    Example:
+        >>> fused(LITE0, (3, 8, 14), 64).size, fused(LITE0, (), 64).size
+        (64, 1280)
+    """
+    if not blocks:
+        return plan
+    count = len(plan.blocks)
+    if list(blocks) != sorted({*blocks}) or len(blocks) < LEAST_FUSED or blocks[0] < 0 or blocks[-1] >= count:
+        raise ValueError(f"`fusion`: blocks are numbered 0 to {count - 1}. Name two or more, each once and in order.")
+    if width < 1:
+        raise ValueError(f"`fusion_width`={width}: give 1 or more.")
+    return plan._replace(fused=tuple(blocks), fused_width=width)

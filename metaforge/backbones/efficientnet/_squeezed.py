@@ -5,9 +5,9 @@ from typing import get_args
 
 from metaforge.backbones._head import Head
 from metaforge.backbones.efficientnet._depthwise import DepthwiseForm
+from metaforge.backbones.efficientnet._layers import EfficientNetNormalisation
 from metaforge.backbones.efficientnet._models import HeadInit, assemble
-from metaforge.backbones.efficientnet._network import EfficientNetNormalisation
-from metaforge.backbones.efficientnet._plan import Convention, Plan, Precision, plan_of
+from metaforge.backbones.efficientnet._plan import Convention, Plan, Precision, fused, plan_of
 from metaforge.backbones.efficientnet._pretrained import convention_of
 from metaforge.types import Backbone
 
@@ -23,6 +23,8 @@ def efficientnet_b0(
     head: Head = "linear",
     head_init: HeadInit = "lecun",
     precision: Precision = "float32",
+    fusion: tuple[int, ...] = (),
+    fusion_width: int = 64,
 ) -> Backbone:
     r"""EfficientNet-B0: the network of `efficientnet_lite0` with squeeze-and-excitation and $\phi(x) = x\,\sigma(x)$.
 
@@ -43,9 +45,11 @@ def efficientnet_b0(
         head: as in `efficientnet_lite0`.
         head_init: as in `efficientnet_lite0`.
         precision: as in `efficientnet_lite0`.
+        fusion: as in `efficientnet_lite0`.
+        fusion_width: as in `efficientnet_lite0`.
 
     Returns:
-        A `Backbone` whose embeddings are the 1,280 features before the head, or the neck's.
+        A `Backbone` whose embeddings are the 1,280 features before the head, the fused ones, or the neck's.
 
     Raises:
         ValueError: as `efficientnet_lite0`, or for an unknown convention.
@@ -63,7 +67,9 @@ def efficientnet_b0(
         Hu, Shen and Sun, *Squeeze-and-Excitation Networks*, CVPR 2018, section 3.
     """
     return assemble(
-        settled_plan("efficientnet_b0", convention, pretrained)._replace(precision=precision),
+        fused(settled_plan("efficientnet_b0", convention, pretrained), fusion, fusion_width)._replace(
+            precision=precision
+        ),
         num_classes=num_classes,
         pretrained=pretrained or False,
         normalisation=normalisation,
@@ -85,6 +91,8 @@ def efficientnet_b4(
     head: Head = "linear",
     head_init: HeadInit = "lecun",
     precision: Precision = "float32",
+    fusion: tuple[int, ...] = (),
+    fusion_width: int = 64,
 ) -> Backbone:
     """EfficientNet-B4: `efficientnet_b0` with 32 blocks in place of 16 and 1.4 times as many channels.
 
@@ -100,9 +108,11 @@ def efficientnet_b4(
         head: as there.
         head_init: as there.
         precision: as there.
+        fusion: as there.
+        fusion_width: as there.
 
     Returns:
-        A `Backbone` whose embeddings are the 1,792 features before the head, or the neck's.
+        A `Backbone` whose embeddings are the 1,792 features before the head, the fused ones, or the neck's.
 
     Raises:
         ValueError: as `efficientnet_b0`.
@@ -119,7 +129,9 @@ def efficientnet_b4(
         Hu, Shen and Sun, *Squeeze-and-Excitation Networks*, CVPR 2018, section 3.
     """
     return assemble(
-        settled_plan("efficientnet_b4", convention, pretrained)._replace(precision=precision),
+        fused(settled_plan("efficientnet_b4", convention, pretrained), fusion, fusion_width)._replace(
+            precision=precision
+        ),
         num_classes=num_classes,
         pretrained=pretrained or False,
         normalisation=normalisation,

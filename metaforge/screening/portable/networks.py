@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from metaforge.backbones import choice
+from metaforge.backbones.efficientnet._fusion import fusion_kind
 from metaforge.backbones.efficientnet._plan import Plan, Stage
 from metaforge.backbones.spec import EFFICIENTNETS, BackboneSpec
 from metaforge.errors import InputError
@@ -51,10 +52,14 @@ def logits(graph: Graph, spec: BackboneSpec, params: Any, features: str) -> str:
 
 
 def efficientnet(graph: Graph, plan: Plan, params: Any, by: Normalising) -> str:
-    """The whole of an EfficientNet up to its head: `(images, top)`."""
-    maps = _stem(graph, plan, params, by)
+    """The whole of an EfficientNet up to its head: `(images, plan.size)`."""
+    maps, kept = _stem(graph, plan, params, by), []
     for number, (stage, stride) in enumerate(plan.blocks):
         maps = _block(graph, plan, stage, stride, params[f"block{number}"], maps, by)
+        if number in plan.fused:
+            kept.append(maps)
+        if plan.fused and number == plan.fused[-1]:
+            return _fused(graph, plan, params["fusion"], kept, by)
     kernel = np.asarray(params["top"]["kernel"])[None, None]
     maps = _activated(graph, plan, convolved(graph, maps, kernel, params["top_norm"], by))
     return graph.add("Flatten", graph.add("GlobalAveragePool", maps.name))
@@ -101,6 +106,26 @@ def _block(graph: Graph, plan: Plan, stage: Stage, stride: int, params: Any, inp
     if stride == 1 and inputs.channels == stage.features:
         hidden = hidden._replace(name=graph.add("Add", hidden.name, inputs.name))
     return hidden
+
+
+def _fused(graph: Graph, plan: Plan, params: Any, maps: list[Maps], by: Normalising) -> str:
+    """Maps of several depths as one vector: `metaforge.backbones.efficientnet._fusion`."""
+    by = by._replace(kind=fusion_kind(by.kind))  # type: ignore[arg-type]
+    none, seen = Normalising("none", 0, np.zeros(0)), []
+    to_rows = lambda name, *shape: graph.add("Reshape", name, graph.constant(shape, kind=np.int64))
+    for block, given in zip(plan.fused, maps, strict=True):
+        kernel = np.asarray(params[f"project{block}"]["kernel"])[None, None]
+        projected = _activated(graph, plan, convolved(graph, given, kernel, params[f"project{block}_norm"], by))
+        kernel = np.asarray(params[f"attend{block}"]["kernel"])[None, None]
+        scores = convolved(graph, projected, kernel, None, none)
+        attention = graph.add("Softmax", to_rows(scores.name, 0, -1, 1), axis=1)
+        pooled = graph.add("MatMul", to_rows(projected.name, 0, projected.channels, -1), attention)
+        seen.append(pooled)  # (images, width, 1)
+    every = graph.add("Concat", *seen, axis=2)
+    ordered = graph.add("Flatten", graph.add("Transpose", every, perm=[0, 2, 1]))
+    gate = graph.affine(ordered, params["gate"]["kernel"], params["gate"]["bias"])
+    weights = to_rows(graph.add("Softmax", gate, axis=1), 0, len(seen), 1)
+    return graph.add("Flatten", graph.add("MatMul", every, weights))
 
 
 def _excited(graph: Graph, plan: Plan, maps: Maps, params: Any) -> Maps:

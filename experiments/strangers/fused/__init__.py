@@ -1,0 +1,1 @@
+"""Fusion of depths over a frozen network against its absence, on a stranger's photographs."""
