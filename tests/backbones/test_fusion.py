@@ -78,9 +78,10 @@ def test_it_equals_the_restatement(name, x64):
     seen = []
     for block, one in zip(plan.fused, projections(plan, params, maps), strict=True):
         rows = one.reshape(5, -1, WIDTH)
-        attention = softmax(rows @ params[f"attend{block}"]["kernel"], 1)
+        attention = softmax(rows @ params[f"attend{block}"]["kernel"] / np.sqrt(WIDTH), 1)
         seen.append((attention * rows).sum(axis=1))
-    weights = softmax(np.concatenate(seen, axis=1) @ params["gate"]["kernel"] + params["gate"]["bias"], 1)
+    every = np.concatenate(seen, axis=1) / np.sqrt(3 * WIDTH)
+    weights = softmax(every @ params["gate"]["kernel"] + params["gate"]["bias"], 1)
     found = apply(params, maps)
     np.testing.assert_allclose(found.weights, weights, rtol=1e-9)
     np.testing.assert_allclose(found.embedding, np.einsum("nd,dnc->nc", weights, np.stack(seen)), rtol=1e-9, atol=1e-12)

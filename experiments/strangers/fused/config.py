@@ -23,6 +23,9 @@ class Config:
     fusion_width: int = setting(64, "Channels to which they are projected.", least=1, most=65_536)
     grid: int = setting(10, "Positions a side to which larger maps are averaged, to train faster.", least=1, most=1000)
     unseen: str = setting(UNSEEN, "One half of the forgery methods; each half is left out in turn.")
+    alternating: bool = setting(
+        False, "Whether each collection is left out with one of the halves alone, in turn, and not with both."
+    )
     seeds: int = setting(2, "Trained models of each row.", least=1, most=10_000)
     steps: int = setting(400, "Of training; it may be stopped halfway.", least=2, most=1_000_000)
     rates: str = setting("0.003,0.001", "Adam's rates that are tried; each falls as a cosine.")

@@ -29,8 +29,8 @@ class Fold(NamedTuple):
     shown: np.ndarray
 
 
-def folds(table: Table, unseen: tuple[str, ...]) -> list[Fold]:
-    """Every collection with each half of the methods, by name.
+def folds(table: Table, unseen: tuple[str, ...], *, alternating: bool = False) -> list[Fold]:
+    """Every collection with each half of the methods, by name; or, alternating, with one of them in turn.
 
     Example:
         >>> kinds, names = np.tile(list("pqrs"), 3), np.repeat(list("xyz"), 4)
@@ -44,6 +44,8 @@ def folds(table: Table, unseen: tuple[str, ...]) -> list[Fold]:
     found = []
     for place, name in enumerate(names):
         for left, known in (halves, halves[::-1]):
+            if alternating and left != halves[place % 2]:
+                continue
             mine = table.collection == name
             source = np.isin(table.kind, known) & ~mine
             # The next collection, and a method that changes with it: one choice a fold, and none the same for all.

@@ -3,9 +3,11 @@
 import dataclasses
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from experiments.strangers.faces import collections, methods
@@ -22,6 +24,9 @@ from metaforge.provenance import provenance
 from metaforge.runs import Run, read_json, write_json
 from metaforge.settings import check_settings
 from metaforge.whole import write_arrays, write_text
+
+THREADS = 2
+"""Folds that are trained at a time."""
 
 
 def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, Any]:
@@ -51,13 +56,16 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     settings = {"config": json.loads(json.dumps(dataclasses.asdict(config)))}
     settings["weights"] = weight_files.fingerprint(config.model)
     faces, _ = collections(study, quiet=quiet)
-    directory = Run(options.workdir, settings).directory
+    directory = Run(options.workdir, settings, ignored_fields=["config.seeds"]).directory
     if (directory / "report.json").exists():
         return read_json(directory / "report.json")
     plan = choice.plan(fused)
     kept = maps.kept(study, plan.fused, faces, directory, grid=config.grid, quiet=quiet)
-    made = Study(kept, training.vectors(kept), plan, config.steps, config.batch, config.speeds(), config.seed)
-    left = folds(kept.table, asked)
+    made = Study(
+        kept._replace(maps=()), tuple(map(jnp.asarray, kept.maps)), training.vectors(kept),
+        jnp.asarray(kept.table.label, jnp.int32), plan, config.steps, config.batch, config.speeds(), config.seed,
+    )  # fmt: skip
+    left = folds(kept.table, asked, alternating=config.alternating)
     scores, picked = _scored(made, left, config.seeds, directory, quiet=quiet)
     report = {
         "command": " ".join(["python -m experiments.strangers.fused", *flags_of(config, Config())]),
@@ -83,19 +91,26 @@ def _scored(
     study: Study, left: list[Fold], seeds: int, folder: Path, *, quiet: bool
 ) -> tuple[measuring.Scores, list[dict[str, dict[str, float]]]]:
     """What every row says in every fold, each fold and seed in a file of its own; and what was chosen."""
-    picked, scores = {}, {}
-    with progress("training", len(left) * seeds, unit="fold", quiet=quiet) as bar:
+    with progress("training", len(left) * seeds, unit="fold", quiet=quiet) as bar, ThreadPoolExecutor(THREADS) as pool:
+
+        def one(asked: tuple[int, int]) -> None:
+            seed, number = asked
+            path = folder / f"fold-{number}-{seed}.npz"
+            if not path.exists():
+                picked = _chosen(study, left[number], folder / f"chosen-{number}.json")
+                write_arrays(path, **_rows(study, left[number], seed, picked))
+            bar.update()
+
+        for seed in range(seeds):  # what the second takes from the first is there then
+            list(pool.map(one, [(seed, number) for number in range(len(left))]))
+    scores = {}
+    for number in range(len(left)):
         for seed in range(seeds):
-            for number, fold in enumerate(left):
-                if number not in picked:
-                    picked[number] = _chosen(study, fold, folder / f"chosen-{number}.json")
-                path = folder / f"fold-{number}-{seed}.npz"
-                if not path.exists():
-                    write_arrays(path, **_rows(study, fold, seed, picked[number]))
-                with np.load(path, allow_pickle=False) as found:
-                    scores[number, seed] = {name: found[name] for name in found.files}
-                bar.update()
-    return scores, [picked[number] for number in range(len(left))]
+            with np.load(folder / f"fold-{number}-{seed}.npz", allow_pickle=False) as found:
+                scores[number, seed] = {name: found[name] for name in found.files}
+        # No seed changes it.
+        scores |= {(number, seed): {**scores[number, 0], **scores[number, seed]} for seed in range(seeds)}
+    return scores, [read_json(folder / f"chosen-{number}.json") for number in range(len(left))]
 
 
 def _chosen(study: Study, fold: Fold, path: Path) -> dict[str, dict[str, float]]:
@@ -109,8 +124,9 @@ def _chosen(study: Study, fold: Fold, path: Path) -> dict[str, dict[str, float]]
 def _rows(study: Study, fold: Fold, seed: int, picked: dict[str, dict[str, float]]) -> dict[str, Any]:
     found = {}
     for row in ROWS:
+        if row == DISCRIMINANT and seed:
+            continue
         if row == DISCRIMINANT:
-            # No seed changes it.
             said = training.discriminant(study.kept, fold)
         else:
             taken = Choice(**picked["equal" if row in FUSED else row])

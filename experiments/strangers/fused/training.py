@@ -43,10 +43,11 @@ class Said(NamedTuple):
     weights: np.ndarray | None = None
 
 
-def vectors(kept: Kept) -> dict[str, np.ndarray]:
+def vectors(kept: Kept) -> dict[str, jax.Array]:
     """What each of `VECTORS` sees."""
     pooled = [part.astype(np.float32).mean(axis=(1, 2)) for part in kept.maps]
-    return {"top": kept.top, "pooled": np.concatenate(pooled, axis=1), "levels": kept.levels}
+    found = {"top": kept.top, "pooled": np.concatenate(pooled, axis=1), "levels": kept.levels}
+    return {name: jnp.asarray(one, jnp.float32) for name, one in found.items()}
 
 
 def discriminant(kept: Kept, fold: Fold) -> Said:
@@ -62,8 +63,10 @@ class Study(NamedTuple):
     """What all trainings share.
 
     Attributes:
-        kept: all images, with the maps that are fused.
-        seen: by the name of a row what its head sees.
+        kept: all images.
+        maps: those that are fused, on the device.
+        seen: by the name of a row what its head sees, on the device.
+        label: of all images, on the device.
         plan: with the blocks that are fused.
         steps: of a training.
         batch: images a step.
@@ -72,7 +75,9 @@ class Study(NamedTuple):
     """
 
     kept: Kept
-    seen: dict[str, np.ndarray]
+    maps: tuple[jax.Array, ...]
+    seen: dict[str, jax.Array]
+    label: jax.Array
     plan: Plan
     steps: int
     batch: int
@@ -94,22 +99,20 @@ def chosen(study: Study, fold: Fold, row: str) -> Choice:
 
 def trained(study: Study, row: str, rate: float, rows: np.ndarray, asked: np.ndarray, seed: int) -> list[Said]:
     """What a row says of asked images, after each share of the steps, when it is trained on some rows."""
-    label = study.kept.table.label
-    key, rng = jax.random.key(seed), np.random.default_rng([study.seed, seed, 5])
-    step, look, begin = _program(study.plan, row, rate, study.steps, _size(study, row))
-    taken = _taker(study, row, rows)
-    params = begin(key)
-    state, found = _optimizer(rate, study.steps).init(params[0]), []
-    stops = [round(share * study.steps) for share in SHARES]
-    for number in range(1, study.steps + 1):
-        drawn = rng.choice(rows, study.batch)
-        params, state = step(params, state, taken(drawn), label[drawn])
-        if number in stops:
-            parts = [look(params, taken(part)) for part in _batches(asked, 64)]
-            logits, weights = (
-                np.concatenate(list(map(np.asarray, each)))[: len(asked)] for each in zip(*parts, strict=True)
-            )
-            found.append(Said(logits, weights if row in FUSED else None))
+    rng = np.random.default_rng([study.seed, seed, 5])
+    run, look, begin = _program(study.plan, row, rate, study.steps, _size(study, row))
+    inputs, standard = _given(study, row, rows)
+    drawn = jnp.asarray(np.stack([rng.choice(rows, study.batch) for _ in range(study.steps)]))
+    params = begin(jax.random.key(seed))
+    state, found, at = _optimizer(rate, study.steps).init(params[0]), [], 0
+    for stop in [round(share * study.steps) for share in SHARES]:
+        params, state = run(params, state, inputs, study.label, standard, drawn[at:stop])
+        parts = [look(params, inputs, standard, part) for part in _batches(asked, 64)]
+        logits, weights = (
+            np.concatenate(list(map(np.asarray, each)))[: len(asked)] for each in zip(*parts, strict=True)
+        )
+        found.append(Said(logits, weights if row in FUSED else None))
+        at = stop
     return found
 
 
@@ -123,14 +126,14 @@ def _batches(rows: np.ndarray, size: int) -> list[np.ndarray]:
     return list(filled.reshape(-1, size))
 
 
-def _taker(study: Study, row: str, rows: np.ndarray):
-    """From rows of the table to what goes in: maps, or a vector in units of the images that are trained on."""
+def _given(study: Study, row: str, rows: np.ndarray) -> tuple[Any, tuple[jax.Array, jax.Array]]:
+    """What goes in, of all images, and for a vector the mean and scale of the images that are trained on."""
     if row in FUSED:
-        return lambda drawn: tuple(part[drawn].astype(np.float32) for part in study.kept.maps)
-    seen = study.seen[row]
+        return study.maps, (jnp.zeros(1), jnp.ones(1))
+    seen = np.asarray(study.seen[row])
     mean, deviation = seen[rows].mean(axis=0, dtype=np.float64), seen[rows].std(axis=0, dtype=np.float64)
     scale = np.where(deviation > 1e-6 * np.abs(mean) + 1e-12, deviation, 1.0)
-    return lambda drawn: ((seen[drawn] - mean) / scale).astype(np.float32)
+    return (study.seen[row],), (jnp.asarray(mean, jnp.float32), jnp.asarray(scale, jnp.float32))
 
 
 def _optimizer(rate: float, steps: int) -> optax.GradientTransformation:
@@ -149,28 +152,36 @@ def _program(plan: Plan, row: str, rate: float, steps: int, size: int):
         maps = [jnp.zeros((1, 1, 1, plan.blocks[block][0].features)) for block in plan.fused]
         return partition({**network.init(key, maps, 1)["params"], "head": head}, FUSED[row])
 
-    def scored(moving, still, inputs):
+    def scored(moving, still, inputs, standard, rows):
         params = merge(moving, still) if row in FUSED else moving
-        weights = jnp.zeros((len(jax.tree.leaves(inputs)[0]), 0))
+        taken = [part[rows].astype(jnp.float32) for part in inputs]
         if row in FUSED:
             own = {name: params[name] for name in params if name != "head"}
-            inputs, weights, _ = cast(Fused, network.apply({"params": own}, inputs, 1))
-        return inputs @ params["head"]["kernel"] + params["head"]["bias"][None], weights
+            seen, weights, _ = cast(Fused, network.apply({"params": own}, taken, 1))
+        else:
+            seen, weights = (taken[0] - standard[0][None]) / standard[1][None], jnp.zeros((len(rows), 0))
+        return seen @ params["head"]["kernel"] + params["head"]["bias"][None], weights
 
     @jax.jit
-    def step(params, state, inputs, label):
+    def run(params, state, inputs, label, standard, drawn):
         moving, still = params
 
-        def loss(moving):
-            logits, _ = scored(moving, still, inputs)
-            return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, label))
+        def step(carry, rows):
+            moving, state = carry
 
-        updates, state = optimizer.update(jax.grad(loss)(moving), state, moving)
-        return (optax.apply_updates(moving, updates), still), state
+            def loss(moving):
+                logits, _ = scored(moving, still, inputs, standard, rows)
+                return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, label[rows]))
+
+            updates, state = optimizer.update(jax.grad(loss)(moving), state, moving)
+            return (optax.apply_updates(moving, updates), state), None
+
+        (moving, state), _ = jax.lax.scan(step, (moving, state), drawn)
+        return (moving, still), state
 
     @jax.jit
-    def look(params, inputs):
-        logits, weights = scored(*params, inputs)
+    def look(params, inputs, standard, rows):
+        logits, weights = scored(*params, inputs, standard, rows)
         return logits[:, 1] - logits[:, 0], weights
 
-    return step, look, begin
+    return run, look, begin

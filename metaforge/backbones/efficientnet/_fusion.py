@@ -3,9 +3,9 @@ r"""Fusion of depths: maps of shallow, middle and deep blocks as one vector, wit
 Of block $d$ of $D$ comes a map $x_d$ of $n_d$ positions $p$. It is projected to the common width, pooled by a spatial
 attention, and weighed against the other depths by a gate:
 
-$$z_d = \phi(N(W_d x_d)), \qquad a_d = \mathrm{softmax}_p(u_d^\top z_d(p)), \qquad v_d = \sum_p a_d(p)\, z_d(p),$$
+$$z_d = \phi(N(W_d x_d)), \qquad a_d = \mathrm{softmax}_p\Big(\frac{u_d^\top z_d(p)}{\sqrt{k}}\Big), \qquad v_d = \sum_p a_d(p)\, z_d(p),$$
 
-$$g = \mathrm{softmax}_d(C\, [v_1; \ldots; v_D] + c), \qquad \mathrm{embedding} = \sum_d g_d\, v_d.$$
+$$g = \mathrm{softmax}_d\Big(\frac{C\, [v_1; \ldots; v_D]}{\sqrt{D k}} + c\Big), \qquad \mathrm{embedding} = \sum_d g_d\, v_d.$$
 
 $W_d$ is a 1x1 convolution, $N$ the normalisation and $\phi$ the activation of the network. With statistics that came
 with weights ("frozen") there are none for these new layers, so that an image normalises itself, in groups of channels.
@@ -15,6 +15,8 @@ with weights ("frozen") there are none for these new layers, so that an image no
   $u_d = 0$ the plain one. CBAM's 7x7 convolution is also wider than the maps of deep blocks.
 - *The gate is a softmax over depths*, as the selection in SKNet, but one weight a depth and not one a channel, so that
   it can be shown what an image was judged by.
+- *Sums are divided by the root of their length*, as in scaled dot-product attention. Activations are hardly ever below
+  0, so that a step of Adam moves all terms one way: undivided, a gate was at 0.999 for one depth, whatever the image.
 - *Depths are summed*, so that the embedding is as short as one depth's.
 
 $u$, $C$ and $c$ begin at 0: all depths weigh the same, all positions too, and the embedding is the mean of the
@@ -25,6 +27,7 @@ References:
     Li et al., *Selective Kernel Networks*, CVPR 2019, section 3.1.
     Cao et al., *GCNet: Non-local Networks Meet Squeeze-Excitation Networks and Beyond*, ICCV Workshops 2019.
     Woo et al., *CBAM: Convolutional Block Attention Module*, ECCV 2018, section 3.
+    Vaswani et al., *Attention Is All You Need*, NeurIPS 2017, section 3.2.1.
 """
 
 from collections.abc import Sequence
@@ -67,12 +70,12 @@ class Fusion(nn.Module):
             projected = pointwise(plan, plan.fused_width, f"project{block}")(given)
             projected = activation(plan)(normalised(plan, kind, f"project{block}_norm", projected, rows))
             scores = nn.Dense(1, use_bias=False, kernel_init=nn.initializers.zeros, name=f"attend{block}")(projected)
-            found = _softmax(scores.reshape(len(scores), -1)).reshape(scores.shape[:3])
+            found = _softmax(scores.reshape(len(scores), -1) / plan.fused_width**0.5).reshape(scores.shape[:3])
             attention.append(found)
             seen.append(jnp.einsum("nhw,nhwc->nc", found, projected))
         zeros = nn.initializers.zeros
-        gate = nn.Dense(len(seen), kernel_init=zeros, name="gate")(jnp.concatenate(seen, axis=-1))
-        weights = _softmax(gate)
+        every = jnp.concatenate(seen, axis=-1)
+        weights = _softmax(nn.Dense(len(seen), kernel_init=zeros, name="gate")(every / every.shape[-1] ** 0.5))
         return Fused(jnp.einsum("nd,dnc->nc", weights, jnp.stack(seen)), weights, tuple(attention))
 
 

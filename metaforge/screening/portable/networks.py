@@ -116,14 +116,15 @@ def _fused(graph: Graph, plan: Plan, params: Any, maps: list[Maps], by: Normalis
     for block, given in zip(plan.fused, maps, strict=True):
         kernel = np.asarray(params[f"project{block}"]["kernel"])[None, None]
         projected = _activated(graph, plan, convolved(graph, given, kernel, params[f"project{block}_norm"], by))
-        kernel = np.asarray(params[f"attend{block}"]["kernel"])[None, None]
+        kernel = np.asarray(params[f"attend{block}"]["kernel"])[None, None] / plan.fused_width**0.5
         scores = convolved(graph, projected, kernel, None, none)
         attention = graph.add("Softmax", to_rows(scores.name, 0, -1, 1), axis=1)
         pooled = graph.add("MatMul", to_rows(projected.name, 0, projected.channels, -1), attention)
         seen.append(pooled)  # (images, width, 1)
     every = graph.add("Concat", *seen, axis=2)
     ordered = graph.add("Flatten", graph.add("Transpose", every, perm=[0, 2, 1]))
-    gate = graph.affine(ordered, params["gate"]["kernel"], params["gate"]["bias"])
+    kernel = np.asarray(params["gate"]["kernel"]) / (len(seen) * plan.fused_width) ** 0.5
+    gate = graph.affine(ordered, kernel, params["gate"]["bias"])
     weights = to_rows(graph.add("Softmax", gate, axis=1), 0, len(seen), 1)
     return graph.add("Flatten", graph.add("MatMul", every, weights))
 
