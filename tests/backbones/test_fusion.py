@@ -85,7 +85,7 @@ def test_it_equals_the_restatement(name, x64):
     found = apply(params, maps)
     np.testing.assert_allclose(found.weights, weights, rtol=1e-9)
     np.testing.assert_allclose(found.embedding, np.einsum("nd,dnc->nc", weights, np.stack(seen)), rtol=1e-9, atol=1e-12)
-    assert np.ptp(weights, axis=0).min() > 0.01  # they depend on the image
+    assert np.ptp(weights, axis=0).min() > 1e-3  # they depend on the image
 
 
 def test_neither_the_order_of_positions_nor_that_of_depths_matters(x64):

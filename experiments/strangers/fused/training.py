@@ -181,7 +181,8 @@ def _program(plan: Plan, row: str, rate: float, steps: int, size: int):
 
     @jax.jit
     def look(params, inputs, standard, rows):
-        logits, weights = scored(*params, inputs, standard, rows)
+        moving, still = params
+        logits, weights = scored(moving, still, inputs, standard, rows)
         return logits[:, 1] - logits[:, 0], weights
 
     return run, look, begin

@@ -3,9 +3,11 @@ r"""Fusion of depths: maps of shallow, middle and deep blocks as one vector, wit
 Of block $d$ of $D$ comes a map $x_d$ of $n_d$ positions $p$. It is projected to the common width, pooled by a spatial
 attention, and weighed against the other depths by a gate:
 
-$$z_d = \phi(N(W_d x_d)), \qquad a_d = \mathrm{softmax}_p\Big(\frac{u_d^\top z_d(p)}{\sqrt{k}}\Big), \qquad v_d = \sum_p a_d(p)\, z_d(p),$$
+$$z_d = \phi(N(W_d x_d)), \qquad v_d = \sum_p a_d(p)\, z_d(p), \qquad
+a_d = \mathrm{softmax}_p\Big(\frac{u_d^\top z_d(p)}{\sqrt{k}}\Big),$$
 
-$$g = \mathrm{softmax}_d\Big(\frac{C\, [v_1; \ldots; v_D]}{\sqrt{D k}} + c\Big), \qquad \mathrm{embedding} = \sum_d g_d\, v_d.$$
+$$\mathrm{embedding} = \sum_d g_d\, v_d, \qquad
+g = \mathrm{softmax}_d\Big(\frac{C\, [v_1; \ldots; v_D]}{\sqrt{D k}} + c\Big).$$
 
 $W_d$ is a 1x1 convolution, $N$ the normalisation and $\phi$ the activation of the network. With statistics that came
 with weights ("frozen") there are none for these new layers, so that an image normalises itself, in groups of channels.
