@@ -1,7 +1,6 @@
 """EfficientNet as a flax module: inverted residual blocks, with or without squeeze-and-excitation."""
 
 import functools
-from typing import Literal
 
 import flax.linen as nn
 import jax
