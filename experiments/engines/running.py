@@ -1,6 +1,7 @@
 """Every engine on the same images in the same rounds, and what 8-bit numbers change of the scores."""
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -9,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.engines import torch_network
+from experiments.engines import openvino_runtime, torch_network
 from experiments.engines.config import Config
 from experiments.engines.quantised import FORMS, quantised
 from metaforge import processor
@@ -25,41 +26,38 @@ from metaforge.forgeries.synthesis import synthesise
 from metaforge.provenance import provenance
 from metaforge.runs import write_json
 from metaforge.screening import Detector, load_detector
-from metaforge.screening.portable import PortableDetector, onnx_of, read_onnx
+from metaforge.screening.portable import onnx_of, read_onnx
 from metaforge.screening.portable.scoring import session_of
 
 OURS, PLAIN = "metaforge on ONNX Runtime", "ONNX Runtime alone"
+KNOWN = (*FORMS, openvino_runtime.FLOAT, openvino_runtime.SMALL)
+"""Forms and engines beside them."""
 
 
 def run(config: Config, out: str) -> dict[str, Any]:
     """Measures and writes the report."""
-    batches = _numbers(config.batches)
-    detector = load_detector(config.model) if config.model else _random(config)
+    batches, forms = _numbers(config.batches), [name for name in config.forms.split(";") if name]
+    if unknown := set(forms) - set(KNOWN):
+        raise InputError(f"--forms: unknown '{min(unknown)}'; known: {'; '.join(KNOWN)}.")
+    if not config.model and config.backbone not in EFFICIENTNETS:
+        raise InputError(f"--backbone: unknown '{config.backbone}'; known: {', '.join(EFFICIENTNETS)}.")
+    detector = named(config.model or config.backbone, size=config.size)
     model = onnx_of(detector)
     faces, records = _faces(config, detector.image_size)
-    smaller = {}
-    for form in FORMS:
-        try:
-            smaller[form] = quantised(model, form, faces)
-            session_of(smaller[form])
-        except Exception as error:  # noqa: BLE001 - what a tool cannot do is one of the findings
-            smaller[form] = " ".join(str(error).split())[:200]
+    runners, sizes, failed = _runners(model, faces, forms)
     report: dict[str, Any] = {
         "command": config_command(config),
         "model": config.model or f"{config.backbone}, random weights",
-        "machine": _machine(),
-        "sizes_mb": {name: len(each) / 1e6 for name, each in {OURS: model, **smaller}.items()
-                     if isinstance(each, bytes)},
-        "failed": {name: each for name, each in smaller.items() if isinstance(each, str)},
-        "agreement": {},
+        "machine": machine(),
+        "sizes_mb": {name: size / 1e6 for name, size in sizes.items()},
+        "failed": failed,
+        "agreement": _agreement(detector, runners, records) if config.model else {},
         "speed": {},
         "provenance": provenance(),
-    }  # fmt: skip
-    if config.model:
-        report["agreement"] = _agreement(detector, read_onnx(model, "model"), smaller, records)
+    }
     for batch in batches:
         images = np.resize(records.image, (batch, *records.image.shape[1:]))
-        programs = _programs(detector, model, smaller, images)
+        programs = _programs(detector, model, runners, images)
         if config.torch:
             programs |= _torch_programs(detector, images)
         report["speed"][str(batch)] = _statistics(interleave(programs, rounds=config.rounds), batch)
@@ -74,19 +72,44 @@ def config_command(config: Config) -> str:
     return " ".join(["python -m experiments.engines", *flags])
 
 
+Runner = Callable[[np.ndarray], np.ndarray]
+"""Uint8 images to logits."""
+
+
+def _runners(
+    model: bytes, faces: np.ndarray, forms: list[str]
+) -> tuple[dict[str, Runner], dict[str, int], dict[str, str]]:
+    """Every form on every engine that takes it, how large it is in bytes, and why some cannot be had."""
+    ours = read_onnx(model, "model")
+    runners: dict[str, Runner] = {OURS: lambda images: ours.examine(images, batch=len(images))[0]}
+    sizes, failed = {OURS: len(model)}, {}
+
+    def by_onnx_runtime(form):
+        made = quantised(model, form, faces)
+        session = session_of(made)
+        return lambda images: session.run(["logit"], {"images": images})[0], len(made)
+
+    makers = {name: functools.partial(by_onnx_runtime, form) for name, form in FORMS.items()}
+    if openvino_runtime.there():
+        makers |= {openvino_runtime.FLOAT: lambda: openvino_runtime.opened(model),
+                   openvino_runtime.SMALL: lambda: openvino_runtime.opened(model, faces)}  # fmt: skip
+    for name in forms or makers:
+        try:
+            runners[name], sizes[name] = makers[name]()
+        except Exception as error:  # noqa: BLE001 - what a tool cannot do is one of the findings
+            failed[name] = " ".join(str(error).split())[:200]
+    return runners, sizes, failed
+
+
 def _programs(
-    detector: Detector, model: bytes, smaller: dict[str, Any], images: np.ndarray
+    detector: Detector, model: bytes, runners: dict[str, Runner], images: np.ndarray
 ) -> dict[str, Callable[[], Any]]:
-    ours, plain, batch = read_onnx(model, "model"), session_of(model), len(images)
+    plain, batch = session_of(model), len(images)
     programs: dict[str, Callable[[], Any]] = {
-        OURS: lambda: ours.examine(images, batch=batch),
-        PLAIN: lambda: plain.run(None, {"images": images}),
-        "JAX": lambda: detector.examine(images, batch=batch),
+        name: functools.partial(runner, images) for name, runner in runners.items()
     }
-    for name, each in smaller.items():
-        if isinstance(each, bytes):
-            session = session_of(each)
-            programs[name] = lambda session=session: session.run(None, {"images": images})
+    programs[PLAIN] = lambda: plain.run(None, {"images": images})
+    programs["JAX"] = lambda: detector.examine(images, batch=batch)
     return programs
 
 
@@ -122,17 +145,15 @@ def _torch_programs(detector: Detector, images: np.ndarray) -> dict[str, Callabl
     return programs
 
 
-def _agreement(
-    detector: Detector, ours: PortableDetector, smaller: dict[str, Any], records: Any
-) -> dict[str, dict[str, Any]]:
+def _agreement(detector: Detector, runners: dict[str, Runner], records: Any) -> dict[str, dict[str, Any]]:
     """How far each form's probabilities lie from JAX's, and what that does to the AUC."""
     labels, people = records.label, records.identity
     plain = detector.examine(records.image)[0]
     probability = lambda logits: 0.5 * (1 + np.tanh(0.5 * logits))
     found = {}
-    sessions = {OURS: ours.session, **{n: session_of(each) for n, each in smaller.items() if isinstance(each, bytes)}}
-    for name, session in sessions.items():
-        logits = np.asarray(ours._replace(session=session).examine(records.image)[0], np.float64)
+    for name, runner in runners.items():
+        parts = [runner(records.image[start : start + 16]) for start in range(0, len(labels), 16)]
+        logits = np.concatenate(parts).astype(np.float64)
         change = paired_difference(labels, logits.reshape(1, 1, -1), plain.reshape(1, 1, -1), people)
         found[name] = {
             "largest_difference": float(np.abs(probability(logits) - probability(plain)).max()),
@@ -155,11 +176,12 @@ def _statistics(times: dict[str, np.ndarray], batch: int) -> dict[str, Any]:
     return rows
 
 
-def _random(config: Config) -> Detector:
-    if config.backbone not in EFFICIENTNETS:
-        raise InputError(f"--backbone: unknown '{config.backbone}'; known: {', '.join(EFFICIENTNETS)}.")
-    spec = BackboneSpec(image_size=config.size, backbone=config.backbone, normalisation="frozen")
-    blank = np.zeros((1, config.size, config.size, 3), np.uint8)
+def named(name: str, *, size: int = 224) -> Detector:
+    """A saved detector by its folder, or an efficientnet with random weights by its name."""
+    if name not in EFFICIENTNETS:
+        return load_detector(name)
+    spec = BackboneSpec(image_size=size, backbone=name, normalisation="frozen")
+    blank = np.zeros((1, size, size, 3), np.uint8)
     params = jax.jit(choice.choose(spec).init)(jax.random.key(0), blank.astype(np.float32))
     return Detector(jax.tree.map(np.asarray, params), blank, spec, {})
 
@@ -182,9 +204,10 @@ def _faces(config: Config, size: int) -> tuple[np.ndarray, Any]:
     return np.asarray(known.image)[chosen], records.take(np.sort(np.concatenate([2 * pairs, 2 * pairs + 1])))
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """The processor, and the versions of what is measured."""
     versions = {}
-    for name in ("jax", "onnxruntime", "onnx", "torch"):
+    for name in ("jax", "onnxruntime", "onnx", "torch", "openvino", "nncf"):
         with contextlib.suppress(PackageNotFoundError):
             versions[name] = version(name)
     known = processor.flags()

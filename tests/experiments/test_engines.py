@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from experiments.engines import __main__ as command
-from experiments.engines import photographs, running, table
+from experiments.engines import compilers, photographs, running, table
 from metaforge.backbones import choice
 from metaforge.backbones.efficientnet._network import EfficientNet
 from metaforge.backbones.efficientnet._plan import Plan, Stage
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.runs import read_json
 from metaforge.screening import Detector
-from metaforge.screening.portable import save_onnx
+from metaforge.screening.portable import onnx_of, save_onnx
 
 PLAN = Plan(
     (Stage(1, 3, 1, 1, 4), Stage(2, 5, 2, 3, 6)), 5, 8, 0.25, "swish", (120.0, 110.0, 100.0), (60.0, 50.0, 40.0)
@@ -44,17 +44,21 @@ def test_ratios_are_of_the_same_rounds():
 
 def test_a_small_network_is_measured_and_reported(tmp_path, capsys):
     pytest.importorskip("onnxruntime")
+    forms = ["int8, QDQ, outputs float32", "weights float16"]
     flags = ["--size=32", "--batches=1", "--rounds=1", "--faces=8", "--known=4", "--torch=false"]
+    flags += [f"--forms={';'.join(forms)}"]
     assert command.main(["engines", f"--out={tmp_path / 'engines.json'}", *flags]) == 0
     report = read_json(tmp_path / "engines.json")
     assert table.markdown(report) in capsys.readouterr().out
-    assert {running.OURS, running.PLAIN, "JAX", "int8, QDQ", "int8, QOperator", "int8, dynamic"} == set(
-        report["speed"]["1"]
-    )
+    assert {running.OURS, running.PLAIN, "JAX", *forms} == set(report["speed"]["1"])
+    assert report["failed"] == {}
     sizes = report["sizes_mb"]
-    # A quarter of the bits, and what is not quantised.
-    assert all(0.25 < sizes[name] / sizes[running.OURS] < 0.4 for name in sizes if name != running.OURS)
+    # A quarter of the bits, or a half, and what is not quantised.
+    shares = {name: sizes[name] / sizes[running.OURS] for name in forms}
+    assert 0.5 < shares.pop("weights float16") < 0.52
+    assert all(0.25 < share < 0.4 for share in shares.values())
     assert command.main(["engines", f"--out={tmp_path / 'new.json'}", "--batches=0"]) == 2
+    assert command.main(["engines", f"--out={tmp_path / 'new.json'}", "--forms=int3"]) == 2
     assert command.main(["engines", f"--out={tmp_path / 'new.json'}", "--backbone=conv4"]) == 2
     assert not (tmp_path / "new.json").exists()
 
@@ -74,3 +78,40 @@ def test_photographs_go_from_file_to_score(tmp_path, capsys):
     assert set(row["processor_ms"]) == set(photographs.STAGES)
     assert photographs.main(["photographs", f"--out={tmp_path / 'new.json'}", "--widths=big"]) == 2
     assert not (tmp_path / "new.json").exists()
+
+
+def test_operations_inside_of_a_fusion_are_none_of_the_entry():
+    text = """HloModule jit_f
+
+%fused (p: f32[4]) -> f32[4] {
+  %p = f32[4]{0} parameter(0)
+  ROOT %m = f32[4]{0} multiply(%p, %p)
+}
+
+ENTRY %main.3 (a: f32[4]) -> f32[4] {
+  %a = f32[4]{0} parameter(0)
+  %c = s8[2,4]{1,0} convert(%a)
+  ROOT %f = f32[4]{0} fusion(%a), kind=kLoop, calls=%fused
+}
+
+%after (p: f32[4]) -> f32[4] {
+  ROOT %n = f32[4]{0} negate(%p)
+}
+"""
+    assert compilers.entry(text) == ({"convert": 1, "fusion": 1}, 8 + 16)
+
+
+def test_convolutions_and_their_activations_are_one_node(tmp_path):
+    pytest.importorskip("onnxruntime")
+    # Four convolutions, each with the activation behind it; and what the compiled program says of itself.
+    spec = BackboneSpec(image_size=16, width=4)
+    rng = np.random.default_rng(0)
+    params = jax.tree.map(lambda leaf: rng.uniform(0.1, 1, leaf.shape).astype(leaf.dtype), choice.shapes(spec))
+    detector = Detector(params, np.zeros((2, 16, 16, 3), np.uint8), spec, {})
+    seen = compilers.onnx_runtime(onnx_of(detector), 2)
+    assert (seen["before"]["Conv"], seen["before"]["Relu"]) == (4, 4)
+    assert seen["after"].get("Relu", 0) == 0
+    assert sum(count for name, count in seen["after"].items() if "Conv" in name) == 4
+    theirs = compilers.xla(detector, 2)
+    assert theirs["operations_after"] < theirs["operations_before"]
+    assert theirs["temporary_mb"] <= theirs["without_reuse_mb"]

@@ -11,6 +11,7 @@ import numpy as np
 from metaforge.data.crops import CROPS, Crop
 from metaforge.errors import InputError
 from metaforge.evaluation.calibration import Judge
+from metaforge.processor import cores
 
 FORMAT, METADATA = 2, "metaforge"
 """The number of what stands in the metadata, and under which name. In the first the SHA-256 was of the model alone."""
@@ -147,5 +148,7 @@ def session_of(model: bytes) -> Any:
         raise InputError(ONNX) from None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what is amiss is said in our words
-    options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    options.intra_op_num_threads = cores()
+    # Its threads would go on asking for work for a while when they have none, where images are read and faces found.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(model, options, providers=onnxruntime.get_available_providers())

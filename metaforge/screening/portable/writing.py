@@ -64,7 +64,9 @@ def onnx_of(detector: Detector) -> bytes:
     spec = detector.spec
     graph = Graph(spec.image_size)
     features = networks.embedded(graph, spec, detector.params, detector.context)
-    outputs = {"logit": _logit(graph, networks.logits(graph, spec, detector.params["head"], features))}
+    outputs = {
+        "logit": _logit(graph, networks.logits(graph, spec, detector.params["head"], features), spec.num_classes)
+    }
     if detector.prior is not None:
         outputs["distance"] = _distance(graph, features, detector.prior)
     model = graph.model(outputs).SerializeToString()
@@ -83,11 +85,17 @@ def onnx_of(detector: Detector) -> bytes:
     return model + behind.SerializeToString()
 
 
-def _logit(graph: Graph, logits: str) -> str:
-    """The log of the odds of all classes but the first."""
+def _logit(graph: Graph, logits: str, classes: int) -> str:
+    """The log of the odds of all classes but the first.
+
+    Not by ReduceLogSumExp: OpenVINO 2026.4 sums that over the images, too, and without a word.
+    """
     real = graph.add("Slice", logits, *(graph.constant([n], kind=np.int64) for n in (0, 1, 1)))
     forged = graph.add("Slice", logits, *(graph.constant([n], kind=np.int64) for n in (1, 1 << 30, 1)))
-    forged = graph.add("ReduceLogSumExp", forged, axes=[1], keepdims=1)
+    if classes > 2:
+        most, axis = graph.add("ReduceMax", forged, axes=[1], keepdims=1), graph.constant([1], kind=np.int64)
+        total = graph.add("ReduceSum", graph.add("Exp", graph.add("Sub", forged, most)), axis, keepdims=1)
+        forged = graph.add("Add", graph.add("Log", total), most)
     return graph.add("Squeeze", graph.add("Sub", forged, real), graph.constant([1], kind=np.int64))
 
 
