@@ -59,21 +59,14 @@ def records_on_ray(options: Options, root: str, names: Iterable[str]) -> Iterato
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        seen = _as_seen_from_anywhere(options), os.path.abspath(root)
-
-        class Judge(Actor):
-            """One that needs no arguments: Ray would keep those apart, and warn of it."""
-
-            def __init__(self):
-                super().__init__(*seen)
-
         left = iter(names)
         parts = iter(lambda: list(itertools.islice(left, HANDFUL)), [])
         # Arrow has no text for names that are no UTF-8.
         rows = [{"names": b"\0".join(map(os.fsencode, part))} for part in parts]
         if rows:
             found = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-                Judge,
+                Actor,
+                fn_constructor_args=(_as_seen_from_anywhere(options), os.path.abspath(root)),
                 batch_size=1,
                 compute=ray.data.ActorPoolStrategy(size=options.workers),
                 num_cpus=1,

@@ -25,17 +25,20 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 h1 { font-size: 1.6rem; margin: 0 0 .5rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .5rem; }
 p { max-width: 46rem; margin: .5rem 0; } .soft { color: var(--soft); }
 .wide { overflow-x: auto; } .beside { display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: flex-start; }
-table { border-collapse: collapse; } caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
+table { border-collapse: collapse; }
+caption { text-align: left; color: var(--soft); padding-bottom: .3rem; white-space: nowrap; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line);
   font-weight: normal; } thead th { color: var(--soft); font-size: .9rem; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.name { overflow-wrap: anywhere; min-width: 12rem; max-width: 22rem; }
+.name { overflow-wrap: anywhere; min-width: 7rem; max-width: 20rem; }
+.score { white-space: nowrap; }
 .decision { font-weight: 600; white-space: nowrap; }
 .fake { color: var(--fake); } .cannot { color: var(--cannot); } .real { color: var(--real); }
 img { display: block; max-width: 144px; height: auto; border: 1px solid var(--line); }
 svg { max-width: 100%; height: auto; } svg text { fill: currentColor; font: 12px system-ui, sans-serif; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.2rem; } dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
+@media (max-width: 40rem) { img { max-width: 84px; } .name { min-width: 5rem; } td, th { padding-right: .5rem; } }
 @media print { body { max-width: none; } tr { break-inside: avoid; } }
 """
 
@@ -157,12 +160,11 @@ def _worst(summary: Summary, picture: Callable[[Record], str]) -> str:
         score = "" if record["p_fake"] is None else f"{record['p_fake']:.3f}"
         rows.append([
             _number(rank), shown, _text(record["file"]), _decision(record["decision"]),
-            f"{score}<br>{band[0]:.2f} to {band[1]:.2f}" if band else score,
-            _text(", ".join([record["reason"], *face.get("quality", ())])),
+            f"{score}<br>band {band[0]:.2f} to {band[1]:.2f}" if band else score,
+            _text(record["reason"]), _text(", ".join(face.get("quality", ())) or "good"),
         ])  # fmt: skip
-    heads = ["Rank", "Face", "File", "Decision", "Probability and band", "Reason, and quality"]
-    more = summary.files - len(summary.worst)
-    caption = f"{_count(len(rows), 'file')} of {summary.files}" if more else "All files with a face"
+    heads = ["Rank", "Face", "File", "Decision", "Probability", "Reason", "Quality"]
+    caption = f"The first {len(rows)} of {_count(summary.files, 'file')}" if len(rows) < summary.files else "All files"
     return title + _table(caption, heads, rows, name=2)
 
 
@@ -220,13 +222,17 @@ def _table(caption: str, heads: Iterable[str], rows: Iterable[list[Any]], *, nam
         ) + "</tr>"
         for row in rows
     )  # fmt: skip
-    return (f'<div class="wide"><table><caption>{_text(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n'
+    # What is wider than the screen can be scrolled by keys, too.
+    return (f'<div class="wide" tabindex="0" role="region" aria-label="{_text(caption)}">\n'
+            f"<table><caption>{_text(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
             f"<tbody>\n{body}\n</tbody></table></div>")  # fmt: skip
 
 
 def _class(title: str) -> str:
     if title in ("Files", "Share", "Rank"):
         return ' class="number"'
+    if title == "Probability":
+        return ' class="score"'
     return ' class="name"' if title in ("File", "The first of them") else ""
 
 

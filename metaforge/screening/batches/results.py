@@ -32,11 +32,16 @@ class Places(NamedTuple):
 def places_of(out: str) -> Places:
     """The files of a call.
 
+    Raises:
+        InputError: for another suffix than .jsonl.
+
     Example:
         >>> places_of("a/results.jsonl").about.as_posix()
         'a/results.provenance.json'
     """
     path = Path(out)
+    if path.suffix != ".jsonl":
+        raise InputError(f"out: '{out}' is no .jsonl. Choose one.")
     return Places(path, path.with_suffix(".provenance.json"))
 
 

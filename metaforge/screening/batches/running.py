@@ -78,6 +78,9 @@ def run(options: Options, *, screener: "Screener | None" = None, quiet: bool = F
         if source.kind == "pipe":
             raise InputError("ray: it is given all names at once, and those from standard input come one by one.")
     places = places_of(options.out)
+    page = places.out.with_suffix(".html")
+    if options.triage and os.path.abspath(options.triage) in map(os.path.abspath, (*places, page)):
+        raise InputError("triage: results, or the page of them, go there already. Choose another.")
     if screener is None:
         from metaforge.screening.verdicts import screener as made
 
@@ -94,7 +97,6 @@ def run(options: Options, *, screener: "Screener | None" = None, quiet: bool = F
         "images": hashlib.sha256(os.fsencode(os.path.realpath(source.root))).hexdigest(),
     }
     refuse_another(places, asked)
-    page = places.out.with_suffix(".html")
     if options.page:
         refuse_other_page(page)
     if options.triage:
@@ -105,11 +107,11 @@ def run(options: Options, *, screener: "Screener | None" = None, quiet: bool = F
     with open_results(places, asked, _about(options, screener)) as results:
         before, found = len(results.done), _Found()
         todo = _todo(names, results.done, found)
-        with progress("screening", total, done=0, unit="file", quiet=quiet) as bar:
+        with progress("screening", total, done=before, unit="file", quiet=quiet) as bar:
             for record in _records(options, screener, source, todo):
                 results.write(record)
                 found.judged += 1
-                bar.update(found.judged + found.again - bar.n)
+                bar.update()
         if options.page:
             summary = summary_of(places.out, worst=options.pictures)
             picture = functools.partial(thumbnail, root=source.root)

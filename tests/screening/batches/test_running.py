@@ -116,6 +116,14 @@ def test_a_file_that_is_somebody_else_s_is_left_alone(archive, tmp_path):
             run(archive, tmp_path, **{name: str(archive / "r.csv")})
 
 
+def test_places_that_would_meet_are_refused_before_the_work(archive, tmp_path):
+    for changes, words in (({"out": f"{tmp_path}/r.html"}, "no .jsonl"), ({"triage": f"{tmp_path}/r.jsonl"}, "already"),
+                           ({"triage": f"{tmp_path}/./r.html"}, "already")):  # fmt: skip
+        with pytest.raises(InputError, match=words):
+            run(archive, tmp_path, **changes)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["archive"]
+
+
 def test_two_cannot_write_to_one_file(archive, tmp_path, monkeypatch):
     monkeypatch.setattr("metaforge.locks._PATIENCE", 0.0)
     run(archive, tmp_path)
