@@ -58,7 +58,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     left_out = config.collections.split(",") if config.collections else [*tables]
     if unknown := sorted({*left_out} - {*tables}):
         raise InputError(f"--collections: unknown '{unknown[0]}'; there are {', '.join(tables)}.")
-    folds = [Fold(*place) for place in product(left_out, unseen)]
+    folds = [Fold(*place) for place in product(left_out, unseen[: config.halves])]
     plain = concatenate([one[images.PLAIN] for one in tables.values()])
     pool = training.Pool(plain, jnp.asarray(plain.image), jnp.asarray(plain.label))
     work = [*product(range(len(folds)), training.arms(config), range(config.seeds))]
