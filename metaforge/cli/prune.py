@@ -4,10 +4,10 @@
 
 The weakest channels inside each block go, by the scale of their normalisation (network slimming, Liu et al. 2017);
 arrays and graph become smaller for real. FOLDER holds photographs, best real and forged ones; no labels are needed. The
-network learns to make the features of the unpruned one again. Its head, prior, calibration and thresholds stay. OUT is
-a detector with weights of its own, which predict, export, explain and adapt take. In it report.json says what both say
-of people that were not learned from. Interrupted and called again it goes on from a checkpoint, which stands in
-OUT.unfinished until then.
+network learns to make the features of the unpruned one again. Then a head in closed form learns what the unpruned
+detector says; --head=kept keeps its head and its prior. OUT is a detector with weights of its own, which predict,
+export, explain and adapt take. In it report.json says what both say of people that were not learned from. Interrupted
+and called again it goes on from a checkpoint, which stands in OUT.unfinished until then.
 """
 
 from typing import NoReturn
@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
         print(markdown(report))
         print(how_to_screen(options.out))
         inside = f"its blocks have {report['hidden']} channels inside"
-        return f"Wrote {options.out}: {inside}. Head and calibration are kept."
+        return f"Wrote {options.out}: {inside}. Head {report['head']}; calibration {report['calibration']}."
 
     return launch(argv, body, doc=__doc__ or "", resumes=True, options=PruneOptions(), config=PruneConfig())
 

@@ -10,7 +10,7 @@ from metaforge.backbones import choice
 from metaforge.commands import flags_of
 from metaforge.compression import agreeing, images, saving
 from metaforge.compression.options import DistillConfig, DistillOptions
-from metaforge.compression.shrinking import calibrated
+from metaforge.compression.shrinking import RULE, calibrated
 from metaforge.compression.teaching import Lessons, taught, weights_of
 from metaforge.errors import InputError
 from metaforge.evaluation.calibration import Calibration, Judge
@@ -23,9 +23,6 @@ from metaforge.whole import refuse_used, write_arrays
 
 CONTEXT = 64
 """Images whose statistics normalise the student's, where it has none of its own."""
-
-RULE = {"optimizer": "adam", "rate": 1e-3, "steps": 10, "adaptable": "^head/", "trainable": ""}
-"""By what `metaforge adapt` moves a student; chosen on nothing."""
 
 
 def run(options: DistillOptions, config: DistillConfig, *, quiet: bool = False) -> dict[str, Any]:

@@ -40,6 +40,10 @@ class PruneOptions:
     images: str = setting("", "Folder of photographs to tune it on, without labels; '' for none.", place="read")
     crops: bool = setting(False, "Whether they are face crops already; otherwise faces are found.")
     within: str = setting("block", "Of which channels the weakest go.", choices=("block", "network"))
+    head: str = setting(
+        "taught", "After it: a head in closed form of the detector's own logits, or its head.",
+        choices=("taught", "kept"),
+    )  # fmt: skip
     multiple: int = setting(8, "Blocks keep a multiple of so many channels.", least=1, most=1024)
     test_share: float = setting(0.2, "Share of the images' people that the report is about.", above=0, below=1)
     weights: str = setting("", "Where the detector's file of weights is, if it has moved.", place="read")

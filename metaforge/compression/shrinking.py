@@ -11,23 +11,30 @@ from metaforge.backbones.features import embed
 from metaforge.backbones.levels import STANDARDISE
 from metaforge.commands import flags_of
 from metaforge.compression import agreeing, images, saving
+from metaforge.compression.head import taught_head
 from metaforge.compression.options import PruneConfig, PruneOptions
 from metaforge.compression.pruning import prune
 from metaforge.compression.teaching import Lessons, taught
 from metaforge.errors import InputError
+from metaforge.evaluation.calibration import Calibration, Judge
 from metaforge.provenance import provenance
 from metaforge.screening import Detector
 from metaforge.screening.predicting import detector_in
 from metaforge.settings import check_settings
+from metaforge.training import source_prior
 from metaforge.types import Params
 from metaforge.whole import refuse_used
+
+RULE = {"optimizer": "adam", "rate": 1e-3, "steps": 10, "adaptable": "^head/", "trainable": ""}
+"""By what `metaforge adapt` moves a detector that has no rule of its own any more; chosen on nothing."""
 
 
 def run(options: PruneOptions, config: PruneConfig, *, quiet: bool = False) -> dict[str, Any]:
     """Prunes, tunes, judges and saves; returns the report.
 
-    The head, the prior, the calibration and the thresholds stay: a saved detector holds no labelled images to fit them
-    to, and tuning and matching bring back the very numbers that they were fitted to.
+    A saved detector holds no labelled images, so its head cannot be fitted to labels again. "taught" makes one in
+    closed form that says of the new features what the detector said, calibrated: the thresholds of verdicts stay, and
+    the prior goes, which is of features that are no more. "kept" keeps head, prior, calibration and thresholds.
 
     Raises:
         InputError: for what cannot be pruned or read, before anything is written.
@@ -39,6 +46,8 @@ def run(options: PruneOptions, config: PruneConfig, *, quiet: bool = False) -> d
     within: Any = options.within
     spec, params = prune(detector.spec, detector.params, options.share, within=within, multiple=options.multiple)
     choice.check(spec)
+    if options.head == "taught" and detector.spec.head != "linear":
+        raise InputError(f"--head=taught: it is linear, and the detector's is {detector.spec.head}. Take --head=kept.")
     changed = spec.hidden != ",".join(map(str, choice.plan(detector.spec).widths))
     faces = None
     if options.images:
@@ -54,13 +63,18 @@ def run(options: PruneOptions, config: PruneConfig, *, quiet: bool = False) -> d
         if faces is not None and changed:
             params = tuned(detector, spec, params, faces.images[~faces.held], config, run=kept, quiet=quiet)
         smaller = detector._replace(spec=spec, params=params, about=_about(detector, options, config, spec.hidden))
+        taught_anew = options.head == "taught" and faces is not None and changed
+        if taught_anew:
+            smaller = _with_taught_head(detector, smaller, faces.images[~faces.held])  # type: ignore[union-attr]
         held = _judged(detector, smaller, faces)
         report = {
             "command": " ".join(["metaforge prune", *flags_of(options, PruneOptions("", "")),
                                  *flags_of(config, PruneConfig())]),
             "config": how, "provenance": where, "hidden": spec.hidden,
             "before": saving.cost_of(detector), "after": saving.cost_of(smaller), "held_out": held,
-            "head": "kept", "calibration": "kept" if detector.judge else "none",
+            "head": "taught" if taught_anew else "kept",
+            "calibration": "none" if not detector.judge else "kept" if not taught_anew else
+                           "kept: the head learned calibrated logits, under the same thresholds",
         }  # fmt: skip
         saving.save(options.out, smaller, report)
     return report
@@ -118,6 +132,20 @@ def matched(params: Params, found: np.ndarray, wanted: np.ndarray) -> Params:
     new = scale * np.where(flat, 1.0, spreads[0] / np.where(flat, 1.0, spreads[1]))
     moved = centre + scale * ours.mean(axis=0) - new * theirs.mean(axis=0)
     return {**params, STANDARDISE: {"mean": moved.astype(np.float32), "scale": new.astype(np.float32)}}
+
+
+def _with_taught_head(before: Detector, after: Detector, seen: np.ndarray) -> Detector:
+    """A pruned detector whose head says of its features what the unpruned one says, calibrated."""
+    context = after.context if after.spec.normalisation == "support" else None
+    features = embed(choice.choose(after.spec), after.params, seen, context=context)
+    params = source_prior.with_head(after.params, taught_head(features, calibrated(before, seen)))
+    about = dict(after.about)
+    if before.judge is not None:
+        about["calibration"] = Judge(Calibration(), before.judge.bands, None).as_json()
+    if about.get("rule", {}).get("optimizer") == "discriminant":
+        # It has no prior any more to adapt by.
+        about["rule"] = dict(RULE)
+    return after._replace(params=params, about=about, prior=None)
 
 
 def _about(detector: Detector, options: PruneOptions, config: PruneConfig, hidden: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from metaforge.backbones import choice
 from metaforge.backbones.efficientnet._plan import LITE0, PLANS, Stage
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.cli import distill, prune
-from metaforge.compression import agreeing, teaching
+from metaforge.compression import agreeing, head, teaching
 from metaforge.compression.images import of_folder
 from metaforge.compression.shrinking import matched
 from metaforge.compression.spec import TeachingSpec
@@ -170,7 +170,7 @@ def test_a_pruned_detector_is_tuned_without_labels(tmp_path, folder, capsys):
     out = tmp_path / "smaller"
     words = [
         "prune", f"--model={tmp_path / 'whole'}", f"--images={folder}", "--crops=true", f"--out={out}",
-        "--share=0.5", "--teaching.steps=4", "--teaching.batch=4", "--teaching.checkpoint_every=2",
+        "--share=0.5", "--teaching.steps=4", "--teaching.batch=4", "--head=kept",
     ]  # fmt: skip
     assert prune.main(words) == 0
     assert "4,8,8 channels" in capsys.readouterr().out
@@ -187,6 +187,50 @@ def test_a_pruned_detector_is_tuned_without_labels(tmp_path, folder, capsys):
     report = json.loads((out / "report.json").read_text())
     assert report["after"]["multiply_adds"] < report["before"]["multiply_adds"]
     assert saved_detector.load(out).config.model.hidden == "4,8,8"
+
+
+def test_the_head_of_a_pruned_detector_learns_what_it_said(tmp_path, folder):
+    made = detector_of(LITE, calibration=JUDGE.as_json())
+    # Not so large that float32 takes its probabilities for 0.
+    less = jax.tree.map(lambda leaf: 0.01 * leaf, made.params["head"])
+    save_detector(tmp_path / "whole", made._replace(params={**made.params, "head": less}))
+    out = tmp_path / "smaller"
+    words = ["prune", f"--model={tmp_path / 'whole'}", f"--images={folder}", "--crops=true", f"--out={out}"]
+    assert prune.main([*words, "--share=0.5", "--teaching.steps=0"]) == 0
+    whole, found = load_detector(tmp_path / "whole"), load_detector(out)
+    assert (found.prior, found.judge) == (None, Judge(Calibration(), JUDGE.bands, None))
+    faces = of_folder(str(folder), size=SIZE, crop="ffpp", crops=True, share=0.2, seed=0)
+    shown = faces.images[~faces.held]
+    # Whatever the penalty, a ridge regression has the mean of what it was fitted to.
+    said = JUDGE.weigh(whole.examine(shown)[0], None)[0]
+    np.testing.assert_allclose(found.examine(shown)[0].mean(), said.mean(), rtol=1e-2)
+    assert saved_detector.load(out).rule["optimizer"] == "sgd"
+
+
+@pytest.mark.parametrize("penalty", [1e-3, 10.0])
+def test_a_taught_head_s_penalty_is_the_one_that_leaving_out_would_choose(penalty, monkeypatch):
+    rng = np.random.default_rng(0)
+    seen = rng.normal(size=(12, 5))
+    said = seen @ rng.normal(size=5) + rng.normal(size=12)
+
+    def fitted(rows, own):
+        middle, mean = seen[rows].mean(axis=0), said[rows].mean()
+        of = seen[rows] - middle
+        # The penalty that is meant is that of all images.
+        unit = np.sum((seen - seen.mean(axis=0)) ** 2) / 5
+        weights = np.linalg.solve(of.T @ of + own * unit * np.eye(5), of.T @ (said[rows] - mean))
+        return weights, mean - middle @ weights
+
+    every = np.arange(12)
+    errors = {}
+    for own in (penalty, 100.0):
+        left = [said[i] - seen[i] @ w - b for i in every for w, b in [fitted(np.delete(every, i), own)]]
+        errors[own] = np.sum(np.square(left))
+    best = min(errors, key=lambda own: errors[own])
+    monkeypatch.setattr(head, "PENALTIES", (penalty, 100.0))
+    found, (weights, bias) = head.taught_head(seen, said), fitted(every, best)
+    np.testing.assert_allclose(found.weights, weights, rtol=1e-4)
+    np.testing.assert_allclose(found.bias, bias, rtol=1e-4)
 
 
 def test_a_share_of_nothing_is_the_same_detector(tmp_path, folder):

@@ -94,10 +94,10 @@ def test_the_table_names_every_system_and_network():
         "command": "c", "provenance": {"commit": "x", "date": "d"},
         "folds": [{"collection": "a", "half": 0, "images": 3}],
         "rows": {"detector": {"accuracy": one, "auc": one, "folds": {"a:0": one}, "auc_of_seeds": [0.5]}},
-        "differences": [{"system": "B0, distilled", "against": "detector", "auc": one, "accuracy": one}],
+        "differences": [{"system": "B0, distilled", "against": "detector", "folds": 1, "auc": one, "accuracy": one}],
         "costs": {"Conv4": cost},
     })  # fmt: skip
-    for said in ("| detector |", "| B0, distilled | detector |", "| Conv4 | 84 |", "0.500 [0.400, 0.600]"):
+    for said in ("| detector |", "| B0, distilled | detector | 1 |", "| Conv4 | 84 |", "0.500 [0.400, 0.600]"):
         assert said in text
 
 

@@ -43,6 +43,13 @@ def fold_of(images: Images, features: np.ndarray, collection: str, half: int) ->
     out = np.isin(images.kind, FIRST) == (half == 0)
     source = np.flatnonzero((images.collection != collection) & ~out)
     judged = np.flatnonzero((images.collection == collection) & out)
+    return fitted(images, features, collection, half, source, judged)
+
+
+def fitted(
+    images: Images, features: np.ndarray, collection: str, half: int, source: np.ndarray, judged: np.ndarray
+) -> Fold:
+    """The same of chosen images of the source."""
     mean = features[source].mean(axis=0, dtype=np.float64)
     scale = np.maximum(features[source].std(axis=0, dtype=np.float64), 1e-6)
     shown = ((features - mean) / scale).astype(np.float32)

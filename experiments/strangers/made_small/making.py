@@ -6,14 +6,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.strangers.made_small.config import Config
-from experiments.strangers.made_small.folding import Fold
+from experiments.strangers.made_small.config import FIRST, Config
+from experiments.strangers.made_small.folding import Fold, fitted
 from experiments.strangers.made_small.looking import features
 from experiments.strangers.made_small.material import Images
 from metaforge.backbones import choice
 from metaforge.backbones.levels import STANDARDISE
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.compression import prune
+from metaforge.compression.head import taught_head
 from metaforge.compression.shrinking import matched
 from metaforge.compression.spec import TeachingSpec
 from metaforge.compression.teaching import Lessons, taught
@@ -23,6 +24,8 @@ from metaforge.whole import write_arrays
 
 FALLS, MATCHED, TUNED = "as it falls", "statistics matched", "tuned"
 """What is done after pruning: nothing; levels get their means and deviations back; steps before that."""
+TAUGHT, REFITTED = "head of logits", "head of labels"
+"""Another head in closed form in place of that: of what the detector said, and of labels as the detector's own."""
 CONTEXT = 64
 
 
@@ -65,7 +68,7 @@ def student(
 def pruned(
     config: Config, params: Any, images: Images, wanted: np.ndarray, fold: Fold, share: float, *, quiet: bool = True
 ) -> dict[str, np.ndarray]:
-    """Logits of the pruned detector, whose head stays, after each of what is done then.
+    """Logits of the pruned detector, whose head stays, as it falls and with its statistics matched.
 
     Args:
         config: the study's.
@@ -78,18 +81,57 @@ def pruned(
     Other Arguments:
         quiet: whether to show no progress.
     """
+    spec, fewer, seen, ideal = _begun(config, params, images, wanted, fold, share)
+    shown = images.image[fold.judged]
+    look = lambda of, some: features(spec, of, some, quiet=quiet)
+    close = matched(fewer, look(fewer, seen), ideal)
+    return {FALLS: fold.logits(look(fewer, shown)), MATCHED: fold.logits(look(close, shown))}
+
+
+def with_other_heads(
+    config: Config, params: Any, images: Images, wanted: np.ndarray, fold: Fold, share: float, *, quiet: bool = True
+) -> dict[str, np.ndarray]:
+    """Logits under heads in closed form of the pruned features: of the detector's logits, and of labels.
+
+    Arguments as of `pruned`. With a share of 0 it is the unpruned detector, with a head of as few images.
+    """
+    source = _pairs(images, fold.source, config.head_images)
+    rows = np.concatenate([source, fold.judged])
+    if share:
+        spec, fewer, *_ = _begun(config, params, images, wanted, fold, share)
+        seen = features(spec, fewer, images.image[rows], quiet=quiet)
+    else:
+        seen = (wanted[rows] - fold.statistics[0]) / fold.statistics[1]
+    some, first = images.take(rows), np.arange(len(rows)) < len(source)
+    head = taught_head(seen[first], fold.said[source])
+    half = int(not np.isin(some.kind[~first], FIRST).all())
+    other = fitted(some, seen, fold.collection, half, np.flatnonzero(first), np.flatnonzero(~first))
+    return {TAUGHT: seen[~first] @ np.asarray(head.weights) + float(head.bias), REFITTED: other.said[~first]}
+
+
+def _pairs(images: Images, rows: np.ndarray, count: int) -> np.ndarray:
+    """Rows of whole pairs, of so many images."""
+    chosen = np.random.default_rng(1).permutation(np.unique(images.pair[rows]))[: count // 2]
+    return rows[np.isin(images.pair[rows], chosen)]
+
+
+def tuned(
+    config: Config, params: Any, images: Images, wanted: np.ndarray, fold: Fold, share: float, *, quiet: bool = True
+) -> dict[str, np.ndarray]:
+    """Likewise after steps on images of the source, from matched statistics on; arguments as of `pruned`."""
+    spec, fewer, seen, ideal = _begun(config, params, images, wanted, fold, share)
+    look = lambda of, some: features(spec, of, some, quiet=quiet)
+    close = matched(fewer, look(fewer, seen), ideal)
+    how = TeachingSpec(steps=config.tuning_steps, batch=8, rate=config.tuning_rate, logits=0.0, features=1.0)
+    ended = taught(
+        choice.choose(spec), close, Lessons(seen, features=ideal), how, title=f"{fold.name}: {share:g}", quiet=quiet
+    )
+    return {TUNED: fold.logits(look(matched(ended, look(ended, seen), ideal), images.image[fold.judged]))}
+
+
+def _begun(config: Config, params: Any, images: Images, wanted: np.ndarray, fold: Fold, share: float):
+    """The pruned network, standardised, images of the source, and what the unpruned one sees of them."""
     mean, scale = (part.astype(np.float32) for part in fold.statistics)
     spec, fewer = prune(config.study.model, {**params, STANDARDISE: {"mean": mean, "scale": scale}}, share)
     rows = np.sort(np.random.default_rng(0).permutation(fold.source)[: config.tuning_images])
-    seen, ideal = images.image[rows], ((wanted[rows] - mean) / scale).astype(np.float32)
-    shown = images.image[fold.judged]
-    look = lambda of, some: features(spec, of, some, quiet=quiet)
-    found = {FALLS: fold.logits(look(fewer, shown))}
-    close = matched(fewer, look(fewer, seen), ideal)
-    found[MATCHED] = fold.logits(look(close, shown))
-    how = TeachingSpec(steps=config.tuning_steps, batch=8, rate=config.tuning_rate, logits=0.0, features=1.0)
-    tuned = taught(
-        choice.choose(spec), close, Lessons(seen, features=ideal), how, title=f"{fold.name}: {share:g}", quiet=quiet
-    )
-    found[TUNED] = fold.logits(look(matched(tuned, look(tuned, seen), ideal), shown))
-    return found
+    return spec, fewer, images.image[rows], ((wanted[rows] - mean) / scale).astype(np.float32)

@@ -28,6 +28,8 @@ def replicates(config: Config, found: dict[tuple[str, int], Any], name: str) -> 
     """Accuracy and AUC on resamples of people, the mean over folds and seeds."""
     parts: dict[str, list[np.ndarray]] = {"accuracy": [], "auc": []}
     for (collection, _), fold in found.items():
+        if name not in fold["systems"]:
+            continue  # not made of every fold
         label = fold["label"]
         weights = resampling.People(config.study, collection, fold["person"]).weights(fold["person"])
         each = fold["systems"][name]
@@ -41,16 +43,17 @@ def replicates(config: Config, found: dict[tuple[str, int], Any], name: str) -> 
 def rows(config: Config, found: dict[tuple[str, int], Any]) -> dict[str, Any]:
     """A row for every system: accuracy, AUC, and the AUC of each fold."""
     made = {}
-    for name in next(iter(found.values()))["systems"]:
+    for name in _names(found):
+        mine = {place: fold for place, fold in found.items() if name in fold["systems"]}
         mean = replicates(config, found, name)
         each = {
             f"{place[0]}:{place[1]}": resampling.interval(replicates(config, {place: fold}, name)["auc"])
-            for place, fold in found.items()
+            for place, fold in mine.items()
         }
         seeds = [
             float(np.mean([replicates(config, {place: {**fold, "systems": {name: fold["systems"][name][s : s + 1]}}},
-                                      name)["auc"][0] for place, fold in found.items()]))
-            for s in range(len(next(iter(found.values()))["systems"][name]))
+                                      name)["auc"][0] for place, fold in mine.items()]))
+            for s in range(len(next(iter(mine.values()))["systems"][name]))
         ]  # fmt: skip
         made[name] = {column: resampling.interval(part) for column, part in mean.items()} | {
             "folds": each, "auc_of_seeds": seeds
@@ -60,24 +63,31 @@ def rows(config: Config, found: dict[tuple[str, int], Any]) -> dict[str, Any]:
 
 def differences(config: Config, found: dict[tuple[str, int], Any]) -> list[dict[str, Any]]:
     """What each step is worth: gains of AUC and of accuracy on the same people."""
-    names = list(next(iter(found.values()))["systems"])
+    names = _names(found)
     pairs = [(name, DETECTOR) for name in names if name != DETECTOR]
     for name in names:
         begins, _, last = name.partition(", ")
         against = {
-            making.MATCHED: making.FALLS, making.TUNED: making.MATCHED, "distilled": "labels alone",
+            making.MATCHED: making.FALLS, making.TUNED: making.MATCHED,
+            making.TAUGHT: making.FALLS, making.REFITTED: making.TAUGHT, "distilled": "labels alone",
             "distilled from both": "distilled",
         }.get(last)  # fmt: skip
         if against and f"{begins}, {against}" in names:
             pairs.append((name, f"{begins}, {against}"))
     made = []
     for first, second in pairs:
-        ours, theirs = (replicates(config, found, name) for name in (first, second))
+        both = {place: fold for place, fold in found.items() if {first, second} <= {*fold["systems"]}}
+        ours, theirs = (replicates(config, both, name) for name in (first, second))
         made.append({
-            "system": first, "against": second,
+            "system": first, "against": second, "folds": len(both),
             **{column: resampling.interval(ours[column] - theirs[column]) for column in ours},
         })  # fmt: skip
     return made
+
+
+def _names(found: dict[tuple[str, int], Any]) -> list[str]:
+    """All systems, in order."""
+    return list(dict.fromkeys(name for fold in found.values() for name in fold["systems"]))
 
 
 def costs_of(config: Config, params: Any, directory: Path, *, quiet: bool = True) -> dict[str, Any]:
@@ -86,7 +96,7 @@ def costs_of(config: Config, params: Any, directory: Path, *, quiet: bool = True
     networks: dict[str, tuple[Any, Any]] = {DETECTOR: (config.study.model, params)}
     for share in config.parts():
         networks[f"pruned {share:g}"] = prune(config.study.model, params, share)
-    for kind in ("Conv4", *(["B0"] if config.b0_steps else [])):
+    for kind in ("Conv4", "B0"):
         spec = making.student_spec(config, kind)
         blank = np.zeros((2, spec.image_size, spec.image_size, 3), np.uint8)
         networks[kind] = spec, jax.jit(choice.choose(spec).init)(jax.random.key(0), blank)

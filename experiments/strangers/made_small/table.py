@@ -16,12 +16,13 @@ def markdown(report: dict[str, Any]) -> str:
         *_head(["system", "accuracy", "AUC", *(f"AUC, {place}" for place in places), "AUC of seeds"]),
     ]  # fmt: skip
     for name, row in report["rows"].items():
-        each = [f"{row['folds'][place]['value']:.3f}" for place in places]
+        each = [f"{row['folds'][place]['value']:.3f}" if place in row["folds"] else "-" for place in places]
         seeds = ", ".join(f"{value:.3f}" for value in row["auc_of_seeds"]) if len(row["auc_of_seeds"]) > 1 else "-"
         lines.append(_line([name, _show(row["accuracy"], ".3f"), _show(row["auc"], ".3f"), *each, seeds]))
-    lines += ["", "Gains on the same people:", "", *_head(["system", "against", "AUC", "accuracy"])]
+    lines += ["", "Gains on the same people:", "", *_head(["system", "against", "folds", "AUC", "accuracy"])]
     for row in report["differences"]:
-        lines.append(_line([row["system"], row["against"], _show(row["auc"], "+.3f"), _show(row["accuracy"], "+.3f")]))
+        gains = (_show(row[name], "+.3f") for name in ("auc", "accuracy"))
+        lines.append(_line([row["system"], row["against"], str(row["folds"]), *gains]))
     lines += [
         "", "Costs, by ONNX Runtime; times as fast as the detector in the same rounds:", "",
         *_head([
