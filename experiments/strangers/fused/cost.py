@@ -13,7 +13,7 @@ from metaforge.screening.detector import Detector
 from metaforge.screening.portable import onnx_of
 from metaforge.screening.portable.scoring import session_of
 
-ROUNDS = 40
+ROUNDS = 20
 """Of each batch; in each, every network runs once, in an order that is drawn."""
 
 BATCHES = (1, 16)

@@ -74,11 +74,13 @@ def kept(
     folder: Path,
     *,
     grid: int = 0,
+    whole: bool = True,
     quiet: bool = True,
 ) -> Kept:
     """All collections, forged as `experiments.strangers` forges them; those whose file is there are read.
 
     With a grid, maps of more positions a side are averaged to so many, if it divides them. Files have them whole.
+    Without `whole` no maps are read.
     """
     made, look = [], None
     for number, (name, mine) in enumerate(faces.items()):
@@ -87,14 +89,15 @@ def kept(
             look = look or looker(config, blocks)
             write_arrays(path, **features.forged(config, name, mine, look, quiet=quiet))
         with np.load(path, allow_pickle=False) as found:
-            made.append({column: _averaged(found[column], grid) for column in found.files})
+            wanted = [column for column in found.files if whole or not column.startswith("map")]
+            made.append({column: _averaged(found[column], grid) for column in wanted})
     begin = np.cumsum([0, *(each["pair"].max() + 1 for each in made)])
     for each, first in zip(made, begin, strict=False):
         each["pair"] = each["pair"] + first
     # One column at a time, so that no more than one is in memory twice.
     joined = {name: np.concatenate([each.pop(name) for each in made]) for name in list(made[0])}
     return Kept(
-        tuple(joined[f"map{block}"] for block in blocks),
+        tuple(joined[f"map{block}"] for block in blocks if whole),
         joined["top"],
         joined["levels"],
         features.Table(joined["top"], *(joined[column] for column in COLUMNS)),

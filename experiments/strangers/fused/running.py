@@ -60,7 +60,8 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     if (directory / "report.json").exists():
         return read_json(directory / "report.json")
     plan = choice.plan(fused)
-    kept = maps.kept(study, plan.fused, faces, directory, grid=config.grid, quiet=quiet)
+    folds_there = len(list(directory.glob("fold-*.npz"))) >= config.seeds * len(faces) * (2 - config.alternating)
+    kept = maps.kept(study, plan.fused, faces, directory, grid=config.grid, whole=not folds_there, quiet=quiet)
     made = Study(
         kept._replace(maps=()), tuple(map(jnp.asarray, kept.maps)), training.vectors(kept),
         jnp.asarray(kept.table.label, jnp.int32), plan, config.steps, config.batch, config.speeds(), config.seed,
