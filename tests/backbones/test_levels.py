@@ -69,13 +69,16 @@ def test_there_are_as_many_numbers_as_channels_twice():
 def test_blocks_of_the_network_are_those_that_flax_shows(tiny):
     whole = assemble(TINY_LITE)
     params = drawn(whole, IMAGES)
-    found: Any = EfficientNet(TINY_LITE, form="lax").apply(
-        {"params": params}, IMAGES, capture_intermediates=lambda part, _: isinstance(part, Block)
-    )
+    network = EfficientNet(TINY_LITE, form="lax")
+    found: Any = jax.jit(
+        lambda params: network.apply(
+            {"params": params}, IMAGES, capture_intermediates=lambda part, _: isinstance(part, Block)
+        )
+    )(params)
     maps = [found[1]["intermediates"][f"block{number}"]["__call__"][0] for number in range(3)]
     assert len({part.shape for part in maps}) == 2
     for blocks in ((0,), (1, 2), (0, 1, 2)):
-        found = levels.lite0(blocks=blocks, pretrained=False).apply(params, IMAGES)
+        found = jax.jit(levels.lite0(blocks=blocks, pretrained=False).apply)(params, IMAGES)
         assert found.dtype == jnp.float32
         np.testing.assert_allclose(found, by_hand([maps[b] for b in blocks], (1, 2)), rtol=1e-4, atol=1e-5)
 
@@ -89,11 +92,11 @@ def test_clip_s_are_the_class_token_and_the_patch_tokens_of_another_implementati
     params = read_weights(tmp_path / "small.safetensors", vision=SMALL)
     _, feature, last = restatement.vision(tensors, SMALL, images)
     first = restatement.vision({**tensors}, VisionConfig(**{**vars(SMALL), "layers": 1}), images)[2]
-    found = levels.clip(variant=SMALL).apply(params, images.astype(np.float32))
+    found = jax.jit(levels.clip(variant=SMALL).apply)(params, images.astype(np.float32))
     np.testing.assert_allclose(found[:, :8], feature, rtol=2e-4, atol=2e-5)
     np.testing.assert_allclose(found[:, 8:], by_hand([last[:, 1:]], 1), rtol=2e-4, atol=2e-5)
     for blocks, tokens in (((0,), [first]), ((0, 1), [first, last])):
-        found = levels.clip(variant=SMALL, blocks=blocks).apply(params, images.astype(np.float32))
+        found = jax.jit(levels.clip(variant=SMALL, blocks=blocks).apply)(params, images.astype(np.float32))
         wanted = np.concatenate([feature, by_hand([part[:, 1:] for part in tokens], 1)], axis=1)
         np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=2e-5)
 
@@ -171,11 +174,13 @@ def test_two_networks_side_by_side(tiny):
     first = levels.lite0(blocks=(0,), pretrained=False)
     second = levels.clip(variant=VisionConfig(**{**vars(SMALL), "image_size": 32}))
     both = levels.levels(levels.beside(first, second))
-    params = both.init(jax.random.key(0), images)
+    params = jax.jit(both.init)(jax.random.key(0), images)
     assert set(params) == {"first", "second", "standardise", "head"}
-    seen = both.apply(params, images).embeddings
-    np.testing.assert_allclose(seen[:, :8], first.apply(params["first"], images), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(seen[:, 8:], second.apply(params["second"], images), rtol=1e-5, atol=1e-6)
+    seen = np.asarray(jax.jit(both.apply)(params, images).embeddings)
+    alone = jax.jit(lambda params: [part.apply(params[name], images) for name, part in
+                                    (("first", first), ("second", second))])(params)  # fmt: skip
+    np.testing.assert_allclose(seen[:, :8], alone[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(seen[:, 8:], alone[1], rtol=1e-5, atol=1e-6)
     again = levels.beside(first, second)
     assert levels.levels(again).apply is both.apply  # and so are compiled programs
 
@@ -265,9 +270,9 @@ def test_a_spec_stands_for_its_levels_and_is_cut_before_its_head(tiny):
 
 def test_a_tower_keeps_the_numbers_of_its_last_block():
     tower = vision_tower(SMALL)
-    params = tower.init(jax.random.key(1))
+    params = jax.jit(tower.init)(jax.random.key(1))
     images = np.random.default_rng(3).uniform(size=(2, 8, 8, 3)).astype(np.float32)
-    outputs = tower.apply(params, images)
-    found = levels.clip(variant=SMALL).apply({"vision": params}, images)
+    outputs = jax.jit(tower.apply)(params, images)
+    found = jax.jit(levels.clip(variant=SMALL).apply)({"vision": params}, images)
     np.testing.assert_allclose(found[:, :8], outputs.features, rtol=1e-6)
     np.testing.assert_allclose(found[:, 8:16], outputs.tokens[:, 1:].mean(axis=1), rtol=1e-5, atol=1e-6)

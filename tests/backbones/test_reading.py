@@ -57,7 +57,7 @@ def test_words_look_at_places_of_the_image_in_any_order(params):
     inputs = batch(1).inputs
     here, there = apply(params, inputs), jax.jit(moved.apply)(params, inputs)
     np.testing.assert_allclose(here.words.logits, there.words.logits, rtol=1e-4, atol=1e-5)
-    outputs, parts = map_tokens(image.apply, 4)(without_words(params), inputs["image"])
+    outputs, parts = jax.jit(map_tokens(image.apply, 4))(without_words(params), inputs["image"])
     assert parts.shape == (6, 4, 4)
     np.testing.assert_array_equal(parts.reshape(6, 16), outputs.embeddings)
 
@@ -103,9 +103,10 @@ def test_a_meta_learner_whose_captions_are_rows_of_zeros_learns_as_one_without_c
         update(learner.init(params), mf.Episode(given, without(query)))[0].params
         for given in (without(support), support._replace(inputs=nothing), support)
     ]
-    for got in jax.tree.leaves(jax.tree.map(lambda a, b: np.abs(a - b).max(), states[0], states[1])):
-        assert got < 1e-6
-    assert max(jax.tree.leaves(jax.tree.map(lambda a, b: np.abs(a - b).max(), states[0], states[2]))) > 1e-5
+    first, same, other = ([np.asarray(leaf) for leaf in jax.tree.leaves(state)] for state in states)
+    for one, another in zip(first, same, strict=True):
+        assert np.abs(one - another).max() < 1e-6
+    assert max(np.abs(one - another).max() for one, another in zip(first, other, strict=True)) > 1e-5
 
 
 @pytest.mark.parametrize(

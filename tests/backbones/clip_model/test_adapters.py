@@ -52,7 +52,7 @@ def plain():
 @pytest.mark.parametrize("name", ADDITIONS)
 def test_additions_begin_as_nothing_then_move_and_the_rest_stays_bitwise(name, plain):
     model = clip(variant=SMALL, **ADDITIONS[name])
-    params = model.init(jax.random.key(0), clips())
+    params = jax.jit(model.init)(jax.random.key(0), clips())
     optimizer = param_paths.moving_only(optax.sgd(0.5), "adapters|lora|head")
     loss_fn = mf.objectives.loss_fn(model.apply, mf.objectives.cross_entropy())
     batch = mf.Batch(clips(), jnp.array([0, 1, 2, 1]))
@@ -127,14 +127,14 @@ def test_adapters_have_the_published_number_of_parameters(places, millions):
 def test_merged_low_rank_updates_give_the_same_outputs():
     lora = LoRA(rank=2, alpha=3.0, targets=("q", "k", "v", "out"))
     model = clip(variant=SMALL, lora=lora)
-    params = randomised(model.init(jax.random.key(0), clips()), "lora")
+    params = randomised(jax.jit(model.init)(jax.random.key(0), clips()), "lora")
     before = jax.tree.map(np.array, params)
     expected = jax.jit(model.apply)(params, clips())
     merged = merged_lora(params, lora)
     jax.tree.map(np.testing.assert_array_equal, params, before)
     outputs = jax.jit(clip(variant=SMALL).apply)(merged, clips())
     np.testing.assert_allclose(outputs.logits, expected.logits, rtol=1e-4, atol=1e-5)
-    first = clip(variant=SMALL).apply({part: params[part] for part in ("vision", "head")}, clips())
+    first = jax.jit(clip(variant=SMALL).apply)({part: params[part] for part in ("vision", "head")}, clips())
     assert np.abs(first.logits - expected.logits).max() > 1e-2
 
 

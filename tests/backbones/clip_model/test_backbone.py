@@ -27,7 +27,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def params(model):
-    return randomised(model.init(jax.random.key(0), VIDEOS), "adapters")
+    return randomised(jax.jit(model.init)(jax.random.key(0), VIDEOS), "adapters")
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_a_neck_and_another_head_come_after_the_feature(file):
     model = clip(variant=SMALL, weights=file, neck=5, head="quadratic")
     params = model.init(jax.random.key(0), VIDEOS)
     plain = clip(variant=SMALL, weights=file)
-    features = plain.apply(plain.init(jax.random.key(1), VIDEOS), VIDEOS).embeddings
+    features = jax.jit(plain.apply)(plain.init(jax.random.key(1), VIDEOS), VIDEOS).embeddings
     outputs = jax.jit(model.apply)(params, VIDEOS)
     seen = features @ params["neck"]["kernel"]  # its bias begins as 0
     close(outputs.embeddings, seen)
