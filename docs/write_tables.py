@@ -29,6 +29,7 @@ from experiments.finders import table as finders
 from experiments.omniglot import report as omniglot
 from experiments.sinusoid import running as sinusoid
 from experiments.strangers import tables as strangers
+from experiments.strangers.hard_samples import tables as hard_samples
 from experiments.strangers.meta_learned import running as meta_learned
 from experiments.study import tables as study
 from experiments.words import table as words
@@ -56,6 +57,10 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "strangers": ("A collection and a kind of forgery left out together", strangers.markdown),
     "strangers_clip": ("The same with CLIP's class token", strangers.markdown),
     "strangers_meta_learned": ("Meta-learners over levels, on the same folds", meta_learned.markdown),
+    "hard_samples": (
+        "Losses for hard examples, and a cosine with warm-up, on folds of strangers",
+        hard_samples.markdown,
+    ),
     "scale": ("Reading a table of up to a million images", scale.markdown),
     "compiling": ("What it costs to compile an outer step, by learner", compiling.markdown),
     "tri_clip_token": ("FakeRadar's ablation on CLIP's class token, a collection left out", tri_strangers.markdown),
