@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from metaforge.backbones import choice
-from metaforge.backbones.efficientnet._network import _activation
+from metaforge.backbones.efficientnet._layers import activation
 from metaforge.backbones.efficientnet._plan import Plan
 from metaforge.backbones.spec import EFFICIENTNETS, BackboneSpec
 from metaforge.errors import InputError
@@ -144,4 +144,4 @@ def _said(plan: Plan, norm: Params) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def _activated(plan: Plan) -> Any:
-    return jax.jit(_activation(plan))
+    return jax.jit(activation(plan))

@@ -18,7 +18,7 @@ class Config:
     folds: str = setting("eig:0,ropensci:1", "Left-out collections with the half of the methods left out beside.")
     shares: str = setting("0.25,0.5,0.7", "Of channels that go, comma-separated.")
     head_images: int = setting(
-        1200, "Images of the source that a pruned network's head is made of, in pairs.", least=16
+        1200, "Images of the source that a pruned network's head is made of, in pairs; 0 for none.", most=1_000_000
     )
     tuned: str = setting("eig:0,ropensci:1", "Folds in which what is pruned is tuned too; '' for none.")
     tuned_shares: str = setting("0.25,0.5", "Shares with which it is tuned too.")
@@ -28,7 +28,7 @@ class Config:
     conv4_steps: int = setting(200, "Steps of a Conv4 student.", least=1)
     conv4_width: int = setting(16, "Its filters.", least=1)
     b0_steps: int = setting(60, "Steps of a B0 student, from random weights at 96 pixels.", most=1_000_000)
-    seeds: int = setting(2, "Conv4 students of each kind.", least=1, most=100)
+    seeds: int = setting(2, "Conv4 students of each kind; 0 for none.", most=100)
     temperature: float = setting(2.0, "Of distillation.", above=0)
     rounds: int = setting(20, "Of latency.", least=1, most=10_000)
 
