@@ -20,6 +20,7 @@ class Config:
     budget: int = setting(1600, "Tasks that every training sees, whatever its batches.", least=16, most=10_000_000)
     tasks: int = setting(4, "Tasks of a meta-batch, where nothing else is said.", least=1, most=1000)
     buckets: str = setting("2,4,8", "Numbers of tasks of dynamic batches; the ends are trained with throughout too.")
+    ways: str = setting("", "Ways to train, such as light,difficulty; '' for all.")
     shots: int = setting(3, "Support images a class and task.", least=1, most=1000)
     queries: int = setting(5, "Query images a class and task.", least=1, most=1000)
     lr: float = setting(1e-3, "Adam's rate.", above=0)

@@ -13,6 +13,7 @@ from experiments.strangers.trained.config import Config
 from metaforge.core.devices import spread
 from metaforge.data.episodes import EpisodeSampler
 from metaforge.data.records import Records
+from metaforge.errors import InputError
 from metaforge.settings import change
 from metaforge.training import batch_size, build, episodic, learner_choice, probing
 from metaforge.training.config import Config as Training
@@ -59,16 +60,24 @@ class Trained(NamedTuple):
 
 
 def arms(config: Config) -> dict[str, Arm]:
-    """What is compared, by name; the first is what the others are held against."""
+    """What is compared, by name; the first, which is always among them, is what the others are held against.
+
+    Raises:
+        InputError: for an unknown name.
+    """
     sizes = [int(part) for part in config.buckets.split(",")]
     dynamic: dict[str, str | int] = {"run.batches": "difficulty", "run.buckets": config.buckets}
-    return {
+    known = {
         f"{config.tasks} tasks": Arm({}),
         "light": Arm({"episodes.augment": "light"}),
         "strong": Arm({"episodes.augment": "strong"}),
         **{f"{size} tasks": Arm({"episodes.tasks": size}) for size in (sizes[0], sizes[-1])},
         "difficulty": Arm(dynamic),
     }
+    asked = config.ways.split(",") if config.ways else [*known]
+    if unknown := [name for name in asked if name not in known]:
+        raise InputError(f"--ways={config.ways}: unknown '{unknown[0]}'; known: {', '.join(known)}.")
+    return {name: arm for name, arm in known.items() if name in {next(iter(known)), *asked}}
 
 
 def settings(config: Config, arm: Arm, seed: int) -> Training:
