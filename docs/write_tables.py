@@ -31,6 +31,7 @@ from experiments.sinusoid import running as sinusoid
 from experiments.strangers import tables as strangers
 from experiments.strangers.hard_samples import tables as hard_samples
 from experiments.strangers.meta_learned import running as meta_learned
+from experiments.strangers.trained import measures as trained
 from experiments.study import tables as study
 from experiments.words import table as words
 from experiments.words.episodes import running as words_episodes
@@ -61,6 +62,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
         "Losses for hard examples, and a cosine with warm-up, on folds of strangers",
         hard_samples.markdown,
     ),
+    "trained": ("Augmentation and dynamic batches, a collection and methods left out", trained.markdown),
     "scale": ("Reading a table of up to a million images", scale.markdown),
     "compiling": ("What it costs to compile an outer step, by learner", compiling.markdown),
     "tri_clip_token": ("FakeRadar's ablation on CLIP's class token, a collection left out", tri_strangers.markdown),
