@@ -1,10 +1,13 @@
-"""A tiny setting that every experiment can run in seconds, and one trained run to share."""
+"""A tiny setting that every experiment can run in seconds, one trained run to share, and fewer people to forge."""
+
+import functools
 
 import pytest
 
 from metaforge.commands import flags_of
+from metaforge.data import faces
 from metaforge.settings import change
-from metaforge.training import meta_train
+from metaforge.training import build, meta_train
 from metaforge.training.config import Config
 
 TINY = change(
@@ -32,6 +35,24 @@ TINY = change(
 )
 
 FLAGS = flags_of(TINY, Config())
+
+
+@pytest.fixture(scope="module")
+def few_people():
+    """The embedded sets are 30 people: to forge all by every method takes longer than to train a tiny network."""
+
+    def first(*args, **options):
+        found = embedded(*args, **options)
+        people = sorted({face.identity for face in found})[:30]
+        return [face for face in found if face.identity in people]
+
+    embedded = faces.embedded_faces
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(faces, "embedded_faces", first)
+        # What is remembered of whole sets is not theirs, and theirs not of whole sets.
+        for name in ("_faces", "_domain"):
+            patch.setattr(build, name, functools.lru_cache(64)(getattr(build, name).__wrapped__))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -180,7 +180,7 @@ RECIPES = {
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_for_large_faces_trains_adapts_remembers_and_screens(weights, tmp_path, name):
+def test_a_recipe_for_large_faces_trains_adapts_remembers_and_screens(weights, few_people, tmp_path, name):
     recipe, own, how = RECIPES[name]
     rng = np.random.default_rng(0)
     for label in ("real", "fake"):
