@@ -17,12 +17,14 @@ from experiments.study import results as study_results
 from experiments.study import running as study
 from experiments.study.config import STUDY
 from metaforge import runs
+from metaforge.backbones import choice
+from metaforge.backbones.depths import depth_weights
 from metaforge.backbones.efficientnet._plan import PLANS
 from metaforge.cli import adapt, export, predict, train
 from metaforge.core.averaging import average_of
 from metaforge.core.param_paths import merge
 from metaforge.errors import InputError
-from metaforge.screening import forgetting, from_run, load_detector, save_detector
+from metaforge.screening import closed_form, forgetting, from_run, load_detector, save_detector
 from metaforge.settings import change, fields_of
 from metaforge.training import build, kept_features, meta_train, probing, trainable
 from metaforge.training.config import FINE_TUNED, STRONG
@@ -123,6 +125,27 @@ def test_kept_features_train_the_same_detector_and_are_made_once(made, tmp_path,
     meta_train.run(change(other, {"learner.trainable": "^head/"}), tmp_path / "other", quiet=True)
     with pytest.raises((ValueError, ZeroDivisionError)):
         meta_train.run(change(other, {"learner.trainable": "^(top|head)"}), tmp_path / "deeper", quiet=True)
+
+
+def test_fusion_trains_over_kept_maps_and_goes_into_the_detector(weights, tmp_path):
+    differs = {"model.weights": str(weights), "model.neck": 0, "model.fusion": "0,2", "model.fusion_width": 4,
+               "learner.trainable": "^(fusion|head)/", "run.feature_cache": str(tmp_path / "features")}  # fmt: skip
+    meta_train.run(change(CONFIG, differs), tmp_path / "run", quiet=True)
+    run = from_run.load_run(tmp_path / "run")
+    assert {name for name in run.params if jax.tree.leaves(run.params[name])} == {"fusion", "head"}
+    assert not (tmp_path / "run" / "frozen.npz").exists()  # all that stays is the file's
+    images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
+    detector = from_run.detector(run, support=images[:4], labels=np.array([0, 0, 1, 1]))
+    save_detector(tmp_path / "saved", detector)
+    again = load_detector(tmp_path / "saved")
+    np.testing.assert_array_equal(again(images), detector(images))
+    given = depth_weights(again.spec, again.params, images)
+    np.testing.assert_allclose(given.sum(axis=1), 1, rtol=1e-5)
+    assert np.any(given != 0.5)
+    # What a head in closed form stands on is what is fused.
+    fused = jax.jit(choice.choose(run.config.network).apply)(merge(run.params, run.frozen), images).embeddings
+    np.testing.assert_allclose(closed_form.embedder(run)(images), fused, rtol=1e-5, atol=1e-6)
+    assert fused.shape == (6, 4)
 
 
 def test_a_study_of_kept_features_scores_what_the_whole_network_says_of_the_images(weights, tmp_path):

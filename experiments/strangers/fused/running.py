@@ -63,7 +63,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     folds_there = len(list(directory.glob("fold-*.npz"))) >= config.seeds * len(faces) * (2 - config.alternating)
     kept = maps.kept(study, plan.fused, faces, directory, grid=config.grid, whole=not folds_there, quiet=quiet)
     made = Study(
-        kept._replace(maps=()), tuple(map(jnp.asarray, kept.maps)), training.vectors(kept),
+        kept._replace(maps=()), tuple(map(jnp.asarray, kept.maps)), training.vectors(kept) if kept.maps else {},
         jnp.asarray(kept.table.label, jnp.int32), plan, config.steps, config.batch, config.speeds(), config.seed,
     )  # fmt: skip
     left = folds(kept.table, asked, alternating=config.alternating)
