@@ -43,7 +43,7 @@ def run(config: Config, out: str) -> dict[str, Any]:
         raise InputError(f"--backbone: unknown '{config.backbone}'; known: {', '.join(EFFICIENTNETS)}.")
     detector = named(config.model or config.backbone, size=config.size)
     model = onnx_of(detector)
-    faces, records = _faces(config, detector.image_size)
+    faces, records = faces_of(config, detector.image_size)
     runners, sizes, failed = _runners(model, faces, forms)
     report: dict[str, Any] = {
         "command": config_command(config),
@@ -186,7 +186,7 @@ def named(name: str, *, size: int = 224) -> Detector:
     return Detector(jax.tree.map(np.asarray, params), blank, spec, {})
 
 
-def _faces(config: Config, size: int) -> tuple[np.ndarray, Any]:
+def faces_of(config: Config, size: int) -> tuple[np.ndarray, Any]:
     """Faces for the ranges, and pairs of other people for the AUC; half of the people for each."""
     faces = embedded_faces("london", size=size)
     people = sorted({face.identity for face in faces})

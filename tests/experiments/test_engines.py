@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from experiments.engines import __main__ as command
-from experiments.engines import compilers, photographs, running, table
+from experiments.engines import compared, compilers, photographs, running, table
 from metaforge.backbones import choice
 from metaforge.backbones.efficientnet._network import EfficientNet
 from metaforge.backbones.efficientnet._plan import Plan, Stage
@@ -115,3 +115,24 @@ def test_convolutions_and_their_activations_are_one_node(tmp_path):
     theirs = compilers.xla(detector, 2)
     assert theirs["operations_after"] < theirs["operations_before"]
     assert theirs["temporary_mb"] <= theirs["without_reuse_mb"]
+
+
+def test_detectors_are_compared_with_the_first(tmp_path, capsys):
+    pytest.importorskip("onnxruntime")
+    spec = BackboneSpec(image_size=16, width=4)
+    params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), choice.shapes(spec))
+    detector = Detector(params, np.zeros((2, 16, 16, 3), np.uint8), spec, {})
+    names = [str(tmp_path / f"{number}.onnx") for number in (1, 2)]
+    for name in names:
+        save_onnx(name, detector)
+    flags = [f"--models={','.join(names)}", "--faces=8", "--rounds=1"]
+    assert compared.main(["compared", f"--out={tmp_path / 'made.json'}", *flags]) == 0
+    report = read_json(tmp_path / "made.json")
+    assert compared.markdown(report) in capsys.readouterr().out
+    row = report["models"][names[1]]
+    assert row["auc_gained"] == {"value": 0, "low": 0, "high": 0}
+    # Of each convolution 9 weights for each pair of channels, at every pixel; the head sees one pixel of 4 channels.
+    assert row["multiply_adds"] == 9 * (256 * 3 * 4 + (64 + 16 + 4) * 4 * 4) + 4 * 2
+    assert compared.main(["compared", f"--out={tmp_path / 'new.json'}", "--models=a.onnx,a.onnx"]) == 2
+    assert compared.main(["compared", f"--out={tmp_path / 'new.json'}", f"--models={tmp_path / 'none.onnx'}"]) == 2
+    assert not (tmp_path / "new.json").exists()
