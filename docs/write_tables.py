@@ -17,7 +17,7 @@ from experiments.benchmark import compiling, scale
 from experiments.benchmark import table as benchmark
 from experiments.captions import table as captions
 from experiments.demo import running as demo
-from experiments.engines import photographs
+from experiments.engines import compilers, photographs
 from experiments.engines import table as engines
 from experiments.explaining import table as explaining
 from experiments.fakeradar import running as fakeradar
@@ -53,6 +53,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "words_episodes": ("What captions of the support set are worth to DAML", words_episodes.markdown),
     "engines_strong": ("What runs the shipped detector", engines.markdown),
     "engines_b0": ("What runs EfficientNet-B0", engines.markdown),
+    "compilers": ("What the compilers make of a network", compilers.markdown),
     "photographs": ("From a photograph's file to its score", photographs.markdown),
     "folders": ("What the shipped detector says of two collections", folders.markdown),
     "strangers": ("A collection and a kind of forgery left out together", strangers.markdown),

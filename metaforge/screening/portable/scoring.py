@@ -108,7 +108,9 @@ def read_onnx(data: bytes, called: str | os.PathLike) -> PortableDetector:
     if (found := about.get("format")) != FORMAT:
         raise InputError(f"model: '{path}' has format {found}, and {FORMAT} is known. Export it again.")
     if digest(data[:length], about) != expected:
-        raise InputError(f"model: '{path}' is damaged: its SHA-256 is another than it says. {again}")
+        raise InputError(
+            f"model: '{path}' is damaged, or another tool changed it: its SHA-256 is another than it says. {again}"
+        )
     try:
         said, size = dict(about["about"]), int(about["image_size"])
         if about["crop"] not in CROPS:
