@@ -52,6 +52,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "words_conv4": ("The same with Conv4 on images of 64 pixels", words.markdown),
     "words_episodes": ("What captions of the support set are worth to DAML", words_episodes.markdown),
     "engines_strong": ("What runs the shipped detector", engines.markdown),
+    "engines_forms": ("The shipped detector in smaller numbers", engines.markdown),
     "engines_b0": ("What runs EfficientNet-B0", engines.markdown),
     "compilers": ("What the compilers make of a network", compilers.markdown),
     "photographs": ("From a photograph's file to its score", photographs.markdown),
