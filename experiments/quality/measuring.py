@@ -122,6 +122,10 @@ def one_face(file: Path) -> tuple[Image.Image, Detection] | None:
 def _look(each: Treatment, image, face, stranger: bool, detector, counts, sure, crops) -> None:
     place = (each.flag, each.name)
     data = each.make(image, face)
+    if each.flag == "re-compressed":
+        # A matter of the file, in which no face need be looked for.
+        counts[place].update(["all", "found", *file_flags(data, faces=1)])
+        return
     picture = decode_image(data)
     faces: list[FaceCrop] = face_crops(picture, size=detector.image_size, crop=detector.crop)
     counts[place]["all"] += 1
