@@ -121,17 +121,21 @@ LOSSES = ("small", "cut off", "blurred")
 NO_FACE = "perhaps no face"
 """The note on what may be none, in its words."""
 
+COMPRESSED = "over-compressed"
+"""The flag of a picture whose finest detail, and with it perhaps the trace of a forgery, is compressed away."""
+
 
 def doubted(verdict: Verdict, notes: Collection[str]) -> Verdict:
     """The verdict on a face about which something was noted: nobody is called a forger for a bad photograph.
 
     Pixels that are missing can look like a forgery. So what is called fake is left open if the face is small, cut off
-    or blurred; what is called real stays so. Of what is perhaps no face nothing is said. `p_fake` and `familiarity`
-    stay as they are.
+    or blurred; what is called real stays so. Compression is the other way round: it smooths a forgery's traces away,
+    so what is over-compressed is not called real, and what is called fake stays so. Of what is perhaps no face nothing
+    is said. `p_fake` and `familiarity` stay as they are.
 
     Args:
         verdict: on the pixels alone.
-        notes: on the face; what is neither in `LOSSES` nor `NO_FACE` changes nothing.
+        notes: on the face; what is not in `LOSSES`, `COMPRESSED` or `NO_FACE` changes nothing.
 
     Example:
         >>> found = Verdict(0.97, 0.4, "fake", "above the threshold 0.83")
@@ -148,6 +152,9 @@ def doubted(verdict: Verdict, notes: Collection[str]) -> Verdict:
         return verdict._replace(
             decision="cannot tell", reason=f"the face is {named}; what is lost can look like a forgery"
         )
+    if COMPRESSED in notes and verdict.decision == "real":
+        reason = "the picture is over-compressed; the trace of a forgery may be lost"
+        return verdict._replace(decision="cannot tell", reason=reason)
     return verdict
 
 

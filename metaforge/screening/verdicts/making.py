@@ -11,6 +11,7 @@ from metaforge.data.crops import Crop
 from metaforge.data.detection import check_finder
 from metaforge.data.formats import VIDEOS, is_image, what_it_is
 from metaforge.errors import InputError, printable
+from metaforge.evaluation.calibration import doubted
 from metaforge.screening.judging import judged
 from metaforge.screening.looking import Look, Row
 from metaforge.screening.verdicts.identity import model_sha256
@@ -126,7 +127,9 @@ class Screener(NamedTuple):
     def _record(self, found: Look, rows: list[Row]) -> FileVerdict:
         about: About = found.about
         faces = tuple(
-            _face(row, more or Seen()) for row, more in zip(rows, found.seen, strict=True) if row.verdict is not None
+            _face(row, more or Seen(), about.quality)
+            for row, more in zip(rows, found.seen, strict=True)
+            if row.verdict is not None
         )
         worst = max(faces, key=suspicion, default=None)
         nothing = about.failure.message if about.failure else rows[0].note
@@ -222,9 +225,10 @@ def _limits(fitted_on: str) -> str:
             "mistakes.")  # fmt: skip
 
 
-def _face(row: Row, seen: Seen) -> FaceVerdict:
-    said = row.verdict
-    assert said is not None
+def _face(row: Row, seen: Seen, of_file: tuple[str, ...]) -> FaceVerdict:
+    assert row.verdict is not None
+    # Notes on the face have been weighed already; the other flags are known here alone.
+    said = doubted(row.verdict, (*of_file, *seen.quality))
     score = None if said.p_fake != said.p_fake else round(said.p_fake, 6)
     box = None if not row.box else (*(round(side, 1) for side in row.box),)
     band = None if said.band is None else (round(said.band[0], 4), round(said.band[1], 4))

@@ -10,10 +10,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from metaforge.data.face_crops import FaceCrop
+from metaforge.evaluation.calibration.verdicts import COMPRESSED
 from metaforge.screening.verdicts.jpeg import blockiness, comb, jpeg_quality
 
 NO_FACE, SEVERAL = "no face", "several faces"
-COMPRESSED, TWICE = "over-compressed", "re-compressed"
+TWICE = "re-compressed"
 TURNED, TILTED = "turned away", "tilted"
 
 WORST = 30

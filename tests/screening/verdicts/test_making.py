@@ -188,3 +188,23 @@ def test_what_a_file_says_of_its_origin_changes_no_decision(model, tmp_path, mon
 def test_a_trust_list_that_is_none_is_refused_before_the_work(model):
     with pytest.raises(InputError, match=r"trust: 'nowhere\.pem'"):
         screener(str(model), trust="nowhere.pem")
+
+
+def test_what_is_over_compressed_is_not_called_real(tmp_path):
+    made = detector()
+    for name, logit, expected in (("low", -9.0, "cannot tell"), ("high", 9.0, "fake")):
+        head = {"kernel": made.params["head"]["kernel"] * 0, "bias": np.array([0.0, logit], np.float32)}
+        judge = Judge(Calibration(), BANDS, None).as_json()
+        about = made.about | {"calibration": judge}
+        save_detector(tmp_path / name, made._replace(params={**made.params, "head": head}, about=about))
+        image = Image.effect_noise((64, 64), 60).convert("RGB")
+        for quality in (20, 90):
+            image.save(tmp_path / f"{quality}.jpg", quality=quality)
+        strong, weak = (
+            screener(str(tmp_path / name), crops=True).verdict((tmp_path / f"{each}.jpg").read_bytes(), name="a.jpg")
+            for each in (20, 90)
+        )
+        assert (strong.quality, strong.decision) == (("over-compressed",), expected)
+        assert (weak.quality, weak.decision) == ((), "real" if logit < 0 else "fake")
+        assert strong.p_fake == pytest.approx(weak.p_fake)
+    assert "over-compressed" not in strong.reason  # it is called fake for its score
