@@ -29,6 +29,7 @@ from experiments.finders import table as finders
 from experiments.omniglot import report as omniglot
 from experiments.sinusoid import running as sinusoid
 from experiments.strangers import tables as strangers
+from experiments.strangers.fused import tables as fused
 from experiments.strangers.hard_samples import tables as hard_samples
 from experiments.strangers.meta_learned import running as meta_learned
 from experiments.strangers.trained import measures as trained
@@ -65,6 +66,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
         hard_samples.markdown,
     ),
     "trained": ("Augmentation and dynamic batches, a collection and methods left out", trained.markdown),
+    "strangers_fused": ("Fusion of depths against its absence", fused.markdown),
     "scale": ("Reading a table of up to a million images", scale.markdown),
     "compiling": ("What it costs to compile an outer step, by learner", compiling.markdown),
     "tri_clip_token": ("FakeRadar's ablation on CLIP's class token, a collection left out", tri_strangers.markdown),
