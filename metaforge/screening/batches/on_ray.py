@@ -5,6 +5,7 @@ are done. All machines must see the files, and the model, under the names that t
 themselves, some hundred bytes a file.
 """
 
+import contextlib
 import dataclasses
 import importlib.util
 import itertools
@@ -37,45 +38,59 @@ def check_ray() -> None:
         raise InputError(f"ray: {missing[0]} is not installed. Install the extra `ray`, or leave --ray out.")
 
 
-def records_on_ray(options: Options, root: str, names: Iterable[str]) -> Iterator[FileVerdict]:
-    """A record for each name, in the order in which they are done, by `options.workers` actors.
+@contextlib.contextmanager
+def running_ray(workers: int) -> Iterator[None]:
+    """Ray, for as long as records are asked for: the cluster that RAY_ADDRESS names, or one on this machine.
 
-    A cluster that `ray start` has made, or that RAY_ADDRESS names, is used; otherwise one is started on this machine,
-    and ended with the last record.
+    It is to be started before JAX computes anything, since it starts processes, and JAX warns of that.
+
+    Args:
+        workers: processors of one on this machine.
+
+    Raises:
+        InputError: if Ray Data is not installed.
+    """
+    check_ray()
+    import ray  # pyright: ignore[reportMissingImports]
+
+    ours = not ray.is_initialized()
+    if ours:
+        # Workers write what they have to say into files, since here progress is shown.
+        how: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers}
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **how)
+    try:
+        yield
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def records_on_ray(options: Options, root: str, names: Iterable[str]) -> Iterator[FileVerdict]:
+    """A record for each name, in the order in which they are done, by `options.workers` actors of `running_ray`.
 
     Args:
         options: with what to judge.
         root: the folder that names are relative to.
         names: all of them are taken at once.
     """
-    import ray  # pyright: ignore[reportMissingImports]
     import ray.data  # pyright: ignore[reportMissingImports]
 
-    ours = not ray.is_initialized()
-    if ours:
-        # Workers write what they have to say into files, since here progress is shown.
-        how: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": options.workers}
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **how)
-    try:
-        ray.data.DataContext.get_current().enable_progress_bars = False
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
-        left = iter(names)
-        parts = iter(lambda: list(itertools.islice(left, HANDFUL)), [])
-        # Arrow has no text for names that are no UTF-8.
-        rows = [{"names": b"\0".join(map(os.fsencode, part))} for part in parts]
-        if rows:
-            found = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-                Actor,
-                fn_constructor_args=(_as_seen_from_anywhere(options), os.path.abspath(root)),
-                batch_size=1,
-                compute=ray.data.ActorPoolStrategy(size=options.workers),
-                num_cpus=1,
-            )
-            for row in found.iter_rows():
-                yield FileVerdict.from_json(json.loads(cast(str, row["record"])))
-    finally:
-        if ours:
-            ray.shutdown()
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    left = iter(names)
+    parts = iter(lambda: list(itertools.islice(left, HANDFUL)), [])
+    # Arrow has no text for names that are no UTF-8.
+    rows = [{"names": b"\0".join(map(os.fsencode, part))} for part in parts]
+    if rows:
+        found = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+            Actor,
+            fn_constructor_args=(_as_seen_from_anywhere(options), os.path.abspath(root)),
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=options.workers),
+            num_cpus=1,
+        )
+        for row in found.iter_rows():
+            yield FileVerdict.from_json(json.loads(cast(str, row["record"])))
 
 
 class Actor:

@@ -1,5 +1,6 @@
 """Screens many files: names in, records out, one after the other; what was done is not done again."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -14,11 +15,11 @@ from metaforge.errors import InputError
 from metaforge.places import refuse_inside
 from metaforge.progress import progress
 from metaforge.screening.batches.names import as_they_come
-from metaforge.screening.batches.on_ray import check_ray, records_on_ray
+from metaforge.screening.batches.on_ray import records_on_ray, running_ray
 from metaforge.screening.batches.options import Options
 from metaforge.screening.batches.page import refuse_other as refuse_other_page
 from metaforge.screening.batches.page import write_page
-from metaforge.screening.batches.results import open_results, places_of, refuse_another
+from metaforge.screening.batches.results import Places, open_results, places_of, refuse_another
 from metaforge.screening.batches.seen import Seen
 from metaforge.screening.batches.sources import Source, first, source_of
 from metaforge.screening.batches.summary import summary_of
@@ -73,14 +74,20 @@ def run(options: Options, *, screener: "Screener | None" = None, quiet: bool = F
     for name, path in (("out", options.out), ("triage", options.triage)):
         if path and source.kind == "folder":
             refuse_inside(name, path, source.root, of="images")
-    if options.ray:
-        check_ray()
-        if source.kind == "pipe":
-            raise InputError("ray: it is given all names at once, and those from standard input come one by one.")
+    if options.ray and source.kind == "pipe":
+        raise InputError("ray: it is given all names at once, and those from standard input come one by one.")
     places = places_of(options.out)
     page = places.out.with_suffix(".html")
     if options.triage and os.path.abspath(options.triage) in map(os.path.abspath, (*places, page)):
         raise InputError("triage: results, or the page of them, go there already. Choose another.")
+    with running_ray(options.workers) if options.ray else contextlib.nullcontext():
+        return _run(options, screener, source, names, places, page, quiet=quiet)
+
+
+def _run(
+    options: Options, screener: "Screener | None", source: Source, names: Iterator[str], places: Places, page: Path, *,
+    quiet: bool,
+) -> Screened:  # fmt: skip
     if screener is None:
         from metaforge.screening.verdicts import screener as made
 
