@@ -74,7 +74,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
         "provenance": where,
         "data": {name: {"faces": len(mine), "people": len({face.identity for face in mine})}
                  for name, mine in faces.items()},
-        "blocks": list(plan.fused),
+        "blocks": ",".join(map(str, plan.fused)),
         "scopes": measuring.measure(study, kept.table, left, config.seeds, scores),
         "chosen": picked,
         "weights": measuring.weighed(study, kept.table, left, config.seeds, scores, plan.fused),

@@ -17,7 +17,7 @@ def markdown(report: dict[str, Any]) -> str:
     """All tables."""
     about, config = report["provenance"], report["config"]
     data = ", ".join(f"{name} {one['faces']} ({one['people']} people)" for name, one in report["data"].items())
-    blocks = [f"block {number}" for number in report["blocks"]]
+    blocks = [f"block {number}" for number in report["blocks"].split(",")]
     model, seeds = config["model"], config["seeds"]
     lines = [
         f"`{report['command']}`, commit {about['commit']}, {about['date']}.",
