@@ -27,7 +27,9 @@ from experiments.fakeradar.clips import reporting as clips
 from experiments.fakeradar.strangers import tables as tri_strangers
 from experiments.finders import table as finders
 from experiments.omniglot import report as omniglot
+from experiments.quality import table as quality
 from experiments.sinusoid import running as sinusoid
+from experiments.strangers import decisions
 from experiments.strangers import tables as strangers
 from experiments.strangers.fused import tables as fused
 from experiments.strangers.hard_samples import tables as hard_samples
@@ -67,6 +69,8 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     ),
     "trained": ("Augmentation and dynamic batches, a collection and methods left out", trained.markdown),
     "strangers_fused": ("Fusion of depths against its absence", fused.markdown),
+    "decisions": ("Stated shares of mistakes, on a collection left out", decisions.markdown),
+    "quality": ("Flags of a verdict on faces treated by known amounts", quality.markdown),
     "scale": ("Reading a table of up to a million images", scale.markdown),
     "compiling": ("What it costs to compile an outer step, by learner", compiling.markdown),
     "tri_clip_token": ("FakeRadar's ablation on CLIP's class token, a collection left out", tri_strangers.markdown),

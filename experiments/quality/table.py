@@ -2,18 +2,21 @@
 
 from typing import Any
 
+_Z2 = 1.959964**2
+
 
 def markdown(report: dict[str, Any]) -> str:
     """A row for each treatment: whether its flag should be raised, how often it is, and what is then called fake."""
     show = lambda found: f"{found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
-    nothing = {"value": 0.0, "low": 0.0, "high": 0.0}
     left_out = report["config"]["left_out"]
     lines = [
         f"| flag | treatment | should be raised | raised | other flags | called fake, of {left_out} | cannot tell |",
         "|---" * 7 + "|",
     ]
     for row in report["rows"]:
-        own = row["flags"].get(row["flag"], nothing)
+        # Wilson's interval of none.
+        none = {"value": 0.0, "low": 0.0, "high": _Z2 / (row["found"] + _Z2)}
+        own = row["flags"].get(row["flag"], none)
         raised = "" if row["flag"] in ("", "covered") else show(own)
         others = [f"{name} {found['value']:.2f}" for name, found in row["flags"].items() if name != row["flag"]]
         if row["found"] < row["files"]:
