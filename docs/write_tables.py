@@ -28,6 +28,7 @@ from experiments.fakeradar.strangers import tables as tri_strangers
 from experiments.finders import table as finders
 from experiments.omniglot import report as omniglot
 from experiments.quality import table as quality
+from experiments.screening import table as screening
 from experiments.sinusoid import running as sinusoid
 from experiments.strangers import decisions
 from experiments.strangers import tables as strangers
@@ -58,6 +59,8 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "engines_forms": ("The shipped detector in smaller numbers", engines.markdown),
     "engines_b0": ("What runs EfficientNet-B0", engines.markdown),
     "compilers": ("What the compilers make of a network", compilers.markdown),
+    "screening_many": ("Screening a million files, without a network", screening.markdown),
+    "screening_network": ("Screening with the shipped detector, by threads and by Ray Data", screening.markdown),
     "photographs": ("From a photograph's file to its score", photographs.markdown),
     "folders": ("What the shipped detector says of two collections", folders.markdown),
     "strangers": ("A collection and a kind of forgery left out together", strangers.markdown),

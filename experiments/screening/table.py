@@ -44,8 +44,9 @@ def _network(report: dict[str, Any]) -> str:
         seconds = row["seconds"] - row["triage_seconds"]
         # Ray's processes are not this one's children.
         own = row["by"] == "threads"
+        before = f" ({row['before']:,} more by a call before)" if row["before"] else ""
         lines.append(
-            f"| {row['by']} | {row['workers']} | {row['judged']:,} | {row['judged'] / seconds:.1f} | "
+            f"| {row['by']} | {row['workers']} | {row['judged']:,}{before} | {row['judged'] / seconds:.1f} | "
             f"{format(row['processor_seconds'] / row['judged'], '.3f') if own else 'not measured'} | "
             f"{row['rss_mib']:.0f}{'' if own else ' (of the first process)'} |"
         )
