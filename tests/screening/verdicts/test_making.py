@@ -134,14 +134,13 @@ def test_a_video_that_is_written_to_meanwhile_is_not_judged(model, tmp_path, mon
 
 
 def test_files_without_a_face_do_not_wait_for_one(model, tmp_path):
-    asked = []
+    made, asked = screener(str(model), crops=True), []
 
     def files():
-        for number in range(400):
+        for number in range(3 * made.detector.batch):
             asked.append(number)
             yield tmp_path / f"{number}.png"
 
-    made = screener(str(model), crops=True)
     next(made.verdicts(files(), root=tmp_path, workers=1))
     assert len(asked) <= 2 * made.detector.batch + 2
 
