@@ -39,12 +39,14 @@ def costs(spec: BackboneSpec) -> Costs:
         `Costs`.
 
     Raises:
-        InputError: for CLIP, alone or beside another.
+        InputError: for CLIP, alone or beside another, or depths that are fused.
 
     Example:
         >>> costs(BackboneSpec(image_size=84, width=32))
         Costs(parameters=30370, multiply_adds=27340864)
     """
+    if spec.fusion:
+        raise InputError("model: the costs of fused depths are not counted. Those of an efficientnet alone are.")
     if spec.backbone == "clip" or spec.clip_levels:
         raise InputError("model: the costs of CLIP are not counted. Those of conv4 and efficientnets are.")
     shapes = choice.shapes(spec.alone())

@@ -66,3 +66,8 @@ def test_levels_stop_at_the_last_block():
 def test_clip_is_not_counted():
     with pytest.raises(InputError, match="CLIP"):
         costs(BackboneSpec(backbone="clip"))
+
+
+def test_fused_depths_are_not_counted():
+    with pytest.raises(InputError, match="fused"):
+        costs(BackboneSpec(backbone="efficientnet_b0", fusion="3,8"))

@@ -30,7 +30,7 @@ class Config:
     b0_steps: int = setting(60, "Steps of a B0 student, from random weights at 96 pixels.", most=1_000_000)
     seeds: int = setting(2, "Conv4 students of each kind; 0 for none.", most=100)
     temperature: float = setting(2.0, "Of distillation.", above=0)
-    rounds: int = setting(20, "Of latency.", least=1, most=10_000)
+    rounds: int = setting(20, "Of latency; 0 for neither latency nor memory.", most=10_000)
 
     def places(self) -> tuple[tuple[str, int], ...]:
         """Collection and half of each fold.

@@ -12,7 +12,11 @@ from metaforge.data.faces import split_people
 from metaforge.forgeries.base import Face
 from metaforge.forgeries.synthesis import synthesise
 from metaforge.progress import progress
+from metaforge.runs import read_json, write_json
 from metaforge.whole import write_arrays
+
+NAMES = "collections.json"
+"""The names of all collections, once the images of all are there."""
 
 
 class Images(NamedTuple):
@@ -30,13 +34,21 @@ class Images(NamedTuple):
         return Images(*(column[rows] for column in self))
 
 
+def known(folder: Path) -> dict[str, list[Face]]:
+    """The collections whose images are all there, without faces; none before."""
+    path = folder / NAMES
+    return {name: [] for name in read_json(path)} if path.exists() else {}
+
+
 def images_of(config: Config, faces: dict[str, list[Face]], folder: Path, *, quiet: bool = True) -> Images:
     """All collections, forged by all methods, as `experiments.strangers.features.table_of` forges them."""
-    made = []
+    made, done = [], known(folder)
     for number, (name, mine) in enumerate(faces.items()):
         path = folder / f"images-{number}.npz"
         if not path.exists():
             write_arrays(path, compressed=False, **_collection(config, name, mine, quiet=quiet)._asdict())
+            if number + 1 == len(faces) and not done:
+                write_json(folder / NAMES, list(faces))
         with np.load(path, allow_pickle=False) as found:
             made.append(Images(*(found[column] for column in Images._fields)))
     begin = np.cumsum([0, *(each.pair.max() + 1 for each in made)])

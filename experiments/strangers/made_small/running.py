@@ -13,7 +13,7 @@ from experiments.strangers.made_small import making, measuring, table
 from experiments.strangers.made_small.config import Config, Options
 from experiments.strangers.made_small.folding import Fold, fold_of
 from experiments.strangers.made_small.looking import features
-from experiments.strangers.made_small.material import Images, images_of
+from experiments.strangers.made_small.material import Images, images_of, known
 from metaforge.backbones import choice
 from metaforge.commands import flags_of
 from metaforge.errors import InputError
@@ -33,11 +33,12 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
     """
     check_settings(config)
     where = provenance()
-    faces, _ = collections(config.study, quiet=quiet)
+    directory = Path(options.workdir)
+    # Images that are forged already need no faces.
+    faces = known(directory) or collections(config.study, quiet=quiet)[0]
     for name, _ in config.places():
         if name not in faces:
             raise InputError(f"--folds={config.folds}: no collection '{name}'; there are {', '.join(faces)}.")
-    directory = Path(options.workdir)
     # More folds or shares in a second call use the files of the first.
     kept = Run(directory, {"study": dataclasses.asdict(config.study)})
     images = images_of(config.study, faces, directory, quiet=quiet)
