@@ -37,7 +37,7 @@ class Images(NamedTuple):
 def known(folder: Path) -> dict[str, list[Face]]:
     """The collections whose images are all there, without faces; none before."""
     path = folder / NAMES
-    return {name: [] for name in read_json(path)} if path.exists() else {}
+    return {name: [] for name in read_json(path)["collections"]} if path.exists() else {}
 
 
 def images_of(config: Config, faces: dict[str, list[Face]], folder: Path, *, quiet: bool = True) -> Images:
@@ -48,7 +48,7 @@ def images_of(config: Config, faces: dict[str, list[Face]], folder: Path, *, qui
         if not path.exists():
             write_arrays(path, compressed=False, **_collection(config, name, mine, quiet=quiet)._asdict())
             if number + 1 == len(faces) and not done:
-                write_json(folder / NAMES, list(faces))
+                write_json(folder / NAMES, {"collections": list(faces)})
         with np.load(path, allow_pickle=False) as found:
             made.append(Images(*(found[column] for column in Images._fields)))
     begin = np.cumsum([0, *(each.pair.max() + 1 for each in made)])
