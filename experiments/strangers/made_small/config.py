@@ -18,8 +18,9 @@ class Config:
     folds: str = setting("eig:0,ropensci:1", "Left-out collections with the half of the methods left out beside.")
     shares: str = setting("0.25,0.5,0.7", "Of channels that go, comma-separated.")
     head_images: int = setting(
-        1200, "Images of the source that a pruned network's head is made of, in pairs; 0 for none.", most=1_000_000
+        1200, "Images of the source that a pruned network's head is made of, in pairs.", least=16
     )
+    heads: str = setting("eig:0,ropensci:1", "Folds in which what is pruned gets other heads too; '' for none.")
     tuned: str = setting("eig:0,ropensci:1", "Folds in which what is pruned is tuned too; '' for none.")
     tuned_shares: str = setting("0.25,0.5", "Shares with which it is tuned too.")
     tuning_steps: int = setting(40, "Steps after pruning.", most=1_000_000)

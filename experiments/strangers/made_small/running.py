@@ -130,7 +130,7 @@ def _systems(
         teachers["distilled from both"] = both
     for share in (0.0, *config.parts()):
         if not share:
-            if not config.head_images:
+            if begins.replace("-", ":") not in config.heads.split(","):
                 continue
             make = lambda: making.with_other_heads(config, params, images, wanted, fold(), 0.0)
             each = _kept(directory / f"{begins}-heads-0.npz", make)
@@ -138,7 +138,7 @@ def _systems(
             continue
         make = lambda share=share, by=making.pruned: by(config, params, images, wanted, fold(), share, quiet=quiet)
         each = _kept(directory / f"{begins}-fallen-{share:g}.npz", make)
-        if config.head_images:
+        if begins.replace("-", ":") in config.heads.split(","):
             path = directory / f"{begins}-heads-{share:g}.npz"
             each |= _kept(path, lambda make=make: make(by=making.with_other_heads))
         if f"{place[0]}:{place[1]}" in config.tuned.split(",") and f"{share:g}" in config.tuned_shares.split(","):
