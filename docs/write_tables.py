@@ -35,6 +35,7 @@ from experiments.strangers import tables as strangers
 from experiments.strangers.fused import tables as fused
 from experiments.strangers.made_small import table as made_small
 from experiments.strangers.hard_samples import tables as hard_samples
+from experiments.strangers.made_small import table as made_small
 from experiments.strangers.meta_learned import running as meta_learned
 from experiments.strangers.trained import measures as trained
 from experiments.study import tables as study
@@ -76,7 +77,6 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "decisions": ("Stated shares of mistakes, on a collection left out", decisions.markdown),
     "quality": ("Flags of a verdict on faces treated by known amounts", quality.markdown),
     "made_small": ("A pruned detector on collections and methods that it does not know", made_small.markdown),
-    "made_small_half": ("The same with half of the channels, on one of the folds", made_small.markdown),
     "scale": ("Reading a table of up to a million images", scale.markdown),
     "compiling": ("What it costs to compile an outer step, by learner", compiling.markdown),
     "tri_clip_token": ("FakeRadar's ablation on CLIP's class token, a collection left out", tri_strangers.markdown),
