@@ -33,7 +33,6 @@ from experiments.sinusoid import running as sinusoid
 from experiments.strangers import decisions
 from experiments.strangers import tables as strangers
 from experiments.strangers.fused import tables as fused
-from experiments.strangers.made_small import table as made_small
 from experiments.strangers.hard_samples import tables as hard_samples
 from experiments.strangers.made_small import table as made_small
 from experiments.strangers.meta_learned import running as meta_learned
