@@ -39,6 +39,8 @@ _OF: dict[str, tuple[str, ...]] = {
     "fit_spread": ("vovk2015venn",),
     "read_provenance": ("c2pa2025specification",),
     "comb": ("popescu2004statistical",),
+    "share_interval": ("korn1998proportions",),
+    "auc_interval": ("newcombe2006mannwhitney",),
     "fit_conformal": ("vovk2012conditional", "angelopoulos2023conformal"),
     "tempered": ("grunwald2017inconsistency",),
     "bn_adapt": ("schneider2020covariate",),

@@ -9,6 +9,7 @@ COMMANDS = {
     "thresholds": "fit a detector's thresholds to stated shares of mistakes on labelled images",
     "predict": "screen images with a detector",
     "screen": "screen any number of files, with a record of each that serves as evidence",
+    "evaluate": "say how often a screen was right, with intervals, and whether that is enough",
     "watch": "say of a running video, every few seconds, who in it looks forged",
     "explain": "say of images where the face may be forged",
     "export": "write the detector of a run to a folder of its own",

@@ -21,6 +21,8 @@ from .regions import mask_iou as mask_iou
 from .regions import per_region as per_region
 from .regions import region_score as region_score
 from .regions import type_confusion as type_confusion
+from .shares import auc_interval as auc_interval
+from .shares import share_interval as share_interval
 from .targets import Target as Target
 from .targets import macro_bootstrap as macro_bootstrap
 from .thresholds import accuracy as accuracy

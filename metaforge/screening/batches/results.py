@@ -124,8 +124,14 @@ def line_of(record: FileVerdict) -> str:
     return json.dumps(record.as_json(), separators=(",", ":")) + "\n"
 
 
-def read_lines(path: str | os.PathLike) -> Iterator[dict[str, Any]]:
+def read_lines(path: str | os.PathLike, *, flag: str = "out") -> Iterator[dict[str, Any]]:
     """The records of a file, as JSON has them; one at a time is held.
+
+    Args:
+        path: the file.
+
+    Other Arguments:
+        flag: the setting that names it, for what is said of a line.
 
     Raises:
         InputError: when a line is no record of this version.
@@ -138,6 +144,6 @@ def read_lines(path: str | os.PathLike) -> Iterator[dict[str, Any]]:
             except (ValueError, KeyError, TypeError):
                 known = False
             if not known:
-                raise InputError(f"out: line {number} of '{os.fspath(path)}' is no record of metaforge screen. Delete "
-                                 "the line, or choose another --out.")  # fmt: skip
+                raise InputError(f"{flag}: line {number} of '{os.fspath(path)}' is no record of metaforge screen. "
+                                 f"Delete the line, or choose another --{flag}.")  # fmt: skip
             yield record

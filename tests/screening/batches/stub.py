@@ -15,7 +15,7 @@ from metaforge.screening.verdicts.record import (
 THRESHOLDS = Thresholds(0.3, 0.7, 0.05, 0.1, "names")
 
 
-def record(name, p_fake=0.5, *, error=None, **changes):
+def record(name, p_fake: float | None = 0.5, *, error=None, **changes):
     """A record of an image with one face, or with none where `p_fake` is `None`."""
     decision = (
         "cannot tell" if p_fake is None else "real" if p_fake < 0.3 else "fake" if p_fake > 0.7 else "cannot tell"
