@@ -81,7 +81,9 @@ def test_no_command_takes_a_number_that_nothing_can_be_done_with(name, monkeypat
             if field.type not in (int, float):
                 continue
             needed = {name: "given" for name, _, value in fields_of(group) if value is ...}
-            for wrong in (-1, 10**39, *((math.nan, math.inf, -math.inf) if field.type is float else ())):
+            # What may be negative says so.
+            least = min(0, getattr(field.metadata["bounds"], "least", None) or 0)
+            for wrong in (least - 1, 10**39, *((math.nan, math.inf, -math.inf) if field.type is float else ())):
                 with pytest.raises(InputError, match=f"--{dotted}="):
                     check_bounds(change(group, needed | {dotted: field.type(wrong)}))
 

@@ -197,4 +197,4 @@ def _refresher(config: Config, train: Records, images, placed, frozen):
 
 def _rate(config: Config, step: int) -> float:
     rate = outer_rate(config)
-    return float(rate(step - 1)) if callable(rate) else float(rate)
+    return float(np.asarray(rate(step - 1) if callable(rate) else rate))
