@@ -19,7 +19,6 @@ import numpy as np
 
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, start
-from metaforge.errors import InputError
 from metaforge.settings import setting
 from metaforge.whole import refuse_used, whole_file
 
@@ -170,18 +169,9 @@ def cells_of(workdir: str) -> Iterator[Cell]:
         InputError: when it is not finished.
     """
     from experiments.strangers import before, scoring
-    from experiments.strangers.features import Table
+    from experiments.strangers.features import kept as kept_features
 
-    folder = Path(workdir)
-    if not (folder / "report.json").is_file():
-        raise InputError(f"--workdir: '{workdir}' holds no finished run. Make one: python -m experiments.strangers.")
-    made = []
-    for path in sorted(folder.glob("features-*.npz"), key=lambda path: int(path.stem.split("-")[1])):
-        with np.load(path, allow_pickle=False) as found:
-            made.append(Table(*(found[column] for column in Table._fields)))
-    begin = np.cumsum([0, *(each.pair.max() + 1 for each in made)])
-    parts = zip(*(each._replace(pair=each.pair + first) for each, first in zip(made, begin, strict=False)), strict=True)
-    table = Table(*(np.concatenate(part) for part in parts))
+    table, folder = kept_features(workdir), Path(workdir)
     for number, (name, _) in enumerate(scoring.places(table)):
         one = scoring.read(folder / f"fold-{number}.npz")
         judge = before.judge_of(table, one.source_logits, one.source_distances, one.source_rows)

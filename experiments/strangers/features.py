@@ -12,6 +12,7 @@ from experiments.strangers.faces import acquisitions, methods
 from metaforge.backbones import choice
 from metaforge.backbones.features import embed
 from metaforge.data.faces import split_people
+from metaforge.errors import InputError
 from metaforge.forgeries.acquisition import WILD, acquire
 from metaforge.forgeries.base import Face
 from metaforge.forgeries.framing import framed
@@ -71,8 +72,28 @@ def table_of(config: Config, faces: dict[str, list[Face]], folder: Path, *, quie
         if not path.exists():
             look = look or embedder(config)
             write_arrays(path, **forged(config, name, mine, _single(look), quiet=quiet))
-        with np.load(path, allow_pickle=False) as found:
-            made.append(Table(*(found[column] for column in Table._fields)))
+        made.append(_read(path))
+    return _together(made)
+
+
+def kept(workdir: str) -> Table:
+    """All collections of a run, as they were kept.
+
+    Raises:
+        InputError: when it is not finished.
+    """
+    if not (Path(workdir) / "report.json").is_file():
+        raise InputError(f"--workdir: '{workdir}' holds no finished run. Make one: python -m experiments.strangers.")
+    paths = Path(workdir).glob("features-*.npz")
+    return _together([_read(path) for path in sorted(paths, key=lambda path: int(path.stem.split("-")[1]))])
+
+
+def _read(path: Path) -> Table:
+    with np.load(path, allow_pickle=False) as found:
+        return Table(*(found[column] for column in Table._fields))
+
+
+def _together(made: list[Table]) -> Table:
     begin = np.cumsum([0, *(each.pair.max() + 1 for each in made)])
     made = [each._replace(pair=each.pair + first) for each, first in zip(made, begin, strict=False)]
     return Table(*(np.concatenate(parts) for parts in zip(*made, strict=True)))
