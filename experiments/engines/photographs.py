@@ -31,6 +31,8 @@ class Options:
     """What is screened with what."""
 
     model: str = setting("docs/strong/detector", "A saved detector, or a file in ONNX.", place="read")
+    backbone: str = setting("", "In place of the model: an EfficientNet with random weights, which stands for speed.")
+    size: int = setting(224, "Side of its images, in pixels.", least=32, most=1024)
     out: str = setting("photographs.json", "JSON file to write.", place="file")
     widths: str = setting("640,1600,4000", "Widths of the photographs in pixels, comma-separated.")
     count: int = setting(32, "Photographs in the folder.", least=1, most=100_000)
@@ -55,7 +57,14 @@ def run(options: Options) -> dict[str, Any]:
     if not widths or min(widths) < 64 or max(widths) > 20_000:
         raise InputError(f"--widths={options.widths}: give numbers of pixels from 64 to 20000, with commas.")
     check_finder()
-    detector = load(options.model, engine="auto" if Path(options.model).is_file() else "onnx")
+    if options.backbone:
+        from experiments.engines.config import Config
+        from experiments.engines.running import random_detector
+        from metaforge.screening.portable import onnx_of, read_onnx
+
+        detector = read_onnx(onnx_of(random_detector(Config(backbone=options.backbone, size=options.size))), "model")
+    else:
+        detector = load(options.model, engine="auto" if Path(options.model).is_file() else "onnx")
     report: dict[str, Any] = {"command": _command(options), "cores": cores(), "widths": {}}
     for width in widths:
         with tempfile.TemporaryDirectory() as folder:
