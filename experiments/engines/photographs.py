@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from metaforge.backbones.spec import EFFICIENTNETS
 from metaforge.commands import launch, start
 from metaforge.errors import InputError
 from metaforge.processor import cores
@@ -30,9 +31,11 @@ from metaforge.whole import refuse_used
 class Options:
     """What is screened with what."""
 
-    model: str = setting("docs/strong/detector", "A saved detector, or a file in ONNX.", place="read")
-    backbone: str = setting("", "In place of the model: an EfficientNet with random weights, which stands for speed.")
-    size: int = setting(224, "Side of its images, in pixels.", least=32, most=1024)
+    model: str = setting(
+        "docs/strong/detector",
+        "A saved detector, a file in ONNX, or an EfficientNet's name: random weights.",
+        place="read",
+    )
     out: str = setting("photographs.json", "JSON file to write.", place="file")
     widths: str = setting("640,1600,4000", "Widths of the photographs in pixels, comma-separated.")
     count: int = setting(32, "Photographs in the folder.", least=1, most=100_000)
@@ -57,12 +60,11 @@ def run(options: Options) -> dict[str, Any]:
     if not widths or min(widths) < 64 or max(widths) > 20_000:
         raise InputError(f"--widths={options.widths}: give numbers of pixels from 64 to 20000, with commas.")
     check_finder()
-    if options.backbone:
-        from experiments.engines.config import Config
-        from experiments.engines.running import random_detector
+    if options.model in EFFICIENTNETS:
+        from experiments.engines.running import named
         from metaforge.screening.portable import onnx_of, read_onnx
 
-        detector = read_onnx(onnx_of(random_detector(Config(backbone=options.backbone, size=options.size))), "model")
+        detector = read_onnx(onnx_of(named(options.model)), "model")
     else:
         detector = load(options.model, engine="auto" if Path(options.model).is_file() else "onnx")
     report: dict[str, Any] = {"command": _command(options), "cores": cores(), "widths": {}}
