@@ -33,7 +33,7 @@ class Options:
 
     model: str = setting(
         "docs/strong/detector",
-        "A saved detector, a file in ONNX, or an EfficientNet's name: random weights.",
+        "A saved detector, a file in ONNX, or an EfficientNet of random weights by name.",
         place="read",
     )
     out: str = setting("photographs.json", "JSON file to write.", place="file")
