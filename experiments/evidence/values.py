@@ -1,0 +1,105 @@
+"""Forged pairs of every collection as values of all features, each collection and acquisition in a file of its own."""
+
+import dataclasses
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.evidence.config import Config
+from experiments.strangers.config import Config as Strangers
+from experiments.strangers.faces import acquisitions
+from experiments.strangers.features import forged
+from metaforge.data.detection import find_face
+from metaforge.forgeries.base import Face
+from metaforge.screening.evidence.features import FEATURES
+from metaforge.screening.evidence.shape import points_of
+from metaforge.screening.evidence.view import view_of
+from metaforge.whole import write_arrays
+
+POINTS = "points"
+"""The column of landmarks, of which a prior makes the values of the feature without `measure`."""
+
+
+class Values(NamedTuple):
+    """Images as values, a row each.
+
+    Attributes:
+        found: by the name of a feature its numbers, and the 68 points.
+        label: 0 for real, 1 for fake.
+        kind: the method that an image, or its fake, was forged by.
+        collection: where it comes from.
+        person: whose face it is.
+        acquisition: what happened to it afterwards.
+    """
+
+    found: dict[str, np.ndarray]
+    label: np.ndarray
+    kind: np.ndarray
+    collection: np.ndarray
+    person: np.ndarray
+    acquisition: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Values":
+        """Some of the rows."""
+        return Values({name: each[rows] for name, each in self.found.items()}, *(each[rows] for each in self[1:]))
+
+
+def as_strangers(config: Config, acquisition: str = "") -> Strangers:
+    """The settings by which `experiments.strangers` forges, with one acquisition or all."""
+    faces = dataclasses.replace(config.faces, acquisitions=acquisition) if acquisition else config.faces
+    model = dataclasses.replace(Strangers().model, image_size=config.image_size)
+    return dataclasses.replace(Strangers(), faces=faces, model=model, seed=config.seed)
+
+
+def some(config: Config, faces: Sequence[Face]) -> list[Face]:
+    """One photograph each of some people, by a seed."""
+    once = {face.identity: face for face in sorted(faces, key=lambda face: face.name, reverse=True)}
+    return random.Random(config.seed).sample([once[person] for person in sorted(once)], min(config.each, len(once)))
+
+
+def values_of(config: Config, faces: dict[str, list[Face]], folder: Path, *, quiet: bool = True) -> tuple[Values, int]:
+    """All collections by all methods; those whose file is there are read.
+
+    Returns:
+        The values, and of how many images none could be measured since no face was found in them; they are left out.
+    """
+    made = []
+    for number, (name, mine) in enumerate(faces.items()):
+        for kind in acquisitions(as_strangers(config)):
+            path = folder / f"values-{number}-{kind}.npz"  # a collection's name may be no name of a file
+            if not path.exists():
+                made_here = forged(as_strangers(config, kind), name, some(config, mine), look_at, quiet=quiet)
+                write_arrays(path, **made_here)
+            with np.load(path, allow_pickle=False) as read:
+                columns = {column: read[column] for column in read.files}
+            found = {column: columns[column] for column in (*_measured(), POINTS)}
+            rest = [columns[column] for column in ("label", "kind", "collection", "person")]
+            made.append(Values(found, *rest, np.full(len(rest[0]), kind)))
+    values = Values(
+        {name: np.concatenate([each.found[name] for each in made]) for name in made[0].found},
+        *(np.concatenate(parts) for parts in zip(*(each[1:] for each in made), strict=True)),
+    )
+    seen = np.isfinite(values.found[POINTS]).all(axis=(1, 2))
+    return values.take(np.flatnonzero(seen)), int((~seen).sum())
+
+
+def look_at(images: np.ndarray) -> dict[str, np.ndarray]:
+    """All features of images, not a number where no face is found in one."""
+    rows = [_of_one(image) for image in images]
+    return {name: np.stack([row[name] for row in rows]).astype(np.float32) for name in rows[0]}
+
+
+def _of_one(image: np.ndarray) -> dict[str, np.ndarray]:
+    face = find_face(image)
+    view = None if face is None else view_of(image, face)
+    if view is None:
+        return {**{name: np.full(3, np.nan) for name in _measured()}, POINTS: np.full((68, 2), np.nan)}
+    found = {each.name: each.measure(view) for each in FEATURES if each.measure is not None}
+    return {**found, POINTS: points_of(view)}
+
+
+def _measured() -> list[str]:
+    return [each.name for each in FEATURES if each.measure is not None]
