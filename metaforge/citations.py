@@ -129,6 +129,11 @@ _OF: dict[str, tuple[str, ...]] = {
     # What is said of single images.
     "grad_cam": ("selvaraju2017gradcam",),
     "explain": ("friedman1989regularized", "sun2025fftg"),
+    # Evidence on a face.
+    "light": ("johnson2007lighting", "ramamoorthi2001irradiance"),
+    "noise": ("immerkaer1996noise", "mahdian2009noise"),
+    "landmark_shape": ("cootes1995shape",),
+    "occlusion_map": ("zeiler2014visualizing", "adebayo2018sanity"),
     # Measures.
     "region_score": ("vanrijsbergen1979retrieval",),
     "auc": ("fawcett2006roc",),

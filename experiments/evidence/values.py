@@ -44,7 +44,9 @@ class Values(NamedTuple):
 
     def take(self, rows: np.ndarray) -> "Values":
         """Some of the rows."""
-        return Values({name: each[rows] for name, each in self.found.items()}, *(each[rows] for each in self[1:]))
+        label, kind, collection, person, acquisition = (each[rows] for each in self[1:])
+        found = {name: each[rows] for name, each in self.found.items()}
+        return Values(found, label, kind, collection, person, acquisition)
 
 
 def as_strangers(config: Config, acquisition: str = "") -> Strangers:
@@ -77,11 +79,12 @@ def values_of(config: Config, faces: dict[str, list[Face]], folder: Path, *, qui
                 columns = {column: read[column] for column in read.files}
             found = {column: columns[column] for column in (*_measured(), POINTS)}
             rest = [columns[column] for column in ("label", "kind", "collection", "person")]
-            made.append(Values(found, *rest, np.full(len(rest[0]), kind)))
-    values = Values(
-        {name: np.concatenate([each.found[name] for each in made]) for name in made[0].found},
-        *(np.concatenate(parts) for parts in zip(*(each[1:] for each in made), strict=True)),
-    )
+            label, method, place, person = rest
+            made.append(Values(found, label, method, place, person, np.full(len(label), kind)))
+    found = {name: np.concatenate([each.found[name] for each in made]) for name in made[0].found}
+    rest = zip(*(each[1:] for each in made), strict=True)
+    label, kind, place, person, way = (np.concatenate(parts) for parts in rest)
+    values = Values(found, label, kind, place, person, way)
     seen = np.isfinite(values.found[POINTS]).all(axis=(1, 2))
     return values.take(np.flatnonzero(seen)), int((~seen).sum())
 

@@ -11,6 +11,7 @@ COMMANDS = {
     "screen": "screen any number of files, with a record of each that serves as evidence",
     "evaluate": "say how often a screen was right, with intervals, and whether that is enough",
     "corrections": "make what reviewers say of verdicts into images to adapt on",
+    "report": "report on one image or video, with evidence, on a page that needs no other file",
     "watch": "say of a running video, every few seconds, who in it looks forged",
     "explain": "say of images where the face may be forged",
     "export": "write the detector of a run to a folder of its own",

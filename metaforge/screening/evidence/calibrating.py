@@ -25,11 +25,11 @@ class Scoring(NamedTuple):
         weights: of numbers, then of their squares, then what is added.
     """
 
-    mean: Float[np.ndarray, "numbers"]
-    scale: Float[np.ndarray, "numbers"]
-    weights: Float[np.ndarray, "weights"]
+    mean: Float[np.ndarray, " numbers"]
+    scale: Float[np.ndarray, " numbers"]
+    weights: Float[np.ndarray, " weights"]
 
-    def __call__(self, values: Float[np.ndarray, "faces numbers"]) -> Float[np.ndarray, "faces"]:
+    def __call__(self, values: Float[np.ndarray, "faces numbers"]) -> Float[np.ndarray, " faces"]:
         """The probability of being fake, in [0, 1]."""
         return 0.5 * (1 + np.tanh(0.5 * _rows(self, values) @ self.weights))
 
@@ -43,7 +43,7 @@ class Scoring(NamedTuple):
         return cls(*(np.asarray(found[name], np.float64) for name in cls._fields))
 
 
-def fit_scoring(values: Float[np.ndarray, "faces numbers"], labels: Int[np.ndarray, "faces"]) -> Scoring:
+def fit_scoring(values: Float[np.ndarray, "faces numbers"], labels: Int[np.ndarray, " faces"]) -> Scoring:
     """Fits the probability to labelled faces.
 
     Args:

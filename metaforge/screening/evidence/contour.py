@@ -17,14 +17,14 @@ from metaforge.screening.evidence.view import View, skin
 _DEPTHS = np.arange(0.02, 0.46, 0.04)
 
 
-def profile(values: np.ndarray, view: View) -> Float[np.ndarray, "depths"]:
+def profile(values: np.ndarray, view: View) -> Float[np.ndarray, " depths"]:
     """The median of values on skin at each depth within the outline."""
     where = skin(view)
     rings = [where & (abs(view.depth - depth) < 0.03) for depth in _DEPTHS]
     return np.array([float(np.median(values[ring])) if ring.sum() > 20 else np.nan for ring in rings])
 
 
-def step_in(means: Float[np.ndarray, "depths"]) -> float:
+def step_in(means: Float[np.ndarray, " depths"]) -> float:
     """The largest step of a profile beyond what a straight line gives, by how much its steps spread.
 
     Example:

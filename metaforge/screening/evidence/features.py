@@ -25,26 +25,35 @@ class Feature(NamedTuple):
         measure: a view to a few numbers; what could not be measured is not a number. `None` for the shape, which needs
             a prior.
         says: what the first number means, with a place for it.
+        logarithm: whether that is the logarithm of what is said.
     """
 
     name: str
     tag: Tag
     measure: Callable[[View], np.ndarray] | None
     says: str
+    logarithm: bool = True
+
+    def told(self, values: np.ndarray) -> tuple[float, str]:
+        """The first number as it is said, and the sentence with it."""
+        value = float(np.exp(values[0]) if self.logarithm else values[0])
+        return round(value, 4), self.says.format(value)
 
 
 FEATURES: tuple[Feature, ...] = (
     Feature("light direction", "derived", direction,
-            "the light on the middle of the face and on its border differ by {:.2f} of its brightness"),
+            "light on the middle of the face and on its border differ by {:.2f} of its brightness", logarithm=False),
     Feature("light colour", "derived", colour,
-            "the colour of the face differs from that of the neck by {:.2f} (logarithm of ratios of channels)"),
-    Feature("noise", "derived", noise, "the logarithm of noise inside the face by noise outside is {:+.2f}"),
+            "the ratios of red and blue to green differ by {:.2f} (logarithm) between face and neck", logarithm=False),
+    Feature("noise", "derived", noise, "noise inside the face is {:.2f} times that outside it"),
     Feature("texture continuity", "derived", continuity,
-            "the logarithm of fine texture inside the border of the face by that outside is {:+.2f}"),
-    Feature("contour", "derived", contour, "the logarithm of the largest step along the contour is {:+.2f}"),
-    Feature("landmarks", "inferred", None, "the logarithm of the landmarks' distance from learned shapes is {:+.2f}"),
-    Feature("symmetry", "inferred", symmetry, "the logarithm of the mesh's asymmetry by the eyes' distance is {:+.2f}"),
-    Feature("skin texture", "derived", texture, "the logarithm of fine by coarse contrast of skin is {:+.2f}"),
+            "the power of fine texture inside the face is {:.2f} times that at its border"),
+    Feature("contour", "derived", contour, "the largest step along the contour is {:.1f} times the usual one"),
+    Feature("landmarks", "inferred", None,
+            "landmarks lie {:.2f} times as far (squared) from the mean shape as those of real faces do"),
+    Feature("symmetry", "inferred", symmetry,
+            "landmarks and their mirror image differ by {:.3f} of the distance of the eyes"),
+    Feature("skin texture", "derived", texture, "the power of fine texture of skin is {:.3f} times that of coarse"),
 )  # fmt: skip
 """In the order in which they are told."""
 

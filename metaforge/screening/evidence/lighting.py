@@ -95,9 +95,9 @@ def direction(view: View) -> np.ndarray:
 
 
 def colour(view: View) -> np.ndarray:
-    """How far the colour of the face's skin lies from that around it: of the neck, of its own border, left from right.
+    r"""How far the colour of the skin inside lies from that of the neck, of its own border, and left from right.
 
-    Colour is $(\\log R/G, \\log B/G)$, which brightness does not change.
+    Colour is $(\log R/G, \log B/G)$, which brightness does not change.
     """
     logs = np.log(view.image + 4.0)
     chroma = np.stack([logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]], axis=-1)

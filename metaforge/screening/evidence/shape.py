@@ -33,7 +33,7 @@ class Prior(NamedTuple):
 
     mean: Float[np.ndarray, "points 2"]
     components: Float[np.ndarray, "components values"]
-    variances: Float[np.ndarray, "components"]
+    variances: Float[np.ndarray, " components"]
     rest: float
 
     def as_json(self) -> dict[str, Any]:
@@ -48,7 +48,8 @@ class Prior(NamedTuple):
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> "Prior":
         """What `as_json` said."""
-        return cls(*(np.asarray(found[name], np.float64) for name in cls._fields[:3]), float(found["rest"]))
+        mean, components, variances = (np.asarray(found[name], np.float64) for name in cls._fields[:3])
+        return cls(mean, components, variances, float(found["rest"]))
 
 
 def fit_prior(shapes: Float[np.ndarray, "faces points 2"], *, kept: int = _KEPT) -> Prior:

@@ -119,4 +119,4 @@ def mean_of(values: np.ndarray, mask: np.ndarray, *, least: int = 30) -> np.ndar
     """The median of values under a mask; not a number where it covers hardly anything."""
     if mask.sum() < least:
         return np.full(values.shape[2:], np.nan)
-    return np.median(values[mask], axis=0)
+    return np.asarray(np.median(values[mask], axis=0))

@@ -10,7 +10,7 @@ from metaforge.data.crop_folder import crop_for
 from metaforge.data.crops import Crop
 from metaforge.data.detection import check_finder
 from metaforge.data.formats import VIDEOS, is_image, what_it_is
-from metaforge.errors import InputError, printable
+from metaforge.errors import printable
 from metaforge.evaluation.calibration import doubted
 from metaforge.screening.judging import judged
 from metaforge.screening.looking import Look, Row
@@ -192,7 +192,9 @@ def screener(model: str, *, weights: str = "", engine: "Engine" = "auto", crops:
     detector, path = load(model, weights=weights, engine=engine), Path(model)
     measure = None
     if evidence:
-        raise InputError("evidence: no feature is measured yet. Leave it out.")
+        from metaforge.screening.evidence.showing import evidence as shown
+
+        measure = shown()
     judge = detector.judge
     groups = judge.bands.fitted_on.get("groups", {}) if judge else {}
     fitted_on = ", ".join(map(printable, groups))
