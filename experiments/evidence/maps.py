@@ -10,6 +10,7 @@ Intervals (95 %) resample faces.
 """
 
 import dataclasses
+import itertools
 import json
 from typing import Any
 
@@ -107,8 +108,8 @@ def _map(detector, image: np.ndarray) -> np.ndarray:
 
 def _cells(mask: np.ndarray, grid: int) -> np.ndarray:
     ends = np.rint(np.linspace(0, len(mask), grid + 1)).astype(int)
-    return np.array([[mask[a:b, c:d].mean() for c, d in zip(ends, ends[1:], strict=False)]
-                     for a, b in zip(ends, ends[1:], strict=False)])  # fmt: skip
+    bounds = list(itertools.pairwise(ends))
+    return np.array([[mask[a:b, c:d].mean() for c, d in bounds] for a, b in bounds])
 
 
 def _interval(values: list[float], options: Options) -> dict[str, float]:

@@ -142,7 +142,7 @@ def test_shapes_like_those_learned_lie_at_about_one_and_a_torn_mouth_far(mesh):
 
 def test_a_view_lies_where_the_face_is_and_small_faces_have_none(mesh):
     picture = np.random.default_rng(0).integers(0, 256, (400, 500, 3), np.uint8)
-    there = mesh + [180, 90]
+    there = mesh + np.array([180, 90])
     box = np.concatenate([there.min(axis=0), there.max(axis=0)])
     face = Detection(box, np.zeros((5, 2)), 1.0, there)
     view = view_of(picture, face)

@@ -1,4 +1,4 @@
-"""What is shown beside a verdict: scores as they were calibrated, of features that passed, on faces that can be seen."""
+"""What is shown beside a verdict: scores as they were calibrated, of features that passed, on faces one can see."""
 
 import json
 
