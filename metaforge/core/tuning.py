@@ -1,5 +1,6 @@
 """Which way of running a meta-batch is fastest here: found by running them, once, and remembered."""
 
+import collections
 import contextlib
 import hashlib
 import json
@@ -53,20 +54,23 @@ def forms(*, tasks: int, backend: str | None = None) -> list[Form]:
 def interleave(programs: Mapping[str, Callable[[], Any]], *, rounds: int) -> dict[str, np.ndarray]:
     """Milliseconds of every program in every round, shape `(rounds,)` each.
 
-    Each round runs every program once, so that ratios within a round hold while the machine's speed drifts. Each is
-    called once before, unmeasured. A program must wait for its own result (`jax.block_until_ready`).
+    Each round runs every program once, so that ratios within a round hold while the machine's speed drifts. Each round
+    begins one program later than the one before, since some leave threads behind that are still awake. Each is called
+    once before, unmeasured. A program must wait for its own result (`jax.block_until_ready`).
 
     Example:
         >>> sorted(interleave({"a": lambda: 1, "b": lambda: 2}, rounds=3))
         ['a', 'b']
     """
     times: dict[str, list[float]] = {name: [] for name in programs}
+    order = collections.deque(programs)
     for number in range(rounds + 1):
-        for name, program in programs.items():
+        for name in order:
             began = time.perf_counter()
-            program()
+            programs[name]()
             if number:
                 times[name].append(1e3 * (time.perf_counter() - began))
+        order.rotate(-1)
     return {name: np.array(ms) for name, ms in times.items()}
 
 

@@ -91,14 +91,14 @@ def run(model: str, images_at: str, *, weights: str = "", crops: bool = False, w
         frames: as there.
         engine: what runs the network.
     """
-    detector, path = load(model, weights=weights, engine=engine), Path(images_at)
+    detector, path = load(model, weights=weights, engine=engine, crops=crops), Path(images_at)
     crop, amiss = crop_for(detector.crop, path if path.is_dir() else path.parent, crops=crops)
     if crop is not None:
         check_finder()
     return functools.partial(screen, detector, path, crop=crop, workers=workers, frames=frames), amiss
 
 
-def load(model: str, *, weights: str = "", engine: Engine = "auto") -> "Scorer":
+def load(model: str, *, weights: str = "", engine: Engine = "auto", crops: bool = False) -> "Scorer":
     """A saved detector, the unadapted detector of a training run, or one in ONNX.
 
     Args:
@@ -107,6 +107,7 @@ def load(model: str, *, weights: str = "", engine: Engine = "auto") -> "Scorer":
     Other Arguments:
         weights: where a detector's weights are now.
         engine: what runs the network.
+        crops: whether it will score face crops, so that little is done beside.
 
     Raises:
         InputError: when it is none of them, or JAX is asked for a file in ONNX.
@@ -117,13 +118,13 @@ def load(model: str, *, weights: str = "", engine: Engine = "auto") -> "Scorer":
         if weights or engine == "jax":
             asked = "--weights" if weights else "--engine=jax"
             raise InputError(f"{asked}: '{model}' is a file, and ONNX Runtime runs it, with all its weights in it.")
-        return load_onnx(model)
+        return load_onnx(model, alone=crops)
     detector = detector_in(model, weights=weights)
     if engine != "onnx":
         return detector
     from metaforge.screening.portable import onnx_of, read_onnx
 
-    return read_onnx(onnx_of(detector), model)
+    return read_onnx(onnx_of(detector), model, alone=crops)
 
 
 def detector_in(model: str, *, weights: str = "") -> "Detector":

@@ -46,6 +46,12 @@ def test_the_first_call_is_not_measured_and_one_slow_round_decides_nothing(clock
     assert tuning.fastest(programs, key={}, say=lambda _: None) == "hiccup"
 
 
+def test_every_round_begins_one_program_later():
+    order = []
+    tuning.interleave({name: lambda name=name: order.append(name) for name in "abc"}, rounds=2)
+    assert "".join(order) == "abcbcacab"
+
+
 def test_an_answer_is_remembered_by_its_key_and_a_damaged_one_is_measured_again(clock, tmp_path):
     said = []
     ask = lambda fast, slow, **key: tuning.fastest(

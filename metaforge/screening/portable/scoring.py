@@ -73,11 +73,14 @@ class PortableDetector(NamedTuple):
         return (0.5 * (1 + np.tanh(0.5 * logits))).astype(np.float32)
 
 
-def load_onnx(path: str | os.PathLike) -> PortableDetector:
+def load_onnx(path: str | os.PathLike, *, alone: bool = False) -> PortableDetector:
     """Reads a file that `save_onnx` wrote. Neither JAX nor flax is imported.
 
     Args:
         path: the file.
+
+    Other Arguments:
+        alone: as in `session_of`.
 
     Raises:
         InputError: when it is missing, of another program, damaged or cut off, or without the extra `onnx`.
@@ -91,14 +94,14 @@ def load_onnx(path: str | os.PathLike) -> PortableDetector:
         data = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"model: '{path}' cannot be read ({error.strerror}).") from None
-    return read_onnx(data, path)
+    return read_onnx(data, path, alone=alone)
 
 
-def read_onnx(data: bytes, called: str | os.PathLike) -> PortableDetector:
+def read_onnx(data: bytes, called: str | os.PathLike, *, alone: bool = False) -> PortableDetector:
     """The same of a file's bytes; it is called so in errors."""
     path, again = called, "Give a file that metaforge export --onnx wrote."
     try:
-        session = session_of(data)
+        session = session_of(data, alone=alone)
         about = json.loads(session.get_modelmeta().custom_metadata_map[METADATA])
         length, expected = int(about["bytes"]), str(about["sha256"])
     except InputError:
@@ -138,8 +141,16 @@ def _check_ends(session: Any, size: int) -> None:
         raise ValueError(f"its outputs are {', '.join(ends)}")
 
 
-def session_of(model: bytes) -> Any:
+def session_of(model: bytes, *, alone: bool = False) -> Any:
     """ONNX Runtime's session of a model, with as many threads as this process may use.
+
+    Args:
+        model: its bytes.
+
+    Other Arguments:
+        alone: whether nothing else asks for a core meanwhile, as with face crops. Threads without work then go on
+            asking for some: on idle cores one image takes two thirds of the time, and 16 at a time as long as before.
+            Where images are read and faces found beside, that takes the cores from those who do it.
 
     Raises:
         InputError: without the extra `onnx`.
@@ -151,6 +162,5 @@ def session_of(model: bytes) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what is amiss is said in our words
     options.intra_op_num_threads = cores()
-    # Its threads would go on asking for work for a while when they have none, where images are read and faces found.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(alone)))
     return onnxruntime.InferenceSession(model, options, providers=onnxruntime.get_available_providers())

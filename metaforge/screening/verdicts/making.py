@@ -189,7 +189,7 @@ def screener(model: str, *, weights: str = "", engine: "Engine" = "auto", crops:
     """
     from metaforge.screening.predicting import load
 
-    detector, path = load(model, weights=weights, engine=engine), Path(model)
+    detector, path = load(model, weights=weights, engine=engine, crops=crops), Path(model)
     measure = None
     if evidence:
         from metaforge.screening.evidence.showing import evidence as shown
