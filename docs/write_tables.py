@@ -32,6 +32,7 @@ from experiments.screening import table as screening
 from experiments.sinusoid import running as sinusoid
 from experiments.strangers import decisions
 from experiments.strangers import tables as strangers
+from experiments.strangers import targets
 from experiments.strangers.fused import tables as fused
 from experiments.strangers.hard_samples import tables as hard_samples
 from experiments.strangers.made_small import table as made_small
@@ -76,6 +77,8 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "decisions": ("Stated shares of mistakes, on a collection left out", decisions.markdown),
     "quality": ("Flags of a verdict on faces treated by known amounts", quality.markdown),
     "made_small": ("A pruned detector on collections and methods that it does not know", made_small.markdown),
+    "targets": ("The shipped kind of detector held against goals", targets.table_of),
+    "targets_clip": ("The same on CLIP's class token", targets.table_of),
     "scale": ("Reading a table of up to a million images", scale.markdown),
     "compiling": ("What it costs to compile an outer step, by learner", compiling.markdown),
     "tri_clip_token": ("FakeRadar's ablation on CLIP's class token, a collection left out", tri_strangers.markdown),

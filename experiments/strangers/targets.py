@@ -208,7 +208,8 @@ def main(argv: list[str]) -> int:
         flags = f"--workdir={options.workdir} --people={options.people} --half={options.half} --seed={options.seed}"
         report = {
             "command": f"python -m experiments.strangers.targets {flags}",
-            "config": dataclasses.asdict(options) | {"fpr": FPR, "fnr": FNR},
+            "config": {name: value for name, value in dataclasses.asdict(options).items() if name != "out"}
+            | {"fpr": FPR, "fnr": FNR},
             "provenance": provenance(),
             **measured(options, kept(options.workdir), quiet=False),
         }
