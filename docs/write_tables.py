@@ -30,9 +30,8 @@ from experiments.omniglot import report as omniglot
 from experiments.quality import table as quality
 from experiments.screening import table as screening
 from experiments.sinusoid import running as sinusoid
-from experiments.strangers import decisions
+from experiments.strangers import decisions, targets
 from experiments.strangers import tables as strangers
-from experiments.strangers import targets
 from experiments.strangers.fused import tables as fused
 from experiments.strangers.hard_samples import tables as hard_samples
 from experiments.strangers.made_small import table as made_small
