@@ -12,8 +12,10 @@ from numpy.typing import ArrayLike
 
 from metaforge.errors import InputError
 from metaforge.evaluation.interval import Interval
-from metaforge.evaluation.intervals import bootstrap
 from metaforge.evaluation.ranking import auc
+
+RESAMPLES = 1000
+"""Of people, for an AUC."""
 
 _Z = 1.959963984540054
 """Of the normal distribution, 2.5 % lie above."""
@@ -106,11 +108,29 @@ def auc_interval(labels: ArrayLike, scores: ArrayLike, clusters: ArrayLike, *, s
         Newcombe, *Confidence intervals for an effect size measure based on the Mann-Whitney statistic. Part 2:
         asymptotic methods and evaluation*, 2006, method 5.
     """
-    fake, names, scores = np.asarray(labels) > 0, np.asarray(clusters), np.asarray(scores, np.float64)
     value = float(auc(labels, scores))
-    found = bootstrap(labels, scores[None, None], clusters, metric="auc", seed=seed, resample_seeds=False)
-    low, high = _newcombe(value, len(np.unique(names[~fake])), len(np.unique(names[fake])))
-    return Interval(value, min(found.low, low), max(found.high, high))
+    fake = np.asarray(labels) > 0
+    _, people = np.unique(np.asarray(clusters), return_inverse=True)
+    if people.shape != fake.shape or people.max() < 1:
+        raise InputError("auc_interval: name the person of every row, and give rows of two people or more.")
+    drawn = np.quantile(_resampled(fake, np.asarray(scores, np.float64), people, seed), [0.025, 0.975])
+    low, high = _newcombe(value, len(np.unique(people[~fake])), len(np.unique(people[fake])))
+    return Interval(value, min(float(drawn[0]), low), max(float(drawn[1]), high))
+
+
+def _resampled(fake: np.ndarray, scores: np.ndarray, people: np.ndarray, seed: int) -> np.ndarray:
+    """The AUC of each resample of people, in time and memory that grow with the rows alone."""
+    _, place = np.unique(scores, return_inverse=True)
+    count, levels, rng = int(people.max()) + 1, int(place.max()) + 1, np.random.default_rng(seed)
+    sides = [(people[side], place[side]) for side in (fake, ~fake)]
+    found = []
+    while len(found) < RESAMPLES:
+        times = np.bincount(rng.integers(count, size=count), minlength=count).astype(np.float64)
+        fakes, reals = (np.bincount(at, weights=times[who], minlength=levels) for who, at in sides)
+        pairs = fakes.sum() * reals.sum()
+        if pairs > 0:  # a resample without one of the classes has no AUC
+            found.append(float(fakes @ (np.cumsum(reals) - reals / 2)) / pairs)
+    return np.array(found)
 
 
 def _newcombe(value: float, reals: int, fakes: int) -> tuple[float, float]:

@@ -5,6 +5,8 @@ import pytest
 from scipy.stats import binomtest
 
 from metaforge.errors import InputError
+from metaforge.evaluation import shares
+from metaforge.evaluation.intervals import bootstrap
 from metaforge.evaluation.shares import auc_interval, rows_without_a_mistake, share_interval
 
 
@@ -66,3 +68,17 @@ def test_the_auc_of_many_people_has_the_interval_of_the_bootstrap_about():
     found = auc_interval(labels, rng.normal(labels), np.arange(600))
     # Hanley and McNeil at 0.76 with 300 each: a standard error of 0.0196.
     assert found.high - found.low == pytest.approx(2 * 1.96 * 0.0196, rel=0.15)
+
+
+def test_resamples_have_the_interval_that_the_other_bootstrap_has():
+    rng, people = np.random.default_rng(1), np.repeat(np.arange(60), 4)
+    labels = np.tile([0, 1], 120)
+    scores = np.round(labels + rng.normal(size=60)[people] + rng.normal(size=240), 1)  # with ties
+    ours = np.quantile(shares._resampled(labels > 0, scores, people, 0), [0.025, 0.975])
+    other = bootstrap(labels, scores[None, None], people, resamples=4000, resample_seeds=False)
+    assert ours == pytest.approx([other.low, other.high], abs=0.01)
+
+
+def test_rows_of_one_person_have_no_interval():
+    with pytest.raises(InputError, match="two people"):
+        auc_interval([0, 1], [0.1, 0.9], ["ann", "ann"])
