@@ -8,6 +8,7 @@ from metaforge.settings import setting
 
 FIRST = ("poisson_swap", "resample", "smooth", "swap")
 """The methods of half 0; half 1 has the others."""
+PLACES = "eig:0,ropensci:1,pif:0,18f:1"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,14 +16,14 @@ class Config:
     """What is made small, and how."""
 
     study: Study = Study()
-    folds: str = setting("eig:0,ropensci:1", "Left-out collections with the half of the methods left out beside.")
+    folds: str = setting(PLACES, "Left-out collections with the half of the methods left out beside.")
     shares: str = setting("0.25,0.5,0.7", "Of channels that go, comma-separated.")
     head_images: int = setting(
         1200, "Images of the source that a pruned network's head is made of, in pairs.", least=16
     )
-    heads: str = setting("eig:0,ropensci:1", "Folds in which what is pruned gets other heads too; '' for none.")
-    tuned: str = setting("eig:0,ropensci:1", "Folds in which what is pruned is tuned too; '' for none.")
-    tuned_shares: str = setting("0.25,0.5", "Shares with which it is tuned too.")
+    heads: str = setting(PLACES, "Folds in which what is pruned gets other heads too; '' for none.")
+    tuned: str = setting(PLACES, "Folds in which what is pruned is tuned too; '' for none.")
+    tuned_shares: str = setting("0.25,0.5,0.7", "Shares with which it is tuned too.")
     tuning_steps: int = setting(40, "Steps after pruning.", most=1_000_000)
     tuning_images: int = setting(320, "Images of the source that they see, real and forged.", least=16)
     tuning_rate: float = setting(5e-4, "Their highest rate.", above=0)

@@ -26,6 +26,8 @@ FALLS, MATCHED, TUNED = "as it falls", "statistics matched", "tuned"
 """What is done after pruning: nothing; levels get their means and deviations back; steps before that."""
 TAUGHT, REFITTED = "head of logits", "head of labels"
 """Another head in closed form in place of that: of what the detector said, and of labels as the detector's own."""
+BOTH = f"{TUNED}, {TAUGHT}"
+"""What `metaforge prune` does without being asked for anything else."""
 CONTEXT = 64
 
 
@@ -118,7 +120,10 @@ def _pairs(images: Images, rows: np.ndarray, count: int) -> np.ndarray:
 def tuned(
     config: Config, params: Any, images: Images, wanted: np.ndarray, fold: Fold, share: float, *, quiet: bool = True
 ) -> dict[str, np.ndarray]:
-    """Likewise after steps on images of the source, from matched statistics on; arguments as of `pruned`."""
+    """Likewise after steps on images of the source, from matched statistics on; arguments as of `pruned`.
+
+    With the old head, and with one made of the detector's logits, as `metaforge prune` makes it.
+    """
     spec, fewer, seen, ideal = _begun(config, params, images, wanted, fold, share)
     look = lambda of, some: features(spec, of, some, quiet=quiet)
     close = matched(fewer, look(fewer, seen), ideal)
@@ -126,7 +131,10 @@ def tuned(
     ended = taught(
         choice.choose(spec), close, Lessons(seen, features=ideal), how, title=f"{fold.name}: {share:g}", quiet=quiet
     )
-    return {TUNED: fold.logits(look(matched(ended, look(ended, seen), ideal), images.image[fold.judged]))}
+    after = matched(ended, look(ended, seen), ideal)
+    judged, source = look(after, images.image[fold.judged]), _pairs(images, fold.source, config.head_images)
+    head = taught_head(look(after, images.image[source]), fold.said[source])
+    return {TUNED: fold.logits(judged), BOTH: judged @ np.asarray(head.weights) + float(head.bias)}
 
 
 def _begun(config: Config, params: Any, images: Images, wanted: np.ndarray, fold: Fold, share: float):

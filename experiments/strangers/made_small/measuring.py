@@ -68,12 +68,11 @@ def differences(config: Config, found: dict[tuple[str, int], Any]) -> list[dict[
     for name in names:
         begins, _, last = name.partition(", ")
         against = {
-            making.MATCHED: making.FALLS, making.TUNED: making.MATCHED,
-            making.TAUGHT: making.FALLS, making.REFITTED: making.TAUGHT, "distilled": "labels alone",
-            "distilled from both": "distilled",
-        }.get(last)  # fmt: skip
-        if against and f"{begins}, {against}" in names:
-            pairs.append((name, f"{begins}, {against}"))
+            making.MATCHED: (making.FALLS,), making.TUNED: (making.MATCHED,), making.TAUGHT: (making.FALLS,),
+            making.REFITTED: (making.TAUGHT,), making.BOTH: (making.TAUGHT,), "distilled": ("labels alone",),
+            "distilled from both": ("labels alone", "distilled"),
+        }.get(last, ())  # fmt: skip
+        pairs += [(name, f"{begins}, {one}") for one in against if f"{begins}, {one}" in names]
     made = []
     for first, second in pairs:
         both = {place: fold for place, fold in found.items() if {first, second} <= {*fold["systems"]}}

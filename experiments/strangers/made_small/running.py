@@ -142,7 +142,7 @@ def _systems(
             path = directory / f"{begins}-heads-{share:g}.npz"
             each |= _kept(path, lambda make=make: make(by=making.with_other_heads))
         if f"{place[0]}:{place[1]}" in config.tuned.split(",") and f"{share:g}" in config.tuned_shares.split(","):
-            path = directory / f"{begins}-tuned-{share:g}-{config.tuning_steps}.npz"
+            path = directory / f"{begins}-tuned-{share:g}-{config.tuning_steps}-heads.npz"
             each |= _kept(path, lambda make=make: make(by=making.tuned))
         systems |= {f"pruned {share:g}, {name}": logits[None] for name, logits in each.items()}
     for kind, seeds in (("Conv4", config.seeds), ("B0", 1 if config.b0_steps else 0)):
