@@ -79,14 +79,17 @@ def rows_without_a_mistake(share: float) -> int:
 
 
 def auc_interval(labels: ArrayLike, scores: ArrayLike, clusters: ArrayLike, *, seed: int = 0) -> Interval:
-    r"""The AUC and its 95 % interval: the wider of a bootstrap of people and of Newcombe's, at either end.
+    r"""The AUC and its 95 % interval: Newcombe's, as wide as a bootstrap of people says, and never closed at 1.
 
-    Newcombe's interval holds all $\theta$ with $(\hat\theta - \theta)^2 \le z^2\,V(\theta)$, where
+    It holds all $\theta$ with $(\hat\theta - \theta)^2 \le z^2\,V(\theta) / f$, where
 
     $$V(\theta) = \frac{\theta (1 - \theta)}{m n} \Big(1 + k\,\frac{1 - \theta}{2 - \theta} +
     k\,\frac{\theta}{1 + \theta}\Big), \qquad k = \frac{m + n}{2} - 1,$$
 
-    for $m$ people with reals and $n$ with fakes. At an AUC of 1, where every resample has 1 too, it still has a width.
+    for $m$ people with reals and $n$ with fakes. With one image a person and class $f = 1$ is Newcombe's interval. Here
+    $f$ is $V(\hat\theta)$ divided by the variance over resamples, at most the number of images a person and class, by
+    which a person with many images may tell more. At an AUC of 1, where every resample has 1 too, $f = 1$. Where the
+    middle 95 % of the resamples reach further, as with a handful of people, so does the interval.
 
     Args:
         labels: 0 (real) or 1 (fake), shape `(rows,)`.
@@ -113,9 +116,13 @@ def auc_interval(labels: ArrayLike, scores: ArrayLike, clusters: ArrayLike, *, s
     _, people = np.unique(np.asarray(clusters), return_inverse=True)
     if people.shape != fake.shape or people.max() < 1:
         raise InputError("auc_interval: name the person of every row, and give rows of two people or more.")
-    drawn = np.quantile(_resampled(fake, np.asarray(scores, np.float64), people, seed), [0.025, 0.975])
-    low, high = _newcombe(value, len(np.unique(people[~fake])), len(np.unique(people[fake])))
-    return Interval(value, min(float(drawn[0]), low), max(float(drawn[1]), high))
+    apart = len(np.unique(people[~fake])), len(np.unique(people[fake]))
+    drawn = _resampled(fake, np.asarray(scores, np.float64), people, seed)
+    own, spread = _newcombe(value, *apart), float(np.var(drawn))
+    worth = min(own / spread, len(fake) / sum(apart)) if own > 0 and spread > 0 else 1.0
+    inside = lambda at: (value - at) ** 2 <= _Z**2 * _newcombe(at, *apart) / worth
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Interval(value, min(_edge(inside, value, 0.0), float(low)), max(_edge(inside, value, 1.0), float(high)))
 
 
 def _resampled(fake: np.ndarray, scores: np.ndarray, people: np.ndarray, seed: int) -> np.ndarray:
@@ -133,14 +140,10 @@ def _resampled(fake: np.ndarray, scores: np.ndarray, people: np.ndarray, seed: i
     return np.array(found)
 
 
-def _newcombe(value: float, reals: int, fakes: int) -> tuple[float, float]:
+def _newcombe(at: float, reals: int, fakes: int) -> float:
+    """The variance of an AUC."""
     beside = (reals + fakes) / 2 - 1
-
-    def inside(at: float) -> bool:
-        spread = at * (1 - at) / (reals * fakes) * (1 + beside * ((1 - at) / (2 - at) + at / (1 + at)))
-        return (value - at) ** 2 <= _Z**2 * spread
-
-    return _edge(inside, value, 0.0), _edge(inside, value, 1.0)
+    return at * (1 - at) / (reals * fakes) * (1 + beside * ((1 - at) / (2 - at) + at / (1 + at)))
 
 
 def _edge(inside: Callable[[float], bool], within: float, beyond: float) -> float:

@@ -62,12 +62,41 @@ def test_a_perfect_ranking_of_few_is_not_certain():
     assert upside_down.high == pytest.approx(1 - found.low)
 
 
-def test_the_auc_of_many_people_has_the_interval_of_the_bootstrap_about():
+def test_the_auc_of_many_people_has_the_width_that_theory_gives():
     rng = np.random.default_rng(0)
     labels = np.tile([0, 1], 300)
     found = auc_interval(labels, rng.normal(labels), np.arange(600))
     # Hanley and McNeil at 0.76 with 300 each: a standard error of 0.0196.
     assert found.high - found.low == pytest.approx(2 * 1.96 * 0.0196, rel=0.15)
+
+
+def test_more_images_of_a_person_tell_more_only_where_they_are_not_alike():
+    rng = np.random.default_rng(0)
+    labels, people = np.tile(np.repeat([0, 1], 4), 50), np.repeat(np.arange(50), 8)
+    seen = rng.normal(np.tile([0, 1], 50))
+    once, copies, apart = (
+        found.high - found.low
+        for found in (
+            auc_interval(labels[::4], seen, people[::4]),
+            auc_interval(labels, np.repeat(seen, 4), people),
+            auc_interval(labels, rng.normal(labels), people),
+        )
+    )
+    # With one image Newcombe's variance is the least, and with four the bootstrap's counts alone.
+    assert copies == pytest.approx(once, rel=0.15)
+    assert apart < 0.75 * once
+
+
+def test_it_holds_the_auc_as_often_as_it_says_with_few_people_and_much_to_tell(monkeypatch):
+    monkeypatch.setattr(shares, "RESAMPLES", 200)
+    rng, inside = np.random.default_rng(0), []
+    labels, people = np.tile([0, 0, 1, 1], 20), np.repeat(np.arange(20), 4)
+    for seed in range(60):
+        # The person moves all alike, with half of the variance: AUC = Phi(3 / sqrt(2)) = 0.983.
+        scores = 3 * labels + np.sqrt(0.5) * (rng.normal(size=20)[people] + rng.normal(size=80))
+        found = auc_interval(labels, scores, people, seed=seed)
+        inside.append(found.low <= 0.98305 <= found.high)
+    assert np.mean(inside) > 0.88  # 0.95 but for what 60 studies may show
 
 
 def test_resamples_have_the_interval_that_the_other_bootstrap_has():
