@@ -12,6 +12,7 @@ from metaforge.compression import agreeing, images, saving
 from metaforge.compression.options import DistillConfig, DistillOptions
 from metaforge.compression.shrinking import RULE, calibrated
 from metaforge.compression.teaching import Lessons, taught, weights_of
+from metaforge.data.specs import FacesSpec
 from metaforge.errors import InputError
 from metaforge.evaluation.calibration import Calibration, Judge
 from metaforge.provenance import provenance
@@ -36,6 +37,9 @@ def run(options: DistillOptions, config: DistillConfig, *, quiet: bool = False) 
     """
     check_settings(config)
     _check(config)
+    images.check_given(options, DistillOptions("", ""))
+    if options.images and config.faces != FacesSpec():
+        raise InputError("--images: with a folder nothing is forged, so --faces says nothing. Leave one of them out.")
     refuse_used(options.out)
     where = provenance()
     teachers = [detector_in(name.strip()) for name in options.teachers.split(",") if name.strip()]

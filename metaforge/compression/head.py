@@ -31,7 +31,8 @@ def taught_head(features: np.ndarray, logits: np.ndarray) -> Head:
     middle, mean = seen.mean(axis=0), said.mean()
     left, sizes, right = linalg.svd(seen - middle, full_matrices=False)
     along = left.T @ (said - mean)
-    unit = np.sum(sizes**2) / max(seen.shape[1], 1)
+    # Where no feature ever moves, as of a single image, nothing is to be shrunk and the head is the mean.
+    unit = np.sum(sizes**2) / max(seen.shape[1], 1) or 1.0
     best = (np.inf, 0.0)
     for penalty in PENALTIES:
         shrunk = sizes**2 / (sizes**2 + penalty * unit)

@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,6 +44,23 @@ class Faces(NamedTuple):
         found = hashlib.sha256(np.ascontiguousarray(self.images).tobytes())
         found.update(self.held.tobytes())
         return found.hexdigest()
+
+
+def check_given(options: Any, usual: Any) -> None:
+    """Holds that what is said of a folder of images is not said without one.
+
+    Args:
+        options: of a command, with `images`, `crops` and `test_share`.
+        usual: those that nobody changed.
+
+    Raises:
+        InputError: when it is.
+    """
+    for name in ("crops", "test_share"):
+        value = getattr(options, name)
+        if not options.images and value != getattr(usual, name):
+            said = f"{value}".lower()
+            raise InputError(f"--{name}={said}: it is of the folder --images. Name one, or leave it out.")
 
 
 def of_folder(folder: str, *, size: int, crop: Crop, crops: bool, share: float, seed: int, quiet: bool = True) -> Faces:

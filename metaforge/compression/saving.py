@@ -21,7 +21,8 @@ def unfinished(out: str, asked: dict[str, Any]) -> Iterator[Run]:
     Raises:
         InputError: when it holds the work of other settings or images.
     """
-    place = Path(f"{out}.unfinished")
+    whole = Path(out) if Path(out).name else Path(out).absolute()
+    place = whole.with_name(f"{whole.name}.unfinished")  # beside it, also where `out` ends with a slash
     try:
         run = Run(place, asked)
     except InputError as error:

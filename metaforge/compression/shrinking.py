@@ -14,7 +14,7 @@ from metaforge.compression import agreeing, images, saving
 from metaforge.compression.head import taught_head
 from metaforge.compression.options import PruneConfig, PruneOptions
 from metaforge.compression.pruning import prune
-from metaforge.compression.teaching import Lessons, taught
+from metaforge.compression.teaching import Lessons, taught, weights_of
 from metaforge.errors import InputError
 from metaforge.evaluation.calibration import Calibration, Judge
 from metaforge.provenance import provenance
@@ -40,6 +40,7 @@ def run(options: PruneOptions, config: PruneConfig, *, quiet: bool = False) -> d
         InputError: for what cannot be pruned or read, before anything is written.
     """
     check_settings(config)
+    _check(options, config)
     refuse_used(options.out)
     where = provenance()
     detector = detector_in(options.model, weights=options.weights)
@@ -78,6 +79,15 @@ def run(options: PruneOptions, config: PruneConfig, *, quiet: bool = False) -> d
         }  # fmt: skip
         saving.save(options.out, smaller, report)
     return report
+
+
+def _check(options: PruneOptions, config: PruneConfig) -> None:
+    """What would be said in the middle of the work, or do nothing."""
+    if config.teaching.labels:
+        raise InputError(f"--teaching.labels={config.teaching.labels:g}: prune learns from no labels. Leave it out.")
+    if options.images and config.teaching.steps:
+        weights_of(config.teaching, labels=False)
+    images.check_given(options, PruneOptions("", ""))
 
 
 def tuned(

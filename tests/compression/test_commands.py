@@ -12,7 +12,7 @@ from metaforge.backbones import choice
 from metaforge.backbones.efficientnet._plan import LITE0, PLANS, Stage
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.cli import distill, prune
-from metaforge.compression import agreeing, head, teaching
+from metaforge.compression import agreeing, head, saving, teaching
 from metaforge.compression.images import of_folder
 from metaforge.compression.shrinking import matched
 from metaforge.compression.spec import TeachingSpec
@@ -233,6 +233,19 @@ def test_a_taught_head_s_penalty_is_the_one_that_leaving_out_would_choose(penalt
     np.testing.assert_allclose(found.bias, bias, rtol=1e-4)
 
 
+@pytest.mark.parametrize("images", [1, 3])
+def test_features_that_never_move_have_a_head_that_says_the_mean(images):
+    said = np.arange(images) + 2.0
+    found = head.taught_head(np.ones((images, 5)), said)
+    np.testing.assert_array_equal(found.weights, np.zeros(5))
+    assert float(found.bias) == said.mean()
+
+
+def test_unfinished_work_stands_beside_a_folder_whose_name_ends_with_a_slash(tmp_path):
+    with saving.unfinished(f"{tmp_path / 'out'}/", {}) as run:
+        assert run.directory == tmp_path / "out.unfinished"
+
+
 def test_a_share_of_nothing_is_the_same_detector(tmp_path, folder):
     save_detector(tmp_path / "whole", detector_of(LITE))
     out = tmp_path / "same"
@@ -250,15 +263,19 @@ def test_a_share_of_nothing_is_the_same_detector(tmp_path, folder):
         (["--share=0.5"], "--images"),
         (["--share=1"], "share"),
         (["--share=0.5", "--images=nowhere"], "nowhere"),
+        (["--teaching.labels=0.3", "--images={}"], "no labels"),
+        (["--teaching.features=0", "--images={}", "--crops=true"], "nothing is left"),
+        (["--teaching.steps=0", "--test_share=0.5"], "--images"),
     ],
 )
-def test_prune_says_first_what_cannot_work(tmp_path, words, why, capsys):
+def test_prune_says_first_what_cannot_work(tmp_path, folder, words, why, capsys):
     save_detector(tmp_path / "whole", detector_of(LITE))
-    assert prune.main(["prune", f"--model={tmp_path / 'whole'}", f"--out={tmp_path / 'out'}", *words]) == 2
+    given = [f"--model={tmp_path / 'whole'}", f"--out={tmp_path / 'out'}", *(word.format(folder) for word in words)]
+    assert prune.main(["prune", *given]) == 2
     said = capsys.readouterr().err
     assert why in said
     assert len(said.splitlines()) == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"whole"}
+    assert {path.name for path in tmp_path.iterdir()} == {"whole", "faces"}
 
 
 @pytest.mark.parametrize(
@@ -269,6 +286,8 @@ def test_prune_says_first_what_cannot_work(tmp_path, words, why, capsys):
         (["--model.backbone=clip"], "image_size"),
         (["--teaching.labels=1", "--images={}/real"], "no labels"),
         (["--teachers=,"], "teachers"),
+        (["--faces.methods=swap"], "--faces says nothing"),
+        (["--images=", "--crops=true"], "--crops=true: it is of the folder"),
     ],
 )
 def test_distill_says_first_what_cannot_work(tmp_path, folder, words, why, capsys):
