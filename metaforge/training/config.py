@@ -121,6 +121,12 @@ class Config:
         learner, steps = self.learner, self.run.iterations
         if learner.warmup and learner.schedule != "cosine":
             raise InputError(f"--learner.warmup={learner.warmup}: for --learner.schedule=cosine. Give both, or none.")
+        if learner.schedule == "cosine":
+            for name in ("decay_epochs", "outer_decay"):
+                value, usual = getattr(learner, name), getattr(LearnerSpec(), name)
+                # No epochs are what a cosine has anyway.
+                if value not in (usual, 0):
+                    raise InputError(f"--learner.{name}={value:g}: for --learner.schedule=steps. Leave it out.")
         if learner.warmup and learner.warmup >= steps:
             raise InputError(
                 f"--learner.warmup={learner.warmup}: of --run.iterations={steps} no step is left for the cosine. "

@@ -82,8 +82,12 @@ def test_an_interrupted_run_ends_bitwise_like_one_that_was_not_and_is_judged_on_
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"episodes.augment": "turn"}, r"^--episodes\.augment=turn: unknown 'turn'; give none, light, strong, flip"),
+        (
+            {"episodes.augment": "turn"},
+            r"^--episodes\.augment=turn: unknown 'turn'; give none, light, strong, or a list of flip",
+        ),
         ({"episodes.augment": "flip,flip"}, "names one twice"),
+        ({"episodes.augment": "flip,light"}, "'light' stands alone"),
         ({"run.iterations": 0, "adapt.rule": "discriminant"}, "nothing is trained"),
         ({"run.feature_cache": "features"}, "kept features"),
         (

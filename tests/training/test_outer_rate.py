@@ -57,6 +57,8 @@ def test_the_program_of_a_step_has_the_rate_of_the_run():
             {"learner.schedule": "cosine", "learner.warmup": 12, "run.iterations": 12},
             "--learner.warmup=12: of --run.iterations=12 no step is left",
         ),
+        ({"learner.schedule": "cosine", "learner.decay_epochs": 3}, "--learner.decay_epochs=3: for"),
+        ({"learner.schedule": "cosine", "learner.outer_decay": 0.5}, "--learner.outer_decay=0.5: for"),
         ({"learner.schedule": "linear"}, "--learner.schedule=linear: known: steps, cosine"),
         ({"objective.gamma": 1.0}, "--objective.gamma=1: for focal"),
         ({"objective.name": "focal", "objective.share": 0.25}, "--objective.share=0.25: for hard_example_mining"),

@@ -49,8 +49,11 @@ def named(text: str) -> tuple[str, ...]:
         return PRESETS[text]
     names = [name.strip() for name in text.split(",")]
     for name in names:
+        if name in PRESETS:
+            raise InputError(f"augment={text}: '{name}' stands alone. Give it alone, or a list without it.")
         if name not in AUGMENTATIONS:
-            raise InputError(f"augment={text}: unknown '{name}'; give {', '.join([*PRESETS, *AUGMENTATIONS])}.")
+            lists = f"{', '.join(PRESETS)}, or a list of {', '.join(AUGMENTATIONS)}"
+            raise InputError(f"augment={text}: unknown '{name}'; give {lists}.")
     if len({*names}) < len(names):
         raise InputError(f"augment={text}: names one twice. Name each once.")
     return tuple(name for name in AUGMENTATIONS if name in names)
