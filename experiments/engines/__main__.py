@@ -5,9 +5,9 @@
 
 Every program scores the same face crops, in rounds that run each once, so that ratios hold while the machine's speed
 drifts: the detector in JAX, as metaforge runs it on ONNX Runtime, ONNX Runtime alone on the same graph, the graph in
-8-bit numbers in three forms, and PyTorch eager and compiled on the same weights (the extra `bench`; of a whole network
-without levels). Of a saved detector the AUC is taken before and after on forged faces of London, of people from whom no
-range of an 8-bit number was taken. It takes the extra `onnx`.
+smaller numbers in every form (--forms names some), OpenVINO if it is installed, and PyTorch eager and compiled on the
+same weights (the extra `bench`; of a whole network without levels). Of a saved detector the AUC is taken before and
+after on forged faces of London, of people from whom no range of an 8-bit number was taken. It takes the extra `onnx`.
 """
 
 from experiments.engines.config import Config, Options

@@ -39,6 +39,8 @@ def run(config: Config, out: str) -> dict[str, Any]:
     batches, forms = _numbers(config.batches), [name for name in config.forms.split(";") if name]
     if unknown := set(forms) - set(KNOWN):
         raise InputError(f"--forms: unknown '{min(unknown)}'; known: {'; '.join(KNOWN)}.")
+    if set(forms) - set(FORMS) and not openvino_runtime.there():
+        raise InputError("--forms: OpenVINO is not installed. pip install openvino nncf, or leave its forms out.")
     if not config.model and config.backbone not in EFFICIENTNETS:
         raise InputError(f"--backbone: unknown '{config.backbone}'; known: {', '.join(EFFICIENTNETS)}.")
     detector = named(config.model or config.backbone, size=config.size)
