@@ -133,7 +133,9 @@ def _peak(model: bytes) -> float:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "one.onnx")
         file.write_bytes(model)
-        done = subprocess.run([sys.executable, "-c", _PEAK, str(file)], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", _PEAK, str(file)], capture_output=True, encoding="utf-8", check=True
+        )
     return float(done.stdout)
 
 

@@ -124,7 +124,10 @@ def onnx_runtime(model: bytes, batch: int) -> dict[str, Any]:
         onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         before, after = kinds(onnx.load_from_string(model).graph), kinds(onnx.load(optimised).graph)
         called = lambda reuse: subprocess.run(
-            [sys.executable, "-c", _GROWN, str(file), str(batch), reuse], text=True, capture_output=True, check=True
+            [sys.executable, "-c", _GROWN, str(file), str(batch), reuse],
+            encoding="utf-8",
+            capture_output=True,
+            check=True,
         )
         grown = {"first_call_mb": float(called("1").stdout), "first_call_without_reuse_mb": float(called("0").stdout)}
     return {

@@ -80,7 +80,7 @@ def screen_of(options: Options, size: int, called: str, **changes: Any) -> Scree
 def one(screen: Screen, *, reads: bool) -> dict[str, Any]:
     """A screen in a process of its own."""
     command = [sys.executable, "-m", "experiments.screening.one", asked_of(screen, reads=reads)]
-    found = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    found = subprocess.run(command, stdout=subprocess.PIPE, check=True, encoding="utf-8")
     told = json.loads(found.stdout.splitlines()[-1])
     listing = time.monotonic()
     count(screen.images)

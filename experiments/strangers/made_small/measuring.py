@@ -134,4 +134,4 @@ def _program(model: bytes, size: int, batch: int) -> Callable[[], Any]:
 def _memory(path: Path, size: int) -> float:
     """The most that a process of its own takes that loads a model and scores 16 images, in MB."""
     words = [sys.executable, "-m", "experiments.strangers.made_small.memory", str(path), str(size)]
-    return float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    return float(subprocess.run(words, capture_output=True, encoding="utf-8", check=True).stdout)
