@@ -128,14 +128,19 @@ def _worst(summary: Summary, picture: Callable[[Record], str]) -> str:
     for rank, record in enumerate(summary.worst, 1):
         face = worst_face(record) or {}
         band, number = face.get("band"), face.get("number", 0)
+        flags = dict.fromkeys([*record["quality"], *face.get("quality", ())])
         name = f"face {number} of {record['file']}" if number else record["file"]
         address = picture(record)
-        shown = f'<img src="{address}" alt="{_text(name)}">' if address else "no picture: the file cannot be read now"
+        shown = (
+            f'<img src="{address}" alt="{_text(name)}">'
+            if address
+            else "no picture: the file is not there as it was judged"
+        )
         score = "" if record["p_fake"] is None else f"{record['p_fake']:.3f}"
         rows.append([
             _number(rank), shown, _text(record["file"]), _decision(record["decision"]),
             f"{score}<br>band {band[0]:.2f} to {band[1]:.2f}" if band else score,
-            _text(record["reason"]), _text(", ".join(face.get("quality", ())) or "good"),
+            _text(record["reason"]), _text(", ".join(flags) or "good"),
         ])  # fmt: skip
     heads = ["Rank", "Face", "File", "Decision", "Probability", "Reason", "Quality"]
     caption = f"The first {len(rows)} of {_count(summary.files, 'file')}" if len(rows) < summary.files else "All files"

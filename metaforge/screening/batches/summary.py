@@ -98,7 +98,8 @@ def summarise(records: Iterable[Record], *, worst: int) -> Summary:
             some[:] = some or [record]
             yield record
 
-    kept = heapq.nsmallest(worst, (each for each in counted() if each["faces"] and not each["error"]), key=suspicion)
+    shown = (each for each in counted() if each["faces"] and not each["error"])
+    kept = heapq.nsmallest(max(worst, 1), shown, key=suspicion)[:worst]  # of 0 it would read none
     any_record = some[0] if some else None
     total = sum(decisions.values())
     return Summary(total, kinds, decisions, bins, quality, errors, kept, any_record, (times[0], times[1]))

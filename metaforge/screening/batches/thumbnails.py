@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from metaforge.data.images import read_image
+from metaforge.data.images import decode_image
 from metaforge.data.video import read_frames
 from metaforge.errors import InputError
 from metaforge.screening.batches.summary import worst_face
+from metaforge.screening.verdicts.identity import read_through, read_whole
 
 SIDE = 144
 """Pixels of the longer side."""
@@ -28,16 +29,21 @@ def thumbnail(record: dict[str, Any], root: str) -> str:
         root: the folder that its name is relative to.
 
     Returns:
-        "" where the file cannot be read any more.
+        "" where the file cannot be read any more, or is another than the one that was judged.
     """
     face = worst_face(record)
     path = Path(root, record["file"])
     try:
         if record["kind"] == "video":
+            if read_through(path).sha256 != record["sha256"]:
+                return ""
             frames = face["frames"] if face else []
             _, picture = next(iter(read_frames(path, frames[:1] or [0])))
         else:
-            picture = read_image(path)
+            data, found = read_whole(path)
+            if found.sha256 != record["sha256"]:
+                return ""
+            picture = decode_image(data, name=path.as_posix())
     except (InputError, StopIteration):
         return ""
     return address(cut(picture, face["box"] if face else None))

@@ -1,6 +1,7 @@
 """The summary page and the table for triage: what they count, in which order, and that names do no harm in them."""
 
 import csv
+import hashlib
 import html.parser
 import json
 
@@ -112,6 +113,17 @@ def test_numbers_stand_on_the_page_as_words():
         assert said in words
 
 
+def test_a_page_without_pictures_counts_all_the_same():
+    found, text, _ = shown(worst=0)
+    assert (found.files, found.worst) == (len(RECORDS), [])
+    assert f"Screening of {len(RECORDS)} files" in text
+
+
+def test_flags_of_a_file_stand_beside_those_of_its_face():
+    _, text, _ = shown([record("a.jpg", 0.9, quality=("re-compressed",))])
+    assert "<td>re-compressed, blurred</td>" in text
+
+
 @pytest.mark.parametrize("records", [[], [record("a", error=("missing", "gone"))], [record("a", None)]])
 def test_a_page_of_nothing_says_so(records):
     found, _, tree = shown(records)
@@ -128,11 +140,13 @@ def test_a_face_is_cut_out_with_what_is_around_it(tmp_path):
     assert around.shape == (80, 80, 3)  # half of 40 on each side
     assert (around[20:60, 20:60] == (255, 0, 0)).all()
     assert thumbnails.cut(picture, [-50.0, -50.0, 0.0, 0.0]).size
-    found = json.loads(line_of(record("a.png", 0.9)))
+    judged = hashlib.sha256((tmp_path / "a.png").read_bytes()).hexdigest()
+    found = json.loads(line_of(record("a.png", 0.9, sha256=judged)))
     assert thumbnails.thumbnail(found, str(tmp_path)).startswith("data:image/jpeg;base64,")
+    assert thumbnails.thumbnail(found | {"sha256": "0" * 64}, str(tmp_path)) == ""  # it was replaced since
     assert thumbnails.thumbnail(found, str(tmp_path / "moved")) == ""
     _, _, tree = shown(picture=lambda record: "")
-    assert "no picture: the file cannot be read now" in "".join(tree.words)
+    assert "no picture: the file is not there as it was judged" in "".join(tree.words)
 
 
 @pytest.mark.parametrize("run", [50_000, 3])
