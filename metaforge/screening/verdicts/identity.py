@@ -106,12 +106,12 @@ def _state(found: os.stat_result) -> tuple[int, ...]:
 
 
 def _opened(path: Path, what: str):
-    if not path.exists():
-        raise InputError(f"{what} '{path.as_posix()}': there is no such file. Check the path.")
-    if not path.is_file():  # a pipe would block for ever
-        raise InputError(f"{what} '{path.as_posix()}': it is not a file. Give the path of a file.")
     try:
+        if not path.exists():
+            raise InputError(f"{what} '{path.as_posix()}': there is no such file. Check the path.")
+        if not path.is_file():  # a pipe would block for ever
+            raise InputError(f"{what} '{path.as_posix()}': it is not a file. Give the path of a file.")
         return path.open("rb")
-    except OSError as error:
+    except OSError as error:  # also of asking whether it is there, for a name that is too long
         reason = f"it cannot be opened ({one_line(error)}). Check its permissions."
         raise InputError(f"{what} '{path.as_posix()}': {reason}") from None

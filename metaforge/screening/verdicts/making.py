@@ -3,6 +3,7 @@
 import datetime
 import functools
 from collections.abc import Callable, Iterable, Iterator
+from math import ceil, floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -103,7 +104,7 @@ class Screener(NamedTuple):
         path = Path(name)
         video = path.suffix.lower() in VIDEOS
         if not path.suffix and not is_image(data[:64]) and what_it_is(data[:64])[0] == "a video":
-            video, path = True, path.with_suffix(".mp4")
+            video, path = True, Path("upload.mp4")
         crop = None if self.crops or self.detector.crop == "whole" else self.detector.crop
         if crop is not None:
             check_finder()
@@ -233,6 +234,8 @@ def _face(row: Row, seen: Seen, of_file: tuple[str, ...]) -> FaceVerdict:
     said = doubted(row.verdict, (*of_file, *seen.quality))
     score = None if said.p_fake != said.p_fake else round(said.p_fake, 6)
     box = None if not row.box else (*(round(side, 1) for side in row.box),)
-    band = None if said.band is None else (round(said.band[0], 4), round(said.band[1], 4))
+    # Outwards, so that it holds the probability as it is written.
+    ends = None if said.band is None else [round(1e4 * end, 6) for end in said.band]
+    band = None if ends is None else (floor(ends[0]) / 1e4, ceil(ends[1]) / 1e4)
     known = None if said.familiarity is None else round(said.familiarity, 4)
     return FaceVerdict(row.face, box, row.frames, score, band, known, said.decision, said.reason, *seen)  # type: ignore[arg-type]

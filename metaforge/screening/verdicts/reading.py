@@ -1,5 +1,6 @@
 """Reads what is to be judged, once: the bytes whose SHA-256 is told are those that are looked at."""
 
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -88,7 +89,9 @@ def look_at_file(
         else:
             data, identity = read_whole(file)
     except InputError as error:
-        return _nothing(name, kind, "unreadable" if file.exists() else "missing", reason_of(error, file.as_posix()))
+        return _nothing(
+            name, kind, "unreadable" if os.path.exists(file) else "missing", reason_of(error, file.as_posix())
+        )
     about = About(kind, identity, read_provenance(file if data is None else data, trust=trust))
     found = _seen(file, name, size, crop, frames, data, measure, about)
     if kind == "video" and not unchanged(file, identity):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from metaforge.data.following import face_tracks
 from metaforge.errors import InputError
-from metaforge.evaluation.calibration import Bands, Calibration, Judge
+from metaforge.evaluation.calibration import Bands, Calibration, Judge, Spread
 from metaforge.screening import save_detector
 from metaforge.screening.predicting import screen
 from metaforge.screening.verdicts import FaceVerdict, FileVerdict, screener
@@ -71,6 +71,24 @@ def test_bytes_are_judged_as_their_file_is(model, photographs):  # noqa: F811
         rounded = lambda each: [face._replace(p_fake=round(face.p_fake, 4)) for face in each.faces]
         assert rounded(alone) == rounded(listed)
         assert alone._replace(faces=(), p_fake=None) == listed._replace(faces=(), p_fake=None)
+
+
+def test_names_that_are_too_long_and_none_at_all_stop_nothing(model, tmp_path):
+    (found,) = screener(str(model)).verdicts([tmp_path / ("a" * 5000 + ".png")], root=tmp_path)
+    assert (found.error.code, found.sha256) == ("missing", None)
+    film = b"\0\0\0\x18ftypisom" + bytes(40)
+    assert screener(str(model)).verdict(film, name="").kind == "video"
+
+
+def test_a_band_holds_the_probability_as_it_is_written(model, photographs):  # noqa: F811
+    made = screener(str(model))
+    judge = made.detector.judge._replace(spread=Spread((0.0, 1.0), (0.0, 1.0), 0.95, 3))
+    about = made.detector.about | {"calibration": judge.as_json()}
+    found = made._replace(detector=made.detector._replace(about=about)).verdict((photographs / "2.png").read_bytes())
+    for face in found.faces:
+        assert face.band[0] <= face.p_fake <= face.band[1]
+        assert 0 < face.band[1] - face.band[0] < 1.001e-4
+    assert found.faces
 
 
 def test_the_file_goes_by_its_most_suspicious_face():
