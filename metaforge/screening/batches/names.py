@@ -6,13 +6,15 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 
+from metaforge.errors import InputError, printable
+
 _BLOCK = 1 << 16
 
 
 def read_names(descriptor: int) -> Iterator[str]:
     r"""The names that a file or a pipe holds, each as soon as its line has ended.
 
-    Empty lines are passed over, and so is the mark of UTF-8 at the beginning. Where there is a NUL in the first bytes,
+    Empty lines are passed over, and so is the mark of UTF-8 at the beginning. Where there is a NUL in what comes first,
     names end with one, and may hold line breaks.
 
     Args:
@@ -25,13 +27,16 @@ def read_names(descriptor: int) -> Iterator[str]:
         >>> list(read_names(ends[0]))
         ['a.jpg', 'b c.jpg', 'last']
     """
-    rest, end = b"", b""
+    rest, end, begun = b"", b"", False
     while block := os.read(descriptor, _BLOCK):
-        if not end:
-            end, block = b"\0" if b"\0" in block else b"\n", block.removeprefix(b"\xef\xbb\xbf")
-        *lines, rest = (rest + block).split(end)
-        yield from filter(None, (_name(line, end) for line in lines))
-    if name := _name(rest, end):
+        rest += block if begun else block.removeprefix(b"\xef\xbb\xbf")
+        begun = True
+        # A name may come before what ends it.
+        end = end or (b"\0" if b"\0" in rest else b"\n" if b"\n" in rest else b"")
+        if end:
+            *lines, rest = rest.split(end)
+            yield from filter(None, (_name(line, end) for line in lines))
+    if name := _name(rest, end or b"\n"):
         yield name
 
 
@@ -55,10 +60,14 @@ def as_they_come(names: Iterator[str], *, most: int) -> Iterator[list[str]]:
         ['a', 'b', 'c']
     """
     waiting: queue.Queue[str | None] = queue.Queue(2 * most)
+    broken: list[Exception] = []
 
     def take():
-        for name in names:
-            waiting.put(name)
+        try:
+            for name in names:
+                waiting.put(name)
+        except Exception as error:  # noqa: BLE001 - whoever waits for the next name is to get it
+            broken.append(error)
         waiting.put(None)
 
     # A daemon: nobody can end a read from a pipe that stays silent.
@@ -71,6 +80,8 @@ def as_they_come(names: Iterator[str], *, most: int) -> Iterator[list[str]]:
         yield some
         if name is not None:
             name = waiting.get()
+    if broken:
+        raise broken[0]
 
 
 def matcher(pattern: str, *, whole: bool = False) -> Callable[[str], bool]:
@@ -83,6 +94,9 @@ def matcher(pattern: str, *, whole: bool = False) -> Callable[[str], bool]:
 
     Other Arguments:
         whole: whether a pattern without "/" is held against the whole name, too.
+
+    Raises:
+        InputError: for letters in brackets that no name can have, such as `[z-a]`.
 
     Example:
         >>> [matcher("2024/**/*.jpg")(name) for name in ("2024/a.jpg", "2024/05/01/a.jpg", "2023/a.jpg")]
@@ -97,7 +111,10 @@ def matcher(pattern: str, *, whole: bool = False) -> Callable[[str], bool]:
         stand.get(part) or (re.sub(r"^\[!", "[^", part.replace("\\", r"\\")) if place % 2 else re.escape(part))
         for place, part in enumerate(parts)
     )
-    found = re.compile(made, re.DOTALL)
+    try:
+        found = re.compile(made, re.DOTALL)
+    except re.error:
+        raise InputError(f"'{printable(pattern)}' is no pattern. Check what stands in brackets.") from None
     return lambda name: bool(found.fullmatch(name if whole else name.rpartition("/")[2]))
 
 

@@ -171,14 +171,23 @@ def judge(screener: "Screener", names: Iterable[str], *, root: str, workers: int
             yield Path(root, name)
 
     for record in screener.verdicts(paths(), root=Path(root), workers=workers):
-        yield _called(record, listed.pop(0))
+        yield _called(record, listed.pop(0), root)
 
 
-def _called(record: FileVerdict, name: str) -> FileVerdict:
-    if name.endswith("/") and record.error:
+def _called(record: FileVerdict, name: str, root: str) -> FileVerdict:
+    if name.endswith("/") and record.error and not _opens(os.path.join(root, name.rstrip("/"))):
         closed = "the folder cannot be read, and nothing in it was. Check its permissions."
         record = record._replace(error=Failure("unreadable", closed), reason=closed)
     return record._replace(file=name)
+
+
+def _opens(folder: str) -> bool:
+    """Whether a folder can be read: a list may name one that can, and from which nothing was to be judged."""
+    try:
+        os.scandir(folder).close()
+    except OSError:
+        return False
+    return True
 
 
 def _about(options: Options, screener: "Screener") -> dict[str, Any]:

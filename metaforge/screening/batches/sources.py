@@ -133,9 +133,12 @@ def _interrupted(source: Source, path: str) -> Iterator[str]:
 
 def _grown(path: str, place: int, *, torn: bool = False) -> tuple[list[str], int]:
     """The names behind a place of a list, and where the next begins; one whose line has not ended only if `torn`."""
-    with open(path, "rb") as file:
-        file.seek(place)
-        data = file.read()
+    try:
+        with open(path, "rb") as file:
+            file.seek(place)
+            data = file.read()
+    except OSError:  # taken away, or about to be replaced; the others are judged all the same
+        return [], place
     whole = data if torn else data[: data.rfind(b"\n") + 1]
     lines = (line.strip(b"\r") for line in whole.removeprefix(b"\xef\xbb\xbf").split(b"\n"))
     return [os.fsdecode(line) for line in lines if line], place + len(whole)

@@ -50,13 +50,13 @@ def walk(
         ['film.mp4', 'frame2.png', 'frame10.png']
     """
     refuse_no_folder(root)
-    yield from _below(root, "", set(), matching, left_out)
+    yield from _below(root, matching, left_out)
 
 
 def count(root: str, *, matching: Callable[[str], bool] = lambda name: True) -> int:
     """How many names `walk` gives; nothing is sorted."""
     refuse_no_folder(root)
-    return sum(1 for _ in _below(root, "", set(), matching, None, sort=False))
+    return sum(1 for _ in _below(root, matching, None, sort=False))
 
 
 def refuse_no_folder(root: str) -> None:
@@ -82,36 +82,46 @@ def natural(name: str) -> tuple[list[Any], str]:
         >>> sorted(["b10", "b9", "a"], key=natural)
         ['a', 'b9', 'b10']
     """
-    parts = re.split(r"([0-9]+)", name.casefold())
+    # Python reads no number of thousands of digits, which a list of names may hold: such a one counts as its beginning.
+    parts = re.split(r"([0-9]{1,1000})", name.casefold())
     return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
 
 
 def _below(
-    folder: str,
-    prefix: str,
-    entered: set[tuple[int, int]],
-    matching: Callable[[str], bool],
-    left_out: collections.Counter | None,
-    *,
-    sort: bool = True,
+    root: str, matching: Callable[[str], bool], left_out: collections.Counter | None, *, sort: bool = True
 ) -> Iterator[str]:
-    about = os.stat(folder)
-    if (about.st_dev, about.st_ino) in entered:
-        return
-    entered.add((about.st_dev, about.st_ino))
-    found = _entries(folder)
-    for name, is_folder in sorted_on_disk(found, key=lambda entry: natural(entry[0])) if sort else found:
+    entered: set[tuple[int, int]] = set()
+    # No recursion: folders can lie deeper than Python calls itself.
+    levels = [("", _inside(root, entered, sort=sort))]
+    while levels:
+        prefix, entries = levels[-1]
+        try:
+            name, is_folder = next(entries, ("", False))
+        except OSError:
+            if not prefix:
+                raise
+            levels.pop()
+            yield prefix
+            continue
         relative = f"{prefix}{name}"
-        if is_folder:
-            try:
-                yield from _below(f"{folder}/{name}", f"{relative}/", entered, matching, left_out, sort=sort)
-            except OSError:
-                yield f"{relative}/"
+        if not name:
+            levels.pop()
+        elif is_folder:
+            levels.append((f"{relative}/", _inside(f"{root}/{relative}", entered, sort=sort)))
         elif os.path.splitext(name)[1].lower() not in LISTED:
             if left_out is not None and name not in (crop_folder.NAME, crop_folder.PAIRS):
                 left_out[printable(os.path.splitext(name)[1].lower())] += 1
         elif matching(relative):
             yield relative
+
+
+def _inside(folder: str, entered: set[tuple[int, int]], *, sort: bool) -> Iterator[tuple[str, bool]]:
+    """The names in a folder, and which are folders; none of one that was entered before."""
+    about = os.stat(folder)
+    if (about.st_dev, about.st_ino) not in entered:
+        entered.add((about.st_dev, about.st_ino))
+        found = _entries(folder)
+        yield from sorted_on_disk(found, key=lambda entry: natural(entry[0])) if sort else found
 
 
 def _entries(folder: str) -> Iterator[tuple[str, bool]]:

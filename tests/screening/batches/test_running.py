@@ -1,8 +1,10 @@
 """Many files: each judged once, whatever interrupts, in the order that was asked for."""
 
 import fcntl
+import inspect
 import json
 import os
+import sys
 import threading
 
 import pytest
@@ -12,7 +14,7 @@ from metaforge.data.folders import list_images
 from metaforge.data.formats import VIDEOS
 from metaforge.errors import InputError
 from metaforge.screening import verdicts
-from metaforge.screening.batches import running, seen, sources, spilling, walking
+from metaforge.screening.batches import names, running, seen, sources, spilling, walking
 from metaforge.screening.batches.options import Options
 from tests.screening.batches.stub import Stub
 
@@ -240,3 +242,54 @@ def test_a_folder_that_is_closed_stops_nothing_and_is_named(archive, tmp_path, m
     found = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
     assert [each["file"] for each in found] == [*NAMES[:3], "b/", *NAMES[6:]]
     assert found[3]["error"]["message"].startswith("the folder cannot be read")
+
+
+def test_a_folder_that_a_list_names_is_not_said_to_be_closed(archive, tmp_path, monkeypatch):
+    monkeypatch.chdir(archive)
+    (tmp_path / "list.txt").write_text("bad/\n")
+    (archive / "bad").mkdir()
+    run(archive, tmp_path, images=str(tmp_path / "list.txt"))
+    assert json.loads((tmp_path / "r.jsonl").read_text())["error"]["message"] == "it is broken"
+
+
+def test_folders_may_lie_deeper_than_python_calls_itself(tmp_path):
+    deep = tmp_path.joinpath(*["d"] * 200)
+    deep.mkdir(parents=True)
+    (deep / "a.png").touch()
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 100)
+    try:
+        found = list(walking.walk(str(tmp_path)))
+    finally:
+        sys.setrecursionlimit(limit)
+    assert found == ["d/" * 200 + "a.png"]
+
+
+def test_a_pipe_that_breaks_ends_the_work():
+    def some():
+        yield "a"
+        raise OSError(5, "Input/output error")
+
+    together = names.as_they_come(some(), most=2)
+    assert next(together) == ["a"]
+    with pytest.raises(OSError, match="Input/output"):
+        next(together)
+
+
+@pytest.mark.parametrize(("parts", "expected"), [
+    ([b"a", b"\0b\nc\0"], ["a", "b\nc"]),
+    ([b"\xef\xbb\xbfa", b"b\nc"], ["ab", "c"]),
+    ([b"a\r"], ["a"]),
+])  # fmt: skip
+def test_what_ends_a_name_may_come_after_it(monkeypatch, parts, expected):
+    left = iter([*parts, b""])
+    monkeypatch.setattr(os, "read", lambda descriptor, most: next(left))
+    assert list(names.read_names(0)) == expected
+
+
+def test_what_no_pattern_and_no_number_can_be_is_said_or_taken(archive, tmp_path, monkeypatch):
+    for changes in ({"images": f"{archive}/[z-a]*"}, {"priority": "[z-a]*"}):
+        with pytest.raises(InputError, match="no pattern"):
+            run(archive, tmp_path, **changes)
+    assert sorted(["9" * 5000, "10", "9"], key=walking.natural) == ["9", "10", "9" * 5000]
+    assert sources._grown(str(tmp_path / "taken away"), 7) == ([], 7)
