@@ -105,3 +105,17 @@ def test_the_table_names_every_system_and_network():
 def test_folds_that_cannot_be_are_refused(folds):
     with pytest.raises(InputError, match="--folds"):
         change(Config(), {"folds": folds}).places()
+
+
+def test_memory_is_that_of_the_scoring_alone(tmp_path):
+    from onnx import TensorProto, helper
+
+    x = helper.make_tensor_value_info("images", TensorProto.UINT8, [None, 16, 16, 3])
+    y = helper.make_tensor_value_info("same", TensorProto.UINT8, [None, 16, 16, 3])
+    graph = helper.make_graph([helper.make_node("Identity", ["images"], ["same"])], "g", [x], [y])
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+    (tmp_path / "same.onnx").write_bytes(model.SerializeToString())
+    # A process that takes 400 MB starts it.
+    held = np.ones(50_000_000)
+    assert 10 < measuring._memory(tmp_path / "same.onnx", 16) < 300
+    assert held.nbytes == 4e8
