@@ -59,7 +59,8 @@ def run(options: DistillOptions, config: DistillConfig, *, quiet: bool = False) 
         faces = images.of_forgeries(config.faces, size=size, quiet=quiet)
     weights_of(config.teaching, labels=faces.labels is not None)
     how = dataclasses.asdict(options) | dataclasses.asdict(config)
-    with saving.unfinished(options.out, how | {"sha256": faces.digest()}) as kept:
+    asked = how | {"sha256": faces.digest(), "detectors": [saving.digest(teacher) for teacher in teachers]}
+    with saving.unfinished(options.out, asked) as kept:
         said, features = _lessons(kept, teachers, faces, features=bool(config.teaching.features))
         small, learned = faces.at(config.model.image_size), ~faces.held
         lessons = Lessons(

@@ -94,6 +94,9 @@ def of_forgeries(faces: FacesSpec, *, size: int, quiet: bool = True) -> Faces:
 def _held(people: np.ndarray, *, share: float, seed: int) -> np.ndarray:
     names = np.unique(people)
     if len(names) < 2:
-        raise InputError("images: there is one person. Give two or more: some are learned from, others judged on.")
+        raise InputError(
+            "images: there is one person, as all photographs of one subfolder are. Give two or more: some are learned "
+            "from, others judged on."
+        )
     count = min(max(1, round(share * len(names))), len(names) - 1)
     return np.isin(people, np.random.default_rng(seed).permutation(names)[:count])

@@ -59,7 +59,11 @@ def run(options: PruneOptions, config: PruneConfig, *, quiet: bool = False) -> d
     elif config.teaching.steps and changed:
         raise InputError("--images: without images nothing is tuned. Name a folder, or give --teaching.steps=0.")
     how = dataclasses.asdict(options) | dataclasses.asdict(config)
-    asked = how | {"sha256": faces.digest() if faces else "", "hidden": spec.hidden}
+    asked = how | {
+        "sha256": faces.digest() if faces else "",
+        "hidden": spec.hidden,
+        "detector": saving.digest(detector),
+    }
     with saving.unfinished(options.out, asked) as kept:
         if faces is not None and changed:
             params = tuned(detector, spec, params, faces.images[~faces.held], config, run=kept, quiet=quiet)

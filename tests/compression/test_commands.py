@@ -1,6 +1,7 @@
 """`metaforge distill` and `metaforge prune`, on toys: what they write is a detector, and a kill changes nothing."""
 
 import json
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from metaforge.compression.images import of_folder
 from metaforge.compression.shrinking import matched
 from metaforge.compression.spec import TeachingSpec
 from metaforge.compression.teaching import Lessons, distillation, taught
+from metaforge.errors import InputError
 from metaforge.evaluation.calibration import Bands, Calibration, Judge
 from metaforge.screening import Detector, load_detector, save_detector, saved_detector
 from metaforge.screening.portable import onnx_of, read_onnx
@@ -165,6 +167,22 @@ def test_two_detectors_teach_a_third(tmp_path, folder, monkeypatch, capsys):
     np.testing.assert_allclose(onnx.examine(images)[0], found.examine(images)[0], rtol=1e-3, atol=1e-3)
 
 
+def test_unfinished_work_of_a_detector_that_became_another_is_not_gone_on_with(tmp_path, folder, monkeypatch, capsys):
+    out, spec = tmp_path / "student", BackboneSpec(image_size=16, width=2)
+    save_detector(tmp_path / "a", detector_of(spec))
+    words = [
+        "distill", f"--teachers={tmp_path / 'a'}", f"--images={folder}", "--crops=true", f"--out={out}",
+        "--model.image_size=16", "--model.width=2", "--teaching.steps=4", "--teaching.batch=4",
+    ]  # fmt: skip
+    with monkeypatch.context() as killed:
+        told(killed, 0)
+        assert distill.main(words) == 130
+    shutil.rmtree(tmp_path / "a")
+    save_detector(tmp_path / "a", detector_of(spec, seed=1))
+    assert distill.main(words) == 2
+    assert "unfinished work" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_a_pruned_detector_is_tuned_without_labels(tmp_path, folder, capsys):
     save_detector(tmp_path / "whole", detector_of(LITE, calibration=JUDGE.as_json()))
     out = tmp_path / "smaller"
@@ -244,6 +262,23 @@ def test_features_that_never_move_have_a_head_that_says_the_mean(images):
 def test_unfinished_work_stands_beside_a_folder_whose_name_ends_with_a_slash(tmp_path):
     with saving.unfinished(f"{tmp_path / 'out'}/", {}) as run:
         assert run.directory == tmp_path / "out.unfinished"
+
+
+def test_unfinished_work_of_others_is_said_in_words_of_the_command(tmp_path, monkeypatch):
+    opened = lambda steps: saving.unfinished(f"{tmp_path / 'out'}", {"steps": steps}).__enter__()
+    opened(1)
+    with pytest.raises(InputError, match=r"other settings, .* \(steps: 1 there, 2 asked\)\. Delete it") as other:
+        opened(2)
+
+    def busy(*_, **__):
+        raise InputError("workdir: another process is writing to it. Wait for it, or choose another --workdir.")
+
+    monkeypatch.setattr("metaforge.runs.directory.lock_directory", busy)
+    # Nobody is told to delete what another process is at.
+    with pytest.raises(InputError, match=r"^out: another process .* choose another --out") as held:
+        opened(1)
+    assert "Delete" not in str(held.value)
+    assert "workdir" not in str(other.value)
 
 
 def test_a_share_of_nothing_is_the_same_detector(tmp_path, folder):
