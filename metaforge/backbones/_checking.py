@@ -78,6 +78,8 @@ def check(spec: BackboneSpec) -> None:
         _check_levels(spec)
     if spec.fusion:
         _check_fusion(spec)
+    elif spec.fusion_width != BackboneSpec().fusion_width:
+        raise InputError(f"fusion_width={spec.fusion_width}: for fusion. Leave it out, or give fusion.")
     if spec.text != NO_TEXT and spec.levels:
         raise InputError(
             f"text={spec.text}: levels stay as they are, so that they learn from no caption. Leave it out."

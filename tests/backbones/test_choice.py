@@ -53,6 +53,7 @@ def test_an_unknown_name_is_refused():
         ("conv4", {"image_size": 15}, "image_size=15: conv4 needs 16"),
         ("conv4", {"normalisation": "frozen"}, "normalisation=frozen: conv4 has only "),
         ("conv4", {"weights": "a.pth"}, "conv4 has none"),
+        ("efficientnet_lite0", {"fusion_width": 32}, "fusion_width=32: for fusion"),
         ("efficientnet_lite0", {"image_size": 31}, "needs 32 pixels"),
         ("efficientnet_lite0", {"normalisation": "frozen"}, "random weights bring no statistics"),
         ("efficientnet_lite0", {"normalisation": "group", "weights": "imagenet"}, "not trained with groups"),

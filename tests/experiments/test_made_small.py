@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.strangers.made_small import measuring, running
-from experiments.strangers.made_small.config import FIRST, Config
+from experiments.strangers.made_small.config import FIRST, Config, Options
 from experiments.strangers.made_small.folding import fold_of
 from experiments.strangers.made_small.material import Images
 from experiments.strangers.made_small.table import markdown
@@ -119,3 +119,10 @@ def test_memory_is_that_of_the_scoring_alone(tmp_path):
     held = np.ones(50_000_000)
     assert 10 < measuring._memory(tmp_path / "same.onnx", 16) < 300
     assert held.nbytes == 4e8
+
+
+@pytest.mark.parametrize("shares", ["", "half", "0.25,1", "-0.5"])
+def test_shares_that_are_none_are_said_before_the_work(tmp_path, shares):
+    with pytest.raises(InputError, match="--shares"):
+        running.run(Options(str(tmp_path / "run")), change(Config(), {"shares": shares}), quiet=True)
+    assert not (tmp_path / "run").exists()

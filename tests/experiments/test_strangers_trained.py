@@ -22,6 +22,11 @@ def test_the_two_halves_are_all_methods_once():
             running.halves(change(CONFIG, {"unseen": unseen}))
 
 
+def test_buckets_that_are_no_numbers_are_refused():
+    with pytest.raises(InputError, match="--buckets=two,4: give numbers"):
+        training.arms(change(CONFIG, {"buckets": "two,4"}))
+
+
 def test_every_way_to_train_is_one_that_metaforge_train_takes():
     arms = training.arms(CONFIG)
     assert next(iter(arms)) == "4 tasks"

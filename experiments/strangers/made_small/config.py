@@ -49,8 +49,18 @@ class Config:
         return found
 
     def parts(self) -> tuple[float, ...]:
-        """The shares."""
-        return tuple(float(part) for part in self.shares.split(","))
+        """The shares.
+
+        Raises:
+            InputError: for what are no shares.
+        """
+        try:
+            found = tuple(float(part) for part in self.shares.split(","))
+        except ValueError:
+            found = ()
+        if not found or not all(0 <= share < 1 for share in found):
+            raise InputError(f"--shares={self.shares}: give numbers from 0 to below 1, such as 0.25,0.5.")
+        return found
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,6 +32,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
         InputError: when something that is asked for cannot work.
     """
     check_settings(config)
+    config.parts()
     where = provenance()
     directory = Path(options.workdir)
     # Images that are forged already need no faces.

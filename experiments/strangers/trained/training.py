@@ -63,9 +63,12 @@ def arms(config: Config) -> dict[str, Arm]:
     """What is compared, by name; the first, which is always among them, is what the others are held against.
 
     Raises:
-        InputError: for an unknown name.
+        InputError: for an unknown name, or buckets that are no numbers.
     """
-    sizes = [int(part) for part in config.buckets.split(",")]
+    try:
+        sizes = [int(part) for part in config.buckets.split(",")]
+    except ValueError:
+        raise InputError(f"--buckets={config.buckets}: give numbers of tasks, rising, such as 2,4,8.") from None
     dynamic: dict[str, str | int] = {"run.batches": "difficulty", "run.buckets": config.buckets}
     known = {
         f"{config.tasks} tasks": Arm({}),
@@ -115,6 +118,8 @@ def train(config: Config, arm: Arm, seed: int, pool: Pool, rows: np.ndarray, val
         domains={name: number for number, name in enumerate(source.by_domain())},
         placed=spread(1, tasks=told.episodes.tasks), batches=batches,
     )  # fmt: skip
+    if not len(validation):
+        raise InputError("--faces: too few people to set some aside for validation. Give more photographs.")
     drawn = np.random.default_rng([config.seed, 5]).choice(validation, VALIDATE)
     state, step, seen, curve = probing.initial(told), 0, 0, []
     while seen < config.budget:
