@@ -85,12 +85,15 @@ def test_who_comes_back_has_the_number_from_before_and_another_has_a_new_one():
     made = people.People(detector(), crop="ffpp")
     astronaut, other = (face_frames(frames=2, size=160, identity=identity) for identity in (0, 5))
     nobody = np.zeros_like(astronaut)
-    numbers, frame = [], 0
+    numbers, since, frame = [], [], 0
     for clip in (astronaut, nobody, other, astronaut):
         glances = [Glance(frame + place, 60.0 if place == 0 else 0.0, image) for place, image in enumerate(clip)]
+        told = made.look(glances, [glance.frame / 25 for glance in glances])
         frame += len(clip)
-        numbers.append([each["person"] for each in made.look(glances, frame / 25)])
+        numbers.append([each["person"] for each in told])
+        since.append([each["since"] for each in told])
     assert numbers == [[1], [], [2], [1]]
+    assert since == [[0.0], [], [0.16], [0.0]]  # when they came, not when something was said of it
 
 
 def test_a_detector_that_is_not_there_or_a_size_that_is_none_is_one_line(tmp_path, capsys):

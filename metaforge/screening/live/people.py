@@ -52,12 +52,12 @@ class People:
         self._known: list[Person] = []
         self._count = 0
 
-    def look(self, glances: Sequence[Glance], seconds: float) -> list[dict[str, Any]]:
+    def look(self, glances: Sequence[Glance], seconds: Sequence[float]) -> list[dict[str, Any]]:
         """Takes the frames of the last seconds, and says of each who is in them what there is to say.
 
         Args:
             glances: all frames since the last call, some with their pixels.
-            seconds: the time of the last of them.
+            seconds: the time of each of them.
 
         Returns:
             One a person, plain values for JSON, in the order of coming: of all frames so far, and under "now" of those
@@ -77,7 +77,8 @@ class People:
         order = [id(each) for track in found.tracks for each in track.sightings]
         scores = dict(zip(order, self._examined(crops), strict=True))
         told = []
-        for person, mine in self._people(fresh, found.cuts, seconds):
+        at = {glance.frame: time for glance, time in zip(glances, seconds, strict=True)}
+        for person, mine in self._people(fresh, found.cuts, at):
             now = [scores[id(each)] for each in mine]
             person.logits += [logit for logit, _ in now]
             person.distances += [distance for _, distance in now if distance is not None]
@@ -92,7 +93,9 @@ class People:
         self._known = sorted(self._known, key=lambda person: person.seen[-1].frame)[-MOST:]
         return sorted(told, key=lambda each: each["person"])
 
-    def _people(self, fresh: list[Sighting], cuts: list[int], seconds: float) -> list[tuple[Person, list[Sighting]]]:
+    def _people(
+        self, fresh: list[Sighting], cuts: list[int], at: dict[int, float]
+    ) -> list[tuple[Person, list[Sighting]]]:
         """Who is seen in which of the sightings."""
         whose = {id(each): person for person in self._known for each in person.seen}
         frames: dict[int, list[Sighting]] = {}
@@ -105,7 +108,7 @@ class People:
             if not here:
                 continue
             before = [whose[id(each)] for each in track.sightings if id(each) in whose]
-            person = min(before, key=lambda person: person.number) if before else self._newcomer(seconds)
+            person = min(before, key=lambda person: person.number) if before else self._newcomer(at[here[0].frame])
             mine.setdefault(person.number, (person, []))[1].extend(here)
         return list(mine.values())
 

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from metaforge.data.detection import check_finder
-from metaforge.data.watching import Glance
 from metaforge.screening.live.people import People
-from metaforge.screening.live.streams import frames_of, is_live
+from metaforge.screening.live.streams import Timed, frames_of, is_live
 
 if TYPE_CHECKING:
     from metaforge.screening.judging import Scorer
@@ -32,20 +31,20 @@ def watched(detector: "Scorer", video: str, *, every: float, rate: float, raw: s
     check_finder()
     crop = "ffpp" if detector.crop == "whole" else detector.crop
     people, begun = People(detector, crop=crop), None
-    held: list[Glance] = []
-    now, due = 0.0, every
+    held: list[Timed] = []
+    due = every
     for timed in frames_of(video, rate=rate, raw=raw):
         begun = time.monotonic() if begun is None else begun
         if timed.seconds >= due and held:
-            yield _told(people, held, now, begun, video)
+            yield _told(people, held, begun, video)
             held, due = [], every * (timed.seconds // every + 1)
-        held.append(timed.glance)
-        now = timed.seconds
+        held.append(timed)
     if held and begun is not None:
-        yield _told(people, held, now, begun, video)
+        yield _told(people, held, begun, video)
 
 
-def _told(people: People, held: list[Glance], now: float, begun: float, video: str) -> dict[str, Any]:
-    said = people.look(held, now)
-    told = {"seconds": round(now, 2), "looked": sum(each.image is not None for each in held), "people": said}
+def _told(people: People, held: list[Timed], begun: float, video: str) -> dict[str, Any]:
+    glances, times = [each.glance for each in held], [each.seconds for each in held]
+    said, now = people.look(glances, times), times[-1]
+    told = {"seconds": round(now, 2), "looked": sum(each.image is not None for each in glances), "people": said}
     return told | ({"behind": round(time.monotonic() - begun - now, 1)} if is_live(video) else {})
