@@ -54,6 +54,9 @@ def refitted(
     said = verdicts(*detector.examine(np.asarray(images)), detector.judge)
     shown = np.array([each.p_fake for each in said])
     bands = fit_conformal(shown, labels, name=called, fpr=fpr, fnr=fnr)
+    # Scores stay calibrated on what they were, and verdicts go on saying so.
+    before = detector.judge.bands.fitted_on
+    bands.fitted_on["calibrated_on"] = before.get("calibrated_on") or [*before.get("groups", {})]
     about = detector.about | {"calibration": detector.judge._replace(bands=bands).as_json()}
     undecided = {kind: band_rates(shown[labels == each], labels[labels == each], bands).undecided
                  for each, kind in enumerate(CLASSES)}  # fmt: skip

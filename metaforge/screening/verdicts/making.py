@@ -197,13 +197,15 @@ def screener(model: str, *, weights: str = "", engine: "Engine" = "auto", crops:
 
         measure = shown()
     judge = detector.judge
-    groups = judge.bands.fitted_on.get("groups", {}) if judge else {}
-    fitted_on = ", ".join(map(printable, groups))
+    fitted = judge.bands.fitted_on if judge else {}
+    # Thresholds may have been fitted elsewhere since.
+    fitted_on = ", ".join(map(printable, fitted.get("calibrated_on") or fitted.get("groups", {})))
+    thresholds = _thresholds(detector)
     return Screener(
         detector=detector,
         model=Model(path.resolve().name or "model", model_sha256(path), fitted_on),
-        thresholds=_thresholds(detector),
-        limits=_limits(fitted_on),
+        thresholds=thresholds,
+        limits=_limits(fitted_on, thresholds.fitted_on),
         crops=crops,
         frames=frames,
         measure=measure,
@@ -221,10 +223,11 @@ def _thresholds(detector: "Scorer") -> Thresholds:
     return Thresholds(bands.real_below, bands.fake_above, allowed.get("fpr"), allowed.get("fnr"), named)
 
 
-def _limits(fitted_on: str) -> str:
+def _limits(fitted_on: str, decided_on: str) -> str:
     if not fitted_on:
         return "The detector is not calibrated: a score above 0.5 says no more than that fakes were nearer to it."
-    return (f"No proof: the numbers were fitted on {fitted_on}, and other cameras, people and forgeries may make more "
+    where = fitted_on if decided_on in ("", fitted_on) else f"{fitted_on}, the thresholds on {decided_on}"
+    return (f"No proof: the numbers were fitted on {where}, and other cameras, people and forgeries may make more "
             "mistakes.")  # fmt: skip
 
 

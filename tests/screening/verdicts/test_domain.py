@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
     """A calibrated detector, and 40 crops of each class, the fakes brighter."""
     where, rng, made = tmp_path_factory.mktemp("domain"), np.random.default_rng(0), detector()
     save_detector(where / "plain", made)
-    judge = Judge(Calibration(), Bands(0.4, 0.6, {}), None)
+    judge = Judge(Calibration(), Bands(0.4, 0.6, {"groups": {"one": {}, "two": {}}}), None)
     save_detector(where / "model", made._replace(about=made.about | {"calibration": judge.as_json()}))
     for name, least in (("real", 0), ("fake", 80)):
         (where / "target" / name).mkdir(parents=True)
@@ -52,6 +52,8 @@ def test_verdicts_name_the_domain_and_what_is_promised(folder, capsys):
     np.testing.assert_array_equal(after.examine(images["real"])[0], before.examine(images["real"])[0])
     said = screener(str(folder / "out"), crops=True).verdict(b"no image")
     assert said.thresholds[2:] == (0.1, 0.2, "our studio")
+    assert said.model.fitted_on == "one, two"  # on which its probabilities go on standing
+    assert "fitted on one, two, the thresholds on our studio, and" in said.limits
     flags = ["predict", f"--model={folder / 'out'}", f"--images={folder / 'target'}", "--crops"]
     assert predict.main(flags) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
