@@ -60,7 +60,7 @@ def run(options: Options, config: Config, *, quiet: bool = False) -> dict[str, A
         "people": {name: len(mine) for name, mine in faces.items()},
         "images": len(values.label),
         "no_face": lost,
-        "rule": {"mean": folds.LEAST_MEAN, "low": folds.LEAST_LOW},
+        "rule": {"mean_above": folds.LEAST_MEAN, "lower_end_above": folds.LEAST_LOW},
         "features": rows,
         "minutes": (time.time() - began) / 60,
     }

@@ -22,8 +22,9 @@ def markdown(report: dict[str, Any]) -> str:
         lines += [f"| {row['name']} | {' | '.join(show(row[key][name]) for name in names)} |" for row in rows]
     shown = sum(row["shown"] for row in rows)
     people = ", ".join(f"{count} of {name}" for name, count in report["people"].items())
-    said = (f"{shown} of {len(rows)} features are shown: their mean AUC is above {report['rule']['mean']} and the "
-            f"lower end of its interval above {report['rule']['low']}. People: {people}. {report['images']} images; in "
+    rule = report["rule"]
+    said = (f"{shown} of {len(rows)} features are shown: their mean AUC is above {rule['mean_above']} and the lower end "
+            f"of its interval above {rule['lower_end_above']}. People: {people}. {report['images']} images; in "
             f"{report['no_face']} more no face was found. Every AUC is a mean over folds; intervals (95 %) resample "
             "people.")  # fmt: skip
     lines += ["", said]
