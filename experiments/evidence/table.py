@@ -23,8 +23,8 @@ def markdown(report: dict[str, Any]) -> str:
     shown = sum(row["shown"] for row in rows)
     people = ", ".join(f"{count} of {name}" for name, count in report["people"].items())
     rule = report["rule"]
-    said = (f"{shown} of {len(rows)} features are shown: their mean AUC is above {rule['mean_above']} and the lower end "
-            f"of its interval above {rule['lower_end_above']}. People: {people}. {report['images']} images; in "
+    said = (f"{shown} of {len(rows)} features are shown: their mean AUC is above {rule['mean_above']} and the lower "
+            f"end of its interval above {rule['lower_end_above']}. People: {people}. {report['images']} images; in "
             f"{report['no_face']} more no face was found. Every AUC is a mean over folds; intervals (95 %) resample "
             "people.")  # fmt: skip
     lines += ["", said]
