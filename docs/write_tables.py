@@ -19,6 +19,7 @@ from experiments.captions import table as captions
 from experiments.demo import running as demo
 from experiments.engines import compilers, photographs
 from experiments.engines import table as engines
+from experiments.evidence import maps
 from experiments.evidence import table as evidence
 from experiments.explaining import table as explaining
 from experiments.fakeradar import running as fakeradar
@@ -77,6 +78,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "decisions": ("Stated shares of mistakes, on a collection left out", decisions.markdown),
     "quality": ("Flags of a verdict on faces treated by known amounts", quality.markdown),
     "evidence": ("What each measured feature of a face is worth by itself", evidence.markdown),
+    "evidence_maps": ("How far a map of a score depends on what was learned", maps.markdown),
     "made_small": ("A pruned detector on collections and methods that it does not know", made_small.markdown),
     "targets": ("The shipped kind of detector held against goals", targets.table_of),
     "targets_clip": ("The same on CLIP's class token", targets.table_of),
