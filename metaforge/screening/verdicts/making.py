@@ -205,7 +205,7 @@ def screener(model: str, *, weights: str = "", engine: "Engine" = "auto", crops:
         detector=detector,
         model=Model(path.resolve().name or "model", model_sha256(path), fitted_on),
         thresholds=thresholds,
-        limits=_limits(fitted_on, thresholds.fitted_on),
+        limits=_limits(fitted_on, thresholds.fitted_on, calibrated=judge is not None),
         crops=crops,
         frames=frames,
         measure=measure,
@@ -223,9 +223,10 @@ def _thresholds(detector: "Scorer") -> Thresholds:
     return Thresholds(bands.real_below, bands.fake_above, allowed.get("fpr"), allowed.get("fnr"), named)
 
 
-def _limits(fitted_on: str, decided_on: str) -> str:
-    if not fitted_on:
+def _limits(fitted_on: str, decided_on: str, *, calibrated: bool) -> str:
+    if not calibrated:
         return "The detector is not calibrated: a score above 0.5 says no more than that fakes were nearer to it."
+    fitted_on = fitted_on or "images of which it is not said where they are from"
     where = fitted_on if decided_on in ("", fitted_on) else f"{fitted_on}, the thresholds on {decided_on}"
     return (f"No proof: the numbers were fitted on {where}, and other cameras, people and forgeries may make more "
             "mistakes.")  # fmt: skip

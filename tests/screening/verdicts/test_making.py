@@ -225,3 +225,10 @@ def test_what_is_over_compressed_is_not_called_real(tmp_path):
         assert (weak.quality, weak.decision) == ((), "real" if logit < 0 else "fake")
         assert strong.p_fake == pytest.approx(weak.p_fake)
     assert "over-compressed" not in strong.reason  # it is called fake for its score
+
+
+def test_thresholds_of_no_named_collection_are_still_a_calibration(tmp_path):
+    made, judge = detector(), Judge(Calibration(), Bands(0.4, 0.6, {}), None)
+    save_detector(tmp_path / "own", made._replace(about=made.about | {"calibration": judge.as_json()}))
+    limits = screener(str(tmp_path / "own"), crops=True).limits
+    assert limits.startswith("No proof: the numbers were fitted on images of which it is not said where")
