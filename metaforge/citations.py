@@ -132,6 +132,9 @@ _OF: dict[str, tuple[str, ...]] = {
     # Evidence on a face.
     "light": ("johnson2007lighting", "ramamoorthi2001irradiance"),
     "noise": ("immerkaer1996noise", "mahdian2009noise"),
+    "detail": ("burt1983laplacian",),
+    "channels": ("gallagher2008demosaicing", "li2020colour"),
+    "resampling": ("popescu2005resampling", "gallagher2005interpolation"),
     "landmark_shape": ("cootes1995shape",),
     "occlusion_map": ("zeiler2014visualizing", "adebayo2018sanity"),
     # Measures.

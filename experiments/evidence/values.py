@@ -1,6 +1,7 @@
 """Forged pairs of every collection as values of all features, each collection and acquisition in a file of its own."""
 
 import dataclasses
+import functools
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from experiments.strangers.config import Config as Strangers
 from experiments.strangers.faces import acquisitions
 from experiments.strangers.features import forged
 from metaforge.data.detection import find_face
+from metaforge.errors import InputError
 from metaforge.forgeries.base import Face
 from metaforge.screening.evidence.features import FEATURES
 from metaforge.screening.evidence.shape import points_of
@@ -65,6 +67,8 @@ def some(config: Config, faces: Sequence[Face]) -> list[Face]:
 def values_of(config: Config, faces: dict[str, list[Face]], folder: Path, *, quiet: bool = True) -> tuple[Values, int]:
     """All collections by all methods; those whose file is there are read.
 
+    Features that a file lacks are measured on the same images and added to it.
+
     Returns:
         The values, and of how many images none could be measured since no face was found in them; they are left out.
     """
@@ -72,11 +76,12 @@ def values_of(config: Config, faces: dict[str, list[Face]], folder: Path, *, qui
     for number, (name, mine) in enumerate(faces.items()):
         for kind in acquisitions(as_strangers(config)):
             path = folder / f"values-{number}-{kind}.npz"  # a collection's name may be no name of a file
-            if not path.exists():
-                made_here = forged(as_strangers(config, kind), name, some(config, mine), look_at, quiet=quiet)
-                write_arrays(path, **made_here)
-            with np.load(path, allow_pickle=False) as read:
-                columns = {column: read[column] for column in read.files}
+            columns = _kept(path)
+            if missing := [column for column in (*_measured(), POINTS) if column not in columns]:
+                look = functools.partial(look_at, names=[*missing, POINTS])
+                fresh = forged(as_strangers(config, kind), name, some(config, mine), look, quiet=quiet)
+                columns = completed(columns, fresh, path)
+                write_arrays(path, **columns)
             found = {column: columns[column] for column in (*_measured(), POINTS)}
             rest = [columns[column] for column in ("label", "kind", "collection", "person")]
             label, method, place, person = rest
@@ -89,18 +94,52 @@ def values_of(config: Config, faces: dict[str, list[Face]], folder: Path, *, qui
     return values.take(np.flatnonzero(seen)), int((~seen).sum())
 
 
-def look_at(images: np.ndarray) -> dict[str, np.ndarray]:
-    """All features of images, not a number where no face is found in one."""
-    rows = [_of_one(image) for image in images]
+def _kept(path: Path) -> dict[str, np.ndarray]:
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as read:
+        return {column: read[column] for column in read.files}
+
+
+def completed(old: dict[str, np.ndarray], fresh: dict[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
+    """Values that were kept, and beside them those of features that are newer.
+
+    Args:
+        old: the columns of a file; none if there is no file.
+        fresh: the same images measured anew.
+        path: the file, for the message.
+
+    Raises:
+        InputError: if these are other images, by their landmarks.
+    """
+    same = not old or (
+        old[POINTS].shape == fresh[POINTS].shape and np.allclose(old[POINTS], fresh[POINTS], atol=0.1, equal_nan=True)
+    )
+    if not same:
+        raise InputError(f"'{path}' holds values of other images than these. Give a directory that is new.")
+    return fresh | old
+
+
+def look_at(images: np.ndarray, *, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """Features of images and landmarks, not a number where no face is found in one.
+
+    Args:
+        images: uint8 RGB in [0, 255].
+
+    Other Arguments:
+        names: of features; all if left out.
+    """
+    names = [name for name in _measured() if names is None or name in names]
+    rows = [_of_one(image, names) for image in images]
     return {name: np.stack([row[name] for row in rows]).astype(np.float32) for name in rows[0]}
 
 
-def _of_one(image: np.ndarray) -> dict[str, np.ndarray]:
+def _of_one(image: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
     face = find_face(image)
     view = None if face is None else view_of(image, face)
     if view is None:
-        return {**{name: np.full(3, np.nan) for name in _measured()}, POINTS: np.full((68, 2), np.nan)}
-    found = {each.name: each.measure(view) for each in FEATURES if each.measure is not None}
+        return {**{name: np.full(3, np.nan) for name in names}, POINTS: np.full((68, 2), np.nan)}
+    found = {each.name: each.measure(view) for each in FEATURES if each.measure is not None and each.name in names}
     return {**found, POINTS: points_of(view)}
 
 

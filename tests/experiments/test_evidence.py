@@ -1,6 +1,7 @@
 """What features are worth on collections left out: the rule is kept, and nothing that was left out is fitted on."""
 
 import json
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -10,6 +11,7 @@ from skimage.data import astronaut
 from experiments.evidence import folds, maps, table, values
 from experiments.evidence.config import Config
 from experiments.evidence.running import shipped
+from metaforge.errors import InputError
 from metaforge.forgeries.base import Face
 from metaforge.screening.detector import Detector
 from metaforge.screening.evidence.features import FEATURES
@@ -87,6 +89,20 @@ def test_all_features_are_measured_where_there_is_a_face_and_none_where_there_is
     for name, each in found.items():
         assert np.isfinite(each[0]).all(), name
         assert np.isnan(each[1]).all(), name
+
+
+def test_values_that_were_kept_stay_and_newer_features_are_added_to_the_same_images_only():
+    points = np.arange(12.0).reshape(1, 6, 2)
+    old, fresh = {"noise": np.ones(3), values.POINTS: points}, {"detail": np.zeros(3), values.POINTS: points + 1e-3}
+    found = values.completed(old, fresh, Path("kept.npz"))
+    assert found["noise"] is old["noise"]
+    assert found["detail"] is fresh["detail"]
+    assert found[values.POINTS] is points
+    with pytest.raises(InputError, match=r"kept\.npz"):
+        values.completed(old, {**fresh, values.POINTS: points + 1}, Path("kept.npz"))
+    assert values.completed({}, fresh, Path("kept.npz")) == fresh
+    picture = astronaut()[None, 20:244, 120:344]
+    assert set(values.look_at(picture, names=["detail"])) == {"detail", values.POINTS}
 
 
 def test_shuffled_weights_are_the_same_numbers_elsewhere_and_cells_are_means():

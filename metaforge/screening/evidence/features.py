@@ -5,10 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from metaforge.screening.evidence.channels import channels
 from metaforge.screening.evidence.continuity import continuity
 from metaforge.screening.evidence.contour import contour
+from metaforge.screening.evidence.detail import detail
 from metaforge.screening.evidence.lighting import colour, direction
 from metaforge.screening.evidence.noise import noise
+from metaforge.screening.evidence.resampling import resampling
 from metaforge.screening.evidence.shape import Prior, plausibility
 from metaforge.screening.evidence.symmetry import symmetry
 from metaforge.screening.evidence.texture import texture
@@ -54,6 +57,13 @@ FEATURES: tuple[Feature, ...] = (
     Feature("symmetry", "inferred", symmetry,
             "landmarks and their mirror image differ by {:.3f} of the distance of the eyes"),
     Feature("skin texture", "derived", texture, "the power of fine texture of skin is {:.3f} times that of coarse"),
+    Feature("detail", "derived", detail,
+            "the finest detail, by the coarser, is {:.2f} times as strong inside the face as around it"),
+    Feature("colour channels", "derived", channels,
+            "fine red and green go together otherwise inside the face than around it, by {:+.2f} (Fisher's z)",
+            logarithm=False),
+    Feature("resampling", "derived", resampling,
+            "the strongest rhythm of fine differences is {:.2f} times as strong inside the face as around it"),
 )  # fmt: skip
 """In the order in which they are told."""
 

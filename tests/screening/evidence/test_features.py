@@ -6,7 +6,17 @@ from scipy.ndimage import gaussian_filter
 
 from metaforge.data.detection import Detection, find_face
 from metaforge.face_regions import MESH_MIRROR, OVAL
-from metaforge.screening.evidence import contour, lighting, noise, shape, symmetry, texture
+from metaforge.screening.evidence import (
+    channels,
+    contour,
+    detail,
+    lighting,
+    noise,
+    resampling,
+    shape,
+    symmetry,
+    texture,
+)
 from metaforge.screening.evidence.continuity import continuity
 from metaforge.screening.evidence.view import looked_at, neck, skin, view_of
 
@@ -102,6 +112,63 @@ def test_skin_that_was_interpolated_has_neighbours_alike(mesh):
     assert sharp[2] == pytest.approx(np.log(3), abs=0.1)
     assert soft[1] > sharp[1] + 0.3
     assert soft[0] < sharp[0]
+
+
+@pytest.mark.parametrize("blur", [0.8, 1.2])
+def test_a_smoothed_face_lacks_the_finest_octave_by_what_the_blur_takes_from_white_noise(mesh, blur):
+    white = np.random.default_rng(0).normal(size=(SIDE, SIDE))
+    inside = drawn(mesh, flat()).depth > 0
+    found = detail.detail(drawn(mesh, 120 + 50 * np.where(inside, gaussian_filter(white, blur), white)))
+    # Powers of white noise in an octave, before and after the blur, over all frequencies of the plane.
+    squared = np.add.outer(*[np.linspace(-np.pi, np.pi, 400, endpoint=False) ** 2] * 2)
+    gauss = lambda scale: np.exp(-squared * scale**2 / 2)
+    octaves = [gauss(near) - gauss(far) for near, far in ((0, 1), (1, 2), (2, 4))]
+    fell = [np.log(((each * gauss(blur)) ** 2).mean() / (each**2).mean()) for each in octaves]
+    np.testing.assert_allclose(found, [fell[0] - fell[1], fell[1] - fell[2], fell[0]], atol=0.25)
+
+
+def test_louder_noise_alone_changes_no_octave_against_another(mesh):
+    white = np.random.default_rng(0).normal(size=(SIDE, SIDE))
+    inside = drawn(mesh, flat()).depth > 0
+    found = detail.detail(drawn(mesh, 120 + white * np.where(inside, 30, 10)))
+    np.testing.assert_allclose(found, [0, 0, 2 * np.log(3)], atol=0.25)
+
+
+def test_channels_that_share_a_known_part_of_their_noise_give_the_difference_of_z(mesh):
+    rng = np.random.default_rng(0)
+    common, own = rng.normal(size=(SIDE, SIDE, 1)), rng.normal(size=(SIDE, SIDE, 3))
+    depth = drawn(mesh, flat()).depth[..., None]
+    share = np.where(depth > 0, 0.2, 0.8)
+    noisy = 120 + 5 * (np.sqrt(share) * common + np.sqrt(1 - share) * own)
+    # The correlation of two channels is the share of their power that is common.
+    np.testing.assert_allclose(channels.channels(looked_at(noisy, mesh)), np.arctanh(0.2) - np.arctanh(0.8), atol=0.1)
+    grey = np.repeat(noisy[..., :1], 3, axis=-1)
+    np.testing.assert_allclose(channels.channels(looked_at(grey, mesh)), 0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("steps", "beat"), [(2, 1 / 2), (3, 1 / 3), (4, 1 / 4)])
+def test_interpolated_noise_beats_once_a_pixel_of_its_source(steps, beat):
+    white = np.random.default_rng(0).normal(size=(120, 80))
+    places = np.arange(0, 79, 1 / steps)
+    rows = np.stack([np.interp(places, np.arange(80), row) for row in white])
+    frequencies, strong = resampling.spectrum(resampling.sizes(100 * rows, np.ones(rows.shape, bool))[0])
+    # Between two pixels a straight line has no second difference at all: a comb, whose overtones are as strong.
+    place = np.argmin(abs(frequencies - beat))
+    assert strong[place] > 10 * np.median(strong)
+    assert strong[place] > 0.8 * strong.max()
+
+
+def test_a_face_that_was_enlarged_has_a_rhythm_that_its_surroundings_lack(mesh):
+    white = np.random.default_rng(0).normal(size=(SIDE, SIDE))
+    places = np.arange(SIDE) * 0.75
+    along = np.stack([np.interp(places, np.arange(SIDE), row) for row in white])
+    enlarged = np.stack([np.interp(places, np.arange(SIDE), column) for column in along.T]).T
+    depth = drawn(mesh, flat()).depth
+    laid_in = resampling.resampling(drawn(mesh, 120 + 10 * np.where(depth > 0, enlarged, white)))
+    untouched, whole = (resampling.resampling(drawn(mesh, 120 + 10 * each)) for each in (white, enlarged))
+    assert laid_in[0] > 0.5
+    assert max(abs(untouched[0]), abs(whole[0])) < 0.5
+    assert laid_in[2] == pytest.approx(whole[2], abs=0.2)
 
 
 def test_a_mirrored_face_has_no_asymmetry_and_one_moved_point_has_what_it_was_moved(mesh):
