@@ -5,7 +5,7 @@ import functools
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -94,14 +94,14 @@ def values_of(config: Config, faces: dict[str, list[Face]], folder: Path, *, qui
     return values.take(np.flatnonzero(seen)), int((~seen).sum())
 
 
-def _kept(path: Path) -> dict[str, np.ndarray]:
+def _kept(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     with np.load(path, allow_pickle=False) as read:
         return {column: read[column] for column in read.files}
 
 
-def completed(old: dict[str, np.ndarray], fresh: dict[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
+def completed(old: dict[str, Any], fresh: dict[str, Any], path: Path) -> dict[str, Any]:
     """Values that were kept, and beside them those of features that are newer.
 
     Args:
