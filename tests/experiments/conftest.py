@@ -37,7 +37,11 @@ TINY = change(
 FLAGS = flags_of(TINY, Config())
 
 
-@pytest.fixture(scope="module")
+_OF_FEW = {}
+"""What is remembered of 30 people, from one test to the next."""
+
+
+@pytest.fixture
 def few_people():
     """The embedded sets are 30 people: to forge all by every method takes longer than to train a tiny network."""
 
@@ -51,7 +55,9 @@ def few_people():
         patch.setattr(faces, "embedded_faces", first)
         # What is remembered of whole sets is not theirs, and theirs not of whole sets.
         for name in ("_faces", "_domain"):
-            patch.setattr(build, name, functools.lru_cache(64)(getattr(build, name).__wrapped__))
+            if name not in _OF_FEW:
+                _OF_FEW[name] = functools.lru_cache(64)(getattr(build, name).__wrapped__)
+            patch.setattr(build, name, _OF_FEW[name])
         yield
 
 

@@ -16,7 +16,7 @@ def main(path: str, size: int) -> None:
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     session.run(None, {"images": np.zeros((16, size, size, 3), np.uint8)})
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     print(next(float(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM")))
 
 
