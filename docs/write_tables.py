@@ -65,6 +65,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "screening_many": ("Screening a million files, without a network", screening.markdown),
     "screening_network": ("Screening with the shipped detector, by threads and by Ray Data", screening.markdown),
     "photographs": ("From a photograph's file to its score", photographs.markdown),
+    "photographs_b0": ("The same through EfficientNet-B0", photographs.markdown),
     "folders": ("What the shipped detector says of two collections", folders.markdown),
     "strangers": ("A collection and a kind of forgery left out together", strangers.markdown),
     "strangers_clip": ("The same with CLIP's class token", strangers.markdown),
