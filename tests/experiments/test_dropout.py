@@ -13,6 +13,7 @@ from metaforge.settings import change
 from metaforge.training import build, episodic, learner_choice, meta_train
 from tests.experiments.conftest import TINY
 from tests.experiments.test_train import rows_of
+from tests.interruption import interrupted
 
 SMALL = dataclasses.replace(VISION["ViT-B/32"], image_size=16, patch_size=8, width=8, layers=1, heads=2)
 CONFIG = change(
@@ -40,19 +41,9 @@ def params_of(folder):
     return runs.fingerprint(runs.restore(folder, template).params)
 
 
-def test_an_interrupted_run_with_dropout_ends_bitwise_like_one_that_was_not(tmp_path, monkeypatch):
+def test_an_interrupted_run_with_dropout_ends_bitwise_like_one_that_was_not(tmp_path):
     meta_train.run(CONFIG, tmp_path / "whole", quiet=True)
-    log = runs.Run.log
-
-    def interrupt(self, row):
-        if row["step"] == 4:
-            raise KeyboardInterrupt
-        log(self, row)
-
-    monkeypatch.setattr(runs.Run, "log", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        meta_train.run(CONFIG, tmp_path / "run", quiet=True)
-    monkeypatch.setattr(runs.Run, "log", log)
+    interrupted(lambda: meta_train.run(CONFIG, tmp_path / "run", quiet=True), when=lambda rows: rows[-1]["step"] == 4)
     assert runs.latest_step(tmp_path / "run") == 2
     meta_train.run(CONFIG, tmp_path / "run", quiet=True)
     assert rows_of(tmp_path / "run") == rows_of(tmp_path / "whole")

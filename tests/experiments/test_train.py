@@ -12,6 +12,7 @@ from metaforge.settings import change, fields_of
 from metaforge.training import build, meta_train
 from metaforge.training.config import PAPER, Config
 from tests.experiments.conftest import FLAGS, TINY
+from tests.interruption import interrupted
 
 
 def params_of(folder):
@@ -53,19 +54,8 @@ def test_a_finished_run_returns_its_report_without_training(trained):
 
 
 @pytest.mark.parametrize("stop_at", [3, 7])
-def test_an_interrupted_run_ends_bitwise_like_one_that_was_not(trained, tmp_path, monkeypatch, stop_at):
-    log, calls = runs.Run.log, []
-
-    def interrupt(self, row):
-        calls.append(row)
-        if len(calls) == stop_at:
-            raise KeyboardInterrupt
-        log(self, row)
-
-    monkeypatch.setattr(runs.Run, "log", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        meta_train.run(TINY, tmp_path / "run", quiet=True)
-    monkeypatch.undo()
+def test_an_interrupted_run_ends_bitwise_like_one_that_was_not(trained, tmp_path, stop_at):
+    interrupted(lambda: meta_train.run(TINY, tmp_path / "run", quiet=True), when=lambda rows: len(rows) == stop_at)
     meta_train.run(TINY, tmp_path / "run", quiet=True)
     for part in ("", "erm"):
         assert rows_of(tmp_path / "run" / part) == rows_of(trained / part)

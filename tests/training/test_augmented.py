@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import metaforge as mf
-from metaforge import runs
 from metaforge.errors import InputError
 from metaforge.settings import change
 from metaforge.training import augmented, build, episodic, learner_choice, meta_train
 from tests.experiments.conftest import TINY
+from tests.interruption import interrupted
 from tests.training.test_batch_size import params_of, rows_of
 
 CONFIG = change(
@@ -58,21 +58,9 @@ def test_an_outer_step_draws_where_something_happens_and_only_there(augment):
     assert ("random_bits" in str(step)) == (augment != "none")
 
 
-def test_an_interrupted_run_ends_bitwise_like_one_that_was_not_and_is_judged_on_images_as_they_are(
-    tmp_path, monkeypatch
-):
+def test_an_interrupted_run_ends_bitwise_like_one_that_was_not_and_is_judged_on_images_as_they_are(tmp_path):
     meta_train.run(CONFIG, tmp_path / "whole", quiet=True)
-    log = runs.Run.log
-
-    def interrupt(self, row):
-        if row["step"] == 4:
-            raise KeyboardInterrupt
-        log(self, row)
-
-    monkeypatch.setattr(runs.Run, "log", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        meta_train.run(CONFIG, tmp_path / "run", quiet=True)
-    monkeypatch.setattr(runs.Run, "log", log)
+    interrupted(lambda: meta_train.run(CONFIG, tmp_path / "run", quiet=True), when=lambda rows: rows[-1]["step"] == 4)
     # What validates and adapts afterwards asks for no augmentation: a run goes on where there is none any more.
     meta_train.run(CONFIG, tmp_path / "run", quiet=True)
     assert rows_of(tmp_path / "run") == rows_of(tmp_path / "whole")

@@ -17,6 +17,7 @@ from metaforge.settings import change
 from metaforge.training import batch_size, build, episodic, learner_choice, meta_train, probing
 from metaforge.training.config import Config
 from tests.experiments.conftest import TINY
+from tests.interruption import interrupted
 
 DYNAMIC = change(
     TINY,
@@ -86,19 +87,8 @@ def test_every_size_is_compiled_once_and_the_log_has_it(whole):
 
 
 @pytest.mark.parametrize("stop_at", [8])
-def test_an_interrupted_run_takes_the_same_batches_to_the_same_parameters(whole, tmp_path, monkeypatch, stop_at):
-    log, calls = runs.Run.log, []
-
-    def interrupt(self, row):
-        calls.append(row)
-        if len(calls) == stop_at:
-            raise KeyboardInterrupt
-        log(self, row)
-
-    monkeypatch.setattr(runs.Run, "log", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        meta_train.run(DYNAMIC, tmp_path, quiet=True)
-    monkeypatch.undo()
+def test_an_interrupted_run_takes_the_same_batches_to_the_same_parameters(whole, tmp_path, stop_at):
+    interrupted(lambda: meta_train.run(DYNAMIC, tmp_path, quiet=True), when=lambda rows: len(rows) == stop_at)
     meta_train.run(DYNAMIC, tmp_path, quiet=True)
     assert rows_of(tmp_path) == rows_of(whole[0])
     assert params_of(tmp_path, DYNAMIC) == params_of(whole[0], DYNAMIC)

@@ -12,6 +12,7 @@ from metaforge.training import learner_choice, meta_train
 from metaforge.training import outer_rate as module
 from metaforge.training.config import PAPER, Config
 from tests.experiments.conftest import TINY
+from tests.interruption import interrupted
 
 outer_rate: Any = module.outer_rate
 COSINE = change(Config(), {"learner.schedule": "cosine", "run.iterations": 40, "learner.outer_lr": 0.02})
@@ -72,24 +73,16 @@ def test_settings_that_cannot_work_are_refused_in_a_line(changes, said):
     assert "\n" not in str(caught.value)
 
 
-def test_an_interrupted_run_goes_on_at_the_rate_of_its_step_to_the_same_bits(tmp_path, monkeypatch):
+def test_an_interrupted_run_goes_on_at_the_rate_of_its_step_to_the_same_bits(tmp_path):
     config = change(TINY, {
         "learner.name": "erm", "run.baseline": False, "objective.name": "focal", "learner.schedule": "cosine",
         "learner.warmup": 3, "run.iterations": 8, "run.log_every": 2, "run.checkpoint_every": 4, "run.eval_every": 8,
     })  # fmt: skip
     meta_train.run(config, tmp_path / "whole", quiet=True)
-    log = runs.Run.log
-
-    def interrupt(self, row):
-        if row["step"] == 6:
-            raise KeyboardInterrupt
-        log(self, row)
-
-    monkeypatch.setattr(runs.Run, "log", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        meta_train.run(config, tmp_path / "stopped", quiet=True)
+    interrupted(
+        lambda: meta_train.run(config, tmp_path / "stopped", quiet=True), when=lambda rows: rows[-1]["step"] == 6
+    )
     assert runs.latest_step(tmp_path / "stopped") == 4
-    monkeypatch.undo()
     meta_train.run(config, tmp_path / "stopped", quiet=True)
     rows, again = (runs.read_rows(tmp_path / name) for name in ("whole", "stopped"))
     # A row is written after its step, and says at which rate it was made.
