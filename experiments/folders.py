@@ -10,7 +10,6 @@ two collections differ in camera and compression too, and what tells two real on
 
 import dataclasses
 import itertools
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from metaforge.bounds import check_bounds
 from metaforge.commands import launch, start
 from metaforge.errors import InputError
 from metaforge.settings import setting
-from metaforge.whole import refuse_used, whole_file
+from metaforge.whole import refuse_used
 
 COLUMNS = {"above_half": "p_fake above 0.5", "above_nine": "above 0.9", "fake": "called fake",
            "cannot_tell": "cannot tell", "real": "called real"}  # fmt: skip
@@ -47,6 +46,7 @@ def run(options: Options) -> dict[str, Any]:
 
     from metaforge.evaluation.intervals import bootstrap
     from metaforge.provenance import provenance
+    from metaforge.runs import write_json
     from metaforge.screening import predicting
 
     check_bounds(options)
@@ -88,8 +88,7 @@ def run(options: Options) -> dict[str, Any]:
             found = bootstrap(labels, both[None, None], np.arange(len(both)), metric="auc", resample_seeds=False)
             report["auc"][f"{first} against {second}"] = {"control": kinds[second] == 0, "auc": found.as_json()}
     report |= provenance()
-    with whole_file(options.out, new=True) as path:
-        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(options.out, report, new=True)
     return report
 
 

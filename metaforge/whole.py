@@ -87,12 +87,15 @@ def whole_file(path: str | os.PathLike, *, new: bool = False, ending: bool = Tru
         made.unlink(missing_ok=True)
 
 
-def write_text(path: str | os.PathLike, text: str) -> None:
+def write_text(path: str | os.PathLike, text: str, *, new: bool = False) -> None:
     r"""Writes a text whole or not at all, as UTF-8; names of files in it keep the bytes that they have.
 
     Args:
         path: what it is to be called.
         text: what it holds.
+
+    Other Arguments:
+        new: as in `whole_file`.
 
     Example:
         >>> import tempfile
@@ -101,7 +104,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         ...     Path(folder, "report.md").read_bytes()
         b"of 'caf\xe9'"
     """
-    with whole_file(path, ending=False) as made:
+    with whole_file(path, new=new, ending=False) as made:
         made.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 

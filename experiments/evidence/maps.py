@@ -11,7 +11,6 @@ Intervals (95 %) resample faces.
 
 import dataclasses
 import itertools
-import json
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy as np
 from metaforge.bounds import check_bounds
 from metaforge.commands import flags_of, launch, start
 from metaforge.settings import setting
-from metaforge.whole import refuse_used, whole_file
+from metaforge.whole import refuse_used
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,11 +38,12 @@ def main(argv: list[str]) -> int:
     """The command."""
 
     def body(options: Options) -> str:
+        from metaforge.runs import write_json
+
         check_bounds(options)
         refuse_used(options.out)
         report = measured(options)
-        with whole_file(options.out, new=True) as path:
-            path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_json(options.out, report, new=True)
         print(markdown(report))
         return f"Wrote {options.out}."
 

@@ -9,13 +9,12 @@ fake is counted on --left_out alone, a collection that the detector was not trai
 """
 
 import dataclasses
-import json
 from typing import Any
 
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, start
 from metaforge.settings import setting
-from metaforge.whole import refuse_used, whole_file
+from metaforge.whole import refuse_used
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,12 +37,12 @@ def main(argv: list[str]) -> int:
         # What computes is imported where it is used, so that --help answers at once.
         from experiments.quality.measuring import measured
         from experiments.quality.table import markdown
+        from metaforge.runs import write_json
 
         check_bounds(options)
         refuse_used(options.out)
         report: dict[str, Any] = measured(options)
-        with whole_file(options.out, new=True) as path:
-            path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_json(options.out, report, new=True)
         print(markdown(report))
         return f"Wrote {options.out}."
 

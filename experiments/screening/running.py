@@ -17,9 +17,9 @@ from experiments.screening.one import asked_of
 from metaforge.commands.parsing import flags_of
 from metaforge.errors import InputError
 from metaforge.provenance import provenance
+from metaforge.runs import write_json
 from metaforge.screening.batches.options import Options as Screen
 from metaforge.screening.batches.walking import count, walk
-from metaforge.whole import whole_file
 
 
 def run(options: Options, config: Config) -> dict[str, Any]:
@@ -40,8 +40,7 @@ def run(options: Options, config: Config) -> dict[str, Any]:
     if config.real:
         report |= _network(options, config, sources)
     report |= {"load_after": round(os.getloadavg()[0], 1), "provenance": provenance()}
-    with whole_file(options.out, new=True) as path:
-        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(options.out, report, new=True)
     return report
 
 

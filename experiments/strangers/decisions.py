@@ -10,7 +10,6 @@ and in two narrower ones that were tried. Intervals (95 %) resample people.
 """
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ import numpy as np
 from metaforge.bounds import check_bounds
 from metaforge.commands import launch, start
 from metaforge.settings import setting
-from metaforge.whole import refuse_used, whole_file
+from metaforge.whole import refuse_used
 
 STATED = ((0.05, 0.10), (0.10, 0.10), (0.03, 0.02))
 """Shares of reals called fake and of fakes called real; the last are those of the slides."""
@@ -213,6 +212,7 @@ def main(argv: list[str]) -> int:
 
     def body(options: Options) -> str:
         from metaforge.provenance import provenance
+        from metaforge.runs import write_json
 
         check_bounds(options)
         refuse_used(options.out)
@@ -223,8 +223,7 @@ def main(argv: list[str]) -> int:
             "provenance": provenance(),
             **measured(options, list(cells_of(options.workdir))),
         }
-        with whole_file(options.out, new=True) as path:
-            path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_json(options.out, report, new=True)
         print(markdown(report))
         return f"Wrote {options.out}."
 

@@ -12,8 +12,6 @@ donor of a swapped face may be among the source's people.
 """
 
 import dataclasses
-import json
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,8 +28,9 @@ from metaforge.evaluation.goals import markdown as shown
 from metaforge.evaluation.interval import Interval
 from metaforge.evaluation.shares import auc_interval, share_interval
 from metaforge.progress import progress
+from metaforge.runs import write_json
 from metaforge.settings import setting
-from metaforge.whole import refuse_used, whole_file
+from metaforge.whole import refuse_used
 
 FPR, FNR = 0.03, 0.02
 """Shares of mistakes that thresholds are fitted for."""
@@ -213,8 +212,7 @@ def main(argv: list[str]) -> int:
             "provenance": provenance(),
             **measured(options, kept(options.workdir), quiet=False),
         }
-        with whole_file(options.out, new=True) as path:
-            Path(path).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_json(options.out, report, new=True)
         print(table_of(report))
         return f"Wrote {options.out}."
 

@@ -86,9 +86,9 @@ def _parsed(text: str) -> Any:
     return json.loads(text, object_pairs_hook=gathered)
 
 
-def write_json(path: str | os.PathLike, content: Any) -> None:
-    """Writes a JSON file whole or not at all."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
+def write_json(path: str | os.PathLike, content: Any, *, new: bool = False) -> None:
+    """Writes a JSON file whole or not at all; with `new` it must not be there yet."""
+    write_text(path, json.dumps(content, indent=2) + "\n", new=new)
 
 
 def one_line(error: Exception) -> str:

@@ -1,9 +1,8 @@
 """The report for people."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from metaforge.evaluation.interval import Interval
+from experiments.strangers.cells import head, line, show
 
 NAMES = {
     "top": "head on the top's embedding", "pooled": "head on pooled depths side by side",
@@ -29,48 +28,36 @@ def markdown(report: dict[str, Any]) -> str:
         f"Means over {len(report['chosen'])} folds; 95 % intervals over people and {seeds} seeds.",
     ]
     for scope, cells in report["scopes"].items():
-        lines += ["", f"## The left-out collection, {scope}", "", *_head(["", *HEADS.values()])]
+        lines += ["", f"## The left-out collection, {scope}", "", *head(["", *HEADS.values()])]
         for row, one in cells["rows"].items():
-            lines.append(_line([NAMES[row], *(_show(one[metric], ".3f") for metric in HEADS)]))
-        lines += ["", *_head(["paired difference", *HEADS.values()])]
+            lines.append(line([NAMES[row], *(show(one[metric], ".3f") for metric in HEADS)]))
+        lines += ["", *head(["paired difference", *HEADS.values()])]
         for name, one in cells["differences"].items():
-            lines.append(_line([name, *(_show(one[metric], "+.3f") for metric in HEADS)]))
+            lines.append(line([name, *(show(one[metric], "+.3f") for metric in HEADS)]))
     unseen = next(iter(report["scopes"].values()))["folds"]
-    lines += ["", "## AUC by fold, unseen methods", "", *_head(["left out", *NAMES])]
+    lines += ["", "## AUC by fold, unseen methods", "", *head(["left out", *NAMES])]
     for one in unseen:
         name = f"{one['collection']}; {', '.join(one['methods'])}"
-        lines.append(_line([name, *(f"{one['auc'][row]:.3f}" for row in NAMES)]))
+        lines.append(line([name, *(f"{one['auc'][row]:.3f}" for row in NAMES)]))
     lines += ["", "## What weight the depths have, by kind of forgery", ""]
     for row, by in report["weights"].items():
-        lines += [f"{NAMES[row]}:", "", *_head(["method", *blocks, *(f"{name}, fake minus real" for name in blocks)])]
+        lines += [f"{NAMES[row]}:", "", *head(["method", *blocks, *(f"{name}, fake minus real" for name in blocks)])]
         for kind, one in by.items():
-            cells = [_show(part, ".3f") for part in one["fakes"]] + [
-                _show(part, "+.3f") for part in one["more than real"]
+            cells = [show(part, ".3f") for part in one["fakes"]] + [
+                show(part, "+.3f") for part in one["more than real"]
             ]
-            lines.append(_line([kind, *cells]))
+            lines.append(line([kind, *cells]))
         lines.append("")
     lines += ["## What it costs", ""]
-    lines += _head(["network", "parameters", *(f"ms an image, {name} | times top" for name in ("batch 1", "batch 16"))])
+    lines += head(["network", "parameters", *(f"ms an image, {name} | times top" for name in ("batch 1", "batch 16"))])
     lines[-1] = "|---" * 6 + "|"
     for name, one in report["cost"].items():
         cells = [f"{one['parameters']:,}"]
         for batch in ("batch 1", "batch 16"):
-            cells += [f"{one[batch]['ms']:.2f}", _show(one[batch]["times_top"], ".2f")]
-        lines.append(_line([name, *cells]))
-    lines += ["", "## What was chosen", "", *_head(["fold", *report["chosen"][0]])]
+            cells += [f"{one[batch]['ms']:.2f}", show(one[batch]["times_top"], ".2f")]
+        lines.append(line([name, *cells]))
+    lines += ["", "## What was chosen", "", *head(["fold", *report["chosen"][0]])]
     for one, fold in zip(report["chosen"], unseen, strict=True):
         name = f"{fold['collection']}; {', '.join(fold['methods'])}"
-        lines.append(_line([name, *(f"{part['rate']:g}, {part['share']:.0%}" for part in one.values())]))
+        lines.append(line([name, *(f"{part['rate']:g}, {part['share']:.0%}" for part in one.values())]))
     return "\n".join(lines) + "\n"
-
-
-def _head(names: Sequence[str]) -> list[str]:
-    return [_line(names), "|---" * len(names) + "|"]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _show(part: dict[str, float], spec: str) -> str:
-    return format(Interval.from_json(part), spec)
