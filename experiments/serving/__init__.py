@@ -1,0 +1,1 @@
+"""What a detector costs over HTTP: the service beside a plain server and LitServe."""
