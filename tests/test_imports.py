@@ -29,6 +29,7 @@ FLOORS = (
     {"training"},
     {"screening"},
     {"compression"},
+    {"serving"},
     {"cli"},
 )
 TOGETHER = [{"data", "forgeries"}]

@@ -1,0 +1,1 @@
+"""What stands between the network and the service: one guard a module, each an application around another."""
