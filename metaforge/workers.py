@@ -96,13 +96,16 @@ def _killed(workers: int) -> InputError:
 
 
 def _calm() -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_multi_thread_eigen=false"
     os.environ["JAX_PLATFORMS"] = "cpu"
 
 
-def _end_with_parent() -> None:
-    # A parent that was killed tells nobody. Its workers would go on, and write where it goes on when called again.
+def end_with_parent() -> None:
+    """Ends this process when its parent is gone: a parent that was killed tells nobody.
+
+    Its workers would go on, and write where it goes on when called again. This blocks, so it belongs in a thread.
+    """
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

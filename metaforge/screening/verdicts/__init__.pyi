@@ -1,5 +1,5 @@
 from .making import Screener as Screener
-from .making import screener as screener
+from .opening import screener as screener
 from .record import Evidence as Evidence
 from .record import FaceVerdict as FaceVerdict
 from .record import Failure as Failure

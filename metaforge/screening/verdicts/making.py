@@ -11,19 +11,15 @@ from metaforge.data.crop_folder import crop_for
 from metaforge.data.crops import Crop
 from metaforge.data.detection import check_finder
 from metaforge.data.formats import VIDEOS, is_image, what_it_is
-from metaforge.errors import printable
 from metaforge.evaluation.calibration import doubted
 from metaforge.screening.judging import judged
 from metaforge.screening.looking import Look, Row
-from metaforge.screening.verdicts.identity import model_sha256
-from metaforge.screening.verdicts.provenance import read_trust
 from metaforge.screening.verdicts.reading import About, Evident, Seen, look_at_bytes, look_at_file
-from metaforge.screening.verdicts.record import FaceVerdict, FileVerdict, Model, Provenance, Thresholds
+from metaforge.screening.verdicts.record import FaceVerdict, FileVerdict, Kind, Model, Provenance, Thresholds
 from metaforge.workers import in_order
 
 if TYPE_CHECKING:
     from metaforge.screening.judging import Scorer
-    from metaforge.screening.predicting import Engine
 
 RANK = {"real": 0, "cannot tell": 1, "fake": 2}
 """Which of two decisions is the more suspicious."""
@@ -87,7 +83,7 @@ class Screener(NamedTuple):
         looks = in_order(seen, files, workers=workers)
         # No file waits longer than two batches of files without a face.
         for found, rows in judged(self.detector, looks, batch=batch, most=2 * batch):
-            yield self._record(found, rows)
+            yield self.record(found, rows)
 
     def verdict(self, data: bytes, *, name: str = "upload") -> FileVerdict:
         """The verdict on a picture or a video that came in as bytes.
@@ -101,16 +97,34 @@ class Screener(NamedTuple):
         Returns:
             Its record; with `error` if it cannot be read.
         """
-        path = Path(name)
-        video = path.suffix.lower() in VIDEOS
-        if not path.suffix and not is_image(data[:64]) and what_it_is(data[:64])[0] == "a video":
-            video, path = True, Path("upload.mp4")
+        found = self.look_at(data, name=name)
+        batch = self.detector.batch if found.about.kind == "video" else 1
+        ((found, rows),) = judged(self.detector, [found], batch=batch)
+        return self.record(found, rows)
+
+    def look_at(self, data: bytes, *, path: str = "", name: str = "upload", kind: Kind | None = None) -> Look:
+        """The faces of what came in as bytes, cut out and not yet scored; `judged` scores those of many together.
+
+        Args:
+            data: as in `verdict`.
+
+        Other Arguments:
+            path: where a video lies that is too large to be held; `data` is not looked at then.
+            name: as there.
+            kind: what it is by its content, whatever its name says.
+        """
         crop = None if self.crops or self.detector.crop == "whole" else self.detector.crop
         if crop is not None:
             check_finder()
-        found = look_at_bytes(data, path, name=name, video=video, **self._how(crop))
-        ((found, rows),) = judged(self.detector, [found], batch=1 if not video else self.detector.batch)
-        return self._record(found, rows)
+        if path:
+            return look_at_file(Path(path), name=name, **self._how(crop))
+        called = Path("upload") if kind else Path(name)
+        video = kind == "video" or called.suffix.lower() in VIDEOS
+        if not (kind or called.suffix or is_image(data[:64])):
+            video = what_it_is(data[:64])[0] == "a video"
+        if video and not called.suffix:
+            called = Path("upload.mp4")
+        return look_at_bytes(data, called, name=name, video=video, **self._how(crop))
 
     def _how(self, crop: Crop | None) -> dict[str, Any]:
         return {
@@ -125,7 +139,8 @@ class Screener(NamedTuple):
         name = file.relative_to(root) if file.is_relative_to(root) else file
         return look_at_file(file, name=name.as_posix(), **self._how(crop))
 
-    def _record(self, found: Look, rows: list[Row]) -> FileVerdict:
+    def record(self, found: Look, rows: list[Row]) -> FileVerdict:
+        """The record of a file that was looked at, from the rows that `judged` gave it."""
         about: About = found.about
         faces = tuple(
             _face(row, more or Seen(), about.quality)
@@ -163,73 +178,6 @@ def suspicion(face: FaceVerdict) -> tuple[int, float]:
         True
     """
     return RANK[face.decision], -1.0 if face.p_fake is None else face.p_fake
-
-
-def screener(model: str, *, weights: str = "", engine: "Engine" = "auto", crops: bool = False, frames: int = 32,
-             evidence: bool = False, trust: str = "") -> Screener:  # fmt: skip
-    """What makes verdicts with a detector.
-
-    Args:
-        model: a saved detector, an exported ONNX file, or a finished training run.
-
-    Other Arguments:
-        weights: where a detector's weights are now.
-        engine: what runs the network, as in `metaforge.screening.predicting.load`.
-        crops: whether the pictures are face crops already.
-        frames: of each video, spread evenly.
-        evidence: whether features are measured beside the score.
-        trust: a file in PEM with certificates of those whose C2PA signatures are trusted; nobody's if left out.
-
-    Raises:
-        InputError: if the model or the trust list cannot be read.
-
-    Example:
-        >>> screener("nowhere")
-        Traceback (most recent call last):
-        metaforge.errors.InputError: model: no config.json in 'nowhere'. Give the --out of metaforge adapt or ...
-    """
-    from metaforge.screening.predicting import load
-
-    detector, path = load(model, weights=weights, engine=engine, crops=crops), Path(model)
-    measure = None
-    if evidence:
-        from metaforge.screening.evidence.showing import evidence as shown
-
-        measure = shown()
-    judge = detector.judge
-    fitted = judge.bands.fitted_on if judge else {}
-    # Thresholds may have been fitted elsewhere since.
-    fitted_on = ", ".join(map(printable, fitted.get("calibrated_on") or fitted.get("groups", {})))
-    thresholds = _thresholds(detector)
-    return Screener(
-        detector=detector,
-        model=Model(path.resolve().name or "model", model_sha256(path), fitted_on),
-        thresholds=thresholds,
-        limits=_limits(fitted_on, thresholds.fitted_on, calibrated=judge is not None),
-        crops=crops,
-        frames=frames,
-        measure=measure,
-        trust=read_trust(trust) if trust else "",
-    )
-
-
-def _thresholds(detector: "Scorer") -> Thresholds:
-    judge = detector.judge
-    if judge is None:
-        return Thresholds(0.5, 0.5, None, None, "")
-    bands = judge.bands
-    allowed, groups = bands.fitted_on.get("allowed", {}), bands.fitted_on.get("groups", {})
-    named = bands.fitted_on.get("name") or ", ".join(map(printable, groups))
-    return Thresholds(bands.real_below, bands.fake_above, allowed.get("fpr"), allowed.get("fnr"), named)
-
-
-def _limits(fitted_on: str, decided_on: str, *, calibrated: bool) -> str:
-    if not calibrated:
-        return "The detector is not calibrated: a score above 0.5 says no more than that fakes were nearer to it."
-    fitted_on = fitted_on or "images of which it is not said where they are from"
-    where = fitted_on if decided_on in ("", fitted_on) else f"{fitted_on}, the thresholds on {decided_on}"
-    return (f"No proof: the numbers were fitted on {where}, and other cameras, people and forgeries may make more "
-            "mistakes.")  # fmt: skip
 
 
 def _face(row: Row, seen: Seen, of_file: tuple[str, ...]) -> FaceVerdict:

@@ -1,0 +1,115 @@
+"""The app: all routes, and answers to whatever goes wrong in them."""
+
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio.to_thread
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from metaforge.serving import routes
+from metaforge.serving.documents import document
+from metaforge.serving.errors import Problem, problem
+from metaforge.serving.intake import said
+from metaforge.serving.metrics import Metrics
+from metaforge.serving.service import Service
+
+_LOG = logging.getLogger("metaforge.serving")
+
+
+def create_app(service: Service) -> FastAPI:
+    """The app of a service, which starts and stops its workers with its own life.
+
+    Args:
+        service: what the answers are made with.
+    """
+
+    @contextlib.asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        service.pool.start()
+        if service.adapters:
+            service.adapters.start()
+        yield
+        if service.adapters:
+            await anyio.to_thread.run_sync(service.adapters.stop)
+        await anyio.to_thread.run_sync(lambda: service.pool.stop(grace=service.options.grace))
+
+    app = FastAPI(title="metaforge", version=_version(), docs_url=None, redoc_url=None, lifespan=life)
+    for module in routes.ALL:
+        app.include_router(module.router(service))
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _fault)
+    document(app)
+    app.add_middleware(_Counted, metrics=service.metrics)
+    return app
+
+
+def _version() -> str:
+    import metaforge
+
+    return metaforge.__version__
+
+
+def _answer(request: Request, error: Problem) -> JSONResponse:
+    said = error.body(getattr(request.state, "request_id", "-"))
+    return JSONResponse(said, error.status, headers=error.headers)
+
+
+async def _problem(request: Request, error: Any) -> JSONResponse:
+    return _answer(request, error)
+
+
+async def _invalid(request: Request, error: Any) -> JSONResponse:
+    return _answer(request, problem("invalid", said(error)))
+
+
+async def _http(request: Request, error: Any) -> JSONResponse:
+    known = {
+        404: problem("not_found", "There is nothing here. /openapi.json says what there is."),
+        405: problem("method_not_allowed", "This is not done so. /openapi.json says how."),
+    }
+    found = known.get(error.status_code) or Problem(error.status_code, "bad_request", str(error.detail))
+    answer = _answer(request, found)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _fault(request: Request, error: Exception) -> JSONResponse:
+    _LOG.error("fault in %s", getattr(request.state, "request_id", "-"), exc_info=error)
+    return _answer(request, problem("failed", "A fault of ours, which is in the log under this request's id."))
+
+
+class _Counted:
+    """Counts answers and their times, by the route's template: a path that a stranger chose is no label."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics):
+        self.app, self.metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun, status = time.perf_counter(), 500
+        scope.setdefault("state", {}).setdefault("request_id", secrets.token_hex(8))
+
+        async def counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, counted)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "DELETE", "OPTIONS") else "other"
+            self.metrics.answered(route, method, status, time.perf_counter() - begun)

@@ -1,0 +1,139 @@
+"""What waits to be judged: bounded in number and in bytes, first come first served, and several at a time."""
+
+import asyncio
+import collections
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any, Literal
+
+from metaforge.serving.buckets import SIZES
+from metaforge.serving.errors import Problem
+from metaforge.serving.scoring import Ask
+
+Lane = Literal["fast", "slow"]
+LANES: tuple[Lane, ...] = ("fast", "slow")
+
+MOST: dict[Lane, int] = {"fast": SIZES[-1], "slow": 1}
+"""How many files a worker takes at a time."""
+
+_LOOK = 0.2
+"""Seconds after which a keeper without work looks whether its worker still lives."""
+
+
+class Item:
+    """A file that waits, and whoever waits for its answer."""
+
+    def __init__(
+        self, ask: Ask, lane: Lane, future: "asyncio.Future[Any]", loop: asyncio.AbstractEventLoop, since: float
+    ):
+        """An item that no worker has taken yet."""
+        self.ask, self.future, self.loop, self.since = ask, future, loop, since
+        self.lane: Lane = lane
+        self.tries = 0
+
+    def settle(self, found: Any) -> None:
+        """Hands the answer over, from whatever thread; a `Problem` is raised there."""
+
+        def done() -> None:
+            if self.future.done():
+                return  # whoever asked is gone
+            if isinstance(found, Problem):
+                self.future.set_exception(found)
+            else:
+                self.future.set_result(found)
+
+        with contextlib.suppress(RuntimeError):  # the service has ended
+            self.loop.call_soon_threadsafe(done)
+
+
+class Queue:
+    """The items that wait."""
+
+    def __init__(self, *, most: int, megabytes: int):
+        """An empty queue.
+
+        Other Arguments:
+            most: items of all lanes.
+            megabytes: of their files.
+        """
+        self._most, self._bytes = most, megabytes << 20
+        self._held = 0
+        self._items: dict[Lane, collections.deque[Item]] = {lane: collections.deque() for lane in LANES}
+        self._changed = threading.Condition()
+        self.closed = False
+
+    def put(self, item: Item) -> bool:
+        """Whether there was room for it."""
+        with self._changed:
+            size = len(item.ask.data)
+            full = sum(map(len, self._items.values())) >= self._most or (self._held and self._held + size > self._bytes)
+            if full or self.closed:
+                return False
+            self._held += size
+            self._items[item.lane].append(item)
+            self._changed.notify_all()
+            return True
+
+    def again(self, item: Item) -> None:
+        """What was taken by a worker that died goes to the front, and has been accepted whatever waits."""
+        with self._changed:
+            self._held += len(item.ask.data)
+            self._items[item.lane].appendleft(item)
+            self._changed.notify_all()
+
+    def drop(self, item: Item) -> None:
+        """Takes an item out, if no worker has it yet."""
+        with self._changed:
+            if item in self._items[item.lane]:
+                self._items[item.lane].remove(item)
+                self._held -= len(item.ask.data)
+
+    def take(self, lane: Lane, *, alive: Callable[[], bool]) -> list[Item] | None:
+        """The next items for a worker; waits for one. `None` if its worker died, or the queue is closed and empty.
+
+        An item over which a worker died comes alone, so that it takes no other with it again.
+        """
+        with self._changed:
+            while alive():
+                items = self._items[lane]
+                if items:
+                    found = [items.popleft()]
+                    while items and len(found) < MOST[lane] and not found[0].tries and not items[0].tries:
+                        found.append(items.popleft())
+                    self._held -= sum(len(item.ask.data) for item in found)
+                    return found
+                if self.closed:
+                    return None
+                self._changed.wait(_LOOK)
+            return None
+
+    def waiting(self) -> dict[Lane, int]:
+        """How many wait in each lane."""
+        with self._changed:
+            return {lane: len(items) for lane, items in self._items.items()}
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing waits, and nothing more will."""
+        with self._changed:
+            return self.closed and not any(self._items.values())
+
+    def leave(self) -> list[Item]:
+        """All that waits, which nobody will take any more."""
+        with self._changed:
+            left = [item for items in self._items.values() for item in items]
+            for items in self._items.values():
+                items.clear()
+            return left
+
+    def close(self) -> None:
+        """Accepts nothing more; what waits can still be taken."""
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
+
+    def wait_closed(self, seconds: float) -> bool:
+        """Waits so long, or until it is closed; whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.closed, seconds)

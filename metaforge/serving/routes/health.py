@@ -1,0 +1,37 @@
+"""`/healthz`, `/readyz` and `/metrics`: for whatever watches the service."""
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from metaforge.serving.documents import problems
+from metaforge.serving.errors import problem
+from metaforge.serving.service import Service
+
+
+def router(service: Service) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(tags=["health"])
+
+    @routes.get("/healthz")
+    async def healthz() -> JSONResponse:
+        """The front lives."""
+        return JSONResponse({"status": "alive"})
+
+    @routes.get("/readyz", responses=problems(503))
+    async def readyz() -> JSONResponse:
+        """Every worker lives, and has scored a picture."""
+        if not service.pool.ready:
+            why = service.pool.failed or "a worker is starting, or the service is stopping"
+            raise problem("not_ready", f"Not ready: {why}.", retry_after=2)
+        return JSONResponse({"status": "ready"})
+
+    @routes.get("/metrics", responses={200: {"content": {"text/plain": {}}}, **problems(401, 403, 421)})
+    async def metrics() -> Response:
+        """What is counted, for Prometheus: right over all processes, and never compressed."""
+        for lane, count in service.pool.waiting().items():
+            service.metrics.waiting.labels(lane).set(count)
+        service.metrics.up.set(service.pool.ready)
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    return routes

@@ -1,0 +1,106 @@
+"""`/v1/predict` and `/v1/predict/batch`: verdicts on files."""
+
+import asyncio
+import time
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from metaforge.serving.documents import BATCH, ONE, problems
+from metaforge.serving.errors import Problem, problem
+from metaforge.serving.intake import Asked, Limits, Upload, read_many, read_one
+from metaforge.serving.pool import Judged
+from metaforge.serving.scoring import Ask
+from metaforge.serving.served import Served
+from metaforge.serving.service import Service
+
+_WRONG = problems(400, 401, 403, 408, 413, 415, 421, 422, 429, 500, 503)
+
+
+def router(service: Service) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(prefix="/v1", tags=["verdicts"])
+    options = service.options
+    limits = Limits(options.image_mb << 20, options.video_mb << 20, options.batch_files, service.state / "spool")
+
+    @routes.post("/predict", openapi_extra=ONE, responses=_WRONG)
+    async def predict(request: Request) -> JSONResponse:
+        """The verdict on one picture or video."""
+        begun = time.perf_counter()
+        async with read_one(request, limits) as (upload, asked):
+            received = time.perf_counter() - begun
+            judged = await judge(service, upload, asked)
+        answer = judged.answer
+        total = time.perf_counter() - begun
+        service.metrics.stage("receive", received)
+        said: dict[str, Any] = {
+            "request_id": request.state.request_id,
+            "verdict": answer.record,
+            "degraded": [],
+            "timing_ms": _ms(receive=received, queue=judged.queued, read=answer.read, score=answer.score, total=total),
+        }
+        if asked.map:
+            said |= {"maps": answer.maps, "regions": answer.regions}
+        return JSONResponse(said)
+
+    @routes.post("/predict/batch", openapi_extra=BATCH, responses=_WRONG)
+    async def predict_batch(request: Request) -> JSONResponse:
+        """Verdicts on many; one that cannot be judged says why, and fails no other."""
+        async with read_many(request, limits) as (uploads, asked):
+            _served(service, asked.model)
+            results = await asyncio.gather(*(_one_of_many(service, upload, asked) for upload in uploads))
+        for result in results:
+            if "error" in result:
+                result["error"]["request_id"] = request.state.request_id
+        return JSONResponse({"request_id": request.state.request_id, "results": results, "degraded": []})
+
+    return routes
+
+
+async def judge(service: Service, upload: Upload, asked: Asked) -> Judged:
+    """The verdict on an upload.
+
+    Raises:
+        Problem: if it has one, or cannot be judged.
+    """
+    if upload.problem:
+        raise upload.problem
+    served = _served(service, asked.model)
+    ask = Ask(upload.name, upload.data, served, upload.path, asked.crops, asked.evidence, asked.map)
+    judged = await service.pool.ask(ask)
+    answer = judged.answer
+    if answer.error or (answer.record["error"] or {}).get("code") == "failed":
+        raise problem("failed", "This file could not be judged by a fault of ours, which is in the log.")
+    if answer.record["error"]:
+        raise problem("unreadable", _sentence(answer.record["error"]["message"]))
+    for stage, seconds in (("queue", judged.queued), ("read", answer.read), ("score", answer.score)):
+        service.metrics.stage(stage, seconds)
+    service.metrics.verdict(answer.record["decision"], answer.record["p_fake"])
+    return judged
+
+
+async def _one_of_many(service: Service, upload: Upload, asked: Asked) -> dict[str, Any]:
+    try:
+        judged = await judge(service, upload, asked)
+    except Problem as error:
+        return {"name": upload.name, "status": error.status, "error": {"code": error.code, "message": error.message}}
+    said = {"name": upload.name, "status": 200, "verdict": judged.answer.record}
+    return said | ({"maps": judged.answer.maps, "regions": judged.answer.regions} if asked.map else {})
+
+
+def _served(service: Service, model: str) -> Served:
+    if model == "default":
+        return service.served
+    found = service.adapters.served(model) if service.adapters else None
+    if found is None:
+        raise problem("not_found", "There is no such model. Ask /v1/models which there are.")
+    return found
+
+
+def _sentence(message: str) -> str:
+    return f"{message[:1].upper()}{message[1:]}"
+
+
+def _ms(**seconds: float) -> dict[str, float]:
+    return {name: round(1e3 * value, 2) for name, value in seconds.items()}

@@ -1,0 +1,160 @@
+"""Starts the service: everything that cannot work is said before anything is listened to."""
+
+import contextlib
+import ipaddress
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from metaforge import locks
+from metaforge.errors import InputError, printable
+from metaforge.serving.app import create_app
+from metaforge.serving.metrics import Metrics
+from metaforge.serving.options import Options
+from metaforge.serving.pool import Pool
+from metaforge.serving.served import Served, served_of
+from metaforge.serving.service import Service
+
+
+def service_of(options: Options) -> Service:
+    """Everything that answers are made with; nothing is started yet.
+
+    Raises:
+        InputError: if the detector cannot be read, or the state folder not be used.
+    """
+    state = Path(options.state)
+    try:
+        for folder in (state, state / "models", state / "spool"):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise InputError(
+            f"state: '{options.state}' cannot be made ({error.strerror}). Choose another folder."
+        ) from None
+    served = served_of(options.model, state / "models", weights=options.weights)
+    metrics = Metrics()
+    return Service(options, state, served, about_of(served), Pool(served, options, metrics), metrics)
+
+
+def about_of(served: Served) -> dict[str, Any]:
+    """What `/v1/models` says of a detector.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    from metaforge.screening.verdicts.opening import screener
+
+    found = screener(served.path, weights=served.weights)
+    return {
+        "id": served.id,
+        "name": served.name,
+        "sha256": served.sha256,
+        "fitted_on": found.model.fitted_on,
+        "image_size": found.detector.image_size,
+        "crop": found.detector.crop,
+        "thresholds": found.thresholds._asdict(),
+        "limits": found.limits,
+        "regions": bool(served.regions),
+    }
+
+
+def run(options: Options) -> None:
+    """Serves until it is told to stop, and finishes what was accepted.
+
+    Raises:
+        InputError: for whatever cannot work.
+    """
+    refuse_open(options)
+    Path(options.state).mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = locks.lock_directory(options.state, flag="state")
+    with listening(options) as listener:
+        service = service_of(options)
+        config = uvicorn.Config(
+            create_app(service), http="h11", ws="none", loop="asyncio", lifespan="on", log_level="warning",
+            access_log=False, server_header=False, proxy_headers=False, timeout_keep_alive=15,
+            timeout_graceful_shutdown=options.grace, h11_max_incomplete_event_size=16 << 10,
+        )  # fmt: skip
+        server = _Server(config, service)
+        host, port = listener.getsockname()[:2]
+        print(f"metaforge serves {served_as(service)} at http://{'[' + host + ']' if ':' in host else host}:{port}/ "
+              "(Ctrl-C ends it).", flush=True)  # fmt: skip
+        server.run(sockets=[listener])
+    del lock
+
+
+def served_as(service: Service) -> str:
+    """What is served, for the terminal."""
+    return f"'{printable(service.served.name)}' ({service.served.sha256[:12]})"
+
+
+class _Server(uvicorn.Server):
+    """Says that it is stopping as soon as it is asked to, so that nothing new is accepted."""
+
+    def __init__(self, config: uvicorn.Config, service: Service):
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self._service.pool.close_to_new()
+        super().handle_exit(sig, frame)
+        if sig == signal.SIGINT and len(self._captured_signals) > 1:
+            self.force_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # Asked to stop, it has ended well: it does not raise the signal again, as uvicorn does.
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
+def refuse_open(options: Options) -> None:
+    """Holds that only those with a token are answered where others than this machine can ask.
+
+    Raises:
+        InputError: for an address beyond this machine without tokens.
+
+    Example:
+        >>> refuse_open(Options(model="m", host="0.0.0.0"))
+        Traceback (most recent call last):
+        metaforge.errors.InputError: host: '0.0.0.0' is reached from other machines, and there are no tokens. ...
+    """
+    if options.tokens or _is_loopback(options.host):
+        return
+    raise InputError(
+        f"host: '{printable(options.host)}' is reached from other machines, and there are no tokens. Name a file of "
+        "them with --tokens, or leave the address at 127.0.0.1."
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@contextlib.contextmanager
+def listening(options: Options) -> Iterator[socket.socket]:
+    """The socket on which the service listens.
+
+    Raises:
+        InputError: if the address is not this machine's, or the port is taken.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        why = os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else str(error)
+        raise InputError(f"host: nothing can listen at '{printable(options.host)}', port {options.port} ({why}). "
+                         "Choose another --port or --host.") from None  # fmt: skip
+    with listener:
+        yield listener

@@ -1,0 +1,72 @@
+"""A process that judges: opens the detector, scores a picture to see that it can, and then whatever it is sent."""
+
+import io
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from typing import Any, cast
+
+from PIL import Image, ImageOps
+
+from metaforge.serving.messages import receive, send
+
+
+def trial() -> bytes:
+    """A picture with a face, in PNG, so that a worker that has judged it has opened all that it needs.
+
+    Example:
+        >>> trial()[1:4]
+        b'PNG'
+    """
+    from metaforge.data.embedded_faces import embedded_faces
+
+    face = Image.fromarray(embedded_faces("london", size=64)[0].image)
+    wide = ImageOps.expand(face.resize((256, 256), Image.Resampling.BICUBIC), 64, (96, 96, 96))
+    held = io.BytesIO()
+    wide.save(held, "PNG")
+    return held.getvalue()
+
+
+def run(connection: Connection, setup: dict[str, Any]) -> None:
+    """What a worker is from its start to its end; it ends when the front does, or closes its end.
+
+    Args:
+        connection: to the front.
+        setup: `served` (`Served.as_json()`), `frames`, `trust`, `threads` (that read), `nice` (how far it stands back).
+    """
+    from metaforge.workers import end_with_parent
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at a terminal reaches all; the front ends its workers
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    os.nice(setup["nice"])
+    try:
+        _serve(connection, setup)
+    except (EOFError, OSError):
+        os._exit(0)  # the front is gone
+
+
+def _serve(connection: Connection, setup: dict[str, Any]) -> None:
+    from metaforge.serving.buckets import Bucketed
+    from metaforge.serving.scoring import Ask, answers
+    from metaforge.serving.served import Opened, Served
+
+    opened = Opened(frames=setup["frames"], trust=setup["trust"])
+    served = Served(**setup["served"])
+    with ThreadPoolExecutor(setup["threads"]) as threads:
+        cast(Bucketed, opened.screener(served).detector).warm_up()
+        (said,) = answers(opened, [Ask("trial.png", trial(), served)], threads=threads)
+        if said.error or said.record["error"] or not said.record["faces"]:
+            send(connection, {"failed": said.error or (said.record["error"] or {}).get("message", "it finds no face")})
+            return
+        send(connection, {"ready": True})
+        while True:
+            said, blobs = receive(connection)
+            asks = [
+                Ask(**{**ask, "served": Served(**ask["served"]), "data": blob})
+                for ask, blob in zip(said["asks"], blobs, strict=True)
+            ]
+            found = answers(opened, asks, threads=threads)
+            send(connection, {"answers": [answer._asdict() for answer in found]})
