@@ -136,9 +136,9 @@ def about(name: str) -> tuple[str, str]:
 
 
 def _licence(said: importlib.metadata.PackageMetadata) -> str:
-    field = (said.get("License") or "").strip()
+    field = _first(said, "License").strip()
     classes = [each.split(" :: ")[-1] for each in said.get_all("Classifier") or [] if each.startswith("License :: OSI")]
-    for words in (said.get("License-Expression") or "", field, *classes):
+    for words in (_first(said, "License-Expression"), field, *classes):
         words = _SPDX.get(words, words)
         if words and len(words) <= 80 and "\n" not in words:
             return words
@@ -151,7 +151,11 @@ def _home(said: importlib.metadata.PackageMetadata) -> str:
     pairs = [each.split(", ", 1) for each in said.get_all("Project-URL") or []]
     links = {name.strip().lower(): link.strip() for name, link in pairs}
     found = next((links[name] for name in ("homepage", "home", "repository", "source") if name in links), "")
-    return found or said.get("Home-page") or next(iter(links.values()), "")
+    return found or _first(said, "Home-page") or next(iter(links.values()), "")
+
+
+def _first(said: importlib.metadata.PackageMetadata, field: str) -> str:
+    return (said.get_all(field) or [""])[0]
 
 
 def page() -> str:

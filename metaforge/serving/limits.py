@@ -1,5 +1,6 @@
 """How much, how long and how many: the bounds on what a client may make the service hold."""
 
+import fnmatch
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -9,7 +10,8 @@ class Limits(NamedTuple):
 
     Attributes:
         body: bytes of a request's body, where `bodies` names no other bound.
-        bodies: bytes for requests of one path.
+        bodies: bytes for requests of one path; `*` in it stands for any name.
+        held: bytes of all bodies that have come and are not answered yet.
         grace: seconds that a body may take however small it is.
         least_rate: bytes a second that a body must come with, beyond `grace`.
         longest: seconds that a body may take however large it is.
@@ -25,6 +27,7 @@ class Limits(NamedTuple):
 
     body: int = 1 << 20
     bodies: Mapping[str, int] = {}
+    held: int = 1 << 30
     grace: float = 10.0
     least_rate: float = 16_384.0
     longest: float = 600.0
@@ -41,11 +44,12 @@ class Limits(NamedTuple):
         """Bytes that a request to a path may bring.
 
         Example:
-            >>> limits = Limits(body=10, bodies={"/v1/predict": 100})
-            >>> limits.body_of("/v1/predict"), limits.body_of("/v1/feedback")
-            (100, 10)
+            >>> limits = Limits(body=10, bodies={"/v1/predict": 100, "/v2/models/*/infer": 1000})
+            >>> limits.body_of("/v1/predict"), limits.body_of("/v2/models/a/infer"), limits.body_of("/v1/feedback")
+            (100, 1000, 10)
         """
-        return self.bodies.get(path.rstrip("/"), self.body)
+        found = (most for pattern, most in self.bodies.items() if fnmatch.fnmatchcase(path.rstrip("/"), pattern))
+        return next(found, self.body)
 
     def patience(self, got: int) -> float:
         """Seconds in which a body must have brought more than `got` bytes.

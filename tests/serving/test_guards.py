@@ -11,6 +11,7 @@ from metaforge.serving.guarding.access import json_lines
 from metaforge.serving.guarding.bearers import CLOSED
 from metaforge.serving.guarding.headers import POLICY
 from metaforge.serving.guards import guarded
+from metaforge.serving.limits import Limits
 from metaforge.serving.rates import Rates
 from metaforge.serving.tokens import Tokens
 from tests.serving.raw import code_of
@@ -282,6 +283,50 @@ def test_an_answer_in_json_that_says_500_is_left_as_it_is():
         raise ValueError
 
     assert ask(quiet(Tiny(said)))[0::2] == (500, b"{}")
+
+
+# Bodies.
+
+
+def test_all_bodies_together_have_a_bound_and_make_room_again_when_they_are_answered():
+    reading, statuses = asyncio.Event(), {}
+
+    async def whole(scope, receive, send):
+        while (message := await receive()).get("more_body"):
+            pass
+        if message["type"] != "http.disconnect":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body"})
+
+    service = quiet(whole, limits=Limits(body=100, held=150))
+
+    async def call(name, *, wait=None):
+        pieces = [{"type": "http.request", "body": b"a" * 100, "more_body": True}, {"type": "http.request"}]
+
+        async def receive():
+            if len(pieces) == 1 and wait is not None:
+                reading.set()
+                await wait.wait()
+            return pieces.pop(0)
+
+        async def send(message):
+            if message["type"] == "http.response.start":
+                statuses[name] = message["status"]
+
+        headers = [(b"host", b"localhost"), (b"content-length", b"100")]
+        await service({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive, send)
+
+    async def all_of_them():
+        wait = asyncio.Event()
+        first = asyncio.ensure_future(call("first", wait=wait))
+        await reading.wait()
+        await call("second")
+        wait.set()
+        await first
+        await call("third")
+
+    asyncio.run(all_of_them())
+    assert statuses == {"first": 200, "second": 429, "third": 200}
 
 
 # The log.

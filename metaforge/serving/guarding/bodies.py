@@ -11,11 +11,14 @@ from metaforge.serving.limits import Limits
 def within_bounds(app: App, limits: Limits) -> App:
     """Answers 413 `too_large` to a body beyond its bound, without reading on, and 408 `too_slow` to one that trickles.
 
+    A body for which there is no room beside those of others is answered 429 `too_many`.
     Only the time counts in which the service waits for the client. To the application a refused request looks like one
     whose client has gone, and what it still says is dropped.
     """
+    held = 0
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal held
         most, promised = limits.body_of(scope["path"]), announced(scope)
         if promised is not None and promised > most:
             await refuse(scope, send, _too_large(most), CLOSE)
@@ -30,7 +33,7 @@ def within_bounds(app: App, limits: Limits) -> App:
             return {"type": "http.disconnect"}
 
         async def read() -> Message:
-            nonlocal got, waited, whole
+            nonlocal got, waited, whole, held
             if refused:
                 return {"type": "http.disconnect"}
             if whole:
@@ -44,10 +47,12 @@ def within_bounds(app: App, limits: Limits) -> App:
                 return await stop(_too_slow())
             waited += time.monotonic() - started
             if message["type"] == "http.request":
-                got += len(message.get("body", b""))
-                whole = not message.get("more_body", False)
+                size = len(message.get("body", b""))
+                got, held, whole = got + size, held + size, not message.get("more_body", False)
                 if got > most:
                     return await stop(_too_large(most))
+                if held > limits.held:
+                    return await stop(_too_much())
             return message
 
         async def say(message: Message) -> None:
@@ -61,6 +66,8 @@ def within_bounds(app: App, limits: Limits) -> App:
         except Exception:
             if not refused:  # else it is the application's word for a client that has gone
                 raise
+        finally:
+            held -= got
 
     return guard
 
@@ -72,3 +79,7 @@ def _too_large(most: int) -> Problem:
 
 def _too_slow() -> Problem:
     return problem("too_slow", "The request's body came too slowly. Send it again, over a better connection.")
+
+
+def _too_much() -> Problem:
+    return problem("too_many", "The service holds as much of others as it can. Come again in a moment.", retry_after=1)
