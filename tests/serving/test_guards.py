@@ -165,6 +165,12 @@ def test_another_site_makes_nobody_compute_or_change_anything(headers, method):
     assert ask(quiet(app), method="GET", **headers)[0] == 200
 
 
+@pytest.mark.parametrize("host", ["", None])
+@pytest.mark.parametrize("origin", ["null", "", "file://"])
+def test_a_page_without_a_host_is_no_page_of_a_service_without_a_name(host, origin):
+    assert ask(quiet(Tiny(), hosts=["*"]), method="POST", host=host, origin=origin)[0] == 403
+
+
 @pytest.mark.parametrize("headers", OWN, ids=str)
 def test_its_own_page_and_programs_do(headers):
     assert ask(quiet(Tiny()), method="POST", **headers)[0] == 200

@@ -25,9 +25,10 @@ def is_cross_site(scope: Scope) -> bool:
     if origin is None:
         return False
     try:
-        return urlsplit(origin).netloc.lower() != (header(scope, b"host") or "").lower() or origin == "null"
+        page = urlsplit(origin).netloc.lower()
     except ValueError:
         return True
+    return not page or page != (header(scope, b"host") or "").lower()  # a page without a host is "null"
 
 
 def for_own_pages(app: App) -> App:

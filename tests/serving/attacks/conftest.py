@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.serving.live import served
+from tests.serving.attacks.live import served
 
 
 @pytest.fixture(scope="session")

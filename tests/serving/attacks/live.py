@@ -20,7 +20,7 @@ from metaforge.backbones.spec import BackboneSpec
 from metaforge.screening import Detector
 from metaforge.screening.portable import save_onnx
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def tiny_detector(path, *, crop="whole"):
