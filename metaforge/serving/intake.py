@@ -89,7 +89,7 @@ async def read_one(request: Request, limits: Limits) -> AsyncIterator[tuple[Uplo
     """
     with tempfile.TemporaryDirectory(dir=limits.spool) as folder:
         if _is_json(request):
-            body = _checked(OneFile, await _json(request))
+            body = _checked(OneFile, await _json(request, 2 * limits.image))
             upload = await _decoded(body.content, body.name, limits, folder)
             if upload.problem:
                 raise upload.problem
@@ -114,7 +114,7 @@ async def read_many(request: Request, limits: Limits) -> AsyncIterator[tuple[lis
     """
     with tempfile.TemporaryDirectory(dir=limits.spool) as folder:
         if _is_json(request):
-            body = _checked(ManyFiles, await _json(request))
+            body = _checked(ManyFiles, await _json(request, 8 * limits.image))
             if len(body.items) > limits.files:
                 raise _too_many(limits)
             uploads = [await _decoded(each.content, each.name, limits, folder) for each in body.items]
@@ -136,8 +136,12 @@ def _is_json(request: Request) -> bool:
     raise problem("unsupported_type", "Send a form (multipart/form-data), or JSON (application/json).")
 
 
-async def _json(request: Request) -> Any:
-    data = await request.body()
+async def _json(request: Request, most: int) -> Any:
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > most:
+            raise problem("too_large", f"JSON may have {most} bytes here. Send a form, which may have more.")
     try:
         return await asyncio.to_thread(json.loads, data)
     except (ValueError, RecursionError):

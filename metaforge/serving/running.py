@@ -14,11 +14,21 @@ import uvicorn
 from metaforge import locks
 from metaforge.errors import InputError, printable
 from metaforge.serving.app import create_app
+from metaforge.serving.connections import uvicorn_settings
+from metaforge.serving.guarding.access import Log
+from metaforge.serving.guarding.hosts import LOOPBACK
+from metaforge.serving.guards import guarded
+from metaforge.serving.limits import Limits
 from metaforge.serving.metrics import Metrics
 from metaforge.serving.options import Options
 from metaforge.serving.pool import Pool
+from metaforge.serving.rates import Rates
 from metaforge.serving.served import Served, served_of
 from metaforge.serving.service import Service
+from metaforge.serving.tokens import read_tokens
+
+MANY = 8
+"""How many pictures of the largest size a request of many files may hold."""
 
 
 def service_of(options: Options) -> Service:
@@ -73,17 +83,59 @@ def run(options: Options) -> None:
     lock = locks.lock_directory(options.state, flag="state")
     with listening(options) as listener:
         service = service_of(options)
-        config = uvicorn.Config(
-            create_app(service), http="h11", ws="none", loop="asyncio", lifespan="on", log_level="warning",
-            access_log=False, server_header=False, proxy_headers=False, timeout_keep_alive=15,
-            timeout_graceful_shutdown=options.grace, h11_max_incomplete_event_size=16 << 10,
-        )  # fmt: skip
-        server = _Server(config, service)
+        server = server_of(options, service)
         host, port = listener.getsockname()[:2]
         print(f"metaforge serves {served_as(service)} at http://{'[' + host + ']' if ':' in host else host}:{port}/ "
               "(Ctrl-C ends it).", flush=True)  # fmt: skip
         server.run(sockets=[listener])
     del lock
+
+
+def server_of(options: Options, service: Service, *, log: Log | None = None) -> uvicorn.Server:
+    """What answers requests, with all guards.
+
+    Args:
+        options: what it is told.
+        service: what answers are made with.
+
+    Other Arguments:
+        log: where records of requests go; standard error if left out.
+
+    Raises:
+        InputError: for a file of tokens that cannot be used.
+    """
+    bounds = bounds_of(options)
+    tokens = read_tokens(options.tokens) if options.tokens else None
+    app = guarded(
+        create_app(service), tokens=tokens, rates=Rates(options.rate), limits=bounds, hosts=names_of(options), log=log
+    )
+    settings = uvicorn_settings(bounds) | {"loop": "asyncio", "lifespan": "on", "log_level": "warning"}
+    return _Server(uvicorn.Config(app, timeout_graceful_shutdown=options.grace, **settings), service)
+
+
+def bounds_of(options: Options) -> Limits:
+    """How many bytes a request of each kind may bring.
+
+    Example:
+        >>> bounds_of(Options(model="m", image_mb=3, video_mb=1)).body_of("/v1/predict") >> 20
+        5
+    """
+    one = (4 * max(options.image_mb, options.video_mb) // 3 + 1) << 20  # base64 takes a third more
+    many = max(one, MANY * options.image_mb << 20)
+    paths = {"/v1/predict": one, "/v1/predict/batch": many, "/v1/adapt": many, "/v2/models/default/infer": one}
+    return Limits(bodies=paths)
+
+
+def names_of(options: Options) -> list[str]:
+    """The names and addresses that requests may be meant for.
+
+    Example:
+        >>> names_of(Options(model="m", names="detector.example"))
+        ['localhost', '127.0.0.1', '::1', 'detector.example']
+    """
+    more = [name.strip() for name in options.names.split(",") if name.strip()]
+    here = [] if options.host in LOOPBACK or _is_unspecified(options.host) else [options.host]
+    return [*LOOPBACK, *here, *more]
 
 
 def served_as(service: Service) -> str:
@@ -129,6 +181,12 @@ def refuse_open(options: Options) -> None:
         f"host: '{printable(options.host)}' is reached from other machines, and there are no tokens. Name a file of "
         "them with --tokens, or leave the address at 127.0.0.1."
     )
+
+
+def _is_unspecified(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_unspecified
+    return False
 
 
 def _is_loopback(host: str) -> bool:
