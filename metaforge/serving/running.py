@@ -109,7 +109,7 @@ def server_of(options: Options, service: Service, *, log: Log | None = None) -> 
     app = guarded(
         create_app(service), tokens=tokens, rates=Rates(options.rate), limits=bounds, hosts=names_of(options), log=log
     )
-    settings = uvicorn_settings(bounds) | {"loop": "asyncio", "lifespan": "on", "log_level": "warning"}
+    settings: dict[str, Any] = {**uvicorn_settings(bounds), "loop": "asyncio", "lifespan": "on", "log_level": "warning"}
     return _Server(uvicorn.Config(app, timeout_graceful_shutdown=options.grace, **settings), service)
 
 
