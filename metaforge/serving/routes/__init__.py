@@ -1,6 +1,6 @@
 """What the service answers, by what is asked for: each module gives `router(service)`."""
 
-from metaforge.serving.routes import health, models, predict
+from metaforge.serving.routes import health, models, page, predict
 
-ALL = (predict, models, health)
+ALL = (predict, models, health, page)
 """The modules, in the order in which OpenAPI lists them."""
