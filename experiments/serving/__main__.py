@@ -31,4 +31,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    start(main, heavy=True)
+    start(main)
