@@ -68,9 +68,10 @@ def serving(name: str, model: Path, folder: Path, *, patience: float = 120) -> I
     port, log = free_port(), folder / f"{name}.log"
     given = {"model": model, "state": folder / f"{name}-state", "port": port}
     command = [sys.executable, "-m", *(part.format(**given) for part in COMMANDS[name])]
+    environment = os.environ | {"ORT_DISABLE_TELEMETRY": "1"}  # none of them tells ONNX Runtime's makers what is run
     began = time.perf_counter()
     with log.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, cwd=ROOT, start_new_session=True)
+        process = subprocess.Popen(command, stdout=file, stderr=file, cwd=ROOT, start_new_session=True, env=environment)
     try:
         while not _answers(f"http://127.0.0.1:{port}{READY[name]}"):
             if process.poll() is not None or time.perf_counter() - began > patience:

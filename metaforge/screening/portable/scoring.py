@@ -155,6 +155,8 @@ def session_of(model: bytes, *, alone: bool = False) -> Any:
     Raises:
         InputError: without the extra `onnx`.
     """
+    # From 1.29 on it tells its makers what is run, unless it is told not to before it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError:
