@@ -205,14 +205,14 @@ def listening(options: Options) -> Iterator[socket.socket]:
     Raises:
         InputError: if the address is not this machine's, or the port is taken.
     """
-    try:
-        family, _, _, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        why = os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else str(error)
-        raise InputError(f"host: nothing can listen at '{printable(options.host)}', port {options.port} ({why}). "
-                         "Choose another --port or --host.") from None  # fmt: skip
-    with listener:
+    with contextlib.ExitStack() as held:
+        try:
+            family, _, _, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0]
+            listener = held.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError as error:
+            why = os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else str(error)
+            raise InputError(f"host: nothing can listen at '{printable(options.host)}', port {options.port} ({why}). "
+                             "Choose another --port or --host.") from None  # fmt: skip
         yield listener

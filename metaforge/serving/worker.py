@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from PIL import Image, ImageOps
 
+from metaforge.errors import InputError
 from metaforge.serving.messages import receive, send
 
 
@@ -44,6 +45,8 @@ def run(connection: Connection, setup: dict[str, Any]) -> None:
     os.nice(setup["nice"])
     try:
         _serve(connection, setup)
+    except InputError as error:
+        send(connection, {"failed": str(error)})
     except (EOFError, OSError):
         os._exit(0)  # the front is gone
 

@@ -1,0 +1,107 @@
+"""The command: what cannot work is said in a line before anything is served, and a stop answers what was accepted."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import httpx
+import pytest
+
+from metaforge.cli import serve
+from metaforge.errors import InputError
+from metaforge.serving.options import Options
+from metaforge.serving.running import listening, names_of, refuse_open, service_of
+from tests.serving.conftest import picture
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.invalid", "127.evil.example"])
+def test_an_address_beyond_this_machine_takes_tokens(host):
+    with pytest.raises(InputError, match="no tokens"):
+        refuse_open(Options(model="m", host=host))
+    refuse_open(Options(model="m", host=host, tokens="tokens.txt"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost"])
+def test_this_machine_alone_takes_none(host):
+    refuse_open(Options(model="m", host=host))
+
+
+def test_any_address_is_no_name():
+    assert "0.0.0.0" not in names_of(Options(model="m", host="0.0.0.0", names="a.example"))
+    assert "192.0.2.1" in names_of(Options(model="m", host="192.0.2.1"))
+
+
+def test_a_port_that_is_taken_is_said():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with (
+            pytest.raises(InputError, match=r"port \d+ \(Address already in use\)"),
+            listening(Options(model="m", port=taken.getsockname()[1])),
+        ):
+            pass
+
+
+def said(capsys, *flags):
+    code = serve.main(["serve", *flags])
+    return code, capsys.readouterr().err
+
+
+def test_what_cannot_be_served_is_said_in_a_line(tmp_path, capsys):
+    (tmp_path / "tokens").write_text("short line\n")
+    os.chmod(tmp_path / "tokens", 0o600)
+    (tmp_path / "no.onnx").write_bytes(b"no model")
+    state = f"--state={tmp_path / 'state'}"
+    for flags, expected in {
+        (f"--model={tmp_path / 'no.onnx'}", "--port=0", state): "is no detector in ONNX, or is damaged",
+        (f"--model={tmp_path}", "--port=0", state): "no config.json",
+        (f"--model={tmp_path}", "--host=0.0.0.0", state): "there are no tokens",
+        (f"--model={tmp_path}", "--port=0", f"--state={tmp_path / 'no.onnx' / 'x'}"): "cannot read or write",
+    }.items():
+        code, error = said(capsys, *flags)
+        assert code == 2
+        assert expected in error
+        assert error.count("\n") == 1
+
+
+def test_an_onnx_file_is_made_of_a_saved_detector_once(tmp_path):
+    from metaforge.screening import save_detector
+    from tests.serving.conftest import tiny_detector
+
+    save_detector(tmp_path / "detector", tiny_detector())
+    options = Options(model=str(tmp_path / "detector"), state=str(tmp_path / "state"))
+    first = service_of(options).served
+    assert first.path.endswith(f"{first.sha256}.onnx")
+    before = os.stat(first.path)
+    assert service_of(options).served == first
+    assert os.stat(first.path) == before
+    assert first.name == "detector"
+
+
+def test_a_stop_answers_what_was_accepted(tiny_model, tmp_path):
+    """The process itself: signals and its end are what is tested."""
+    flags = [f"--model={tiny_model}", f"--state={tmp_path}", "--port=0"]
+    command = [sys.executable, "-m", "metaforge.cli", "serve", *flags]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+    with subprocess.Popen(command, **pipes) as process:
+        url = next(word for word in process.stdout.readline().split() if word.startswith("http://"))
+        answers = []
+        # Asked at once: no worker has started when the stop comes.
+        files = [("files", ("a.png", picture(seed))) for seed in range(40)]
+        asking = threading.Thread(
+            target=lambda: answers.append(httpx.post(f"{url}v1/predict/batch", files=files, timeout=60))
+        )
+        asking.start()
+        waiting = 'metaforge_waiting_files{lane="fast"} 40.0'
+        while asking.is_alive() and waiting not in httpx.get(f"{url}metrics").text:
+            pass
+        process.send_signal(signal.SIGTERM)
+        asking.join(60)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    assert [one["status"] for one in answers[0].json()["results"]] == [200] * 40
+    assert "what was accepted is answered" in out
+    assert "Traceback" not in err
