@@ -87,11 +87,12 @@ async def _after(client: Any, seen: Seen) -> None:
     deaths = sum(
         float(line.split()[-1]) for line in metrics.splitlines() if line.startswith("metaforge_worker_deaths_total")
     )
-    seen.counts["deaths counted"] = int(deaths)
+    killed = seen.counts["workers killed"]
+    seen.check(deaths == killed, f"of {killed} deaths of workers {deaths:.0f} were counted")
     kept, after = 0, 0
     while after is not None:
         page = (await client.get("/v1/feedback", params={"after": after, "limit": 1000})).json()
-        kept, after = kept + len(page["feedback"]), page["next"]
+        kept, after = kept + len(page.get("feedback", [])), page.get("next")
     seen.check(kept == seen.counts["feedback"], f"of {seen.counts['feedback']} labels {kept} were kept")
     times = np.array([at for at, _ in seen.memory])
     share = (times - times[0]) / max(1e-9, times[-1] - times[0])

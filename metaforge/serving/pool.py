@@ -168,6 +168,8 @@ class _Keeper(threading.Thread):
         while True:
             items = self._queue.take(self._lane, alive=self._process.is_alive)
             if items is None:
+                if not self._queue.done:  # it died while it had nothing to do
+                    self._metrics.died(self._lane)
                 return
             taken = time.monotonic()
             asks = [item.ask for item in items]
