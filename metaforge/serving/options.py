@@ -11,7 +11,9 @@ class Options:
 
     model: str = setting(..., "A saved detector, a file in ONNX, or a finished training run.", place="read")
     weights: str = setting("", "Where the weights are on which the detector stands, if they have moved.", place="read")
-    state: str = setting("metaforge-serve", "Folder for adapted detectors and feedback; made if it is missing.")
+    state: str = setting(
+        "metaforge-serve", "Folder for adapted detectors and feedback; made if it is missing.", place="folder"
+    )
     host: str = setting("127.0.0.1", "The address to listen on; beyond this machine only with --tokens.")
     port: int = setting(8000, "The port; 0 for any that is free.", most=65_535)
     names: str = setting("", "Names that this service is reached by, comma-separated, beside its address.")

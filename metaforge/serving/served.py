@@ -4,9 +4,13 @@ import collections
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from metaforge.errors import InputError
 from metaforge.screening.verdicts.making import Screener
 from metaforge.screening.verdicts.opening import screener
 from metaforge.serving.buckets import Bucketed
+
+REGIONS = "regions.npz"
+"""The file of a saved detector that says where a face may be forged."""
 
 KEPT = 4
 """Detectors that a worker holds open at a time."""
@@ -80,24 +84,33 @@ def served_of(model: str, folder: Path, *, id: str = "default", weights: str = "
     Raises:
         InputError: if it cannot be read.
     """
+    from metaforge.screening.portable import load_onnx, save_onnx
     from metaforge.screening.predicting import detector_in
     from metaforge.screening.verdicts.identity import model_sha256
 
     path = Path(model)
     name, sha256 = path.resolve().name or "model", model_sha256(path)
     if path.is_file():
-        from metaforge.screening.portable import load_onnx
-
         load_onnx(path)  # what cannot be read is said before anything is started
         return Served(id, str(path.resolve()), name, sha256)
-    detector = detector_in(model, weights=weights)
-    regions = str(path.resolve()) if detector.regions is not None else ""
-    if detector.spec.backbone == "clip":
-        return Served(id, str(path.resolve()), name, sha256, weights, regions)
-    from metaforge.screening.portable import save_onnx
-
-    folder.mkdir(parents=True, exist_ok=True)
     made = folder / f"{sha256}.onnx"
-    if not made.exists():
+    says_where = (path / REGIONS).exists()
+    if not _opens(made):
+        detector = detector_in(model, weights=weights)
+        if detector.spec.backbone == "clip" or detector.spec.clip_levels:  # which are not written in ONNX
+            return Served(id, str(path.resolve()), name, sha256, weights)
+        folder.mkdir(parents=True, exist_ok=True)
+        made.unlink(missing_ok=True)
         save_onnx(made, detector)
-    return Served(id, str(made.resolve()), name, sha256, weights, regions)
+    return Served(id, str(made.resolve()), name, sha256, weights, str(path.resolve()) if says_where else "")
+
+
+def _opens(path: Path) -> bool:
+    """Whether there is a file in ONNX that is whole, and of the form that is read now."""
+    from metaforge.screening.portable import load_onnx
+
+    try:
+        load_onnx(path)
+    except InputError:
+        return False
+    return True

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import httpx
 import pytest
@@ -59,7 +60,7 @@ def test_what_cannot_be_served_is_said_in_a_line(tmp_path, capsys):
         (f"--model={tmp_path / 'no.onnx'}", "--port=0", state): "is no detector in ONNX, or is damaged",
         (f"--model={tmp_path}", "--port=0", state): "no config.json",
         (f"--model={tmp_path}", "--host=0.0.0.0", state): "there are no tokens",
-        (f"--model={tmp_path}", "--port=0", f"--state={tmp_path / 'no.onnx' / 'x'}"): "cannot read or write",
+        (f"--model={tmp_path}", "--port=0", f"--state={tmp_path / 'no.onnx' / 'x'}"): "is not a folder",
     }.items():
         code, error = said(capsys, *flags)
         assert code == 2
@@ -79,6 +80,9 @@ def test_an_onnx_file_is_made_of_a_saved_detector_once(tmp_path):
     assert service_of(options).served == first
     assert os.stat(first.path) == before
     assert first.name == "detector"
+    Path(first.path).write_bytes(Path(first.path).read_bytes()[:-9])  # one that is damaged is written again
+    assert service_of(options).served == first
+    assert os.stat(first.path).st_size == before.st_size
 
 
 def test_a_stop_answers_what_was_accepted(tiny_model, tmp_path):
