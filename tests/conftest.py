@@ -31,6 +31,8 @@ import pytest
 from jax._src.interpreters import mlir
 from jaxtyping import install_import_hook
 
+from tests.programs import lacking
+
 ROOT = Path(__file__).parents[1]
 SHAPED = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -81,6 +83,12 @@ FIRST = ("tests/experiments/test_kill.py", "tests/test_wheel.py")
 def pytest_collection_modifyitems(items):
     """`testpaths` cannot say it: a file that is named before its folder counts as part of the folder."""
     items.sort(key=lambda item: item.location[0] not in FIRST)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """A line for each program that is missing: what was skipped for want of it, and how to have it."""
+    for line in lacking(terminalreporter.stats.get("skipped", [])):
+        terminalreporter.write_line(line)
 
 
 LARGE = 2 << 30

@@ -45,7 +45,7 @@ export function heat(map, shown) {
  * @param {number[][] | null} falls
  */
 function draw(canvas, image, falls) {
-  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
   pen.drawImage(image, 0, 0, SIZE, SIZE);
   if (!falls) return;
   const pixels = pen.getImageData(0, 0, SIZE, SIZE);
