@@ -119,8 +119,9 @@ def test_the_page_is_handed_out_with_its_rules_and_kept_by_its_tag(running):
 
 
 @pytest.mark.parametrize("path", [
-    "../routes/page.py", "%2e%2e/routes/page.py", "..%2froutes%2fpage.py", "/etc/passwd", "//etc/passwd", 
-    "%2Fetc%2Fpasswd",     "", ".", "main.js/", "./main.js", "main.js%00.css", "..\\routes\\page.py", "main.js%00", "a" * 4000,
+    "../routes/page.py", "%2e%2e/routes/page.py", "..%2froutes%2fpage.py", "/etc/passwd", "//etc/passwd",
+    "%2Fetc%2Fpasswd", "", ".", "main.js/", "./main.js", "main.js%00.css", "..\\routes\\page.py", "main.js%00",
+    "a" * 4000,
 ])  # fmt: skip
 def test_nothing_but_the_pages_files_is_handed_out(running, path):
     status, _, body = raw(running, f"/static/{path}")
