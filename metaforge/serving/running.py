@@ -207,8 +207,11 @@ def listening(options: Options) -> Iterator[socket.socket]:
     """
     with contextlib.ExitStack() as held:
         try:
-            family, _, _, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0]
-            listener = held.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            found = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0]
+            family, kind, protocol, _, address = found
+            # With its protocol said, asyncio sends small pieces at once. Else an answer waits 40 ms for the client to
+            # acknowledge its head.
+            listener = held.enter_context(socket.socket(family, kind, protocol))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
         except OSError as error:

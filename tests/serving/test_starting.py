@@ -1,5 +1,6 @@
 """The command: what cannot work is said in a line before anything is served, and a stop answers what was accepted."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -44,6 +45,23 @@ def test_a_port_that_is_taken_is_said():
             listening(Options(model="m", port=taken.getsockname()[1])),
         ):
             pass
+
+
+def test_small_pieces_of_an_answer_are_sent_at_once():
+    async def accepted():
+        answered = asyncio.get_running_loop().create_future()
+
+        async def connected(_, writer):
+            answered.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with listening(Options(model="m", port=0)) as listener:
+            async with await asyncio.start_server(connected, sock=listener):
+                _, writer = await asyncio.open_connection(*listener.getsockname())
+                writer.close()
+                return await answered
+
+    assert asyncio.run(accepted()) != 0
 
 
 def said(capsys, *flags):
