@@ -35,10 +35,10 @@ def create_app(service: Service) -> FastAPI:
     async def life(app: FastAPI) -> AsyncIterator[None]:
         service.pool.start()
         if service.adapters:
-            service.adapters.start()
+            await service.adapters.start()
         yield
         if service.adapters:
-            await anyio.to_thread.run_sync(service.adapters.stop)
+            await service.adapters.stop()
         await anyio.to_thread.run_sync(lambda: service.pool.stop(grace=service.options.grace))
 
     app = FastAPI(title="metaforge", version=_version(), docs_url=None, redoc_url=None, lifespan=life)
@@ -69,7 +69,7 @@ async def _problem(request: Request, error: Any) -> JSONResponse:
 
 
 async def _invalid(request: Request, error: Any) -> JSONResponse:
-    return _answer(request, problem("invalid", said(error)))
+    return _answer(request, problem("invalid", said(error.errors())))
 
 
 async def _http(request: Request, error: Any) -> JSONResponse:

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -152,13 +152,13 @@ def _checked(model: Any, found: Any) -> Any:
     try:
         return model.model_validate(found)
     except pydantic.ValidationError as error:
-        raise problem("invalid", said(error)) from None
+        raise problem("invalid", said(error.errors(include_input=False, include_url=False))) from None
 
 
-def said(error: pydantic.ValidationError) -> str:
+def said(errors: Sequence[Any]) -> str:
     """What is wrong with the fields of a body, in a line; nothing of what was sent is in it."""
     told = []
-    for each in error.errors(include_input=False, include_url=False)[:5]:
+    for each in errors[:5]:
         where = ".".join(str(part)[:40] for part in each["loc"]) or "body"
         told.append(f"{where}: {each['msg']}")
     return "; ".join(told) + "."

@@ -13,6 +13,7 @@ import uvicorn
 
 from metaforge import locks
 from metaforge.errors import InputError, printable
+from metaforge.serving.adapters import Adapters, JobLimits
 from metaforge.serving.app import create_app
 from metaforge.serving.connections import uvicorn_settings
 from metaforge.serving.guarding.access import Log
@@ -25,6 +26,7 @@ from metaforge.serving.pool import Pool
 from metaforge.serving.rates import Rates
 from metaforge.serving.served import Served, served_of
 from metaforge.serving.service import Service
+from metaforge.serving.storage import Storage, sqlite_url
 from metaforge.serving.tokens import read_tokens
 
 MANY = 8
@@ -47,7 +49,11 @@ def service_of(options: Options) -> Service:
         ) from None
     served = served_of(options.model, state / "models", weights=options.weights)
     metrics = Metrics()
-    return Service(options, state, served, about_of(served), Pool(served, options, metrics), metrics)
+    storage = Storage(sqlite_url(state / "service.sqlite"))
+    adapters = Adapters(storage, state / "adapters", model=options.model, weights=options.weights,
+                        limits=JobLimits(waiting=options.jobs))  # fmt: skip
+    pool = Pool(served, options, metrics)
+    return Service(options, state, served, about_of(served), pool, metrics, storage, adapters)
 
 
 def about_of(served: Served) -> dict[str, Any]:
@@ -122,7 +128,7 @@ def bounds_of(options: Options) -> Limits:
     """
     one = (4 * max(options.image_mb, options.video_mb) // 3 + 1) << 20  # base64 takes a third more
     many = max(one, MANY * options.image_mb << 20)
-    paths = {"/v1/predict": one, "/v1/predict/batch": many, "/v1/adapt": many, "/v2/models/default/infer": one}
+    paths = {"/v1/predict": one, "/v1/predict/batch": many, "/v1/adapt": many, "/v2/models/*/infer": many}
     return Limits(bodies=paths)
 
 

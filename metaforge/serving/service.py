@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from metaforge.serving.adapters import Adapters
     from metaforge.serving.metrics import Metrics
     from metaforge.serving.options import Options
     from metaforge.serving.pool import Pool
     from metaforge.serving.scoring import Served
+    from metaforge.serving.storage import Storage
 
 
 class Service(NamedTuple):
@@ -30,5 +32,5 @@ class Service(NamedTuple):
     about: dict[str, Any]
     pool: "Pool"
     metrics: "Metrics"
-    storage: Any = None
-    adapters: Any = None
+    storage: "Storage"
+    adapters: "Adapters"

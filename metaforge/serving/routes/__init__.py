@@ -1,6 +1,6 @@
 """What the service answers, by what is asked for: each module gives `router(service)`."""
 
-from metaforge.serving.routes import health, models, page, predict
+from metaforge.serving.routes import adapt, feedback, health, inference, models, page, predict
 
-ALL = (predict, models, health, page)
+ALL = (predict, models, adapt, feedback, health, inference, page)
 """The modules, in the order in which OpenAPI lists them."""

@@ -1,0 +1,92 @@
+"""What people say of verdicts, over HTTP: a label and a note, with the verdict they saw; never an image."""
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
+
+from metaforge.errors import InputError
+from metaforge.screening.verdicts.record import FileVerdict
+from metaforge.serving.errors import problem
+from metaforge.serving.storage import storable
+
+if TYPE_CHECKING:
+    from metaforge.serving.service import Service
+
+_LARGEST = 2**31 - 1  # what a column of whole numbers holds everywhere
+_VERDICT = 1_000_000  # letters of a record
+
+_SAID = {"sha256": "5b" * 32, "label": "fake", "face": 1, "note": "The left ear has no outline."}
+
+
+class Said(BaseModel):
+    """What somebody says of a file, or of a face in it."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_SAID]})
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="Of the file.")]
+    label: Literal["real", "fake", "skip"]
+    face: Annotated[StrictInt, Field(ge=0, le=_LARGEST, description="Its number in the verdict.")] | None = None
+    verdict: Annotated[dict[str, Any], Field(description="The record that was seen (docs/verdicts.md).")] | None = None
+    note: Annotated[str, Field(max_length=2000)] = ""
+
+
+def router(service: "Service") -> APIRouter:
+    """What answers /v1/feedback."""
+    routes, storage = APIRouter(prefix="/v1/feedback", tags=["feedback"]), service.storage
+
+    @routes.post("", status_code=201)
+    async def say(said: Said, request: Request) -> JSONResponse:
+        """Keeps a label, and the verdict that it is about; no image."""
+        who = getattr(request.state, "token", None)
+        row = await asyncio.to_thread(lambda: storage.add_feedback(**_checked(said), who=who))
+        return JSONResponse(row, 201, {"Location": f"/v1/feedback/{row['id']}"})
+
+    @routes.get("")
+    async def every(
+        after: Annotated[int, Query(ge=0, le=_LARGEST, description="The last id that is known.")] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> dict[str, Any]:
+        """What was said, in order; `next` is what to ask for after it, and null at the end."""
+        rows = await asyncio.to_thread(storage.feedback, after=after, limit=limit)
+        return {"feedback": rows, "next": rows[-1]["id"] if len(rows) == limit else None}
+
+    @routes.delete("/{id}", status_code=204)
+    async def forget(id: int) -> Response:
+        """Deletes what was said, for good."""
+        if not 0 < id <= _LARGEST or not await asyncio.to_thread(storage.drop_feedback, id):
+            raise problem("not_found", "There is no feedback of this id. GET /v1/feedback lists all.")
+        return Response(status_code=204)
+
+    return routes
+
+
+def _checked(said: Said) -> dict[str, Any]:
+    """What is kept of it.
+
+    Raises:
+        Problem: when its parts do not belong together.
+    """
+    values = said.model_dump()
+    verdict = model = None
+    if said.verdict is not None:
+        try:
+            record = FileVerdict.from_json(said.verdict)
+        except (InputError, RecursionError) as error:
+            raise problem("invalid", " ".join(str(error).split())[:500]) from None
+        if record.sha256 != said.sha256:
+            raise problem("invalid", "verdict: it is of another file than sha256 says. Send the verdict on that file.")
+        if said.face is not None and said.face not in [face.number for face in record.faces]:
+            raise problem("invalid", f"face: the verdict has no face {said.face}. Give one of its numbers.")
+        # What the record's form does not know is not kept: nobody's image hides there.
+        verdict, model = record.as_json(), record.model.sha256
+        if len(model) > 64:
+            raise problem("invalid", "verdict: model.sha256 has more than 64 letters. Send the record as it came.")
+    if not storable([verdict, said.note]):
+        raise problem("invalid", "note, verdict: they hold letters that cannot be kept, such as NUL. Leave them out.")
+    if len(json.dumps(verdict)) > _VERDICT:
+        raise problem("too_large", f"verdict: it has more than {_VERDICT:,} letters. Leave it out.")
+    return values | {"verdict": verdict, "model_sha256": model}

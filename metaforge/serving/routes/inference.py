@@ -1,0 +1,222 @@
+"""The Open Inference Protocol, version 2, for clients that know it from other servers: KServe, Triton, MLServer.
+
+Names, shapes and the body of an error are those of the protocol's text, also where /v1 says the same otherwise. A model
+has one input, pictures as they are in files, and three outputs with an entry for each picture.
+"""
+
+import asyncio
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from metaforge.errors import printable
+from metaforge.serving.errors import Problem, problem
+from metaforge.serving.intake import Asked, Upload, said
+from metaforge.serving.kinds import kind_of
+from metaforge.serving.routes.predict import judge
+
+if TYPE_CHECKING:
+    from metaforge.serving.service import Service
+
+IMAGE, NOTHING = "image", -1.0
+OUTPUTS = {"p_fake": "FP32", "decision": "BYTES", "verdict": "BYTES"}
+"""What is said of each picture; `p_fake` is `NOTHING` where the detector gives no number, which JSON cannot say."""
+
+_FLAGS = ("evidence", "crops")
+
+
+class Tensor(BaseModel):
+    """An input."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: dict[str, Any] = {}
+    data: list[Any]
+
+
+class Wanted(BaseModel):
+    """An output that is asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class Inference(BaseModel):
+    """A request of the protocol."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"inputs": [{"name": "image", "shape": [1], "datatype": "BYTES",
+                                                     "data": ["iVBORw0KGgo="]}]}]},
+    )  # fmt: skip
+
+    id: Annotated[str, Field(max_length=200)] | None = None
+    parameters: Annotated[dict[str, Any], Field(description="evidence, crops: true or false.")] = {}
+    inputs: list[Tensor]
+    outputs: list[Wanted] = []
+
+
+class _Route(APIRoute):
+    """Whose errors have the protocol's body."""
+
+    def get_route_handler(self) -> Callable[..., Any]:
+        handle = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except Problem as error:
+                return JSONResponse({"error": error.message}, error.status, error.headers)
+
+        return handler
+
+
+def router(service: "Service") -> APIRouter:
+    """What answers /v2."""
+    routes = APIRouter(prefix="/v2", tags=["Open Inference Protocol"], route_class=_Route)
+
+    @routes.get("")
+    async def server() -> dict[str, Any]:
+        """The server."""
+        from metaforge import __version__
+
+        return {"name": "metaforge", "version": __version__, "extensions": []}
+
+    @routes.get("/health/live")
+    async def live() -> dict[str, bool]:
+        """Whether the server answers."""
+        return {"live": True}
+
+    @routes.get("/health/ready")
+    async def ready() -> JSONResponse:
+        """Whether every worker can judge."""
+        found = bool(service.pool.ready)
+        return JSONResponse({"ready": found}, 200 if found else 503)
+
+    @routes.get("/models/{model}/ready")
+    async def model_ready(model: str) -> JSONResponse:
+        """Whether a model can judge."""
+        _served(service, model)
+        found = bool(service.pool.ready)
+        return JSONResponse({"name": model, "ready": found}, 200 if found else 503)
+
+    @routes.get("/models/{model}")
+    async def about(model: str) -> dict[str, Any]:
+        """A model's input and outputs."""
+        _served(service, model)
+        return {
+            "name": model, "versions": [], "platform": "metaforge_onnx",
+            "inputs": [{"name": IMAGE, "datatype": "BYTES", "shape": [-1]}],
+            "outputs": [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in OUTPUTS.items()],
+        }  # fmt: skip
+
+    @routes.post("/models/{model}/infer", openapi_extra={
+        "requestBody": {"required": True, "content": {"application/json": {"schema": Inference.model_json_schema(
+            ref_template="#/components/schemas/{model}")}}},
+    })  # fmt: skip
+    async def infer(model: str, request: Request) -> dict[str, Any]:
+        """Verdicts on pictures in base64; one that cannot be read has the decision "cannot tell" and fails no other."""
+        _served(service, model)
+        body = await request.body()
+        asked, uploads = await asyncio.to_thread(
+            _read, body, service.options.batch_files, service.options.image_mb << 20
+        )
+        names, flags = _outputs(asked), _flags(asked.parameters)
+        rows = await asyncio.gather(*(_judged(service, each, Asked(model=model, **flags)) for each in uploads))
+        columns = dict(zip(OUTPUTS, zip(*rows, strict=True), strict=True))
+        found: dict[str, Any] = {"model_name": model} | ({} if asked.id is None else {"id": asked.id})
+        return found | {"outputs": [
+            {"name": name, "shape": [len(rows)], "datatype": OUTPUTS[name], "data": list(columns[name])}
+            for name in names
+        ]}  # fmt: skip
+
+    return routes
+
+
+def _served(service: "Service", model: str) -> None:
+    if model != "default" and service.adapters.served(model) is None:
+        raise problem("not_found", "There is no model of this name. GET /v1/models lists all.")
+
+
+async def _judged(service: "Service", upload: Upload, asked: Asked) -> tuple[float, str, str]:
+    try:
+        record = (await judge(service, upload, asked)).answer.record
+    except Problem as error:
+        if error.status in (429, 503):  # of the service, and not of this picture
+            raise
+        return NOTHING, "cannot tell", json.dumps({"error": {"code": error.code, "message": error.message}})
+    return NOTHING if record["p_fake"] is None else record["p_fake"], record["decision"], json.dumps(record)
+
+
+def _read(body: bytes, most: int, largest: int) -> tuple[Inference, list[Upload]]:
+    try:
+        asked = Inference.model_validate_json(body)
+    except ValidationError as error:
+        raise problem("bad_request", said(error.errors(include_input=False, include_url=False))) from None
+    return asked, [_upload(data, number, largest) for number, data in enumerate(_pictures(asked, most), start=1)]
+
+
+def _upload(data: bytes, number: int, largest: int) -> Upload:
+    name = f"image {number}"
+    try:
+        if kind_of(data[:512]) == "video":
+            raise problem("unsupported_type", "This is a video. Send it to /v1/predict.")
+        if len(data) > largest:
+            raise problem(
+                "too_large", f"The picture has {len(data)} bytes, and {largest} are allowed. Make it smaller."
+            )
+    except Problem as error:
+        return Upload(name, problem=error)
+    return Upload(name, data)
+
+
+def _pictures(asked: Inference, most: int) -> list[bytes]:
+    """The files of a request."""
+    if [each.name for each in asked.inputs] != [IMAGE]:
+        raise problem("bad_request", f"inputs: give one, whose name is '{IMAGE}'.")
+    (tensor,) = asked.inputs
+    if tensor.datatype != "BYTES":
+        raise problem("bad_request", f"inputs: the datatype of '{IMAGE}' is BYTES. Give files in base64.")
+    if tensor.shape != [len(tensor.data)] or not tensor.data:
+        raise problem(
+            "bad_request", f"inputs: the shape of '{IMAGE}' is [n], the number of entries in data, at least 1."
+        )
+    if len(tensor.data) > most:
+        raise problem("too_large", f"inputs: there are more than {most} pictures. Send fewer.")
+    return [_decoded(each) for each in tensor.data]
+
+
+def _decoded(text: Any) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (TypeError, ValueError, binascii.Error):
+        raise problem("bad_request", "inputs: an entry of data is not base64. Encode the bytes of each file.") from None
+
+
+def _outputs(asked: Inference) -> list[str]:
+    names = [each.name for each in asked.outputs] or list(OUTPUTS)
+    if unknown := [name for name in names if name not in OUTPUTS]:
+        known = ", ".join(OUTPUTS)
+        raise problem("bad_request", f"outputs: there is no '{printable(unknown[0])[:40]}'. Ask for some of: {known}.")
+    if len(set(names)) < len(names):
+        raise problem("bad_request", "outputs: one is asked for twice. Ask for each once.")
+    return names
+
+
+def _flags(parameters: dict[str, Any]) -> dict[str, bool]:
+    for name, value in parameters.items():
+        if name not in _FLAGS or not isinstance(value, bool):
+            raise problem("bad_request", f"parameters: they are {' and '.join(_FLAGS)}, true or false.")
+    return parameters
