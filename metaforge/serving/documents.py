@@ -8,7 +8,8 @@ from fastapi.openapi.utils import get_openapi
 
 from metaforge.screening.verdicts.record import schema
 from metaforge.serving.errors import CODES
-from metaforge.serving.intake import ManyFiles, OneFile
+from metaforge.serving.examples import MANY_ANSWER, MANY_ASKED, ONE_ANSWER, ONE_ASKED
+from metaforge.serving.intake import ManyFiles, OneFile, Part
 
 ABOUT = """Says of faces in pictures and videos whether they look forged, and how sure that is.
 
@@ -68,8 +69,9 @@ _FILE = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP, 
 
 def _body(form: dict[str, Any], required: str, model: type) -> dict[str, Any]:
     multipart = {"type": "object", "required": [required], "properties": form | _ASKED, "additionalProperties": False}
+    named = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"required": True, "content": {"multipart/form-data": {"schema": multipart},
-                                          "application/json": {"schema": model.model_json_schema()}}}  # fmt: skip
+                                          "application/json": {"schema": named}}}  # fmt: skip
 
 
 def _answer(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
@@ -124,6 +126,9 @@ BATCH = {
 """`/v1/predict/batch`."""
 
 
+_EXAMPLES = {"/v1/predict": (ONE_ASKED, ONE_ANSWER), "/v1/predict/batch": (MANY_ASKED, MANY_ANSWER)}
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route may answer that is no success.
 
@@ -145,6 +150,14 @@ def document(app: FastAPI) -> None:
             schemas = found.setdefault("components", {}).setdefault("schemas", {})
             verdict = {name: value for name, value in copy.deepcopy(schema()).items() if name != "$schema"}
             schemas |= {"Verdict": verdict, "Problem": _ERROR}
+            for model in (OneFile, Part, ManyFiles):
+                form = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                schemas[model.__name__] = {name: value for name, value in form.items() if name != "$defs"}
+            # Afterwards, since FastAPI leaves out whatever is null.
+            for place, (asked, answer) in _EXAMPLES.items():
+                operation = found["paths"][place]["post"]
+                operation["requestBody"]["content"]["application/json"]["example"] = asked
+                operation["responses"]["200"]["content"]["application/json"]["example"] = answer
             found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             found["security"] = [{}, {"token": []}]
             app.openapi_schema = found
