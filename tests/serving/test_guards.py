@@ -230,6 +230,8 @@ def test_each_token_has_its_own_count_and_strangers_have_one_for_each_address():
     assert [ask(service, client=("10.0.0.1", 1), **wrong)[0] for _ in range(3)] == [401, 401, 429]
     assert [ask(service, client=("2001:db8::1", 1), **wrong)[0] for _ in range(2)] == [401, 401]
     assert ask(service, client=("2001:db8::2", 1), **wrong)[0] == 429  # the same household
+    # Who guesses at the door that is not counted is counted.
+    assert [ask(service, "/metrics", client=("10.0.0.2", 1), **wrong)[0] for _ in range(3)] == [401, 401, 429]
     assert ask(service, authorization=f"Bearer {BOB}")[0] == 200
     status, headers, body = ask(service, **ann)
     assert (status, code_of(body)) == (429, "too_many")
