@@ -9,6 +9,8 @@ from PIL import Image
 SEEN = 512
 """Pixels a side of the middle of a picture that is looked at for an earlier compression."""
 
+_BAND = 256  # lines of a picture that are measured at a time
+
 _STANDARD = np.array([
     16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51,
     87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101,
@@ -69,16 +71,24 @@ def blockiness(picture: UInt8[np.ndarray, "height width 3"]) -> float:
         >>> blockiness(np.repeat(blocks[..., None], 3, axis=-1)) > 1
         True
     """
-    grey = np.asarray(Image.fromarray(picture).convert("L"), np.float64)
+    grey = np.asarray(Image.fromarray(picture).convert("L"))
     if min(grey.shape) < 32:
         return 0.0
     found = []
     for turned in (grey, grey.T):
-        steps = np.abs(np.diff(turned, axis=1)).mean(axis=0)
+        steps = _mean_steps(turned)
         edges = steps[1:-1] - (steps[:-2] + steps[2:]) / 2
         phases = [edges[phase::8].mean() for phase in range(8)]
         found.append((max(phases) - np.median(phases)) / max(steps.mean(), 1e-3))
     return float(np.mean(found))
+
+
+def _mean_steps(grey: UInt8[np.ndarray, "height width"]) -> np.ndarray:
+    """The mean size of the step from each column to the next, in bands of lines, for a picture may be large."""
+    total = np.zeros(grey.shape[1] - 1, np.int64)
+    for top in range(0, len(grey), _BAND):
+        total += np.abs(np.diff(grey[top : top + _BAND].astype(np.int16), axis=1)).sum(axis=0)
+    return total / len(grey)
 
 
 def comb(data: bytes) -> float:
@@ -107,12 +117,12 @@ def comb(data: bytes) -> float:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             table = np.array(image.quantization[0], np.float64).reshape(8, 8)  # type: ignore[attr-defined]
             image.draft("L", image.size)
-            grey = np.asarray(image.convert("L"), np.float64)
+            grey = np.asarray(image.convert("L"))
     except Exception:  # noqa: BLE001 - as above
         return 0.0
     # More blocks make small deviations of any picture large.
     (top, height), (left, width) = ((max(side - SEEN, 0) // 16 * 8, min(side, SEEN) // 8 * 8) for side in grey.shape)
-    middle = grey[top : top + height, left : left + width] - 128
+    middle = grey[top : top + height, left : left + width].astype(np.float64) - 128
     blocks = middle.reshape(height // 8, 8, width // 8, 8).transpose(0, 2, 1, 3).reshape(-1, 8, 8)
     return float(np.mean([_teeth(_COSINES[u] @ blocks @ _COSINES[v] / table[u, v]) for u, v in _LOW] or [0.0]))
 

@@ -71,7 +71,9 @@ def file_flags(data: bytes | None, *, faces: int) -> tuple[str, ...]:
     return tuple(flags)
 
 
-def face_flags(picture: UInt8[np.ndarray, "height width 3"], found: FaceCrop, *, jpeg: bool) -> tuple[str, ...]:
+def face_flags(
+    picture: UInt8[np.ndarray, "height width 3"], found: FaceCrop, *, jpeg: bool, blocks: float | None = None
+) -> tuple[str, ...]:
     """The flags of a face in a picture.
 
     Args:
@@ -80,13 +82,14 @@ def face_flags(picture: UInt8[np.ndarray, "height width 3"], found: FaceCrop, *,
 
     Other Arguments:
         jpeg: whether the file is a JPEG, whose tables say how far it is compressed, so that its blocks need not.
+        blocks: the picture's blockiness, if it has been measured for another of its faces.
 
     Example:
         >>> face_flags(np.zeros((16, 16, 3), np.uint8), FaceCrop(np.zeros((8, 8, 3), np.uint8), None, ()), jpeg=False)
         ()
     """
     flags = list(found.notes)
-    if not jpeg and blockiness(picture) >= BLOCKS:
+    if not jpeg and (blockiness(picture) if blocks is None else blocks) >= BLOCKS:
         flags.append(COMPRESSED)
     if found.face is not None:
         pose = pose_of(found.face.points)

@@ -15,6 +15,7 @@ from metaforge.data.images import one_line, reason_of
 from metaforge.errors import InputError
 from metaforge.screening.looking import Look, Row, look
 from metaforge.screening.verdicts.identity import Identity, identity_of, read_through, read_whole, unchanged
+from metaforge.screening.verdicts.jpeg import blockiness
 from metaforge.screening.verdicts.provenance import read_provenance
 from metaforge.screening.verdicts.quality import face_flags, file_flags
 from metaforge.screening.verdicts.record import Evidence, Failure, Kind, Provenance
@@ -129,9 +130,13 @@ def look_at_bytes(
 
 def _seen(file, name, size, crop, frames, data, measure: Evident | None, about: About) -> Look:
     jpeg = data is not None and data[:2] == _JPEG
+    blocks: list[float] = []
 
     def seen(picture: np.ndarray, face: FaceCrop) -> Seen:
-        return Seen(face_flags(picture, face, jpeg=jpeg), measure(picture, face) if measure else ())
+        if not jpeg and not blocks:  # of the picture, so once however many faces are in it
+            blocks.append(blockiness(picture))
+        flags = face_flags(picture, face, jpeg=jpeg, blocks=blocks[0] if blocks else None)
+        return Seen(flags, measure(picture, face) if measure else ())
 
     try:
         found = look(file, name=name, size=size, crop=crop, frames=frames, data=data, measure=seen)

@@ -79,6 +79,9 @@ PDF = b"%PDF-1.7\n1 0 obj\n<</Type /Catalog /OpenAction << /S /JavaScript /JS (a
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><image href="http://127.0.0.1/"/></svg>'
 HTML = b"<!DOCTYPE html><html><body>" + SCRIPT + b"</body></html>"
 
+ROWS = zlib.compress(b"\0" * 420)
+BMP = b"BM" + struct.pack("<IHHIIiiHHIIiiII", 60, 0, 0, 54, 40, 10**5, 10**5, 1, 24, 0, 0, 0, 0, 0, 0)
+
 REFUSED = {
     "SVG": SVG,
     "SVG after a declaration": b'<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY a SYSTEM "file:///etc/passwd">]>' + SVG,
@@ -94,7 +97,7 @@ REFUSED = {
     "a zip bomb": archive("a", data=bytes(1 << 20), times=50),
     "gzip": zlib.compress(bytes(1 << 20), wbits=31),
     "a gzip bomb": zlib.compress(bytes(50 << 20), wbits=31),
-    "a pickle": b"\x80\x04\x95\x1d\0\0\0\0\0\0\0\x8c\x05posix\x94\x8c\x06system\x94\x93\x94\x8c\x02id\x94\x85\x94R\x94.",
+    "a pickle": b"\x80\x04\x95\x1d\0\0\0\0\0\0\0\x8c\x05posix\x94\x8c\x06system\x94\x93\x94\x8c\x02id\x94\x85\x94R.",
     "an array": b"\x93NUMPY\x01\0v\0{'descr': '|O', 'fortran_order': False, 'shape': (1,), }" + b" " * 60 + b"\n",
     "text": b"hello, world",
     "zeros": bytes(1000),
@@ -110,11 +113,11 @@ BROKEN = {
     "a PNG of 50,000 x 50,000": png(50_000, 50_000, rows=zeros(1 << 20)),
     "a PNG of 2^31 x 2^31": png(2**31 - 1, 2**31 - 1, rows=zeros(1 << 20)),
     "a PNG without pixels": png(0, 0),
-    "a PNG with a text bomb": png(20, 20, png_chunk(b"zTXt", b"a\0\0" + zeros(80 << 20)), rows=zlib.compress(b"\0" * 420)),
+    "a PNG with a text bomb": png(20, 20, png_chunk(b"zTXt", b"a\0\0" + zeros(80 << 20)), rows=ROWS),
     "a WebP on the largest canvas": webp_bomb(),
     "a GIF on the largest screen": gif_bomb(),
     "a TIFF of 60,000 x 60,000": tiff_bomb(),
-    "a BMP of 100,000 x 100,000": b"BM" + struct.pack("<IHHIIiiHHIIiiII", 60, 0, 0, 54, 40, 10**5, 10**5, 1, 24, 0, 0, 0, 0, 0, 0),
+    "a BMP of 100,000 x 100,000": BMP,
     "a PPM of 10^9 x 10^9": b"P6 1000000000 1000000000 255 " + bytes(1000),
     "a PPM of endless digits": b"P6 " + b"9" * 100_000 + b" 1 255 ",
     "a cut JPEG": picture("JPEG", size=(200, 200))[:800],

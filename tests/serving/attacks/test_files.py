@@ -48,12 +48,12 @@ def test_an_empty_file_is_said_to_be_empty(client):
 
 @pytest.mark.parametrize("name", ["a.svg", "a.html", "a.mp4", "a", "a.png.exe", "a.zip"])
 def test_a_picture_is_one_whatever_it_is_called(client, name):
-    for form in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"):
-        for kind in ("text/html", "video/mp4", "application/x-msdownload"):
-            answer = send(client, hostile.picture(form), name, kind)
-            assert answer.status_code == 200
-            assert (answer.json()["verdict"]["kind"], answer.json()["verdict"]["size"]) == ("image", [24, 20])
-            break
+    for form, kind in zip(
+        ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"), ("text/html", "video/mp4", "") * 2, strict=True
+    ):
+        answer = send(client, hostile.picture(form), name, kind)
+        assert answer.status_code == 200
+        assert (answer.json()["verdict"]["kind"], answer.json()["verdict"]["size"]) == ("image", [20, 24])
 
 
 @pytest.mark.parametrize(("name", "data"), hostile.polyglots().items(), ids=hostile.polyglots())
@@ -68,8 +68,9 @@ def test_what_is_a_picture_and_more_is_judged_as_a_picture_and_never_served_back
     said = send(client, data, "a.html", "text/html", map="true")
     assert said.status_code == 200
     for each in said.json()["maps"]:
-        crop = base64.b64decode(each["crop"].removeprefix("data:image/png;base64,"), validate=True)
-        assert crop.startswith(b"\x89PNG")
+        kind, _, text = each["crop"].partition(";base64,")
+        crop = base64.b64decode(text, validate=True)
+        assert crop.startswith({"data:image/png": b"\x89PNG", "data:image/jpeg": b"\xff\xd8\xff"}[kind])
         assert b"alert" not in crop
 
 
@@ -123,7 +124,7 @@ PATHS = [
 def test_no_path_leads_out_of_the_page(live, path):
     from tests.serving.raw import ask
 
-    ((status, headers, body),) = ask(
+    ((status, _, body),) = ask(
         live.port, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
     )
     assert (status, code_of(body)) == (404, "not_found")
