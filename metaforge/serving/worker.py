@@ -1,5 +1,7 @@
 """A process that judges: opens the detector, scores a picture to see that it can, and then whatever it is sent."""
 
+import contextlib
+import ctypes
 import io
 import os
 import signal
@@ -12,6 +14,9 @@ from PIL import Image, ImageOps
 
 from metaforge.errors import InputError
 from metaforge.serving.messages import receive, send
+
+_LARGE = 4_000_000
+"""Pixels of a picture beyond which the memory that it took is given back at once."""
 
 
 def trial() -> bytes:
@@ -73,3 +78,19 @@ def _serve(connection: Connection, setup: dict[str, Any]) -> None:
             ]
             found = answers(opened, asks, threads=threads)
             send(connection, {"answers": [answer._asdict() for answer in found]})
+            if any(_is_large(answer.record) for answer in found):
+                _give_back()
+
+
+def _is_large(record: dict[str, Any]) -> bool:
+    height, width = record.get("size") or (0, 0)
+    return height * width > _LARGE
+
+
+def _give_back() -> None:
+    """Returns free memory to the system: the C library keeps what a large picture took, for each thread that read one.
+
+    There is nothing to call where the library is another one than glibc.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -59,6 +59,11 @@ class Live(NamedTuple):
         """Bytes of RAM that the front and its workers hold by themselves."""
         return sum(each.memory_full_info().uss for each in [self.process, *self.process.children(recursive=True)])
 
+    def peak(self):
+        """Bytes that the largest of them has held since its start."""
+        status = [Path(f"/proc/{each.pid}/status").read_text() for each in self.process.children(recursive=True)]
+        return max(int(text.split("VmHWM:")[1].split()[0]) << 10 for text in status)
+
     def wait_ready(self):
         """Until every worker can score; the test fails if that takes a minute."""
         until = time.monotonic() + 60
