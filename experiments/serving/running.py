@@ -76,9 +76,11 @@ def _measured(model: str, names: list[str], config: Config, folder: Path, say: C
     rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     with contextlib.ExitStack() as stack:
         servers = {}
+        say(f"{model}: the start of servers begins.")
         for name in names:
             (folder / name).mkdir()
             servers[name] = stack.enter_context(serving(name, file, folder / name))
+        say(f"{model}: the start of servers ends.")
         fresh = {name: resident_mb(server.pid) for name, server in servers.items()}
         order = collections.deque(names)
         for number in range(config.rounds):

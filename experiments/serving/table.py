@@ -70,15 +70,16 @@ def _ratios(servers: dict[str, Any]) -> list[str]:
 
 
 def _stages(servers: dict[str, Any]) -> list[str]:
-    head = (
-        "| mean ms of a request | stages, as the server says them | all that the client waited | client's processor |"
-    )
-    lines = [head, "|---|---|---|---|"]
+    head = "| of a request, mean ms and share | receive | wait in the queue | read | score | answer | outside |"
+    lines = [head, "|---" * 7 + "|"]
     for name, server in servers.items():
         for phase in PHASES:
             row = server["phases"].get(phase)
             if row and row["stages_ms"]:
-                said = ", ".join(f"{stage} {ms:.1f}" for stage, ms in row["stages_ms"].items())
-                spent = f"{row['mean_ms']:.1f} | {row['client_processor']:.2f}"
-                lines.append(f"| {SAID[name]}, {phase} | {said} | {spent} |")
+                said, whole = row["stages_ms"], row["mean_ms"]
+                ms = [said[stage] for stage in ("receive", "queue", "read", "score")]
+                # What is left of the time that the server knows of, and what it does not know of.
+                ms += [said["total"] - sum(ms), whole - said["total"]]
+                cells = " | ".join(f"{each:.1f} ({each / whole:.0%})" for each in ms)
+                lines.append(f"| {SAID[name]}, {phase} | {cells} |")
     return lines if len(lines) > 2 else []
