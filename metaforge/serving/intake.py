@@ -4,7 +4,6 @@ import asyncio
 import base64
 import binascii
 import contextlib
-import json
 import os
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -18,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from metaforge.serving.errors import Problem, problem
 from metaforge.serving.kinds import kind_of, name_of
+from metaforge.serving.strict_json import read_json
 
 _HEAD = 512
 
@@ -143,9 +143,11 @@ async def _json(request: Request, most: int) -> Any:
         if len(data) > most:
             raise problem("too_large", f"JSON may have {most} bytes here. Send a form, which may have more.")
     try:
-        return await asyncio.to_thread(json.loads, data)
+        return await asyncio.to_thread(read_json, data)
     except (ValueError, RecursionError):
-        raise problem("bad_request", "The body is not JSON. Send an object, in UTF-8.") from None
+        raise problem(
+            "bad_request", "The body is not JSON that is read in one way only. Send an object, in UTF-8."
+        ) from None
 
 
 def _checked(model: Any, found: Any) -> Any:

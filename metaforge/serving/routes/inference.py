@@ -21,6 +21,7 @@ from metaforge.serving.errors import Problem, problem
 from metaforge.serving.intake import Asked, Upload, said
 from metaforge.serving.kinds import kind_of
 from metaforge.serving.routes.predict import judge
+from metaforge.serving.strict_json import read_json
 
 if TYPE_CHECKING:
     from metaforge.serving.service import Service
@@ -162,9 +163,11 @@ async def _judged(service: "Service", upload: Upload, asked: Asked) -> tuple[flo
 
 def _read(body: bytes, most: int, largest: int) -> tuple[Inference, list[Upload]]:
     try:
-        asked = Inference.model_validate_json(body)
+        asked = Inference.model_validate(read_json(body))
     except ValidationError as error:
         raise problem("bad_request", said(error.errors(include_input=False, include_url=False))) from None
+    except (ValueError, RecursionError):
+        raise problem("bad_request", "The body is not JSON that is read in one way only. Send an object.") from None
     return asked, [_upload(data, number, largest) for number, data in enumerate(_pictures(asked, most), start=1)]
 
 
