@@ -62,6 +62,7 @@ _ASKED = {
     "evidence": _FLAGS | {"description": "Whether features are measured beside the score."},
     "map": _FLAGS | {"description": "Whether to say what the score depends on, and where."},
     "crops": _FLAGS | {"description": "Whether the pictures are face crops already."},
+    "breaking": _FLAGS | {"description": "Whether it is judged before all that is not breaking."},
     "model": {"type": "string", "default": "default", "maxLength": 64, "description": "`default`, or an adapter's id."},
 }
 _FILE = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF or a video."}
@@ -115,6 +116,7 @@ BATCH = {
                         "maps": _MAPS,
                         "regions": _REGIONS,
                         "error": _ERROR["properties"]["error"],
+                        "degraded": _DEGRADED,
                     },
                 },
             },

@@ -54,7 +54,7 @@ MANY_ASKED = {"items": [{"content": "iVBORw0KGgoAAAANSUhEUg...", "name": "portra
 MANY_ANSWER = {
     "request_id": "3f1c2a9b7d604e11",
     "results": [
-        {"name": "portrait.jpg", "status": 200, "verdict": VERDICT},
+        {"name": "portrait.jpg", "status": 200, "verdict": VERDICT, "degraded": []},
         {
             "name": "upload",
             "status": 415,

@@ -31,6 +31,7 @@ class Asked(pydantic.BaseModel):
     map: bool = pydantic.Field(False, description="Whether to say what the score depends on, and where.")
     crops: bool = pydantic.Field(False, description="Whether the pictures are face crops already.")
     model: str = pydantic.Field("default", max_length=64, description="`default`, or the id of an adapter.")
+    breaking: bool = pydantic.Field(False, description="Whether it is judged before all that is not breaking.")
 
 
 class OneFile(Asked):

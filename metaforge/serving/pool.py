@@ -4,6 +4,7 @@ import asyncio
 import multiprocessing
 import threading
 import time
+from math import ceil
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from metaforge.errors import InputError
 from metaforge.processor import cores
 from metaforge.serving import messages, worker
 from metaforge.serving.errors import problem
+from metaforge.serving.load import Load, Policy
 from metaforge.serving.metrics import Metrics
 from metaforge.serving.options import Options
 from metaforge.serving.queue import Item, Lane, Queue
@@ -28,32 +30,38 @@ PATIENCE: dict[Lane, float] = {"fast": 60.0, "slow": 900.0}
 
 
 class Judged(NamedTuple):
-    """An answer, and how long its file waited, in seconds."""
+    """An answer, how long its file waited, in seconds, and what of it was left out for want of time."""
 
     answer: Answer
     queued: float
+    degraded: tuple[str, ...] = ()
 
 
 class Pool:
     """Workers of two lanes: "fast" judges pictures, as many together as wait; "slow" videos, maps and regions."""
 
-    def __init__(self, served: Served, options: Options, metrics: Metrics):
+    def __init__(self, served: Served, options: Options, metrics: Metrics, *, spare: Served | None = None):
         """Nothing is started yet.
 
         Args:
             served: the detector that every worker opens at its start.
             options: how many workers, and how much may wait.
             metrics: what is counted.
+
+        Other Arguments:
+            spare: a smaller detector that answers in place of that one under load.
         """
+        self._spare, self._policy = spare, Policy(options.degrade, options.refuse)
         self._metrics = metrics
         self._queue = Queue(most=options.queue, megabytes=8 * max(options.image_mb, 64))
         fast = options.workers or max(1, cores() // 4)
-        setup = {"served": served.as_json(), "frames": options.frames, "trust": options.trust}
+        self._load = Load({"fast": fast, "slow": 1})
+        opened = [served.as_json()] + ([] if spare is None else [spare.as_json()])
+        setup = {"served": opened, "frames": options.frames, "trust": options.trust}
         threads = max(2, cores() // fast)
-        self._keepers = [
-            _Keeper(f"fast-{number}", "fast", self._queue, {**setup, "threads": threads, "nice": 0}, metrics)
-            for number in range(fast)
-        ] + [_Keeper("slow-0", "slow", self._queue, {**setup, "threads": 1, "nice": 10}, metrics)]
+        keeper = lambda name, lane, **more: _Keeper(name, lane, self._queue, {**setup, **more}, metrics, self._load)
+        self._keepers = [keeper(f"fast-{number}", "fast", threads=threads, nice=0) for number in range(fast)]
+        self._keepers.append(keeper("slow-0", "slow", threads=1, nice=10))
         self._closing = False
 
     def start(self) -> None:
@@ -80,25 +88,55 @@ class Pool:
         """From now on nothing new is accepted; what was accepted is finished."""
         self._closing = True
 
-    async def ask(self, ask: Ask) -> Judged:
+    async def ask(self, ask: Ask, *, breaking: bool = False) -> Judged:
         """Has a file judged.
+
+        Args:
+            ask: the file, and what is asked.
+
+        Other Arguments:
+            breaking: whether it comes before all that are not, and is neither refused nor answered with less for want
+                of time.
 
         Raises:
             Problem: if too much waits, the service is stopping, or workers died over the file.
         """
-        lane: Lane = "slow" if ask.path or ask.map else "fast"
         if self._closing:
             raise problem("shutting_down", "The service is stopping. Ask another, or come again.", retry_after=5)
-        loop = asyncio.get_running_loop()
-        item = Item(ask, lane, asyncio.Future(loop=loop), loop, time.monotonic())
+        degraded: tuple[str, ...] = ()
+        if not breaking:
+            ask, degraded = self._lighter(ask)
+        lane, loop = _lane(ask), asyncio.get_running_loop()
+        wait = 0.0 if breaking else self.wait(lane)
+        if wait > self._policy.refuse:
+            self._metrics.refused("load")
+            text = f"Files wait for {wait:.0f} seconds already. Come again later."
+            raise problem("too_many", text, retry_after=ceil(wait - self._policy.refuse / 2))
+        item = Item(ask, lane, asyncio.Future(loop=loop), loop, time.monotonic(), breaking=breaking)
         if not self._queue.put(item):
             self._metrics.refused("full")
-            raise problem("too_many", "Too many files wait already. Come again in a moment.", retry_after=1)
+            text = "Too many files wait already. Come again in a moment."
+            raise problem("too_many", text, retry_after=max(1, ceil(wait / 2)))
         try:
-            return Judged(*await item.future)
+            answer, queued = await item.future
+            return Judged(answer, queued, degraded)
         except asyncio.CancelledError:
             self._queue.drop(item)  # whoever asked is gone
             raise
+
+    def _lighter(self, ask: Ask) -> tuple[Ask, tuple[str, ...]]:
+        """What can be answered of an ask now, and what is left out of it."""
+        if self.wait(_lane(ask)) <= self._policy.degrade:
+            return ask, ()
+        left = [name for name in ("evidence", "map") if getattr(ask, name)]
+        lighter = ask._replace(evidence=False, map=False)
+        if self._spare is not None and ask.served.id == "default":
+            lighter, left = lighter._replace(served=self._spare), [*left, "model"]
+        return lighter, tuple(left)
+
+    def wait(self, lane: Lane) -> float:
+        """Seconds that a file would wait now."""
+        return self._load.wait(lane, self._queue.waiting()[lane])
 
     def waiting(self) -> dict[Lane, int]:
         """How many files wait in each lane."""
@@ -115,11 +153,15 @@ class Pool:
             item.settle(problem("shutting_down", "The service stopped before this was judged. Send it again."))
 
 
+def _lane(ask: Ask) -> Lane:
+    return "slow" if ask.path or ask.map else "fast"
+
+
 class _Keeper(threading.Thread):
-    def __init__(self, name: str, lane: Lane, queue: Queue, setup: dict[str, Any], metrics: Metrics):
+    def __init__(self, name: str, lane: Lane, queue: Queue, setup: dict[str, Any], metrics: Metrics, load: Load):
         super().__init__(name=name, daemon=True)
         self._lane: Lane = lane
-        self._queue, self._setup, self._metrics = queue, setup, metrics
+        self._queue, self._setup, self._metrics, self._load = queue, setup, metrics, load
         self._process: Any = None
         self._warm = False
         self.failed = ""
@@ -186,6 +228,7 @@ class _Keeper(threading.Thread):
                 self._again(items)
                 return
             self._metrics.batch(self._lane, len(items))
+            self._load.took(self._lane, len(items), time.monotonic() - taken)
             for item, found in zip(items, said["answers"], strict=True):
                 item.settle((Answer(**found), taken - item.since))
 

@@ -1,4 +1,4 @@
-"""What waits to be judged: bounded in number and in bytes, first come first served, and several at a time."""
+"""What waits to be judged: bounded in number and in bytes, what is breaking first, and several at a time."""
 
 import asyncio
 import collections
@@ -25,11 +25,19 @@ class Item:
     """A file that waits, and whoever waits for its answer."""
 
     def __init__(
-        self, ask: Ask, lane: Lane, future: "asyncio.Future[Any]", loop: asyncio.AbstractEventLoop, since: float
+        self,
+        ask: Ask,
+        lane: Lane,
+        future: "asyncio.Future[Any]",
+        loop: asyncio.AbstractEventLoop,
+        since: float,
+        *,
+        breaking: bool = False,
     ):
         """An item that no worker has taken yet."""
         self.ask, self.future, self.loop, self.since = ask, future, loop, since
         self.lane: Lane = lane
+        self.breaking = breaking
         self.tries = 0
 
     def settle(self, found: Any) -> None:
@@ -54,12 +62,14 @@ class Queue:
         """An empty queue.
 
         Other Arguments:
-            most: items of all lanes.
+            most: items of all lanes; of those that are breaking as many beside.
             megabytes: of their files.
         """
         self._most, self._bytes = most, megabytes << 20
         self._held = 0
-        self._items: dict[Lane, collections.deque[Item]] = {lane: collections.deque() for lane in LANES}
+        self._items: dict[tuple[Lane, bool], collections.deque[Item]] = {
+            (lane, breaking): collections.deque() for lane in LANES for breaking in (True, False)
+        }
         self._changed = threading.Condition()
         self.closed = False
 
@@ -67,11 +77,13 @@ class Queue:
         """Whether there was room for it."""
         with self._changed:
             size = len(item.ask.data)
-            full = sum(map(len, self._items.values())) >= self._most or (self._held and self._held + size > self._bytes)
+            # What is breaking has room of its own, however many others wait.
+            alike = sum(len(self._items[lane, item.breaking]) for lane in LANES)
+            full = alike >= self._most or (self._held and self._held + size > self._bytes)
             if full or self.closed:
                 return False
             self._held += size
-            self._items[item.lane].append(item)
+            self._items[item.lane, item.breaking].append(item)
             self._changed.notify_all()
             return True
 
@@ -79,14 +91,15 @@ class Queue:
         """What was taken by a worker that died goes to the front, and has been accepted whatever waits."""
         with self._changed:
             self._held += len(item.ask.data)
-            self._items[item.lane].appendleft(item)
+            self._items[item.lane, item.breaking].appendleft(item)
             self._changed.notify_all()
 
     def drop(self, item: Item) -> None:
         """Takes an item out, if no worker has it yet."""
         with self._changed:
-            if item in self._items[item.lane]:
-                self._items[item.lane].remove(item)
+            items = self._items[item.lane, item.breaking]
+            if item in items:
+                items.remove(item)
                 self._held -= len(item.ask.data)
 
     def take(self, lane: Lane, *, alive: Callable[[], bool]) -> list[Item] | None:
@@ -96,11 +109,12 @@ class Queue:
         """
         with self._changed:
             while alive():
-                items = self._items[lane]
-                if items:
-                    found = [items.popleft()]
-                    while items and len(found) < MOST[lane] and not found[0].tries and not items[0].tries:
-                        found.append(items.popleft())
+                waiting = [items for breaking in (True, False) if (items := self._items[lane, breaking])]
+                if waiting:
+                    found = [waiting[0].popleft()]
+                    for items in waiting:
+                        while items and len(found) < MOST[lane] and not found[0].tries and not items[0].tries:
+                            found.append(items.popleft())
                     self._held -= sum(len(item.ask.data) for item in found)
                     return found
                 if self.closed:
@@ -111,7 +125,7 @@ class Queue:
     def waiting(self) -> dict[Lane, int]:
         """How many wait in each lane."""
         with self._changed:
-            return {lane: len(items) for lane, items in self._items.items()}
+            return {lane: sum(len(self._items[lane, breaking]) for breaking in (True, False)) for lane in LANES}
 
     @property
     def done(self) -> bool:

@@ -52,8 +52,10 @@ def service_of(options: Options) -> Service:
     storage = Storage(sqlite_url(state / "service.sqlite"))
     adapters = Adapters(storage, state / "adapters", model=options.model, weights=options.weights,
                         limits=JobLimits(waiting=options.jobs))  # fmt: skip
-    pool = Pool(served, options, metrics)
-    return Service(options, state, served, about_of(served), pool, metrics, storage, adapters)
+    spare = served_of(options.spare, state / "models", id="spare") if options.spare else None
+    about = about_of(served) | {"spare": None if spare is None else {"name": spare.name, "sha256": spare.sha256}}
+    pool = Pool(served, options, metrics, spare=spare)
+    return Service(options, state, served, about, pool, metrics, storage, adapters)
 
 
 def about_of(served: Served) -> dict[str, Any]:

@@ -40,7 +40,8 @@ def run(connection: Connection, setup: dict[str, Any]) -> None:
 
     Args:
         connection: to the front.
-        setup: `served` (`Served.as_json()`), `frames`, `trust`, `threads` (that read), `nice` (how far it stands back).
+        setup: `served` (`Served.as_json()` of each detector that is open from the start), `frames`, `trust`, `threads`
+            (that read), `nice` (how far it stands back).
     """
     from metaforge.workers import end_with_parent
 
@@ -62,13 +63,15 @@ def _serve(connection: Connection, setup: dict[str, Any]) -> None:
     from metaforge.serving.served import Opened, Served
 
     opened = Opened(frames=setup["frames"], trust=setup["trust"])
-    served = Served(**setup["served"])
+    standing = [Served(**each) for each in setup["served"]]
     with ThreadPoolExecutor(setup["threads"]) as threads:
-        cast(Bucketed, opened.screener(served).detector).warm_up()
-        (said,) = answers(opened, [Ask("trial.png", trial(), served)], threads=threads)
-        if said.error or said.record["error"] or not said.record["faces"]:
-            send(connection, {"failed": said.error or (said.record["error"] or {}).get("message", "it finds no face")})
-            return
+        for served in standing:
+            cast(Bucketed, opened.screener(served).detector).warm_up()
+            (said,) = answers(opened, [Ask("trial.png", trial(), served)], threads=threads)
+            if said.error or said.record["error"] or not said.record["faces"]:
+                amiss = said.error or (said.record["error"] or {}).get("message", "it finds no face")
+                send(connection, {"failed": amiss})
+                return
         send(connection, {"ready": True})
         while True:
             said, blobs = receive(connection)

@@ -19,8 +19,8 @@ def loop():
     made.close()
 
 
-def item(loop, name="a", *, lane="fast", data=b"x"):
-    return Item(Ask(name, data, SERVED), lane, loop.create_future(), loop, 0.0)
+def item(loop, name="a", *, lane="fast", data=b"x", breaking=False):
+    return Item(Ask(name, data, SERVED), lane, loop.create_future(), loop, 0.0, breaking=breaking)
 
 
 def names(items):
@@ -46,6 +46,14 @@ def test_lanes_do_not_wait_for_each_other(loop):
     queue.put(item(loop, "picture"))
     assert names(queue.take("fast", alive=alive)) == ["picture"]
     assert names(queue.take("slow", alive=alive)) == ["film 0"]
+
+
+def test_what_is_breaking_is_taken_first_and_has_room_of_its_own(loop):
+    queue = Queue(most=2, megabytes=1)
+    assert [queue.put(item(loop, f"old {number}")) for number in range(3)] == [True, True, False]
+    assert [queue.put(item(loop, f"new {number}", breaking=True)) for number in range(3)] == [True, True, False]
+    assert queue.waiting()["fast"] == 4
+    assert names(queue.take("fast", alive=alive)) == ["new 0", "new 1", "old 0", "old 1"]
 
 
 def test_it_is_full_by_number_and_by_bytes_and_has_room_again(loop):

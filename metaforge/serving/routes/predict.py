@@ -37,7 +37,7 @@ def router(service: Service) -> APIRouter:
         said: dict[str, Any] = {
             "request_id": request.state.request_id,
             "verdict": answer.record,
-            "degraded": [],
+            "degraded": list(judged.degraded),
             "timing_ms": _ms(receive=received, queue=judged.queued, read=answer.read, score=answer.score, total=total),
         }
         if asked.map:
@@ -53,7 +53,8 @@ def router(service: Service) -> APIRouter:
         for result in results:
             if "error" in result:
                 result["error"]["request_id"] = request.state.request_id
-        return JSONResponse({"request_id": request.state.request_id, "results": results, "degraded": []})
+        left = sorted({name for result in results for name in result.get("degraded", ())})
+        return JSONResponse({"request_id": request.state.request_id, "results": results, "degraded": left})
 
     return routes
 
@@ -68,7 +69,7 @@ async def judge(service: Service, upload: Upload, asked: Asked) -> Judged:
         raise upload.problem
     served = _served(service, asked.model)
     ask = Ask(upload.name, upload.data, served, upload.path, asked.crops, asked.evidence, asked.map)
-    judged = await service.pool.ask(ask)
+    judged = await service.pool.ask(ask, breaking=asked.breaking)
     answer = judged.answer
     if answer.error or (answer.record["error"] or {}).get("code") == "failed":
         raise problem("failed", "This file could not be judged by a fault of ours, which is in the log.")
@@ -85,7 +86,7 @@ async def _one_of_many(service: Service, upload: Upload, asked: Asked) -> dict[s
         judged = await judge(service, upload, asked)
     except Problem as error:
         return {"name": upload.name, "status": error.status, "error": {"code": error.code, "message": error.message}}
-    said = {"name": upload.name, "status": 200, "verdict": judged.answer.record}
+    said = {"name": upload.name, "status": 200, "verdict": judged.answer.record, "degraded": list(judged.degraded)}
     return said | ({"maps": judged.answer.maps, "regions": judged.answer.regions} if asked.map else {})
 
 

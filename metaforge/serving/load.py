@@ -1,0 +1,57 @@
+"""How long a file would wait now, and what the service does about it: answers with less, and then refuses."""
+
+import threading
+from typing import NamedTuple
+
+from metaforge.serving.queue import LANES, Lane
+
+_SHARE = 0.2
+"""How much the latest batch counts in the mean time of a file."""
+
+
+class Policy(NamedTuple):
+    """What is done when.
+
+    Attributes:
+        degrade: from so many seconds of waiting on, evidence is left out, and the spare detector answers, if there is
+            one.
+        refuse: from so many on, what is not breaking is refused, before the queue grows.
+    """
+
+    degrade: float
+    refuse: float
+
+
+class Load:
+    """How long a file takes in each lane, and so how long one would wait.
+
+    The mean is exponential, $m <- (1 - s) m + s t / n$ for a batch of n files that took t seconds.
+    """
+
+    def __init__(self, workers: dict[Lane, int]):
+        """Nothing is known yet, and nobody waits.
+
+        Args:
+            workers: of each lane.
+        """
+        self._workers = workers
+        self._seconds: dict[Lane, float] = dict.fromkeys(LANES, 0.0)
+        self._lock = threading.Lock()
+
+    def took(self, lane: Lane, files: int, seconds: float) -> None:
+        """A worker answered so many files in so many seconds."""
+        with self._lock:
+            each, before = seconds / max(files, 1), self._seconds[lane]
+            self._seconds[lane] = each if before == 0 else before + _SHARE * (each - before)
+
+    def wait(self, lane: Lane, waiting: int) -> float:
+        """Seconds that a file would wait behind so many.
+
+        Example:
+            >>> load = Load({"fast": 2, "slow": 1})
+            >>> load.took("fast", 4, 2.0)
+            >>> load.wait("fast", 10)
+            2.5
+        """
+        with self._lock:
+            return self._seconds[lane] * waiting / max(self._workers[lane], 1)

@@ -1,0 +1,117 @@
+"""Before the queue grows too long, answers have less in them, and then there are none."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from metaforge.serving.errors import Problem
+from metaforge.serving.load import Load
+from metaforge.serving.metrics import Metrics
+from metaforge.serving.options import Options
+from metaforge.serving.pool import Pool
+from metaforge.serving.scoring import Ask
+from metaforge.serving.served import served_of
+from tests.serving.conftest import picture
+from tests.serving.test_pool import begun, until
+
+
+def test_the_mean_time_of_a_file_is_exponential():
+    load = Load({"fast": 1, "slow": 1})
+    assert load.wait("fast", 100) == 0  # nothing is known, and nobody refused
+    load.took("fast", 10, 20.0)
+    load.took("fast", 1, 7.0)
+    assert load.wait("fast", 1) == pytest.approx(0.8 * 2 + 0.2 * 7)
+    assert load.wait("slow", 1) == 0
+
+
+@pytest.fixture(scope="module")
+def served(tiny_model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    default = served_of(str(tiny_model), folder)
+    return default, default._replace(id="spare", name="small", sha256="5" * 64)
+
+
+@pytest.fixture(scope="module")
+def pool(served):
+    options = Options(model="", workers=1, queue=8, degrade=5.0, refuse=15.0)
+    made = Pool(served[0], options, Metrics(), spare=served[1])
+    made.start()
+    asyncio.run(until(lambda: made.ready))
+    yield made
+    made.stop(grace=10)
+
+
+def meanwhile(pool, seconds, asking):
+    """What comes of `asking` while one file waits for a worker that stands still, if each takes so long."""
+
+    async def stand_still():
+        pool._load._seconds["fast"] = seconds
+        os.kill(pool.processes[0], signal.SIGSTOP)
+        try:
+            ask = lambda: begun(pool.ask(Ask("first", picture(0), SERVED[0])))
+            first = [await ask()]
+            await until(lambda: pool.waiting()["fast"] == 0)
+            first.append(await ask())
+            await until(lambda: pool.waiting()["fast"] == 1)
+            return await asking(lambda: os.kill(pool.processes[0], signal.SIGCONT)), await asyncio.gather(*first)
+        finally:
+            os.kill(pool.processes[0], signal.SIGCONT)
+
+    return asyncio.run(stand_still())
+
+
+SERVED = []
+
+
+@pytest.fixture(autouse=True)
+def named(served):
+    SERVED[:] = served
+
+
+def of(record):
+    return record["model"]["name"]
+
+
+def test_under_load_a_smaller_detector_answers_without_evidence_and_says_so(pool):
+    async def ask(go_on):
+        asked = await begun(pool.ask(Ask("a", picture(1), SERVED[0], map=True)))
+        other = await begun(pool.ask(Ask("a", picture(1), SERVED[0]._replace(id="adapter"), evidence=True)))
+        go_on()
+        return await asked, await other
+
+    (light, adapter), _ = meanwhile(pool, 8.0, ask)
+    # A map is asked of the other lane, which has nothing to do.
+    assert (light.degraded, len(light.answer.maps), of(light.answer.record)) == ((), 1, "tiny.onnx")
+    assert (adapter.degraded, of(adapter.answer.record)) == (("evidence",), "tiny.onnx")
+    (plain, _), _ = meanwhile(pool, 8.0, lambda go_on: both(pool, go_on))
+    assert (plain.degraded, of(plain.answer.record)) == (("evidence", "model"), "small")
+
+
+async def both(pool, go_on):
+    asked = await begun(pool.ask(Ask("a", picture(1), SERVED[0], evidence=True)))
+    go_on()
+    return await asked, None
+
+
+def test_when_nothing_waits_all_is_answered_again(pool):
+    found = asyncio.run(pool.ask(Ask("a", picture(1), SERVED[0], evidence=True)))
+    assert (found.degraded, of(found.answer.record)) == ((), "tiny.onnx")
+
+
+def test_what_would_wait_too_long_is_refused_at_once_but_what_is_breaking_goes_first(pool):
+    order = []
+
+    async def ask(go_on):
+        with pytest.raises(Problem) as refused:
+            await pool.ask(Ask("late", picture(1), SERVED[0]))
+        breaking = await begun(pool.ask(Ask("now", picture(2), SERVED[0], evidence=True), breaking=True))
+        breaking.add_done_callback(lambda done: order.append("breaking"))
+        go_on()
+        return refused.value, await breaking
+
+    (refused, breaking), first = meanwhile(pool, 20.0, ask)
+    assert (refused.status, refused.code, refused.retry_after) == (429, "too_many", 13)  # 20 s less half of 15
+    assert (breaking.degraded, of(breaking.answer.record)) == ((), "tiny.onnx")
+    assert all(found.answer.record["decision"] for found in first)
