@@ -1,32 +1,19 @@
-"""The workers of a service: each has a keeper, a thread that starts it, hands it what waits, and replaces it."""
+"""The workers of a service: what they are asked goes through a queue, and each has a keeper."""
 
 import asyncio
-import multiprocessing
-import threading
 import time
 from math import ceil
-from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from metaforge.errors import InputError
 from metaforge.processor import cores
-from metaforge.serving import messages, worker
 from metaforge.serving.errors import problem
+from metaforge.serving.keeper import Keeper
 from metaforge.serving.load import Load, Policy
 from metaforge.serving.metrics import Metrics
 from metaforge.serving.options import Options
 from metaforge.serving.queue import Item, Lane, Queue
 from metaforge.serving.scoring import Answer, Ask
 from metaforge.serving.served import Served
-
-TRIES = 2
-"""How many workers may die over a file before nothing more is tried with it."""
-
-STARTING = 120.0
-"""Seconds that a worker may take until it has scored its first picture."""
-
-PATIENCE: dict[Lane, float] = {"fast": 60.0, "slow": 900.0}
-"""Seconds that a batch may take; a worker that takes longer hangs, and is replaced."""
 
 
 class Judged(NamedTuple):
@@ -59,7 +46,7 @@ class Pool:
         opened = [served.as_json()] + ([] if spare is None else [spare.as_json()])
         setup = {"served": opened, "frames": options.frames, "trust": options.trust}
         threads = max(2, cores() // fast)
-        keeper = lambda name, lane, **more: _Keeper(name, lane, self._queue, {**setup, **more}, metrics, self._load)
+        keeper = lambda name, lane, **more: Keeper(name, lane, self._queue, {**setup, **more}, metrics, self._load)
         self._keepers = [keeper(f"fast-{number}", "fast", threads=threads, nice=0) for number in range(fast)]
         self._keepers.append(keeper("slow-0", "slow", threads=1, nice=10))
         self._closing = False
@@ -155,103 +142,3 @@ class Pool:
 
 def _lane(ask: Ask) -> Lane:
     return "slow" if ask.path or ask.map else "fast"
-
-
-class _Keeper(threading.Thread):
-    def __init__(self, name: str, lane: Lane, queue: Queue, setup: dict[str, Any], metrics: Metrics, load: Load):
-        super().__init__(name=name, daemon=True)
-        self._lane: Lane = lane
-        self._queue, self._setup, self._metrics, self._load = queue, setup, metrics, load
-        self._process: Any = None
-        self._warm = False
-        self.failed = ""
-
-    @property
-    def ready(self) -> bool:
-        return self._warm and self._process is not None and self._process.is_alive()
-
-    @property
-    def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
-
-    def stop(self, until: float) -> None:
-        self.join(max(0.0, until - time.monotonic()))
-        self._end()
-
-    def run(self) -> None:
-        while not self._queue.done:
-            try:
-                connection = self._begin()
-            except InputError as error:
-                self.failed = str(error)
-                self._end()
-                if self._queue.wait_closed(2.0):  # a fault that stays must not become a storm of starts
-                    return
-                continue
-            self.failed = ""
-            self._work(connection)
-            connection.close()
-            self._end()
-
-    def _begin(self) -> Connection:
-        context = multiprocessing.get_context("spawn")  # threads do not survive a fork
-        ours, theirs = context.Pipe()
-        self._process = context.Process(target=worker.run, args=(theirs, self._setup), name=self.name, daemon=True)
-        self._process.start()
-        theirs.close()
-        said = self._hear(ours, STARTING)
-        if said is None or "ready" not in said:
-            raise InputError(f"a worker cannot start: {(said or {}).get('failed', 'it died or took too long')}")
-        self._warm = True
-        return ours
-
-    def _work(self, connection: Connection) -> None:
-        """Until the worker dies, or all is done."""
-        while True:
-            items = self._queue.take(self._lane, alive=self._process.is_alive)
-            if items is None:
-                if not self._queue.done:  # it died while it had nothing to do
-                    self._metrics.died(self._lane)
-                return
-            taken = time.monotonic()
-            asks = [item.ask for item in items]
-            try:
-                texts = [{**ask._asdict(), "served": ask.served.as_json()} for ask in asks]
-                for text in texts:
-                    del text["data"]
-                messages.send(connection, {"asks": texts}, [ask.data for ask in asks])
-                said = self._hear(connection, PATIENCE[self._lane])
-            except OSError:
-                said = None
-            if said is None:
-                self._metrics.died(self._lane)
-                self._again(items)
-                return
-            self._metrics.batch(self._lane, len(items))
-            self._load.took(self._lane, len(items), time.monotonic() - taken)
-            for item, found in zip(items, said["answers"], strict=True):
-                item.settle((Answer(**found), taken - item.since))
-
-    def _hear(self, connection: Connection, seconds: float) -> dict[str, Any] | None:
-        """What the worker says; `None` if it died, or says nothing for so long."""
-        try:
-            return messages.receive(connection)[0] if connection.poll(seconds) else None
-        except (EOFError, OSError, ValueError):
-            return None
-
-    def _again(self, items: list[Item]) -> None:
-        for item in items:
-            item.tries += 1
-            if item.tries < TRIES:
-                self._queue.again(item)
-            else:
-                item.settle(
-                    problem("failed", "Judging this file ended our worker twice. Convert it, and send it again.")
-                )
-
-    def _end(self) -> None:
-        self._warm = False
-        if self._process is not None and self._process.is_alive():
-            self._process.kill()
-        if self._process is not None:
-            self._process.join()
