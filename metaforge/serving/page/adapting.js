@@ -56,11 +56,13 @@ export class Adapting {
   async send() {
     if (this.sending) return;
     const body = new FormData();
-    body.set("shots", byId("adapt-shots", HTMLInputElement).value);
+    const shots = byId("adapt-shots", HTMLInputElement).value;
+    if (shots) body.set("shots", shots);
     const name = byId("adapt-name", HTMLInputElement).value.trim();
     if (name) body.set("name", name);
     if (this.page.crops()) body.set("crops", "true");
-    for (const { item, label } of this.usable()) body.append(label, item.file, item.name);
+    // A folder that says the class says of nobody that they belong together.
+    for (const { item, label } of this.usable()) body.append(label, item.file, item.name.replace(/^(real|fake)\//, ""));
     const control = new AbortController();
     this.sending = true;
     const done = working("The reviewed pictures are being sent.", control);
@@ -114,7 +116,8 @@ export class Adapting {
       element("h4", {}, "Adapter ", element("bdi", {}, adapter.name || adapter.id)),
       element("p", {}, waits ? element("span", { class: "turning", "aria-hidden": "true" }) : null, said),
       adapter.error ? element("p", { class: "note" }, sentence(adapter.error)) : "",
-      adapter.report ? report(adapter.report, adapter.decision ?? adapter.report.decision) : "",
+      adapter.message ? element("p", {}, element("strong", {}, adapter.message)) : "",
+      adapter.report ? report(adapter.report, adapter.decision) : "",
       facts([["Its id", element("code", {}, adapter.id)]]),
       waits ? element("div", { class: "actions" }, button("Call it off", () => this.cancel())) : "",
     );

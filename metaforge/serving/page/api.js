@@ -11,7 +11,8 @@ const TRIES = 8;
 const WAIT = 2;
 const LONGEST = 60;
 
-const BUSY = [429, 503];
+/** What a service answers that is busy, or starting. */
+export const BUSY = [429, 503];
 
 /** Why there is no answer. */
 export class Problem extends Error {
@@ -55,14 +56,25 @@ export async function ask(path, { method = "GET", body, signal, waiting = () => 
       await askForToken(problem.message, sent);
       signal?.throwIfAborted();
       attempt = 0;
-    } else if (BUSY.includes(response.status) && attempt < TRIES) {
-      await pause(secondsOf(response.headers.get("Retry-After")), (left) => {
-        waiting(`${problem.message} Trying again in ${left} s (attempt ${attempt + 1} of ${TRIES}).`);
-      }, signal).finally(() => waiting(""));
     } else {
-      throw problem;
+      await patience(problem, attempt, { signal, waiting, seconds: secondsOf(response.headers.get("Retry-After")) });
     }
   }
+}
+
+/**
+ * Waits, if the service is busy, and says so.
+ *
+ * @param {Problem} problem what it said
+ * @param {number} attempt how often it was asked
+ * @param {Asking & {seconds?: number}} asking
+ * @throws {Problem} that one, if to wait does not help, or was done often enough
+ */
+export async function patience(problem, attempt, { signal, waiting = () => {}, seconds = WAIT }) {
+  if (!BUSY.includes(problem.status) || attempt >= TRIES) throw problem;
+  const line = (/** @type {number} */ left) =>
+    waiting(`${problem.message} Trying again in ${left} s (attempt ${attempt + 1} of ${TRIES}).`);
+  await pause(seconds, line, signal).finally(() => waiting(""));
 }
 
 /** @param {unknown} error */

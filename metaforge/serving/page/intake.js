@@ -23,7 +23,8 @@ export function listen(taken, refused) {
   byId("choose-folder").addEventListener("click", () => folder.click());
   for (const input of [files, folder]) {
     input.addEventListener("change", () => {
-      const given = sorted([...(input.files ?? [])].map((file) => ({ file, name: file.webkitRelativePath || file.name })));
+      const chosen = [...(input.files ?? [])].filter((file) => !hidden(file.webkitRelativePath));
+      const given = sorted(chosen.map((file) => ({ file, name: within(file) })));
       // So that the same file can be chosen again.
       input.value = "";
       if (given.length) taken(given);
@@ -63,8 +64,9 @@ function listenForDrops(taken, refused) {
     const files = [...held.files];
     if (!files.length) return refused(NO_ADDRESS);
     const folders = entries.flatMap((entry) => (entry?.isDirectory ? [entry] : []));
+    const above = folders.length === 1 ? /^\/[^/]*\// : /^\//;
     try {
-      const inside = (await Promise.all(folders.map((entry) => walked(entry)))).flat();
+      const inside = (await Promise.all(folders.map((entry) => walked(entry, above)))).flat();
       // A folder is among the files, too, and cannot be read as one.
       const named = new Set(folders.map((entry) => entry.name));
       const plain = files.filter((file) => !named.has(file.name)).map((file) => ({ file, name: file.name }));
@@ -81,28 +83,45 @@ function listenForDrops(taken, refused) {
  * The files of a folder that was dropped, and of those in it.
  *
  * @param {any} entry
+ * @param {RegExp} above what is left out of paths
  * @returns {Promise<Given[]>}
  */
-async function walked(entry) {
+async function walked(entry, above) {
+  if (hidden(entry.fullPath)) return [];
   if (entry.isFile) {
     const file = await new Promise((done, failed) => entry.file(done, failed));
-    return [{ file, name: entry.fullPath.replace(/^\//, "") }];
+    return [{ file, name: entry.fullPath.replace(above, "") }];
   }
   const reader = entry.createReader();
   const found = [];
   for (;;) {
     const some = await new Promise((done, failed) => reader.readEntries(done, failed));
     if (!some.length) return found;
-    for (const each of some) found.push(...(await walked(each)));
+    for (const each of some) found.push(...(await walked(each, above)));
   }
+}
+
+/**
+ * A file's path in the folder that was chosen: what lies in one of its subfolders belongs together.
+ *
+ * @param {File} file
+ */
+function within(file) {
+  return file.webkitRelativePath.split("/").slice(1).join("/") || file.name;
+}
+
+/**
+ * Whether a file of a folder is hidden, such as those that systems leave there: it is nobody's picture.
+ *
+ * @param {string} path
+ */
+function hidden(path) {
+  return path.split("/").some((part) => part.startsWith("."));
 }
 
 /** @param {Given[]} given */
 function sorted(given) {
-  // Hidden files, such as those that systems leave in folders, are nobody's pictures.
-  return given
-    .filter(({ name }) => !name.includes("/") || !name.split("/").some((part) => part.startsWith(".")))
-    .sort((one, other) => one.name.localeCompare(other.name, "en", { numeric: true }));
+  return [...given].sort((one, other) => one.name.localeCompare(other.name, "en", { numeric: true }));
 }
 
 /**

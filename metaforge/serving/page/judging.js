@@ -2,7 +2,7 @@
  * Files to verdicts: one by itself, or many in parcels, of which a bad file spoils none.
  */
 
-import { ask, asProblem, isAborted, Problem } from "./api.js";
+import { BUSY, ask, asProblem, isAborted, patience, Problem } from "./api.js";
 
 /** @typedef {import("./types.js").Item} Item */
 /** @typedef {import("./types.js").Answer} Answer */
@@ -93,26 +93,37 @@ export function parcels(items) {
  */
 async function judgeParcel(parcel, asking) {
   try {
-    if (parcel.length === 1) {
-      parcel[0].answer = await judge(parcel[0], asking);
-      return;
-    }
-    const body = new FormData();
-    options(body, parcel[0].asked);
-    for (const item of parcel) body.append("files", item.file, item.name);
-    const { results, degraded } = await ask("/v1/predict/batch", { method: "POST", body, ...asking });
-    if (results?.length !== parcel.length) {
-      throw new Problem(200, "failed", "The service answered for another number of files than were sent. Try again.");
-    }
-    parcel.forEach((item, place) => settle(item, results[place], degraded));
+    if (parcel.length === 1) parcel[0].answer = await judge(parcel[0], asking);
+    else await judgeTogether(parcel, asking);
   } catch (error) {
     if (isAborted(error)) throw error;
-    if (parcel.length > 1 && asProblem(error).status !== 401) {
-      // One of them may be at fault: each is asked for by itself.
+    if (parcel.length > 1 && asProblem(error).code === "too_large") {
+      // Together they are too much: each is asked for by itself.
       for (const item of parcel) await judgeParcel([item], asking);
     } else {
-      for (const item of parcel) item.problem = asProblem(error);
+      for (const item of parcel.filter(({ answer }) => !answer)) item.problem ??= asProblem(error);
     }
+  }
+}
+
+/**
+ * @param {Item[]} parcel
+ * @param {{signal?: AbortSignal, waiting?: (line: string) => void}} asking
+ */
+async function judgeTogether(parcel, asking) {
+  let left = parcel;
+  for (let attempt = 1; left.length; attempt += 1) {
+    const body = new FormData();
+    options(body, parcel[0].asked);
+    for (const item of left) body.append("files", item.file, item.name);
+    const { results, degraded } = await ask("/v1/predict/batch", { method: "POST", body, ...asking });
+    if (results?.length !== left.length) {
+      throw new Problem(0, "failed", "The service answered for another number of files than were sent. Try again.");
+    }
+    const busy = left.flatMap((item, place) => settle(item, results[place], degraded) ?? []);
+    left = left.filter(({ answer, problem }) => !answer && !problem);
+    // A full queue had room for some of them, perhaps.
+    if (left.length) await patience(busy[0], attempt, asking);
   }
 }
 
@@ -120,11 +131,18 @@ async function judgeParcel(parcel, asking) {
  * @param {Item} item
  * @param {any} result
  * @param {string[]} [degraded]
+ * @returns {Problem | null} why it is to be asked for once more
  */
 function settle(item, result, degraded) {
-  if (result.verdict) item.answer = { verdict: result.verdict, degraded };
-  else item.problem = new Problem(result.status, result.error?.code ?? "failed",
-    result.error?.message ?? "The service did not say what is wrong with it.");
+  if (result.verdict) {
+    item.answer = { verdict: result.verdict, degraded };
+    return null;
+  }
+  const said = result.error?.message ?? "The service did not say what is wrong with it.";
+  const problem = new Problem(result.status, result.error?.code ?? "failed", said);
+  if (BUSY.includes(result.status)) return problem;
+  item.problem = problem;
+  return null;
 }
 
 /**

@@ -1,9 +1,8 @@
 /**
- * The report of adapting: whether it pays, and what was measured on pictures that were set aside.
+ * The report of adapting: what was measured on pictures that were set aside, before and after.
  */
 
 import { element, facts, table } from "./dom.js";
-import { sentence } from "./words.js";
 
 /** @typedef {{value: number, low: number, high: number}} Interval */
 
@@ -28,23 +27,8 @@ export function report(found, decision) {
   return element(
     "div",
     {},
-    decision ? paid(decision) : null,
     decision ? facts(changes(decision)) : null,
     found.table ? measured(found.table) : null,
-  );
-}
-
-/** @param {any} decision */
-function paid(decision) {
-  const pays = decision.pays ? "Adapting pays" : "Adapting is not shown to help";
-  const gained = (decision.gained ?? []).map(named).join(", ");
-  const worse = (decision.worse ?? []).map(named).join(", ");
-  const kept = decision.saved === "adapted" ? "The detector was adapted" : "The detector was left as it was";
-  return element(
-    "p",
-    {},
-    element("strong", {}, sentence(pays)),
-    ` ${gained ? `Shown to be better: ${gained}. ` : ""}${worse ? `Shown to be worse: ${worse}. ` : ""}${sentence(kept)}`,
   );
 }
 

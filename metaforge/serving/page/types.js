@@ -81,6 +81,7 @@
  * @property {"queued" | "running" | "done" | "failed" | "cancelled"} state
  * @property {any} [report] of `metaforge adapt`
  * @property {any} [decision] whether adapting pays
+ * @property {string} [message] the same in words
  * @property {string | null} [error]
  *
  * @typedef {"real" | "fake" | "skip"} Label
