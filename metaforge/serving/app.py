@@ -60,7 +60,7 @@ def _version() -> str:
 
 
 def _answer(request: Request, error: Problem) -> JSONResponse:
-    said = error.body(getattr(request.state, "request_id", "-"))
+    said = error.body(getattr(request.state, "request_id", "-"), path=request.scope["path"])
     return JSONResponse(said, error.status, headers=error.headers)
 
 

@@ -25,8 +25,15 @@ class Problem(Exception):
         super().__init__(message)
         self.status, self.code, self.message, self.retry_after = status, code, message, retry_after
 
-    def body(self, request_id: str) -> dict[str, Any]:
-        """The answer, of plain values."""
+    def body(self, request_id: str, *, path: str = "") -> dict[str, Any]:
+        """The answer, of plain values; below /v2 that of the Open Inference Protocol, which is a sentence alone.
+
+        Example:
+            >>> problem("empty", "There is nothing in the file.").body("r1", path="/v2/models/default/infer")
+            {'error': 'There is nothing in the file.'}
+        """
+        if path == "/v2" or path.startswith("/v2/"):
+            return {"error": self.message}
         return {"error": {"code": self.code, "message": self.message, "request_id": request_id}}
 
     @property

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from metaforge import screening
-from metaforge.serving.job import FIELDS, worded
+from metaforge.errors import InputError
+from metaforge.screening import save_detector
+from metaforge.serving.job import FIELDS, made, worded
+from tests.serving.detectors import adaptable, pictures
 
 PLACE = Path("/state/adapters/4f1c")
 NAMES = {"real/0003.png": "real/ann.png", "fake/g001/0007.jpg": "fake/clip/1.jpg"}
@@ -34,6 +37,21 @@ SAID = {
 @pytest.mark.parametrize("message", SAID)
 def test_an_error_of_the_library_is_said_in_the_words_of_a_request(message):
     assert worded(message, PLACE, "/models/base", NAMES) == SAID[message]
+
+
+def test_too_few_images_are_told_as_the_library_finds_them(tmp_path):
+    save_detector(tmp_path / "base", adaptable())
+    for field, forged in (("real", False), ("fake", True)):
+        (tmp_path / "job" / "target" / field).mkdir(parents=True)
+        for number, data in enumerate(pictures(3, seed=forged, forged=forged)):
+            (tmp_path / "job" / "target" / field / f"{number}{field[0]}.png").write_bytes(data)
+    how = {"folder": str(tmp_path / "job"), "model": str(tmp_path / "base"), "weights": ""}
+    with pytest.raises(InputError) as caught:
+        made(**how, shots=3, force=False, crops=True)
+    assert worded(str(caught.value), tmp_path / "job", str(tmp_path / "base")) == (
+        "3 real and 3 fake images in 6 groups are too few for 3 shots a class and a test set apart from them. Lower "
+        "`shots`, or give more images."
+    )
 
 
 def raised():

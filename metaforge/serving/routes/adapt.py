@@ -7,9 +7,11 @@ from fastapi.responses import JSONResponse
 
 from metaforge.errors import printable
 from metaforge.serving.adapters import Adapters, Asked
+from metaforge.serving.documents import problems
 from metaforge.serving.errors import problem
 from metaforge.serving.placing import CLASSES, ending_of, why_not
 from metaforge.serving.receiving import Bounds, Received, flag_of, received
+from metaforge.serving.tidying import ENDED
 
 if TYPE_CHECKING:
     from metaforge.serving.service import Service
@@ -40,21 +42,56 @@ _FORM = {
         "crops": _flag("Whether the images are face crops already."),
     },
 }  # fmt: skip
+_TEXT = {"type": ["string", "null"]}
+# What may be null is not required: examples are written without it.
+_SHOWN = {
+    "type": "object",
+    "required": ["id", "name", "state", "created", "images", "message"],
+    "properties": {
+        "id": {"type": "string"},
+        "name": {"type": "string"},
+        "state": {"enum": ["queued", "running", *ENDED]},
+        "created": {"type": "string", "description": "UTC, as RFC 3339."},
+        "ended": _TEXT,
+        "images": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "error": _TEXT | {"description": "Why it failed, in a sentence."},
+        "saved": {"enum": ["adapted", "as it was", None], "description": "What the adapter is, if it is done."},
+        "message": {"type": "string", "description": "The same in a sentence."},
+        "shots": {"type": "integer"},
+        "sha256": _TEXT,
+        "report": {"type": ["object", "null"], "description": "As `metaforge adapt` writes it."},
+        "decision": {"type": ["object", "null"], "description": "The report's: what adapting is shown to gain."},
+    },
+}
 _EXAMPLE = {
-    "id": "4f1c2a9be0d3571c", "name": "phones", "state": "done", "created": "2026-01-02T03:04:05Z",
-    "ended": "2026-01-02T03:04:41Z", "images": {"real": 40, "fake": 40, "unlabelled": 0}, "error": None,
-    "saved": "as it was", "message": "Adapting was not shown to help: saved is the detector as it was.",
+    "id": "4f1c2a9be0d3571c", "name": "phones", "state": "queued", "created": "2026-01-02T03:04:05Z",
+    "images": {"real": 40, "fake": 40, "unlabelled": 0}, "message": "", "shots": 10,
 }  # fmt: skip
+_LISTED = {"type": "object", "required": ["adapters"], "properties": {"adapters": {"type": "array", "items": _SHOWN}}}
+_REMOVED = {
+    "type": "object",
+    "required": ["id", "state"],
+    "properties": {"id": {"type": "string"}, "state": {"enum": ["cancelled", "deleted"]}},
+}
+
+
+_GONE = {"id": "4f1c2a9be0d3571c", "state": "deleted"}
+
+
+def _answer(status: int, schema: dict[str, Any], example: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    return {status: {"content": {"application/json": {"schema": schema, "example": example}}}}
 
 
 def router(service: "Service") -> APIRouter:
     """What answers /v1/adapt and /v1/adapters."""
     routes, adapters = APIRouter(prefix="/v1", tags=["adapters"]), service.adapters
+    wrong = problems(401, 403, 404, 421, 422, 429, 500)
     most = Bounds(FILES, service.options.image_mb * 1_000_000, BYTES)
 
     @routes.post("/adapt", status_code=202, openapi_extra={
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}},
-    }, responses={202: {"content": {"application/json": {"example": queued}}}})  # fmt: skip
+    }, responses=_answer(202, _SHOWN, _EXAMPLE)
+        | problems(400, 401, 403, 408, 409, 413, 415, 421, 422, 429, 500, 503))  # fmt: skip
     async def adapt(request: Request) -> JSONResponse:
         """Adapts the service's detector to a few labelled images; the answer comes at once, the adapter later.
 
@@ -64,26 +101,26 @@ def router(service: "Service") -> APIRouter:
         row = await asked_for(request, adapters, most)
         return JSONResponse(shown(row, full=True), 202, {"Location": f"/v1/adapters/{row['id']}"})
 
-    @routes.get("/adapters", responses={200: {"content": {"application/json": {"example": {"adapters": [_EXAMPLE]}}}}})
+    @routes.get("/adapters", responses=_answer(200, _LISTED, {"adapters": [_EXAMPLE]})
+                | problems(401, 403, 421, 429, 500))  # fmt: skip
     async def every() -> dict[str, Any]:
         """All adapters, in the order in which they came, without their reports."""
         return {"adapters": [shown(row) for row in await adapters.all()]}
 
-    @routes.get("/adapters/{id}", responses={200: {"content": {"application/json": {"example": queued}}}})
+    @routes.get("/adapters/{id}", responses=_answer(200, _SHOWN, _EXAMPLE) | wrong)
     async def one(id: str) -> dict[str, Any]:
         """An adapter: queued, running, done, failed or cancelled; if it is done with its report and decision."""
         return shown(await adapters.get(id), full=True)
 
-    @routes.delete("/adapters/{id}")
+    @routes.delete(
+        "/adapters/{id}", responses=_answer(200, _REMOVED, {"id": _EXAMPLE["id"], "state": "deleted"}) | wrong
+    )
     async def remove(id: str) -> dict[str, str]:
         """Cancels an adapter that is not made yet; deletes one that has ended."""
         row = await adapters.remove(id)
         return {"id": row["id"], "state": row["state"]}
 
     return routes
-
-
-queued = _EXAMPLE | {"state": "queued", "ended": None, "report": None, "decision": None, "saved": None, "message": ""}
 
 
 async def asked_for(request: Request, adapters: Adapters, most: Bounds) -> dict[str, Any]:

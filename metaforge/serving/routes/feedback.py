@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from metaforge.errors import InputError
 from metaforge.screening.verdicts.record import FileVerdict
+from metaforge.serving.documents import problems
 from metaforge.serving.errors import problem
 from metaforge.serving.storage import storable
 
@@ -20,6 +21,33 @@ _LARGEST = 2**31 - 1  # what a column of whole numbers holds everywhere
 _VERDICT = 1_000_000  # letters of a record
 
 _SAID = {"sha256": "5b" * 32, "label": "fake", "face": 1, "note": "The left ear has no outline."}
+
+
+_ROW = {
+    "type": "object",
+    "required": ["id", "time", "sha256", "label", "note"],
+    "properties": {
+        "id": {"type": "integer"},
+        "time": {"type": "string", "description": "UTC, as RFC 3339."},
+        "who": {"type": ["string", "null"], "description": "The name of a token; null where the service has none."},
+        "sha256": {"type": "string"},
+        "face": {"type": ["integer", "null"]},
+        "label": {"enum": ["real", "fake", "skip"]},
+        "note": {"type": "string"},
+        "verdict": {"anyOf": [{"$ref": "#/components/schemas/Verdict"}, {"type": "null"}]},
+        "model_sha256": {"type": ["string", "null"]},
+    },
+}
+_EXAMPLE = _SAID | {"id": 7, "time": "2026-01-02T03:04:05Z", "who": "ann"}
+_LISTED = {
+    "type": "object",
+    "required": ["feedback"],
+    "properties": {"feedback": {"type": "array", "items": _ROW}, "next": {"type": ["integer", "null"]}},
+}
+
+
+def _answer(status: int, schema: dict[str, Any], example: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    return {status: {"content": {"application/json": {"schema": schema, "example": example}}}}
 
 
 class Said(BaseModel):
@@ -38,14 +66,16 @@ def router(service: "Service") -> APIRouter:
     """What answers /v1/feedback."""
     routes, storage = APIRouter(prefix="/v1/feedback", tags=["feedback"]), service.storage
 
-    @routes.post("", status_code=201)
+    @routes.post("", status_code=201, responses=_answer(201, _ROW, _EXAMPLE)
+                 | problems(400, 401, 403, 408, 413, 415, 421, 422, 429, 500))  # fmt: skip
     async def say(said: Said, request: Request) -> JSONResponse:
         """Keeps a label, and the verdict that it is about; no image."""
         who = getattr(request.state, "token", None)
         row = await asyncio.to_thread(lambda: storage.add_feedback(**_checked(said), who=who))
         return JSONResponse(row, 201, {"Location": f"/v1/feedback/{row['id']}"})
 
-    @routes.get("")
+    @routes.get("", responses=_answer(200, _LISTED, {"feedback": [_EXAMPLE]})
+                | problems(401, 403, 421, 422, 429, 500))  # fmt: skip
     async def every(
         after: Annotated[int, Query(ge=0, le=_LARGEST, description="The last id that is known.")] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
@@ -54,7 +84,7 @@ def router(service: "Service") -> APIRouter:
         rows = await asyncio.to_thread(storage.feedback, after=after, limit=limit)
         return {"feedback": rows, "next": rows[-1]["id"] if len(rows) == limit else None}
 
-    @routes.delete("/{id}", status_code=204)
+    @routes.delete("/{id}", status_code=204, responses=problems(401, 403, 404, 421, 422, 429, 500))
     async def forget(id: int) -> Response:
         """Deletes what was said, for good."""
         if not 0 < id <= _LARGEST or not await asyncio.to_thread(storage.drop_feedback, id):

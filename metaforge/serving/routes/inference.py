@@ -8,12 +8,10 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from metaforge.errors import printable
@@ -57,63 +55,88 @@ class Wanted(BaseModel):
 class Inference(BaseModel):
     """A request of the protocol."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"inputs": [{"name": "image", "shape": [1], "datatype": "BYTES",
-                                                     "data": ["iVBORw0KGgo="]}]}]},
-    )  # fmt: skip
+    model_config = ConfigDict(extra="forbid")
 
     id: Annotated[str, Field(max_length=200)] | None = None
-    parameters: Annotated[dict[str, Any], Field(description="evidence, crops: true or false.")] = {}
+    parameters: dict[str, Any] = {}
     inputs: list[Tensor]
     outputs: list[Wanted] = []
 
 
-class _Route(APIRoute):
-    """Whose errors have the protocol's body."""
+_TENSOR = {
+    "type": "object",
+    "required": ["name", "shape", "datatype", "data"],
+    "additionalProperties": False,
+    "properties": {
+        "name": {"const": IMAGE},
+        "shape": {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 1},
+        "datatype": {"const": "BYTES"},
+        "parameters": {"type": "object"},
+        "data": {"type": "array", "minItems": 1, "description": "Files in base64.",
+                 "items": {"type": "string", "contentEncoding": "base64"}},
+    },
+}  # fmt: skip
+_FORM = {
+    "type": "object",
+    "required": ["inputs"],
+    "additionalProperties": False,
+    "properties": {
+        "id": {"type": ["string", "null"], "maxLength": 200},
+        "parameters": {"type": "object", "properties": {name: {"type": "boolean"} for name in _FLAGS},
+                       "additionalProperties": False},
+        "inputs": {"type": "array", "items": _TENSOR, "minItems": 1, "maxItems": 1},
+        "outputs": {"type": "array", "items": {
+            "type": "object", "required": ["name"], "additionalProperties": False,
+            "properties": {"name": {"enum": list(OUTPUTS)}, "parameters": {"type": "object"}},
+        }},
+    },
+}  # fmt: skip
+_EXAMPLE = {"inputs": [{"name": IMAGE, "shape": [1], "datatype": "BYTES", "data": ["iVBORw0KGgo="]}]}
 
-    def get_route_handler(self) -> Callable[..., Any]:
-        handle = super().get_route_handler()
 
-        async def handler(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except Problem as error:
-                return JSONResponse({"error": error.message}, error.status, error.headers)
+def _unready() -> dict[int | str, dict[str, Any]]:
+    return {503: {"description": "Not ready.", "content": {"application/json": {"schema": {"type": "object"}}}}}
 
-        return handler
+
+def _wrong(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    error = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+    content = {"application/json": {"schema": error}}
+    return {status: {"description": "In a sentence.", "content": content} for status in statuses}
+
+
+_ASKED, _OF_MODEL = _wrong(401, 403, 421, 429, 500), _wrong(401, 403, 404, 421, 429, 500)
 
 
 def router(service: "Service") -> APIRouter:
     """What answers /v2."""
-    routes = APIRouter(prefix="/v2", tags=["Open Inference Protocol"], route_class=_Route)
+    routes = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
 
-    @routes.get("")
+    @routes.get("", responses=_ASKED)
     async def server() -> dict[str, Any]:
         """The server."""
         from metaforge import __version__
 
         return {"name": "metaforge", "version": __version__, "extensions": []}
 
-    @routes.get("/health/live")
+    @routes.get("/health/live", responses=_ASKED)
     async def live() -> dict[str, bool]:
         """Whether the server answers."""
         return {"live": True}
 
-    @routes.get("/health/ready")
+    @routes.get("/health/ready", responses=_ASKED | _unready())
     async def ready() -> JSONResponse:
         """Whether every worker can judge."""
         found = bool(service.pool.ready)
         return JSONResponse({"ready": found}, 200 if found else 503)
 
-    @routes.get("/models/{model}/ready")
+    @routes.get("/models/{model}/ready", responses=_OF_MODEL | _unready() | _wrong(422))
     async def model_ready(model: str) -> JSONResponse:
         """Whether a model can judge."""
         _served(service, model)
         found = bool(service.pool.ready)
         return JSONResponse({"name": model, "ready": found}, 200 if found else 503)
 
-    @routes.get("/models/{model}")
+    @routes.get("/models/{model}", responses=_OF_MODEL | _wrong(422))
     async def about(model: str) -> dict[str, Any]:
         """A model's input and outputs."""
         _served(service, model)
@@ -124,9 +147,8 @@ def router(service: "Service") -> APIRouter:
         }  # fmt: skip
 
     @routes.post("/models/{model}/infer", openapi_extra={
-        "requestBody": {"required": True, "content": {"application/json": {"schema": Inference.model_json_schema(
-            ref_template="#/components/schemas/{model}")}}},
-    })  # fmt: skip
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _FORM, "example": _EXAMPLE}}},
+    }, responses=_wrong(400, 401, 403, 404, 408, 413, 421, 422, 429, 500, 503))  # fmt: skip
     async def infer(model: str, request: Request) -> dict[str, Any]:
         """Verdicts on pictures in base64; one that cannot be read has the decision "cannot tell" and fails no other."""
         _served(service, model)
