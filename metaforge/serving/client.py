@@ -38,12 +38,13 @@ class ServiceError(Exception):
 
 
 class Prediction(NamedTuple):
-    """A verdict, the maps and regions that were asked for, and the milliseconds that each stage took."""
+    """A verdict, the maps and regions that were asked for, how long each stage took, and what was left out."""
 
     verdict: FileVerdict
     maps: list[dict[str, Any]]
     regions: dict[str, Any] | None
     timing_ms: dict[str, float]
+    degraded: list[str]
 
 
 class Adapter(NamedTuple):
@@ -98,7 +99,7 @@ class Client:
         asked = _asked(model, evidence=evidence, map=map, crops=crops)
         found = self._post("/v1/predict", [("file", name, data)], asked)
         verdict = FileVerdict.from_json(found["verdict"])
-        return Prediction(verdict, found.get("maps") or [], found.get("regions"), found["timing_ms"])
+        return Prediction(verdict, found.get("maps") or [], found.get("regions"), found["timing_ms"], found["degraded"])
 
     def predict_many(self, files: Mapping[str, bytes], *, model: str = "default", evidence: bool = False,
                      crops: bool = False) -> dict[str, FileVerdict | ServiceError]:  # fmt: skip

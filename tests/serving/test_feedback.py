@@ -9,7 +9,7 @@ from tests.screening.verdicts.test_record import FILE, UNREAD
 from tests.serving.apps import asked
 
 JSON = {"content-type": "application/json"}
-CODES = {413: "too_large", 422: "invalid"}
+CODES = {400: "bad_request", 413: "too_large", 422: "invalid"}
 SHA = "00" * 32
 SAID = {"sha256": SHA, "label": "fake", "face": 1, "note": "no outline", "verdict": FILE.as_json()}
 
@@ -55,7 +55,7 @@ def test_what_the_form_of_a_record_does_not_know_is_not_kept(tmp_path):
     ({"note": "a" * 2001}, 422), ({"note": "\0"}, 422), ({"note": "\ud800"}, 422), ({"image": "iVBORw0KGgo="}, 422),
     ({"verdict": {"version": 2}}, 422), ({"verdict": UNREAD.as_json()}, 422), ({"sha256": "0" * 63 + "1"}, 422),
     ({"verdict": FILE.as_json() | {"reason": "\ud800"}}, 422), ({"verdict": FILE.as_json() | {"reason": "\0"}}, 422),
-    ({"verdict": FILE.as_json() | {"p_fake": float("nan")}}, 422),
+    ({"verdict": FILE.as_json() | {"p_fake": float("nan")}}, 400),
     ({"verdict": FILE.as_json() | {"reason": "a" * 1_000_001}}, 413),
     ({"verdict": FILE.as_json() | {"model": {"name": "a", "sha256": "1" * 65, "fitted_on": ""}}}, 422),
 ])  # fmt: skip
@@ -65,6 +65,20 @@ def test_what_cannot_be_kept_is_refused(tmp_path, change, status):
             answer = await client.post("/v1/feedback", content=json.dumps(SAID | change), headers=JSON)
             assert (answer.status_code, answer.json()["error"]["code"]) == (status, CODES[status])
             assert (await client.get("/v1/feedback")).json() == {"feedback": [], "next": None}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("body", "headers", "status"), [
+    (b'{"sha256": "a", "sha256": "b"}', JSON, 400), (b"[" * 100_000, JSON, 400), (b"\xff", JSON, 400), (b"", JSON, 400),
+    (b"[]", JSON, 422), (b"{}", {"content-type": "text/plain"}, 415), (b"{}", {}, 415),
+])  # fmt: skip
+def test_a_body_that_is_no_plain_json_is_refused(tmp_path, body, headers, status):
+    async def main():
+        async with asked(tmp_path) as (client, _):
+            answer = await client.post("/v1/feedback", content=body, headers=headers)
+            assert answer.status_code == status
+            assert answer.json()["error"]["message"].endswith(".")
 
     asyncio.run(main())
 

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from metaforge.errors import InputError
 from metaforge.screening.verdicts.record import FileVerdict
 from metaforge.serving.documents import problems
 from metaforge.serving.errors import problem
+from metaforge.serving.intake import said as wrong_in
 from metaforge.serving.storage import storable
+from metaforge.serving.strict_json import read_json
 
 if TYPE_CHECKING:
     from metaforge.serving.service import Service
@@ -62,14 +64,25 @@ class Said(BaseModel):
     note: Annotated[str, Field(max_length=2000)] = ""
 
 
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": Said.model_json_schema(), "example": _SAID}},
+    }
+}
+
+
 def router(service: "Service") -> APIRouter:
     """What answers /v1/feedback."""
     routes, storage = APIRouter(prefix="/v1/feedback", tags=["feedback"]), service.storage
 
-    @routes.post("", status_code=201, responses=_answer(201, _ROW, _EXAMPLE)
+    @routes.post("", status_code=201, openapi_extra=_BODY, responses=_answer(201, _ROW, _EXAMPLE)
                  | problems(400, 401, 403, 408, 413, 415, 421, 422, 429, 500))  # fmt: skip
-    async def say(said: Said, request: Request) -> JSONResponse:
+    async def say(request: Request) -> JSONResponse:
         """Keeps a label, and the verdict that it is about; no image."""
+        if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+            raise problem("unsupported_type", "Feedback is JSON. Send application/json.")
+        said = await asyncio.to_thread(_read, await request.body())
         who = getattr(request.state, "token", None)
         row = await asyncio.to_thread(lambda: storage.add_feedback(**_checked(said), who=who))
         return JSONResponse(row, 201, {"Location": f"/v1/feedback/{row['id']}"})
@@ -92,6 +105,15 @@ def router(service: "Service") -> APIRouter:
         return Response(status_code=204)
 
     return routes
+
+
+def _read(data: bytes) -> Said:
+    try:
+        return Said.model_validate(read_json(data))
+    except ValidationError as error:
+        raise problem("invalid", wrong_in(error.errors(include_input=False, include_url=False))) from None
+    except (ValueError, RecursionError):
+        raise problem("bad_request", "The body is not JSON that is read in one way only. Send an object.") from None
 
 
 def _checked(said: Said) -> dict[str, Any]:
