@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 from PIL import Image
 
@@ -37,6 +36,8 @@ def photographs(width: int) -> list[bytes]:
 
 def body(files: list[bytes], *, field: str, **fields: str) -> bytes:
     """A form with some files, as a browser would send it."""
+    import httpx
+
     parts: Any = [(field, (f"{number}.jpg", data, "image/jpeg")) for number, data in enumerate(files)]
     return httpx.Request("POST", "http://x/", files=parts, data=fields, headers={"Content-Type": TYPE}).read()
 

@@ -111,6 +111,9 @@ def run(options: Options) -> Seen:
         with serving("metaforge", Path(options.model), Path(folder)) as server:
             seen = asyncio.run(load(server.url, server.pid, known, options))
         log = Path(folder, "metaforge.log").read_text(encoding="utf-8", errors="replace")
+        seen.check(
+            log.rstrip().endswith("Stopped: what was accepted is answered."), f"it did not end well: {log[-300:]}"
+        )
         seen.check("Traceback" not in log, "there is a stack trace in the log: " + log[log.find("Traceback") :][:1500])
     return seen
 

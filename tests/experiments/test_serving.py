@@ -1,13 +1,15 @@
 """What a detector costs over HTTP: waiting counts from when a request was due, and ratios are of the same rounds."""
 
+import io
 import json
 
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from experiments.serving import __main__ as command
-from experiments.serving import client, running, table
+from experiments.serving import client, hostile, running, soaking, table
 from metaforge.backbones import choice
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.processor import cores
@@ -80,3 +82,41 @@ def test_what_cannot_be_measured_is_said_at_once(flag, tmp_path, capsys):
     assert command.main(["serving", f"--out={tmp_path / 'new.json'}", flag]) == 2
     assert flag.split("=")[0].strip("-s") in capsys.readouterr().err
     assert not (tmp_path / "new.json").exists()
+
+
+RECORD = {
+    "file": "a.jpg", "time": "2026-01-01T00:00:00Z", "sha256": "ab", "p_fake": 0.25, "decision": "real", "size": [4, 5],
+    "faces": [{"p_fake": 0.25, "band": [0.1, 0.4], "box": [1.0, 2.0, 3.0, 4.0]}], "model": {"sha256": "cd"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "is_same"),
+    [
+        ({"file": "b.jpg", "time": "2027-01-01T00:00:00Z"}, True),
+        ({"p_fake": 0.250001}, True),
+        ({"p_fake": 0.25001}, False),
+        ({"decision": "fake"}, False),
+        ({"faces": []}, False),
+        ({"faces": [RECORD["faces"][0] | {"band": [0.1001, 0.4]}]}, True),
+        ({"faces": [RECORD["faces"][0] | {"box": [1.1, 2.0, 3.0, 4.0]}]}, False),
+        ({"model": {"sha256": "ce"}}, False),
+        ({"error": None}, False),
+    ],
+)
+def test_a_verdict_is_held_against_the_library_s(change, is_same):
+    assert soaking.same(RECORD, RECORD | change) == is_same
+
+
+def test_the_bomb_is_a_small_file_of_many_pixels():
+    data = hostile.bomb(3000)
+    assert len(data) < 10_000
+    with Image.open(io.BytesIO(data)) as opened:
+        assert opened.size == (3000, 3000)
+        assert not np.asarray(opened).any()
+
+
+def test_no_hostile_request_may_be_answered_as_if_it_were_good():
+    found = hostile.cases(b"\xff\xd8 a picture")
+    assert len({each.name for each in found}) == len(found) > 30
+    assert all(400 <= status < 500 for each in found for status in each.allowed)
