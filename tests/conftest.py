@@ -1,6 +1,7 @@
 """How all tests run: on the CPU, strict about broadcasting, and cheap to compile."""
 
 import ctypes
+import functools
 import gc
 import os
 import threading
@@ -28,6 +29,7 @@ os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 import jax
 import psutil
 import pytest
+from flax.core import scope
 from jax._src.interpreters import mlir
 from jaxtyping import install_import_hook
 
@@ -67,6 +69,31 @@ def shared_context():
 # Private to JAX: where it is not to be found, tests are slower and the same.
 if new_context := getattr(mlir, "make_ir_context", None):
     mlir.make_ir_context = shared_context
+
+
+@functools.lru_cache(4096)
+def shape_of(init, given, named):
+    """What a parameter's initialiser makes; flax asks for it wherever a model is applied, to compare shapes."""
+    return jax.eval_shape(lambda: init(jax.random.key(0), *given, **dict(named)))
+
+
+class Remembering:
+    """`jax` as flax's scopes see it, whose `eval_shape` traces an initialiser once a shape, and not in every trace."""
+
+    def __getattr__(self, name):
+        return getattr(jax, name)
+
+    @staticmethod
+    def eval_shape(asked):
+        try:
+            cells = zip(asked.__code__.co_freevars, asked.__closure__, strict=True)
+            held = {name: cell.cell_contents for name, cell in cells}
+            return shape_of(held["init_fn"], held["init_args"], tuple(held["init_kwargs"].items()))
+        except (AttributeError, KeyError, TypeError):  # another flax, or what cannot be remembered
+            return jax.eval_shape(asked)
+
+
+scope.jax = Remembering()
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def workdir(tmp_path_factory):
     return tmp_path_factory.mktemp("sinusoid") / "short"
 
 
-SHORT = ["--seeds=1", "--iterations=2500", "--chunk=500", "--outer_lr=0.002"]
+SHORT = ["--seeds=1", "--iterations=1000", "--chunk=200", "--outer_lr=0.005"]
 SHORT += ["--test_tasks=200", "--validation_tasks=200", "--rates=0.002,0.005,0.01"]
 
 
@@ -119,7 +119,7 @@ def test_the_short_version_has_maml_far_below_pretraining(workdir, capsys):
     printed = capsys.readouterr().out
     assert printed.startswith((workdir / "report.md").read_text())
     assert printed.count("\n| ") == len(rows) == 24
-    assert [row["step"] for row in read_rows(workdir / "maml")] == [500, 1000, 1500, 2000, 2500]
+    assert [row["step"] for row in read_rows(workdir / "maml")] == [200, 400, 600, 800, 1000]
 
 
 def test_a_task_on_which_descent_diverges_counts_as_the_cap_and_is_counted():
