@@ -10,6 +10,7 @@ from metaforge.screening.verdicts.record import schema
 from metaforge.serving.errors import CODES
 from metaforge.serving.examples import MANY_ANSWER, MANY_ASKED, ONE_ANSWER, ONE_ASKED
 from metaforge.serving.intake import ManyFiles, OneFile, Part
+from metaforge.serving.refusing import add_refusals
 
 ABOUT = """Says of faces in pictures and videos whether they look forged, and how sure that is.
 
@@ -160,6 +161,7 @@ def document(app: FastAPI) -> None:
                 operation = found["paths"][place]["post"]
                 operation["requestBody"]["content"]["application/json"]["example"] = asked
                 operation["responses"]["200"]["content"]["application/json"]["example"] = answer
+            add_refusals(found)
             found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             found["security"] = [{}, {"token": []}]
             app.openapi_schema = found

@@ -15,7 +15,7 @@ from metaforge.serving.scoring import Ask
 from metaforge.serving.served import Served
 from metaforge.serving.service import Service
 
-_WRONG = problems(400, 401, 403, 408, 413, 415, 421, 422, 429, 500, 503)
+_WRONG = problems(400, 401, 403, 404, 408, 413, 415, 421, 422, 429, 500, 503)
 
 
 def router(service: Service) -> APIRouter:

@@ -10,7 +10,7 @@ from tests.serving.attacks import hostile
 _WORDS = [
     b"\0", b"\xff", b"\r\n", b"--b", b"--b--", b'"', b"\\", b"{", b"[", b"NaN", b"null", b"-1", b"1e999", b"%00",
     b"../", b"\xed\xa0\x80", b"filename*=UTF-8''%00", b"\xe2\x80\xae", b"<svg", b"%PDF-", b"PK\x03\x04", b"GIF89a",
-    b"\x7fELF",     b"true", b'Content-Disposition: form-data; name="file"\r\n', b"=", b";", b"9" * 40,
+    b"\x7fELF", b"true", b'Content-Disposition: form-data; name="file"\r\n', b"=", b";", b"9" * 40,
 ]  # fmt: skip
 """What a reader may stumble over."""
 
