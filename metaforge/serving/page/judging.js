@@ -135,7 +135,7 @@ async function judgeTogether(parcel, asking) {
  */
 function settle(item, result, degraded) {
   if (result.verdict) {
-    item.answer = { verdict: result.verdict, degraded };
+    item.answer = { verdict: result.verdict, degraded: result.degraded ?? degraded };
     return null;
   }
   const said = result.error?.message ?? "The service did not say what is wrong with it.";

@@ -11,6 +11,7 @@ import { announce, clearProblem, say, showProblem, showSentence, waiting, workin
 import { preview } from "./preview.js";
 import { Review } from "./review.js";
 import { showVerdict } from "./verdict.js";
+import { reduced } from "./words.js";
 
 /** @typedef {import("./types.js").Item} Item */
 /** @typedef {import("./types.js").Model} Model */
@@ -149,8 +150,13 @@ function howOf(item) {
     const mine = new AbortController();
     const done = working("The file is being looked at once more. This takes longer than the verdict.", mine);
     try {
-      item.answer = await judge(item, { ...wanted, signal: mine.signal, waiting });
-      item.had = wanted;
+      const answer = await judge(item, { ...wanted, signal: mine.signal, waiting });
+      if (answer.degraded?.length) {
+        // What there is already says more.
+        showSentence(reduced(answer.degraded));
+        return false;
+      }
+      [item.answer, item.had] = [answer, wanted];
       announce("It is there, below.");
       return true;
     } catch (error) {

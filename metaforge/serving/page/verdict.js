@@ -7,7 +7,7 @@ import { faceSection } from "./face.js";
 import { preview } from "./preview.js";
 import { save } from "./saving.js";
 import { regions } from "./regions.js";
-import { bytes, decision, flagged, mistakes, origin, probability, sentence } from "./words.js";
+import { bytes, decision, flagged, mistakes, origin, probability, reduced, sentence } from "./words.js";
 
 /** @typedef {import("./types.js").Item} Item */
 /** @typedef {import("./types.js").Answer} Answer */
@@ -39,7 +39,7 @@ export function showVerdict(place, item, how) {
     element("p", { class: "reason" }, sentence(verdict.reason)),
     overall(verdict),
     element("p", { class: "limits" }, sentence(verdict.limits)),
-    degraded?.length ? element("p", { class: "note" }, sentence(`This answer is reduced: ${degraded.join("; ")}`)) : "",
+    degraded?.length ? element("p", { class: "note" }, reduced(degraded)) : "",
     verdict.quality.length ? facts([["Quality of the file", flagged(verdict.quality)]]) : "",
     preview(item),
     actions(item, how, again),
@@ -73,7 +73,8 @@ function actions(item, how, again) {
     "div",
     { class: "actions", role: "group", "aria-label": "More on this file" },
     verdict.faces.length > 0 && toggle("map", how.named ? "Map and regions" : "Map of the score", item, how, again),
-    verdict.faces.length > 0 && toggle("evidence", "Evidence", item, how, again),
+    // It is measured in pictures alone.
+    verdict.faces.length > 0 && verdict.kind === "image" && toggle("evidence", "Evidence", item, how, again),
     button("Download the record (JSON)", download),
   );
 }

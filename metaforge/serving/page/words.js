@@ -33,6 +33,23 @@ const ORIGINS = {
   "not available": "None can be read, which is so for most files and means nothing",
 };
 
+/** What a busy service leaves out. */
+const LEFT = {
+  evidence: "no evidence was measured",
+  map: "no map was made",
+  model: "a smaller detector judged",
+};
+
+/**
+ * What was left out of an answer for want of time.
+ *
+ * @param {string[]} left
+ */
+export function reduced(left) {
+  const said = left.map((each) => /** @type {Record<string, string>} */ (LEFT)[each] ?? each).join(", and ");
+  return `The service is busy, so ${said}. Ask again in a moment.`;
+}
+
 /** How a feature was found. */
 export const TAGS = {
   observed: "seen in the pixels",

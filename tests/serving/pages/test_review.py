@@ -1,4 +1,4 @@
-"""The review of many files, in a browser: their order, keys, undo, what the service keeps, what is handed out, adapting."""
+"""The review of many files, in a browser: order, keys, undo, what the service keeps, what is handed out, adapting."""
 
 import re
 
@@ -218,7 +218,8 @@ def test_a_review_that_is_called_off_goes_on_and_one_that_is_closed_asks_first(v
 
 def test_a_detector_is_adapted_on_what_was_reviewed_and_can_be_chosen(review, running):
     real, fake = pictures(12), pictures(12, seed=1, forged=True)
-    files = [(f"{kind} {n}.png", data) for kind, some in (("real", real), ("fake", fake)) for n, data in enumerate(some)]
+    files = [(f"real {number}.png", data) for number, data in enumerate(real)]
+    files += [(f"fake {number}.png", data) for number, data in enumerate(fake)]
     page = review(files)
     page.press("Adapt on these")
     page.wait("#problem", "real: there is none")

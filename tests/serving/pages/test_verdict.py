@@ -350,6 +350,7 @@ def test_a_video_has_a_verdict_of_its_people(visit, tmp_path):
     assert record["kind"] == "video"
     assert f"{len(record['faces'])} person found" in page.text(".picture figcaption")
     assert page.page.locator("h3", has_text="Person 1").count() == 1
+    assert page.page.get_by_role("button", name="Evidence").count() == 0  # it is measured in pictures alone
 
 
 def test_files_are_dropped_and_pasted_and_addresses_are_not_fetched(visit, files):
