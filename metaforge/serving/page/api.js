@@ -150,14 +150,24 @@ export function secondsOf(header) {
  */
 function pause(seconds, each, signal) {
   return new Promise((done, failed) => {
+    let clock = 0;
+    const stop = () => {
+      clearTimeout(clock);
+      failed(signal?.reason);
+    };
     const tick = (/** @type {number} */ left) => {
-      if (signal?.aborted) failed(signal.reason);
-      else if (left <= 0) done();
-      else {
+      if (left > 0) {
         each(left);
-        setTimeout(tick, 1000, left - 1);
+        clock = setTimeout(tick, 1000, left - 1);
+      } else {
+        signal?.removeEventListener("abort", stop);
+        done();
       }
     };
-    tick(seconds);
+    if (signal?.aborted) stop();
+    else {
+      signal?.addEventListener("abort", stop, { once: true });
+      tick(seconds);
+    }
   });
 }
