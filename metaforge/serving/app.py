@@ -1,7 +1,6 @@
 """The app: all routes, and answers to whatever goes wrong in them."""
 
 import contextlib
-import logging
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -20,8 +19,6 @@ from metaforge.serving.errors import Problem, problem
 from metaforge.serving.intake import said
 from metaforge.serving.metrics import Metrics
 from metaforge.serving.service import Service
-
-_LOG = logging.getLogger("metaforge.serving")
 
 
 def create_app(service: Service) -> FastAPI:
@@ -84,7 +81,7 @@ async def _http(request: Request, error: Any) -> JSONResponse:
 
 
 async def _fault(request: Request, error: Exception) -> JSONResponse:
-    _LOG.error("fault in %s", getattr(request.state, "request_id", "-"), exc_info=error)
+    # It is raised again behind this, and the guards log where it came from, without what was sent.
     return _answer(request, problem("failed", "A fault of ours, which is in the log under this request's id."))
 
 

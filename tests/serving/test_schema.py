@@ -22,6 +22,8 @@ from metaforge.serving.scoring import answers  # noqa: E402
 from metaforge.serving.served import Opened, served_of  # noqa: E402
 from metaforge.serving.service import Service  # noqa: E402
 from metaforge.serving.storage import Storage, sqlite_url  # noqa: E402
+from tests.serving.conftest import picture  # noqa: E402
+from tests.serving.raw import code_of  # noqa: E402
 
 DRAWN = 12
 """Requests that are drawn of each operation."""
@@ -88,3 +90,29 @@ def test_every_answer_is_one_that_openapi_names(described):
             wrong[operation.label] = str(error)[:1500]
     assert not wrong, "\n\n".join(f"{label}: {error}" for label, error in wrong.items())
     assert {"POST /v1/predict", "POST /v1/adapt", "GET /v1/feedback", "POST /v2/models/{model}/infer"} <= {*labels}
+
+
+def test_a_fault_inside_is_logged_once_and_says_nothing_of_what_was_sent(tiny_model, tmp_path):
+    import httpx
+
+    class Broken(Pool):
+        async def ask(self, ask, *, breaking=False):
+            raise RuntimeError("it broke")
+
+    (tmp_path / "spool").mkdir()
+    options = Options(model=str(tiny_model), state=str(tmp_path))
+    service = Service(options, tmp_path, served_of(options.model, tmp_path), {}, Broken(), Metrics(), None, None)
+    records = []
+    app = guarded(create_app(service), hosts=["*"], log=records.append)
+
+    async def asked():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
+            return await client.post("/v1/predict", files={"file": ("secret.png", picture(0))})
+
+    answer = asyncio.run(asked())
+    assert (answer.status_code, code_of(answer.content)) == (500, "failed")
+    failure, access = records
+    assert failure["error"] == "RuntimeError: it broke"
+    assert failure["request_id"] == access["request_id"] == answer.headers["x-request-id"]
+    assert access["route"] == "/v1/predict"
+    assert "secret" not in str(records)
