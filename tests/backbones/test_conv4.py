@@ -232,12 +232,11 @@ def test_a_large_mean_does_not_cost_the_variance_its_digits():
     np.testing.assert_allclose(actual, expected, atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("convolution", "normalisation"), [("lax", "group"), ("patches", "support"), ("winograd", "support")]
-)
-def test_half_precision_is_for_convolutions_alone(convolution, normalisation):
+# XLA's own convolution, with the statistics of groups, is among the backbones of the laws.
+@pytest.mark.parametrize("convolution", ["patches", "winograd"])
+def test_half_precision_is_for_convolutions_alone(convolution):
     images, context = pictures(6, size=16), pictures(4, seed=1, size=16)
-    options = {"width": 16, "convolution": convolution, "normalisation": normalisation}
+    options = {"width": 16, "convolution": convolution, "normalisation": "support"}
     half, single = (conv4(precision=precision, **options) for precision in ("bfloat16", "float32"))
     params = jax.jit(half.init)(jax.random.key(0), images)
 

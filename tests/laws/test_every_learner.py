@@ -257,7 +257,8 @@ def takes_numbers(case):
 
 ASKING = {
     "polyak": optax.polyak_sgd(max_learning_rate=0.5),
-    "halving": optax.chain(optax.sgd(0.5), optax.scale_by_backtracking_linesearch(max_backtracking_steps=3)),
+    # From steps that would lead far too far.
+    "halving": optax.chain(optax.sgd(1e3), optax.scale_by_backtracking_linesearch(12, decrease_factor=0.5)),
     "lbfgs": optax.lbfgs(memory_size=2),
 }
 """Rules that ask for the loss, and for the loss elsewhere."""
