@@ -16,7 +16,7 @@ FLAGS = [
     *("--seeds=2", "--draws=2", "--target=smooth", "--faces.methods=all", "--faces.variants=1"),
     *("--model.image_size=16", "--model.width=4", "--episodes.tasks=2", "--episodes.shots=1", "--episodes.queries=2"),
     *("--run.iterations=4", "--run.log_every=2", "--run.eval_every=2", "--run.checkpoint_every=2"),
-    *("--run.eval_batches=1", "--adapt.lr=0.1", "--adapt.steps=1"),
+    *("--run.eval_batches=1", "--adapt.lr=0.1", "--adapt.steps=1", "--model.convolution=lax"),
 ]
 
 
