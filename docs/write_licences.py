@@ -67,6 +67,9 @@ what packages say of themselves. Weights of networks are in
   wheel has to keep to the GPL for it. A service that is given pictures alone can do without `av`.
 - The wheels of numpy, scipy and scikit-learn hold libraries of compilers, under the GPL with its exception for such
   libraries; those of pillow and torch hold libraries of others, under the licences that each wheel lists.
+- psycopg (`postgres`) is under LGPL-3.0, and its wheel holds libpq and OpenSSL under licences of their own. A program
+  that imports it owes nothing; changes to *its* files would have to be published, and who hands on a bundle that holds
+  it has to let others put their own version in its place.
 - The extras `cuda12` and `cuda13` bring NVIDIA's CUDA libraries, which are not free software and come under terms of
   NVIDIA's own.
 """

@@ -16,6 +16,7 @@ from metaforge.errors import InputError, printable
 from metaforge.serving.adapters import Adapters, JobLimits
 from metaforge.serving.app import create_app
 from metaforge.serving.connections import uvicorn_settings
+from metaforge.serving.databases import VARIABLE, url_of
 from metaforge.serving.guarding.access import Log
 from metaforge.serving.guarding.hosts import LOOPBACK
 from metaforge.serving.guards import guarded
@@ -26,7 +27,7 @@ from metaforge.serving.pool import Pool
 from metaforge.serving.rates import Rates
 from metaforge.serving.served import Served, served_of
 from metaforge.serving.service import Service
-from metaforge.serving.storage import Storage, sqlite_url
+from metaforge.serving.storage import Storage
 from metaforge.serving.tokens import read_tokens
 
 MANY = 8
@@ -49,7 +50,7 @@ def service_of(options: Options) -> Service:
         ) from None
     served = served_of(options.model, state / "models", weights=options.weights)
     metrics = Metrics()
-    storage = Storage(sqlite_url(state / "service.sqlite"))
+    storage = Storage(url_of(options.database, state))
     adapters = Adapters(storage, state / "adapters", model=options.model, weights=options.weights,
                         limits=JobLimits(waiting=options.jobs))  # fmt: skip
     spare = served_of(options.spare, state / "models", id="spare") if options.spare else None
@@ -91,6 +92,8 @@ def run(options: Options) -> None:
     lock = locks.lock_directory(options.state, flag="state")
     with listening(options) as listener:
         service = service_of(options)
+        service.storage.claim()
+        os.environ.pop(VARIABLE, None)  # what reads strangers' files need not know it
         server = server_of(options, service)
         host, port = listener.getsockname()[:2]
         print(f"metaforge serves {served_as(service)} at http://{'[' + host + ']' if ':' in host else host}:{port}/ "

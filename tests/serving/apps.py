@@ -7,11 +7,12 @@ import httpx
 
 from metaforge.serving.adapters import Adapters
 from metaforge.serving.app import create_app
+from metaforge.serving.databases import sqlite_url
 from metaforge.serving.metrics import Metrics
 from metaforge.serving.options import Options
 from metaforge.serving.served import Served
 from metaforge.serving.service import Service
-from metaforge.serving.storage import Storage, sqlite_url
+from metaforge.serving.storage import Storage
 
 SERVED = Served("default", "nowhere.onnx", "tiny", "11" * 32)
 

@@ -21,6 +21,7 @@ from metaforge.backbones.spec import BackboneSpec
 from metaforge.screening.detector import Detector
 from metaforge.screening.portable import save_onnx
 from metaforge.serving.options import Options
+from tests.serving.postgres import running as cluster_running
 
 SIZE = 16
 
@@ -102,3 +103,10 @@ def running(tiny_model, tmp_path_factory):
     made = Running(Options(model=str(tiny_model), state=str(state), port=0, workers=1, image_mb=1, video_mb=1))
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL of these tests alone."""
+    with cluster_running() as cluster:
+        yield cluster

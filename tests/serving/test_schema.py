@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance  # noqa: 
 from metaforge.serving import running  # noqa: E402
 from metaforge.serving.adapters import Adapters  # noqa: E402
 from metaforge.serving.app import create_app  # noqa: E402
+from metaforge.serving.databases import sqlite_url  # noqa: E402
 from metaforge.serving.guards import guarded  # noqa: E402
 from metaforge.serving.metrics import Metrics  # noqa: E402
 from metaforge.serving.options import Options  # noqa: E402
@@ -21,7 +22,7 @@ from metaforge.serving.pool import Judged  # noqa: E402
 from metaforge.serving.scoring import answers  # noqa: E402
 from metaforge.serving.served import Opened, served_of  # noqa: E402
 from metaforge.serving.service import Service  # noqa: E402
-from metaforge.serving.storage import Storage, sqlite_url  # noqa: E402
+from metaforge.serving.storage import Storage  # noqa: E402
 from tests.serving.conftest import picture  # noqa: E402
 from tests.serving.raw import code_of  # noqa: E402
 
