@@ -1,5 +1,6 @@
 """A tiny setting that every experiment can run in seconds, one trained run to share, and fewer people to forge."""
 
+import contextlib
 import functools
 
 import pytest
@@ -41,8 +42,8 @@ _OF_FEW = {}
 """What is remembered of 30 people, from one test to the next."""
 
 
-@pytest.fixture
-def few_people():
+@contextlib.contextmanager
+def of_few_people():
     """The embedded sets are 30 people: to forge all by every method takes longer than to train a tiny network."""
 
     def first(*args, **options):
@@ -58,6 +59,20 @@ def few_people():
             if name not in _OF_FEW:
                 _OF_FEW[name] = functools.lru_cache(64)(getattr(build, name).__wrapped__)
             patch.setattr(build, name, _OF_FEW[name])
+        yield
+
+
+@pytest.fixture
+def few_people():
+    """Few people in one test."""
+    with of_few_people():
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_people_throughout():
+    """Few people in a module."""
+    with of_few_people():
         yield
 
 

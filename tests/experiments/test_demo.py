@@ -38,7 +38,7 @@ class Detector:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(few_people_throughout, tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "runs"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(photographs, "load_detector", Detector)

@@ -54,7 +54,7 @@ def broken():
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, broken):
+def made(few_people_throughout, tmp_path_factory, broken):
     """A study with one method that fails, and its folder."""
     folder = tmp_path_factory.mktemp("study")
     options = dataclasses.replace(OPTIONS, workdir=str(folder), methods=f"{OPTIONS.methods},{broken}")

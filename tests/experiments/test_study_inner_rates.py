@@ -13,7 +13,7 @@ from tests.experiments.test_study import CONFIG, OPTIONS
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(few_people_throughout, tmp_path_factory):
     """Three rates of which one cannot be trained with, in turn and chosen from; the folder, and the report."""
     folder, plain = tmp_path_factory.mktemp("study"), study_methods.METHODS["fomaml"]
     named = {
