@@ -1,5 +1,7 @@
 """The keeper of a worker: a thread that starts it, hands it what waits, and replaces it when it dies or hangs."""
 
+import collections
+import contextlib
 import multiprocessing
 import threading
 import time
@@ -19,6 +21,12 @@ TRIES = 3
 
 STARTING = 120.0
 """Seconds that a worker may take until it has scored its first picture."""
+
+AHEAD: dict[Lane, int] = {"fast": 2, "slow": 1}
+"""Batches that a worker has at a time: one is read while the other is scored."""
+
+_TURN = 0.004
+"""Seconds after which a keeper that could hand over another batch looks whether any waits."""
 
 PATIENCE: dict[Lane, float] = {"fast": 60.0, "slow": 900.0}
 """Seconds that a batch may take; a worker that takes longer hangs, and is replaced."""
@@ -82,55 +90,73 @@ class Keeper(threading.Thread):
         self._process = context.Process(target=worker.run, args=(theirs, self._setup), name=self.name, daemon=True)
         self._process.start()
         theirs.close()
-        said = self._hear(ours, STARTING)
-        if said is None or "ready" not in said:
-            raise InputError(f"a worker cannot start: {(said or {}).get('failed', 'it died or took too long')}")
+        said: dict[str, Any] = {}
+        with contextlib.suppress(EOFError, OSError, ValueError):
+            said = messages.receive(ours)[0] if ours.poll(STARTING) else {}
+        if "ready" not in said:
+            raise InputError(f"a worker cannot start: {said.get('failed', 'it died or took too long')}")
         self._warm = True
         return ours
 
     def _work(self, connection: Connection) -> None:
-        """Until the worker dies, or all is done."""
+        """Until the worker dies, or all is done. A batch is handed over while the one before it is scored."""
+        under_way: collections.deque[tuple[list[Item], float]] = collections.deque()
+        answered = 0.0
         while True:
-            items = self._queue.take(self._lane, alive=self._process.is_alive)
-            if items is None:
-                if not self._queue.done:  # it died while it had nothing to do
-                    self._metrics.died(self._lane)
-                return
-            taken = time.monotonic()
-            asks = [item.ask for item in items]
+            # What a worker has died over is under way alone.
+            more = len(under_way) < AHEAD[self._lane] and not (under_way and under_way[0][0][0].tries)
+            if more:
+                items = self._queue.take(
+                    self._lane, alive=self._process.is_alive, wait=not under_way, fresh=bool(under_way)
+                )
+                if items is None and not under_way:
+                    if not self._queue.done:  # it died while it had nothing to do
+                        self._metrics.died(self._lane)
+                    return
+                if items:
+                    under_way.append((items, time.monotonic()))
+                    if not self._hand_over(connection, items):
+                        break
+            items, taken = under_way[0]
+            left = PATIENCE[self._lane] - (time.monotonic() - max(taken, answered))
             try:
-                texts = [{**ask._asdict(), "served": ask.served.as_json()} for ask in asks]
-                for text in texts:
-                    del text["data"]
-                messages.send(connection, {"asks": texts}, [ask.data for ask in asks])
-                said = self._hear(connection, PATIENCE[self._lane])
-            except OSError:
-                said = None
-            if said is None:
-                self._metrics.died(self._lane)
-                self._again(items)
-                return
+                if not connection.poll(min(_TURN, left) if more else left):
+                    if left > _TURN:
+                        continue
+                    break
+                said, _ = messages.receive(connection)
+            except (EOFError, OSError, ValueError):
+                break
+            under_way.popleft()
+            begun, answered = max(taken, answered), time.monotonic()
             self._metrics.batch(self._lane, len(items))
-            self._load.took(self._lane, len(items), time.monotonic() - taken)
+            self._load.took(self._lane, len(items), answered - begun)
             for item, found in zip(items, said["answers"], strict=True):
                 item.settle((Answer(**found), taken - item.since))
+        self._metrics.died(self._lane)
+        self._again([item for items, _ in under_way for item in items])
 
-    def _hear(self, connection: Connection, seconds: float) -> dict[str, Any] | None:
-        """What the worker says; `None` if it died, or says nothing for so long."""
+    def _hand_over(self, connection: Connection, items: list[Item]) -> bool:
+        """Whether the worker took them."""
+        asks = [item.ask for item in items]
+        texts = [{**ask._asdict(), "served": ask.served.as_json()} for ask in asks]
+        for text in texts:
+            del text["data"]
         try:
-            return messages.receive(connection)[0] if connection.poll(seconds) else None
-        except (EOFError, OSError, ValueError):
-            return None
+            messages.send(connection, {"asks": texts}, [ask.data for ask in asks])
+        except OSError:
+            return False
+        return True
 
     def _again(self, items: list[Item]) -> None:
-        for item in items:
+        """Queues again what a worker had when it died, in its order."""
+        for item in reversed(items):
             item.tries += 1
             if item.tries < TRIES:
                 self._queue.again(item)
             else:
-                item.settle(
-                    problem("failed", "Our workers ended while they judged this file. Convert it, and send it again.")
-                )
+                text = "Our workers ended while they judged this file. Convert it, and send it again."
+                item.settle(problem("failed", text))
 
     def _end(self) -> None:
         self._warm = False

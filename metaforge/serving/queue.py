@@ -102,21 +102,33 @@ class Queue:
                 items.remove(item)
                 self._held -= len(item.ask.data)
 
-    def take(self, lane: Lane, *, alive: Callable[[], bool]) -> list[Item] | None:
-        """The next items for a worker; waits for one. `None` if its worker died, or the queue is closed and empty.
+    def take(
+        self, lane: Lane, *, alive: Callable[[], bool], wait: bool = True, fresh: bool = False
+    ) -> list[Item] | None:
+        """The next items for a worker; `None` if its worker died, or the queue is closed and empty.
 
         An item over which a worker died comes alone, so that it takes no other with it again.
+
+        Args:
+            lane: which items.
+
+        Other Arguments:
+            alive: whether the worker lives.
+            wait: whether to wait for an item; otherwise there may be none.
+            fresh: whether to leave an item over which a worker died for another time.
         """
         with self._changed:
             while alive():
                 waiting = [items for breaking in (True, False) if (items := self._items[lane, breaking])]
-                if waiting:
+                if waiting and not (fresh and waiting[0][0].tries):
                     found = [waiting[0].popleft()]
                     for items in waiting:
                         while items and len(found) < MOST[lane] and not found[0].tries and not items[0].tries:
                             found.append(items.popleft())
                     self._held -= sum(len(item.ask.data) for item in found)
                     return found
+                if not wait:
+                    return []
                 if self.closed:
                     return None
                 self._changed.wait(_LOOK)

@@ -66,6 +66,20 @@ class _Read(NamedTuple):
     error: str = ""
 
 
+class Batch(NamedTuple):
+    """Files that were read together, and wait to be scored together.
+
+    Attributes:
+        asks: what was asked.
+        read: of each detector the files that were read for it.
+        faults: the answers to files for which there is nothing to score.
+    """
+
+    asks: Sequence[Ask]
+    read: list[tuple[Screener, list[_Read]]]
+    faults: dict[int, Answer]
+
+
 def answers(opened: Opened, asks: Sequence[Ask], *, threads: ThreadPoolExecutor) -> list[Answer]:
     """An answer to each, in their order. A file that cannot be judged harms no other.
 
@@ -76,7 +90,12 @@ def answers(opened: Opened, asks: Sequence[Ask], *, threads: ThreadPoolExecutor)
     Other Arguments:
         threads: that read them.
     """
-    found: dict[int, Answer] = {}
+    return score_batch(read_batch(opened, asks, threads=threads))
+
+
+def read_batch(opened: Opened, asks: Sequence[Ask], *, threads: ThreadPoolExecutor) -> Batch:
+    """The first half of `answers`: reads the files, and finds their faces."""
+    batch = Batch(asks, [], {})
     # Of each detector the files together.
     by_model: dict[Served, list[int]] = {}
     for place, ask in enumerate(asks):
@@ -85,11 +104,18 @@ def answers(opened: Opened, asks: Sequence[Ask], *, threads: ThreadPoolExecutor)
         try:
             screener = opened.screener(served)
         except Exception as error:  # noqa: BLE001 - a detector that cannot be opened harms its own files alone
-            found |= {place: Answer({}, [], None, 0.0, 0.0, _fault(error)) for place in places}
+            batch.faults.update({place: Answer({}, [], None, 0.0, 0.0, _fault(error)) for place in places})
             continue
-        read = [_Read(*each) for each in threads.map(_reader(screener, asks), places)]
-        found |= dict(_scored(screener, read, asks))
-    return [found[place] for place in range(len(asks))]
+        batch.read.append((screener, list(threads.map(_reader(screener, asks), places))))
+    return batch
+
+
+def score_batch(batch: Batch) -> list[Answer]:
+    """The second half: scores the faces, and says what comes of it."""
+    found = dict(batch.faults)
+    for screener, read in batch.read:
+        found |= dict(_scored(screener, read, batch.asks))
+    return [found[place] for place in range(len(batch.asks))]
 
 
 def _reader(screener: Screener, asks: Sequence[Ask]) -> Callable[[int], _Read]:

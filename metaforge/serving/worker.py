@@ -2,8 +2,10 @@
 
 import contextlib
 import ctypes
+import functools
 import io
 import os
+import queue
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -59,7 +61,7 @@ def run(connection: Connection, setup: dict[str, Any]) -> None:
 
 def _serve(connection: Connection, setup: dict[str, Any]) -> None:
     from metaforge.serving.buckets import Bucketed
-    from metaforge.serving.scoring import Ask, answers
+    from metaforge.serving.scoring import Ask, Batch, answers, score_batch
     from metaforge.serving.served import Opened, Served
 
     opened = Opened(frames=setup["frames"], trust=setup["trust"])
@@ -73,16 +75,32 @@ def _serve(connection: Connection, setup: dict[str, Any]) -> None:
                 send(connection, {"failed": amiss})
                 return
         send(connection, {"ready": True})
+        # The files of a batch are read while the faces of the one before it are scored.
+        batches: queue.Queue[Batch | None] = queue.Queue(maxsize=1)
+        ahead = functools.partial(_read_ahead, connection, batches, opened, threads)
+        threading.Thread(target=ahead, daemon=True).start()
+        while (batch := batches.get()) is not None:
+            found = score_batch(batch)
+            send(connection, {"answers": [answer._asdict() for answer in found]})
+            if any(_is_large(answer.record) for answer in found):
+                _give_back()
+
+
+def _read_ahead(connection: Connection, batches: "queue.Queue[Any]", opened: Any, threads: ThreadPoolExecutor) -> None:
+    """Reads what comes, until the front is gone."""
+    from metaforge.serving.scoring import Ask, read_batch
+    from metaforge.serving.served import Served
+
+    try:
         while True:
             said, blobs = receive(connection)
             asks = [
                 Ask(**{**ask, "served": Served(**ask["served"]), "data": blob})
                 for ask, blob in zip(said["asks"], blobs, strict=True)
             ]
-            found = answers(opened, asks, threads=threads)
-            send(connection, {"answers": [answer._asdict() for answer in found]})
-            if any(_is_large(answer.record) for answer in found):
-                _give_back()
+            batches.put(read_batch(opened, asks, threads=threads))
+    except (EOFError, OSError):
+        batches.put(None)
 
 
 def _is_large(record: dict[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from metaforge.serving.pool import Pool
 from metaforge.serving.scoring import Ask
 from metaforge.serving.served import served_of
 from tests.serving.conftest import picture
-from tests.serving.test_pool import begun, until
+from tests.serving.test_pool import begun, taken, until
 
 
 def test_the_mean_time_of_a_file_is_exponential():
@@ -50,10 +50,9 @@ def meanwhile(pool, seconds, asking):
         pool._load._seconds["fast"] = seconds
         os.kill(pool.processes[0], signal.SIGSTOP)
         try:
-            ask = lambda: begun(pool.ask(Ask("first", picture(0), SERVED[0])))
-            first = [await ask()]
-            await until(lambda: pool.waiting()["fast"] == 0)
-            first.append(await ask())
+            pool.served = SERVED[0]
+            first = await taken(pool)
+            first.append(await begun(pool.ask(Ask("first", picture(0), SERVED[0]))))
             await until(lambda: pool.waiting()["fast"] == 1)
             return await asking(lambda: os.kill(pool.processes[0], signal.SIGCONT)), await asyncio.gather(*first)
         finally:
