@@ -49,8 +49,8 @@ def _zip(inside: bytes) -> bytes:
     return out.getvalue()
 
 
-def cases(picture: bytes) -> list[Case]:
-    """All of them, made of a good picture (JPEG)."""
+def cases(picture: bytes, *, side: int = 30_000) -> list[Case]:
+    """All of them, made of a good picture (JPEG), and a bomb of so many pixels a side."""
     form = {"Content-Type": TYPE}
     files = {
         "nothing": (b"", {400}),
@@ -63,7 +63,7 @@ def cases(picture: bytes) -> list[Case]:
         "half a picture": (picture[: len(picture) // 2], {422}),
         "head of a picture": (picture[:400], {422}),
         "no picture behind the head": (picture[:20] + b"\xff" * 5000, {422}),
-        "bomb": (bomb(), {413, 422}),
+        "bomb": (bomb(side), {413, 422}),
         "no video behind the head": (b"\0\0\0\x18ftypmp42" + bytes(3000), {422}),
         "larger than a picture may be": (picture + bytes(33 << 20), {413}),
     }
