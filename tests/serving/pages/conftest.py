@@ -10,9 +10,10 @@ pytest.importorskip("fastapi")
 WAIT = 20_000  # milliseconds until a page must have done what it is to do
 
 
-@pytest.fixture(scope="session")
+# While it runs, so does an event loop in this thread, and other modules have use for one of their own.
+@pytest.fixture(scope="module")
 def browser():
-    """A browser for all tests."""
+    """A browser for the tests of a module."""
     playwright = pytest.importorskip("playwright.sync_api")
     path = program("chromium")
     # A container has little shared memory, and its root no sandbox.
