@@ -2,9 +2,11 @@
 
 import collections
 import contextlib
+import logging
 import multiprocessing
 import threading
 import time
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -15,6 +17,8 @@ from metaforge.serving.load import Load
 from metaforge.serving.metrics import Metrics
 from metaforge.serving.queue import Item, Lane, Queue
 from metaforge.serving.scoring import Answer
+
+_LOG = logging.getLogger(__name__)
 
 TRIES = 3
 """How many workers may die over a file before nothing more is tried with it."""
@@ -27,6 +31,9 @@ AHEAD: dict[Lane, int] = {"fast": 2, "slow": 1}
 
 _TURN = 0.004
 """Seconds after which a keeper that could hand over another batch looks whether any waits."""
+
+_LOOK = 0.5
+"""Seconds after which a keeper whose worker is starting looks whether all is to end."""
 
 PATIENCE: dict[Lane, float] = {"fast": 60.0, "slow": 900.0}
 """Seconds that a batch may take; a worker that takes longer hangs, and is replaced."""
@@ -51,6 +58,7 @@ class Keeper(threading.Thread):
         self._queue, self._setup, self._metrics, self._load = queue, setup, metrics, load
         self._process: Any = None
         self._warm = False
+        self._stopped = threading.Event()
         self.failed = ""
 
     @property
@@ -66,15 +74,19 @@ class Keeper(threading.Thread):
     def stop(self, until: float) -> None:
         """Waits until it has answered all that it will, or for the time `until`, and ends it."""
         self.join(max(0.0, until - time.monotonic()))
+        self._stopped.set()
         self._end()
 
     def run(self) -> None:
         """Starts a worker, and another one when it has ended, until nothing is left to do."""
-        while not self._queue.done:
+        while not self._queue.done and not self._stopped.is_set():
             try:
                 connection = self._begin()
-            except InputError as error:
-                self.failed = str(error)
+            except (InputError, OSError) as error:  # such as of a machine that has no process left
+                said = str(error) if isinstance(error, InputError) else f"a worker cannot start: {error.strerror}"
+                if said != self.failed:
+                    _LOG.error("%s", said)
+                self.failed = said
                 self._end()
                 if self._queue.wait_closed(2.0):  # a fault that stays must not become a storm of starts
                     return
@@ -92,7 +104,11 @@ class Keeper(threading.Thread):
         theirs.close()
         said: dict[str, Any] = {}
         with contextlib.suppress(EOFError, OSError, ValueError):
-            said = messages.receive(ours)[0] if ours.poll(STARTING) else {}
+            until = time.monotonic() + STARTING
+            while not self._stopped.is_set() and (left := until - time.monotonic()) > 0:
+                if ours.poll(min(left, _LOOK)):
+                    said = messages.receive(ours)[0]
+                    break
         if "ready" not in said:
             raise InputError(f"a worker cannot start: {said.get('failed', 'it died or took too long')}")
         self._warm = True
@@ -101,7 +117,7 @@ class Keeper(threading.Thread):
     def _work(self, connection: Connection) -> None:
         """Until the worker dies, or all is done. A batch is handed over while the one before it is scored."""
         under_way: collections.deque[tuple[list[Item], float]] = collections.deque()
-        answered = 0.0
+        answered, hung = 0.0, False
         while True:
             # What a worker has died over is under way alone.
             more = len(under_way) < AHEAD[self._lane] and not (under_way and under_way[0][0][0].tries)
@@ -115,26 +131,59 @@ class Keeper(threading.Thread):
                     return
                 if items:
                     under_way.append((items, time.monotonic()))
-                    if not self._hand_over(connection, items):
+                    until = PATIENCE[self._lane] + max(under_way[0][1], answered)
+                    with self._killed_at(until) as late:
+                        took = self._hand_over(connection, items)
+                    if not took:
+                        hung = late.is_set() and len(under_way) > 1  # else it had nothing to do
                         break
             items, taken = under_way[0]
-            left = PATIENCE[self._lane] - (time.monotonic() - max(taken, answered))
+            until = PATIENCE[self._lane] + max(taken, answered)
+            left = until - time.monotonic()
             try:
                 if not connection.poll(min(_TURN, left) if more else left):
                     if left > _TURN:
                         continue
+                    hung = True
                     break
-                said, _ = messages.receive(connection)
+                with self._killed_at(until):
+                    found = _answers(connection, len(items))
             except (EOFError, OSError, ValueError):
                 break
             under_way.popleft()
             begun, answered = max(taken, answered), time.monotonic()
             self._metrics.batch(self._lane, len(items))
             self._load.took(self._lane, len(items), answered - begun)
-            for item, found in zip(items, said["answers"], strict=True):
-                item.settle((Answer(**found), taken - item.since))
+            for item, answer in zip(items, found, strict=True):
+                item.settle((answer, taken - item.since))
         self._metrics.died(self._lane)
+        if hung and len(under_way[0][0]) == 1:  # it would keep the next worker as long
+            (item,) = under_way.popleft()[0]
+            text = (
+                f"Judging this file took more than {PATIENCE[self._lane]:.0f} seconds. Send a smaller or shorter one."
+            )
+            item.settle(problem("unreadable", text))
         self._again([item for items, _ in under_way for item in items])
+
+    @contextlib.contextmanager
+    def _killed_at(self, until: float) -> Iterator[threading.Event]:
+        """A time in which the worker is killed if it takes too long, for what waits on a pipe cannot look at a clock.
+
+        A worker that stands still takes no more than the pipe holds, and one may stop amid what it says.
+        """
+        process, late = self._process, threading.Event()
+
+        def kill() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(max(0.0, until - time.monotonic()), kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield late
+        finally:
+            timer.cancel()
 
     def _hand_over(self, connection: Connection, items: list[Item]) -> bool:
         """Whether the worker took them."""
@@ -164,3 +213,19 @@ class Keeper(threading.Thread):
             self._process.kill()
         if self._process is not None:
             self._process.join()
+
+
+def _answers(connection: Connection, count: int) -> list[Answer]:
+    """What a worker answers to so many files.
+
+    Raises:
+        ValueError: if it says something else; it is then as good as dead.
+    """
+    said, _ = messages.receive(connection)
+    try:
+        found = [Answer(**each) for each in said["answers"]]
+    except (KeyError, TypeError):
+        raise ValueError("these are no answers") from None
+    if len(found) != count:
+        raise ValueError("there are not as many answers as files")
+    return found

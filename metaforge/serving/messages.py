@@ -34,5 +34,11 @@ def receive(connection: Connection) -> tuple[dict[str, Any], list[bytes]]:
         EOFError: when the other end is gone.
         ValueError: for what is no message.
     """
-    found = json.loads(connection.recv_bytes(MOST))
-    return found["said"], [connection.recv_bytes(MOST) for _ in range(int(found["blobs"]))]
+    try:
+        found = json.loads(connection.recv_bytes(MOST))
+        said, count = found["said"], found["blobs"]
+    except (KeyError, TypeError, RecursionError):
+        raise ValueError("this is no message") from None
+    if not isinstance(said, dict) or not isinstance(count, int):
+        raise ValueError("this is no message")  # noqa: TRY004 - whatever comes, callers are to catch one thing
+    return said, [connection.recv_bytes(MOST) for _ in range(count)]

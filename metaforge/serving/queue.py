@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from metaforge.serving.buckets import SIZES
-from metaforge.serving.errors import Problem
+from metaforge.serving.errors import Problem, problem
 from metaforge.serving.scoring import Ask
 
 Lane = Literal["fast", "slow"]
@@ -71,7 +71,7 @@ class Queue:
             (lane, breaking): collections.deque() for lane in LANES for breaking in (True, False)
         }
         self._changed = threading.Condition()
-        self.closed = False
+        self.closed = self._left = False
 
     def put(self, item: Item) -> bool:
         """Whether there was room for it."""
@@ -88,11 +88,17 @@ class Queue:
             return True
 
     def again(self, item: Item) -> None:
-        """What was taken by a worker that died goes to the front, and has been accepted whatever waits."""
+        """What was taken by a worker that died goes to the front, and has been accepted whatever waits.
+
+        When all have left, nobody would take it: whoever asked is told so.
+        """
         with self._changed:
-            self._held += len(item.ask.data)
-            self._items[item.lane, item.breaking].appendleft(item)
-            self._changed.notify_all()
+            if not self._left:
+                self._held += len(item.ask.data)
+                self._items[item.lane, item.breaking].appendleft(item)
+                self._changed.notify_all()
+                return
+        item.settle(problem("shutting_down", "The service stopped before this was judged. Send it again."))
 
     def drop(self, item: Item) -> None:
         """Takes an item out, if no worker has it yet."""
@@ -148,6 +154,7 @@ class Queue:
     def leave(self) -> list[Item]:
         """All that waits, which nobody will take any more."""
         with self._changed:
+            self._left = True
             left = [item for items in self._items.values() for item in items]
             for items in self._items.values():
                 items.clear()

@@ -158,14 +158,20 @@ def _scored(screener: Screener, read: list[_Read], asks: Sequence[Ask]) -> Itera
     seconds = time.perf_counter() - begun
     for each, said in zip(good, rows, strict=True):
         assert each.look is not None
-        ask = asks[each.place]
-        record = screener.record(each.look, said).as_json()
-        maps = list(_maps(screener, each.look)) if ask.map and record["error"] is None else []
-        regions = _regions(ask) if ask.map and record["error"] is None and record["kind"] == "image" else None
-        yield each.place, Answer(record, maps, regions, each.seconds, seconds)
+        try:
+            yield each.place, _said(screener, each.look, said, asks[each.place], read=each.seconds, score=seconds)
+        except Exception as error:  # noqa: BLE001 - as above: a map, or a detector of regions that is gone
+            yield each.place, Answer({}, [], None, each.seconds, seconds, _fault(error))
     for each in read:
         if each.look is None:
             yield each.place, Answer({}, [], None, each.seconds, 0.0, each.error)
+
+
+def _said(screener: Screener, look: Look, rows: Any, ask: Ask, *, read: float, score: float) -> Answer:
+    record = screener.record(look, rows).as_json()
+    maps = list(_maps(screener, look)) if ask.map and record["error"] is None else []
+    regions = _regions(ask) if ask.map and record["error"] is None and record["kind"] == "image" else None
+    return Answer(record, maps, regions, read, score)
 
 
 def _maps(screener: Screener, look: Look) -> Iterator[dict[str, Any]]:

@@ -109,3 +109,10 @@ def test_a_map_falls_where_the_score_comes_from(judge, served, monkeypatch):
     falls = np.array(answer.maps[0]["falls"])
     assert falls.shape == (8, 8)
     assert abs(falls.mean()) < 0.05  # the mean colour laid over every cell in turn changes nothing in all
+
+
+def test_regions_that_cannot_be_had_are_a_fault_of_their_file_alone(judge, served):
+    gone = served._replace(regions="/nowhere/detector")
+    found = judge(Ask("a", picture(1), gone), Ask("b", picture(2), gone, map=True))
+    assert [bool(answer.error) for answer in found] == [False, True]
+    assert found[0].record["decision"]
