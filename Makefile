@@ -46,7 +46,7 @@ $(VENV)/.made:
 
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(VENV)/.made
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[$*]'
-	$(BIN)/python -m metaforge.data.detection.model_files
+	$(BIN)/python -W ignore::RuntimeWarning -m metaforge.data.detection.model_files
 	@touch $@
 
 clean:  ## Remove the virtual environment and caches; runs stay.
