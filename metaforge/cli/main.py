@@ -13,6 +13,8 @@ COMMANDS = {
     "corrections": "make what reviewers say of verdicts into images to adapt on",
     "report": "report on one image or video, with evidence, on a page that needs no other file",
     "serve": "serve a detector over HTTP, with a page to look at verdicts",
+    "backup": "write what a service needs to one file, while it runs",
+    "restore": "make a service of a backup again",
     "watch": "say of a running video, every few seconds, who in it looks forged",
     "explain": "say of images where the face may be forged",
     "export": "write the detector of a run to a folder of its own",

@@ -52,6 +52,12 @@ def url_of(flag: str, state: Path) -> str:
     return url
 
 
+def rows_of(flag: str) -> str:
+    """Where a service keeps its rows, for people; "" for the file in its state."""
+    url = flag or os.environ.get(VARIABLE, "")
+    return shown(parsed(url)) if url else ""
+
+
 def parsed(url: str) -> sa.URL:
     """A URL in its parts.
 

@@ -16,7 +16,7 @@ from metaforge.errors import InputError, printable
 from metaforge.serving.adapters import Adapters, JobLimits
 from metaforge.serving.app import create_app
 from metaforge.serving.connections import uvicorn_settings
-from metaforge.serving.databases import VARIABLE, url_of
+from metaforge.serving.databases import VARIABLE, rows_of, url_of
 from metaforge.serving.guarding.access import Log
 from metaforge.serving.guarding.hosts import LOOPBACK
 from metaforge.serving.guards import guarded
@@ -25,6 +25,7 @@ from metaforge.serving.metrics import Metrics
 from metaforge.serving.options import Options
 from metaforge.serving.pool import Pool
 from metaforge.serving.rates import Rates
+from metaforge.serving.remembered import remember
 from metaforge.serving.served import Served, served_of
 from metaforge.serving.service import Service
 from metaforge.serving.storage import Storage
@@ -93,6 +94,7 @@ def run(options: Options) -> None:
     with listening(options) as listener:
         service = service_of(options)
         service.storage.claim()
+        remember(options, service.served.sha256, rows_of(options.database))
         os.environ.pop(VARIABLE, None)  # what reads strangers' files need not know it
         server = server_of(options, service)
         host, port = listener.getsockname()[:2]
