@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from metaforge.serving import routes
@@ -44,6 +45,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _fault)
     document(app)
     app.add_middleware(_Counted, metrics=service.metrics)
@@ -78,6 +80,11 @@ async def _http(request: Request, error: Any) -> JSONResponse:
     answer = _answer(request, found)
     answer.headers.update(error.headers or {})
     return answer
+
+
+async def _gone(request: Request, error: Any) -> JSONResponse:
+    # Nobody reads it; it is for the log and the metrics, in which this is no fault of ours.
+    return _answer(request, problem("bad_request", "The client hung up before it was answered."))
 
 
 async def _fault(request: Request, error: Exception) -> JSONResponse:

@@ -1,10 +1,9 @@
 """Starts the service: everything that cannot work is said before anything is listened to."""
 
 import contextlib
-import ipaddress
 import os
+import shutil
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ import uvicorn
 from metaforge import locks
 from metaforge.errors import InputError, printable
 from metaforge.serving.adapters import Adapters, JobLimits
+from metaforge.serving.addresses import listening, names_of, refuse_open
 from metaforge.serving.app import create_app
 from metaforge.serving.connections import uvicorn_settings
 from metaforge.serving.databases import VARIABLE, rows_of, url_of
 from metaforge.serving.guarding.access import Log
-from metaforge.serving.guarding.hosts import LOOPBACK
 from metaforge.serving.guards import guarded
 from metaforge.serving.limits import Limits
 from metaforge.serving.metrics import Metrics
@@ -55,20 +54,28 @@ def service_of(options: Options) -> Service:
     adapters = Adapters(storage, state / "adapters", model=options.model, weights=options.weights,
                         limits=JobLimits(waiting=options.jobs))  # fmt: skip
     spare = served_of(options.spare, state / "models", id="spare") if options.spare else None
-    about = about_of(served) | {"spare": None if spare is None else {"name": spare.name, "sha256": spare.sha256}}
+    about = about_of(served, trust=options.trust) | {
+        "spare": None if spare is None else {"name": spare.name, "sha256": spare.sha256}
+    }
     pool = Pool(served, options, metrics, spare=spare)
     return Service(options, state, served, about, pool, metrics, storage, adapters)
 
 
-def about_of(served: Served) -> dict[str, Any]:
+def about_of(served: Served, *, trust: str = "") -> dict[str, Any]:
     """What `/v1/models` says of a detector.
 
+    Args:
+        served: it.
+
+    Other Arguments:
+        trust: a file of certificates, which is read as workers will read it.
+
     Raises:
-        InputError: if it cannot be read.
+        InputError: if it cannot be read, or the certificates.
     """
     from metaforge.screening.verdicts.opening import screener
 
-    found = screener(served.path, weights=served.weights)
+    found = screener(served.path, weights=served.weights, trust=trust)
     return {
         "id": served.id,
         "name": served.name,
@@ -89,9 +96,11 @@ def run(options: Options) -> None:
         InputError: for whatever cannot work.
     """
     refuse_open(options)
+    names_of(options)
     Path(options.state).mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = locks.lock_directory(options.state, flag="state")
     with listening(options) as listener:
+        clear_spool(options)
         service = service_of(options)
         service.storage.claim()
         remember(options, service.served.sha256, rows_of(options.database))
@@ -102,6 +111,12 @@ def run(options: Options) -> None:
               "(Ctrl-C ends it).", flush=True)  # fmt: skip
         server.run(sockets=[listener])
     del lock
+
+
+def clear_spool(options: Options) -> None:
+    """Deletes the videos that a service was judging when it was killed: nothing that is sent is kept."""
+    for left in (Path(options.state) / "spool").glob("*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def server_of(options: Options, service: Service, *, log: Log | None = None) -> uvicorn.Server:
@@ -136,19 +151,7 @@ def bounds_of(options: Options) -> Limits:
     one = (4 * max(options.image_mb, options.video_mb) // 3 + 1) << 20  # base64 takes a third more
     many = max(one, MANY * options.image_mb << 20)
     paths = {"/v1/predict": one, "/v1/predict/batch": many, "/v1/adapt": many, "/v2/models/*/infer": many}
-    return Limits(bodies=paths)
-
-
-def names_of(options: Options) -> list[str]:
-    """The names and addresses that requests may be meant for.
-
-    Example:
-        >>> names_of(Options(model="m", names="detector.example"))
-        ['localhost', '127.0.0.1', '::1', 'detector.example']
-    """
-    more = [name.strip() for name in options.names.split(",") if name.strip()]
-    here = [] if options.host in LOOPBACK or _is_unspecified(options.host) else [options.host]
-    return [*LOOPBACK, *here, *more]
+    return Limits(bodies=paths, held=max(Limits().held, many))  # the largest can come, if it is alone
 
 
 def served_as(service: Service) -> str:
@@ -175,60 +178,3 @@ class _Server(uvicorn.Server):
         with super().capture_signals():
             yield
             self._captured_signals.clear()
-
-
-def refuse_open(options: Options) -> None:
-    """Holds that only those with a token are answered where others than this machine can ask.
-
-    Raises:
-        InputError: for an address beyond this machine without tokens.
-
-    Example:
-        >>> refuse_open(Options(model="m", host="0.0.0.0"))
-        Traceback (most recent call last):
-        metaforge.errors.InputError: host: '0.0.0.0' is reached from other machines, and there are no tokens. ...
-    """
-    if options.tokens or _is_loopback(options.host):
-        return
-    raise InputError(
-        f"host: '{printable(options.host)}' is reached from other machines, and there are no tokens. Name a file of "
-        "them with --tokens, or leave the address at 127.0.0.1."
-    )
-
-
-def _is_unspecified(host: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_unspecified
-    return False
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-@contextlib.contextmanager
-def listening(options: Options) -> Iterator[socket.socket]:
-    """The socket on which the service listens.
-
-    Raises:
-        InputError: if the address is not this machine's, or the port is taken.
-    """
-    with contextlib.ExitStack() as held:
-        try:
-            found = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0]
-            family, kind, protocol, _, address = found
-            # With its protocol said, asyncio sends small pieces at once. Else an answer waits 40 ms for the client to
-            # acknowledge its head.
-            listener = held.enter_context(socket.socket(family, kind, protocol))
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-        except OSError as error:
-            why = os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else str(error)
-            raise InputError(f"host: nothing can listen at '{printable(options.host)}', port {options.port} ({why}). "
-                             "Choose another --port or --host.") from None  # fmt: skip
-        yield listener

@@ -8,6 +8,8 @@ import signal
 import pytest
 
 from metaforge.screening.verdicts import FileVerdict, screener
+from metaforge.serving.pool import Judged
+from metaforge.serving.scoring import Answer
 from tests.serving.conftest import picture
 
 
@@ -130,3 +132,14 @@ def test_a_worker_that_dies_is_replaced_and_its_files_are_judged(running, librar
     alike(answers[0].json()["verdict"], library.verdict(data, name="a.png"))
     running.until(lambda: running.get("/readyz").status_code == 200)
     assert not before & set(running.service.pool.processes)
+
+
+def test_a_fault_of_ours_is_in_the_log_under_the_requests_id(running, monkeypatch, caplog):
+    async def ask(asked, **more):
+        return Judged(Answer({}, [], None, 0.0, 0.0, "a fault of this program: KeyError: 7"), 0.0)
+
+    monkeypatch.setattr(running.service.pool, "ask", ask)
+    answer = running.post("/v1/predict", files={"file": ("secret name.png", picture(0))})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "failed")
+    assert f"request {answer.json()['error']['request_id']}: a fault of this program: KeyError: 7" in caplog.text
+    assert "secret name" not in caplog.text

@@ -15,7 +15,7 @@ import pytest
 from metaforge.cli import serve
 from metaforge.errors import InputError
 from metaforge.serving.options import Options
-from metaforge.serving.running import listening, names_of, refuse_open, service_of
+from metaforge.serving.running import bounds_of, clear_spool, listening, names_of, refuse_open, service_of
 from tests.serving.conftest import picture
 
 
@@ -47,6 +47,34 @@ def test_a_port_that_is_taken_is_said():
             pass
 
 
+@pytest.mark.parametrize("host", ["a" * 70 + ".example", "a..b", "\udcff"])
+def test_what_no_host_can_be_called_is_said(host):
+    with pytest.raises(InputError, match=r"^host: "), listening(Options(model="m", host=host, port=0)):
+        pass
+
+
+def test_a_page_is_no_name():
+    for name in ("https://detector.example", "detector.example/", "a b"):
+        with pytest.raises(InputError, match=r"^names: "):
+            names_of(Options(model="m", names=f"localhost,{name}"))
+    good = "*,a-b.example:8000,192.0.2.1,[2001:db8::1]:80,2001:db8::1,fe80::1%eth0"
+    assert names_of(Options(model="m", names=good))[-6:] == good.split(",")
+
+
+@pytest.mark.parametrize("flags", [{"video_mb": 2048}, {"image_mb": 1024}])
+def test_the_largest_body_that_may_come_has_room(flags):
+    limits = bounds_of(Options(model="m", **flags))
+    assert limits.held >= max(limits.bodies.values())
+
+
+def test_videos_that_a_kill_left_are_deleted(tmp_path):
+    (tmp_path / "spool" / "left").mkdir(parents=True)
+    (tmp_path / "spool" / "left" / "a.mp4").write_bytes(b"a face")
+    clear_spool(Options(model="m", state=str(tmp_path)))
+    assert list((tmp_path / "spool").iterdir()) == []
+    clear_spool(Options(model="m", state=str(tmp_path / "new")))  # nothing is there yet
+
+
 def test_small_pieces_of_an_answer_are_sent_at_once():
     async def accepted():
         answered = asyncio.get_running_loop().create_future()
@@ -69,14 +97,16 @@ def said(capsys, *flags):
     return code, capsys.readouterr().err
 
 
-def test_what_cannot_be_served_is_said_in_a_line(tmp_path, capsys):
+def test_what_cannot_be_served_is_said_in_a_line(tiny_model, tmp_path, capsys):
     (tmp_path / "tokens").write_text("short line\n")
     os.chmod(tmp_path / "tokens", 0o600)
     (tmp_path / "no.onnx").write_bytes(b"no model")
     state = f"--state={tmp_path / 'state'}"
+    good, trust = f"--model={tiny_model}", f"--trust={tmp_path / 'no.onnx'}"
     for flags, expected in {
         (f"--model={tmp_path / 'no.onnx'}", "--port=0", state): "is no detector in ONNX, or is damaged",
         (f"--model={tmp_path}", "--port=0", state): "no config.json",
+        (good, "--port=0", trust, state): "holds no certificate",
         (f"--model={tmp_path}", "--host=0.0.0.0", state): "there are no tokens",
         (f"--model={tmp_path}", "--port=0", f"--state={tmp_path / 'no.onnx' / 'x'}"): "is not a folder",
     }.items():

@@ -18,6 +18,7 @@ from metaforge.errors import printable
 from metaforge.serving.errors import Problem, problem
 from metaforge.serving.intake import Asked, Upload, said
 from metaforge.serving.kinds import kind_of
+from metaforge.serving.leaving import all_of, while_there
 from metaforge.serving.routes.predict import judge
 from metaforge.serving.strict_json import read_json
 
@@ -157,7 +158,9 @@ def router(service: "Service") -> APIRouter:
             _read, body, service.options.batch_files, service.options.image_mb << 20
         )
         names, flags = _outputs(asked), _flags(asked.parameters)
-        rows = await asyncio.gather(*(_judged(service, each, Asked(model=model, **flags)) for each in uploads))
+        of, named = Asked(model=model, **flags), request.state.request_id
+        judging = all_of(_judged(service, each, of, request_id=named) for each in uploads)
+        rows = await while_there(request, judging)
         columns = dict(zip(OUTPUTS, zip(*rows, strict=True), strict=True))
         found: dict[str, Any] = {"model_name": model} | ({} if asked.id is None else {"id": asked.id})
         return found | {"outputs": [
@@ -173,9 +176,9 @@ def _served(service: "Service", model: str) -> None:
         raise problem("not_found", "There is no model of this name. GET /v1/models lists all.")
 
 
-async def _judged(service: "Service", upload: Upload, asked: Asked) -> tuple[float, str, str]:
+async def _judged(service: "Service", upload: Upload, asked: Asked, *, request_id: str) -> tuple[float, str, str]:
     try:
-        record = (await judge(service, upload, asked)).answer.record
+        record = (await judge(service, upload, asked, request_id=request_id)).answer.record
     except Problem as error:
         if error.status in (429, 503):  # of the service, and not of this picture
             raise

@@ -1,6 +1,6 @@
 """`/v1/predict` and `/v1/predict/batch`: verdicts on files."""
 
-import asyncio
+import logging
 import time
 from typing import Any
 
@@ -10,10 +10,13 @@ from fastapi.responses import JSONResponse
 from metaforge.serving.documents import BATCH, ONE, problems
 from metaforge.serving.errors import Problem, problem
 from metaforge.serving.intake import Asked, Limits, Upload, read_many, read_one
+from metaforge.serving.leaving import all_of, while_there
 from metaforge.serving.pool import Judged
 from metaforge.serving.scoring import Ask
 from metaforge.serving.served import Served
 from metaforge.serving.service import Service
+
+_LOG = logging.getLogger(__name__)
 
 _WRONG = problems(400, 401, 403, 404, 408, 413, 415, 421, 422, 429, 500, 503)
 
@@ -30,7 +33,7 @@ def router(service: Service) -> APIRouter:
         begun = time.perf_counter()
         async with read_one(request, limits) as (upload, asked):
             received = time.perf_counter() - begun
-            judged = await judge(service, upload, asked)
+            judged = await while_there(request, judge(service, upload, asked, request_id=request.state.request_id))
         answer = judged.answer
         total = time.perf_counter() - begun
         service.metrics.stage("receive", received)
@@ -49,7 +52,9 @@ def router(service: Service) -> APIRouter:
         """Verdicts on many; one that cannot be judged says why, and fails no other."""
         async with read_many(request, limits) as (uploads, asked):
             _served(service, asked.model)
-            results = await asyncio.gather(*(_one_of_many(service, upload, asked) for upload in uploads))
+            named = request.state.request_id
+            judging = all_of(_one_of_many(service, upload, asked, request_id=named) for upload in uploads)
+            results = await while_there(request, judging)
         for result in results:
             if "error" in result:
                 result["error"]["request_id"] = request.state.request_id
@@ -59,8 +64,16 @@ def router(service: Service) -> APIRouter:
     return routes
 
 
-async def judge(service: Service, upload: Upload, asked: Asked) -> Judged:
+async def judge(service: Service, upload: Upload, asked: Asked, *, request_id: str) -> Judged:
     """The verdict on an upload.
+
+    Args:
+        service: that makes it.
+        upload: the file.
+        asked: what is asked beside it.
+
+    Other Arguments:
+        request_id: by which the log has a fault of ours.
 
     Raises:
         Problem: if it has one, or cannot be judged.
@@ -71,7 +84,9 @@ async def judge(service: Service, upload: Upload, asked: Asked) -> Judged:
     ask = Ask(upload.name, upload.data, served, upload.path, asked.crops, asked.evidence, asked.map)
     judged = await service.pool.ask(ask, breaking=asked.breaking)
     answer = judged.answer
-    if answer.error or (answer.record["error"] or {}).get("code") == "failed":
+    wrong = {} if answer.error else answer.record["error"] or {}
+    if answer.error or wrong.get("code") == "failed":
+        _LOG.error("request %s: %s", request_id, answer.error or wrong["message"])
         raise problem("failed", "This file could not be judged by a fault of ours, which is in the log.")
     if answer.record["error"]:
         raise problem("unreadable", _sentence(answer.record["error"]["message"]))
@@ -81,9 +96,9 @@ async def judge(service: Service, upload: Upload, asked: Asked) -> Judged:
     return judged
 
 
-async def _one_of_many(service: Service, upload: Upload, asked: Asked) -> dict[str, Any]:
+async def _one_of_many(service: Service, upload: Upload, asked: Asked, *, request_id: str) -> dict[str, Any]:
     try:
-        judged = await judge(service, upload, asked)
+        judged = await judge(service, upload, asked, request_id=request_id)
     except Problem as error:
         return {"name": upload.name, "status": error.status, "error": {"code": error.code, "message": error.message}}
     said = {"name": upload.name, "status": 200, "verdict": judged.answer.record, "degraded": list(judged.degraded)}
