@@ -1,5 +1,6 @@
 """The app: all routes, and answers to whatever goes wrong in them."""
 
+import asyncio
 import contextlib
 import secrets
 import time
@@ -19,6 +20,7 @@ from metaforge.serving.documents import document
 from metaforge.serving.errors import Problem, problem
 from metaforge.serving.intake import said
 from metaforge.serving.metrics import Metrics
+from metaforge.serving.retention import keep_to
 from metaforge.serving.service import Service
 
 
@@ -34,7 +36,12 @@ def create_app(service: Service) -> FastAPI:
         service.pool.start()
         if service.adapters:
             await service.adapters.start()
+        days = service.options.keep_days
+        keeping = asyncio.create_task(keep_to(service.storage, service.adapters, days=days)) if days else None
         yield
+        if keeping is not None:
+            keeping.cancel()
+            await asyncio.wait([keeping])
         if service.adapters:
             await service.adapters.stop()
         await anyio.to_thread.run_sync(lambda: service.pool.stop(grace=service.options.grace))

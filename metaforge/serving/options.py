@@ -17,6 +17,7 @@ class Options:
     database: str = setting(
         "", "URL of the database of feedback and adapters; without it METAFORGE_DATABASE's, or a file in --state."
     )
+    keep_days: int = setting(0, "Days that feedback and adapters are kept; 0 for as long as nobody deletes them.")
     host: str = setting("127.0.0.1", "The address to listen on; beyond this machine only with --tokens.")
     port: int = setting(8000, "The port; 0 for any that is free.", most=65_535)
     names: str = setting("", "Names that this service is reached by, comma-separated, beside its address.")

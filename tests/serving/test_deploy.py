@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from metaforge.cli import backup
 from metaforge.commands.parsing import parse
 from metaforge.serving.options import Options
 
@@ -89,16 +90,39 @@ def analysed(*arguments):
     return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False)
 
 
-def test_systemd_takes_the_unit(tmp_path):
-    # The program is installed nowhere here; any other stands for it.
-    unit = tmp_path / "metaforge.service"
-    unit.write_text(UNIT.replace("/opt/metaforge/bin/metaforge", sys.executable))
-    done = analysed("verify", "--man=no", str(unit))
+UNITS = sorted(path.name for path in (ROOT / "deploy").iterdir() if path.suffix in (".service", ".timer"))
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_takes_the_unit(tmp_path, name):
+    # The program is installed nowhere here; any other stands for it. A timer wants its service beside it.
+    for each in UNITS:
+        text = (ROOT / "deploy" / each).read_text(encoding="utf-8")
+        (tmp_path / each).write_text(text.replace("/opt/metaforge/bin/metaforge", sys.executable))
+    done = analysed("verify", "--man=no", str(tmp_path / name))
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_systemd_finds_the_unit_safe(tmp_path):
-    done = analysed("security", "--offline=true", "--threshold=15", str(ROOT / "deploy" / "metaforge.service"))
+@pytest.mark.parametrize("name", [name for name in UNITS if name.endswith(".service")])
+def test_systemd_finds_the_unit_safe(name):
+    done = analysed("security", "--offline=true", "--threshold=15", str(ROOT / "deploy" / name))
     assert done.returncode == 0, done.stdout[-200:]
-    for needed in ("DynamicUser=yes", "ProtectSystem=strict", "NoNewPrivileges=yes", "MemoryMax=", "LoadCredential="):
-        assert needed in UNIT
+    text = (ROOT / "deploy" / name).read_text(encoding="utf-8")
+    for needed in ("DynamicUser=yes", "ProtectSystem=strict", "NoNewPrivileges=yes", "MemoryMax="):
+        assert needed in text
+    assert ("LoadCredential=" in text) == (name == "metaforge.service")
+
+
+def test_the_backup_is_of_the_state_of_the_service():
+    text = (ROOT / "deploy" / "metaforge-backup.service").read_text(encoding="utf-8")
+    words = shlex.split(re.search(r"^ExecStart=(.+)$", text, re.MULTILINE)[1])
+    options = parse(["backup", *words[words.index("backup") + 1 :]], "", backup.Options(), None, {})[0]
+    assert f"--state={options.state}" in re.search(r"^ExecStart=(.+)$", UNIT, re.MULTILINE)[1].split()
+    assert options.keep > 0
+    # Units of one user share the state that is its own.
+    assert "User=metaforge\n" in text
+    environment = "EnvironmentFile=-/etc/metaforge/environment"
+    assert environment in text
+    assert environment in UNIT
+    timer = (ROOT / "deploy" / "metaforge-backup.timer").read_text(encoding="utf-8")
+    assert "WantedBy=timers.target" in timer

@@ -47,6 +47,8 @@ _LISTED = {
     "properties": {"feedback": {"type": "array", "items": _ROW}, "next": {"type": ["integer", "null"]}},
 }
 
+_DELETED = {"type": "object", "required": ["deleted"], "properties": {"deleted": {"type": "integer"}}}
+
 
 def _answer(status: int, schema: dict[str, Any], example: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
     return {status: {"content": {"application/json": {"schema": schema, "example": example}}}}
@@ -96,6 +98,17 @@ def router(service: "Service") -> APIRouter:
         """What was said, in order; `next` is what to ask for after it, and null at the end."""
         rows = await asyncio.to_thread(storage.feedback, after=after, limit=limit)
         return {"feedback": rows, "next": rows[-1]["id"] if len(rows) == limit else None}
+
+    @routes.delete("", responses=_answer(200, _DELETED, {"deleted": 2}) | problems(401, 403, 421, 422, 429, 500))
+    async def forget_all(
+        sha256: Annotated[str | None, Query(pattern="^[0-9a-f]{64}$", description="Of the file.")] = None,
+        who: Annotated[str | None, Query(min_length=1, max_length=64, description="The name of a token.")] = None,
+    ) -> dict[str, int]:
+        """Deletes all that was said of a file, or by somebody, for good; give one of the two, or both to narrow it."""
+        if sha256 is None and who is None:
+            raise problem("invalid", "sha256, who: give one of them, or all would be deleted.")
+        gone = await asyncio.to_thread(storage.drop_feedback_where, sha256=sha256 or "", who=who or "")
+        return {"deleted": gone}
 
     @routes.delete("/{id}", status_code=204, responses=problems(401, 403, 404, 421, 422, 429, 500))
     async def forget(id: int) -> Response:
