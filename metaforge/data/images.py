@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError, features
 
 from metaforge.data.formats import hdr_of, is_image, what_it_is
 from metaforge.data.pixels import Unreadable, tiff_tags, to_rgb
+from metaforge.data.scans import MOST, scans_of
 from metaforge.errors import InputError, printable
 
 # Only these decoders are let near the bytes; others that Pillow has start programs (EPS) or are seldom tested.
@@ -155,6 +156,8 @@ def _decode(stream: Any, name: str, max_pixels: int) -> np.ndarray:
             with Image.open(stream, formats=_FORMATS) as image:
                 if image.width * image.height > max_pixels:
                     raise _too_large(name, f"{image.width} x {image.height} pixels", max_pixels)
+                if image.info.get("progressive"):
+                    _check_scans(stream, name)
                 image.load()
                 tags = tiff_tags(image)
                 return to_rgb(_upright(image), tags)
@@ -176,6 +179,16 @@ def _decode(stream: Any, name: str, max_pixels: int) -> np.ndarray:
         except Exception as error:
             reason = f"it is cut off or broken ({one_line(error)}). Copy or download it again."
             raise _refusal(name, reason) from error
+
+
+def _check_scans(stream: Any, name: str) -> None:
+    """A file of some kilobytes can keep a decoder busy for hours."""
+    place = stream.tell()
+    stream.seek(0)
+    scans = scans_of(stream.read())
+    stream.seek(place)
+    if scans > MOST:
+        raise _refusal(name, f"it draws its pixels {scans} times over, and {MOST} are allowed. Save it anew.")
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -1,3 +1,4 @@
+import io
 import os
 import struct
 import tracemalloc
@@ -237,6 +238,26 @@ def test_a_small_file_that_claims_many_pixels_is_refused_before_decoding(tmp_pat
     message = refusal(lambda: read_image(path))
     assert "bomb.png" in message
     assert "64000000 are allowed" in message
+
+
+def drawn_over(scans):
+    """A progressive JPEG whose last scan stands there so many times more."""
+    held = io.BytesIO()
+    Image.fromarray(noise(40, 40)).save(held, "JPEG", progressive=True)
+    whole = held.getvalue()
+    start = whole.rindex(b"\xff\xda")
+    return whole[:-2] + whole[start:-2] * scans + b"\xff\xd9"
+
+
+def test_a_jpeg_that_is_drawn_over_without_end_is_refused_before_decoding(monkeypatch):
+    once = decode_image(drawn_over(0))
+    few = drawn_over(0).count(b"\xff\xda")
+    assert decode_image(drawn_over(100 - few)).shape == once.shape  # the last that is allowed
+    # What lies behind its end, such as a short film, is nobody's scan.
+    assert (decode_image(drawn_over(0) + b"\xff\xda\0\x02" * 500) == once).all()
+    many = drawn_over(101 - few)
+    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("it was decoded"))
+    assert "101 times over" in refusal(lambda: decode_image(many))
 
 
 def test_an_image_of_no_pixels_is_refused(tmp_path):

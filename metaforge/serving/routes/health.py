@@ -13,16 +13,20 @@ def router(service: Service) -> APIRouter:
     """The routes."""
     routes = APIRouter(tags=["health"])
 
+    @routes.head("/healthz", include_in_schema=False)
     @routes.get("/healthz")
     async def healthz() -> JSONResponse:
         """The front lives."""
         return JSONResponse({"status": "alive"})
 
+    @routes.head("/readyz", include_in_schema=False)
     @routes.get("/readyz", responses=problems(503))
     async def readyz() -> JSONResponse:
         """Every worker lives, and has scored a picture."""
         if not service.pool.ready:
-            why = service.pool.failed or "a worker is starting, or the service is stopping"
+            # What is amiss may name places of this machine, and anybody may ask.
+            why = "a worker cannot start, and the log says why" if service.pool.failed else (
+                "a worker is starting, or the service is stopping")  # fmt: skip
             raise problem("not_ready", f"Not ready: {why}.", retry_after=2)
         return JSONResponse({"status": "ready"})
 
