@@ -4,9 +4,11 @@ import collections
 import contextlib
 import logging
 import multiprocessing
+import signal
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -84,7 +86,7 @@ class Keeper(threading.Thread):
                 connection = self._begin()
             except (InputError, OSError) as error:  # such as of a machine that has no process left
                 said = str(error) if isinstance(error, InputError) else f"a worker cannot start: {error.strerror}"
-                if said != self.failed:
+                if said != self.failed and not self._queue.done:  # else it was ended while it started, by a stop
                     _LOG.error("%s", said)
                 self.failed = said
                 self._end()
@@ -100,12 +102,15 @@ class Keeper(threading.Thread):
         context = multiprocessing.get_context("spawn")  # threads do not survive a fork
         ours, theirs = context.Pipe()
         self._process = context.Process(target=worker.run, args=(theirs, self._setup), name=self.name, daemon=True)
+        if hasattr(signal, "pthread_sigmask"):  # Ctrl-C is the front's, from a worker's first moment on
+            resource_tracker.ensure_running()  # which would undo it
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         self._process.start()
         theirs.close()
         said: dict[str, Any] = {}
         with contextlib.suppress(EOFError, OSError, ValueError):
             until = time.monotonic() + STARTING
-            while not self._stopped.is_set() and (left := until - time.monotonic()) > 0:
+            while not (self._stopped.is_set() or self._queue.done) and (left := until - time.monotonic()) > 0:
                 if ours.poll(min(left, _LOOK)):
                     said = messages.receive(ours)[0]
                     break
