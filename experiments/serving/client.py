@@ -53,7 +53,7 @@ def spent(pid: int) -> float:
     total = 0.0
     for process in tree(pid):
         with contextlib.suppress(psutil.NoSuchProcess):
-            total += sum(process.cpu_times()[:2])
+            total += sum(process.cpu_times()[:4])
     return total
 
 

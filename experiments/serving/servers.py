@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,7 +51,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(name: str, model: Path, folder: Path, *, patience: float = 120) -> Iterator[Server]:
+def serving(
+    name: str, model: Path, folder: Path, *, patience: float = 120, more: Sequence[str] = ()
+) -> Iterator[Server]:
     """A server that is up within the block.
 
     Args:
@@ -61,13 +63,14 @@ def serving(name: str, model: Path, folder: Path, *, patience: float = 120) -> I
 
     Other Arguments:
         patience: seconds until it must answer.
+        more: flags of its command.
 
     Raises:
         InputError: if it ends, or does not answer in time; with the last line that it wrote.
     """
     port, log = free_port(), folder / f"{name}.log"
     given = {"model": model, "state": folder / f"{name}-state", "port": port}
-    command = [sys.executable, "-m", *(part.format(**given) for part in COMMANDS[name])]
+    command = [sys.executable, "-m", *(part.format(**given) for part in COMMANDS[name]), *more]
     environment = os.environ | {"ORT_DISABLE_TELEMETRY": "1"}  # none of them tells ONNX Runtime's makers what is run
     began = time.perf_counter()
     with log.open("wb") as file:

@@ -56,12 +56,14 @@ class Keeper(threading.Thread):
             load: is told how long batches take.
         """
         super().__init__(name=name, daemon=True)
-        self._lane: Lane = lane
+        self.lane: Lane = lane
         self._queue, self._setup, self._metrics, self._load = queue, setup, metrics, load
         self._process: Any = None
         self._warm = False
         self._stopped = threading.Event()
         self.failed = ""
+        self.under_way = 0
+        """Files that the worker has, or had when it died and that are not queued again yet."""
 
     @property
     def ready(self) -> bool:
@@ -114,6 +116,8 @@ class Keeper(threading.Thread):
                 if ours.poll(min(left, _LOOK)):
                     said = messages.receive(ours)[0]
                     break
+        if not said and not self._stopped.is_set():
+            self._metrics.died(self.lane)
         if "ready" not in said:
             raise InputError(f"a worker cannot start: {said.get('failed', 'it died or took too long')}")
         self._warm = True
@@ -125,25 +129,27 @@ class Keeper(threading.Thread):
         answered, hung = 0.0, False
         while True:
             # What a worker has died over is under way alone.
-            more = len(under_way) < AHEAD[self._lane] and not (under_way and under_way[0][0][0].tries)
+            more = len(under_way) < AHEAD[self.lane] and not (under_way and under_way[0][0][0].tries)
             if more:
                 items = self._queue.take(
-                    self._lane, alive=self._process.is_alive, wait=not under_way, fresh=bool(under_way)
-                )
+                    self.lane, alive=self._process.is_alive, wait=not under_way, fresh=bool(under_way),
+                    most=self._load.batch(self.lane),
+                )  # fmt: skip
                 if items is None and not under_way:
                     if not self._queue.done:  # it died while it had nothing to do
-                        self._metrics.died(self._lane)
+                        self._metrics.died(self.lane)
                     return
                 if items:
                     under_way.append((items, time.monotonic()))
-                    until = PATIENCE[self._lane] + max(under_way[0][1], answered)
+                    self.under_way += len(items)
+                    until = PATIENCE[self.lane] + max(under_way[0][1], answered)
                     with self._killed_at(until) as late:
                         took = self._hand_over(connection, items)
                     if not took:
                         hung = late.is_set() and len(under_way) > 1  # else it had nothing to do
                         break
             items, taken = under_way[0]
-            until = PATIENCE[self._lane] + max(taken, answered)
+            until = PATIENCE[self.lane] + max(taken, answered)
             left = until - time.monotonic()
             try:
                 if not connection.poll(min(_TURN, left) if more else left):
@@ -156,17 +162,16 @@ class Keeper(threading.Thread):
             except (EOFError, OSError, ValueError):
                 break
             under_way.popleft()
+            self.under_way -= len(items)
             begun, answered = max(taken, answered), time.monotonic()
-            self._metrics.batch(self._lane, len(items))
-            self._load.took(self._lane, len(items), answered - begun)
+            self._metrics.batch(self.lane, len(items))
+            self._load.took(self.lane, len(items), answered - begun)
             for item, answer in zip(items, found, strict=True):
                 item.settle((answer, taken - item.since))
-        self._metrics.died(self._lane)
+        self._metrics.died(self.lane)
         if hung and len(under_way[0][0]) == 1:  # it would keep the next worker as long
             (item,) = under_way.popleft()[0]
-            text = (
-                f"Judging this file took more than {PATIENCE[self._lane]:.0f} seconds. Send a smaller or shorter one."
-            )
+            text = f"Judging this file took more than {PATIENCE[self.lane]:.0f} seconds. Send a smaller or shorter one."
             item.settle(problem("unreadable", text))
         self._again([item for items, _ in under_way for item in items])
 
@@ -204,6 +209,7 @@ class Keeper(threading.Thread):
 
     def _again(self, items: list[Item]) -> None:
         """Queues again what a worker had when it died, in its order."""
+        self.under_way = 0
         for item in reversed(items):
             item.tries += 1
             if item.tries < TRIES:

@@ -3,10 +3,14 @@
 import threading
 from typing import NamedTuple
 
-from metaforge.serving.queue import LANES, Lane
+from metaforge.serving.buckets import SIZES
+from metaforge.serving.queue import LANES, MOST, Lane
 
 _SHARE = 0.2
 """How much the latest batch counts in the mean time of a file."""
+
+LONGEST = 0.5
+"""Seconds that a batch should take at most."""
 
 
 class Policy(NamedTuple):
@@ -20,6 +24,20 @@ class Policy(NamedTuple):
 
     degrade: float
     refuse: float
+
+    def lighter(self, wait: float, filled: float) -> bool:
+        """Whether answers have less in them.
+
+        Args:
+            wait: seconds that a file would wait.
+            filled: the share of the queue that is taken; a full one refuses, as `refuse` seconds do.
+
+        Example:
+            >>> policy = Policy(degrade=5, refuse=15)
+            >>> policy.lighter(6, 0.1), policy.lighter(1, 0.5), policy.lighter(1, 0.3)
+            (True, True, False)
+        """
+        return wait > self.degrade or filled > self.degrade / self.refuse
 
 
 class Load:
@@ -43,6 +61,20 @@ class Load:
         with self._lock:
             each, before = seconds / max(files, 1), self._seconds[lane]
             self._seconds[lane] = each if before == 0 else before + _SHARE * (each - before)
+
+    def batch(self, lane: Lane) -> int:
+        """How many files a worker takes at a time: what it answers in `LONGEST`, since breaking ones wait behind them.
+
+        Example:
+            >>> load = Load({"fast": 1, "slow": 1})
+            >>> load.took("fast", 4, 0.25)
+            >>> load.batch("fast"), load.batch("slow")
+            (8, 1)
+        """
+        with self._lock:
+            each = self._seconds[lane]
+        sizes = [size for size in SIZES if size <= MOST[lane] and size * each <= LONGEST]
+        return max(sizes, default=1)
 
     def wait(self, lane: Lane, waiting: int) -> float:
         """Seconds that a file would wait behind so many.

@@ -38,7 +38,7 @@ class Pool:
         Other Arguments:
             spare: a smaller detector that answers in place of that one under load.
         """
-        self._spare, self._policy = spare, Policy(options.degrade, options.refuse)
+        self._spare, self._policy, self._most = spare, Policy(options.degrade, options.refuse), options.queue
         self._metrics = metrics
         self._queue = Queue(most=options.queue, megabytes=8 * max(options.image_mb, 64))
         fast = options.workers or max(1, cores() // 4)
@@ -113,7 +113,9 @@ class Pool:
 
     def _lighter(self, ask: Ask) -> tuple[Ask, tuple[str, ...]]:
         """What can be answered of an ask now, and what is left out of it."""
-        if self.wait(_lane(ask)) <= self._policy.degrade:
+        waiting = self._queue.waiting()[_lane(ask)]
+        # Where files are quick, the queue is full before the wait is long: less is said before anybody is refused.
+        if not self._policy.lighter(self.wait(_lane(ask)), waiting / self._most):
             return ask, ()
         left = [name for name in ("evidence", "map") if getattr(ask, name)]
         lighter = ask._replace(evidence=False, map=False)
@@ -122,8 +124,10 @@ class Pool:
         return lighter, tuple(left)
 
     def wait(self, lane: Lane) -> float:
-        """Seconds that a file would wait now."""
-        return self._load.wait(lane, self._queue.waiting()[lane])
+        """Seconds that a file would wait now, behind those that wait and those that workers have; 0 if none waits."""
+        waiting = self._queue.waiting()[lane]
+        under_way = sum(keeper.under_way for keeper in self._keepers if keeper.lane == lane)
+        return self._load.wait(lane, waiting + under_way) if waiting else 0.0
 
     def waiting(self) -> dict[Lane, int]:
         """How many files wait in each lane."""

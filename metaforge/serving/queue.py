@@ -109,7 +109,7 @@ class Queue:
                 self._held -= len(item.ask.data)
 
     def take(
-        self, lane: Lane, *, alive: Callable[[], bool], wait: bool = True, fresh: bool = False
+        self, lane: Lane, *, alive: Callable[[], bool], wait: bool = True, fresh: bool = False, most: int = SIZES[-1]
     ) -> list[Item] | None:
         """The next items for a worker; `None` if its worker died, or the queue is closed and empty.
 
@@ -122,14 +122,16 @@ class Queue:
             alive: whether the worker lives.
             wait: whether to wait for an item; otherwise there may be none.
             fresh: whether to leave an item over which a worker died for another time.
+            most: so many at a time, beside what the lane allows.
         """
+        most = min(most, MOST[lane])
         with self._changed:
             while alive():
                 waiting = [items for breaking in (True, False) if (items := self._items[lane, breaking])]
                 if waiting and not (fresh and waiting[0][0].tries):
                     found = [waiting[0].popleft()]
                     for items in waiting:
-                        while items and len(found) < MOST[lane] and not found[0].tries and not items[0].tries:
+                        while items and len(found) < most and not found[0].tries and not items[0].tries:
                             found.append(items.popleft())
                     self._held -= sum(len(item.ask.data) for item in found)
                     return found

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from metaforge.serving.errors import Problem
+from metaforge.serving.keeper import AHEAD
 from metaforge.serving.load import Load
 from metaforge.serving.metrics import Metrics
 from metaforge.serving.options import Options
@@ -44,14 +45,16 @@ def pool(served):
 
 
 def meanwhile(pool, seconds, asking):
-    """What comes of `asking` while one file waits for a worker that stands still, if each takes so long."""
+    """What comes of `asking` while one file waits for a worker that stands still, and another would wait so long."""
 
     async def stand_still():
-        pool._load._seconds["fast"] = seconds
+        # It waits behind itself, and behind as many batches of one as a worker has.
+        pool._load._seconds["fast"] = seconds / (1 + AHEAD["fast"])
         os.kill(pool.processes[0], signal.SIGSTOP)
         try:
             pool.served = SERVED[0]
             first = await taken(pool)
+            assert pool.wait("fast") == 0  # what is under way keeps nobody waiting for long
             first.append(await begun(pool.ask(Ask("first", picture(0), SERVED[0]))))
             await until(lambda: pool.waiting()["fast"] == 1)
             return await asking(lambda: os.kill(pool.processes[0], signal.SIGCONT)), await asyncio.gather(*first)
@@ -86,6 +89,17 @@ def test_under_load_a_smaller_detector_answers_without_evidence_and_says_so(pool
     assert (adapter.degraded, of(adapter.answer.record)) == (("evidence",), "tiny.onnx")
     (plain, _), _ = meanwhile(pool, 8.0, lambda go_on: both(pool, go_on))
     assert (plain.degraded, of(plain.answer.record)) == (("evidence", "model"), "small")
+
+
+def test_where_files_are_quick_less_is_said_before_the_queue_is_full(pool):
+    async def ask(go_on):
+        # One waits already; of eight that may wait, a third is what 5 seconds are of 15.
+        asked = [await begun(pool.ask(Ask("a", picture(1), SERVED[0], evidence=True))) for _ in range(4)]
+        go_on()
+        return await asyncio.gather(*asked)
+
+    found, _ = meanwhile(pool, 0.001, ask)
+    assert [each.degraded for each in found] == [(), (), ("evidence", "model"), ("evidence", "model")]
 
 
 async def both(pool, go_on):

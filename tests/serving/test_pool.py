@@ -100,18 +100,19 @@ def test_who_goes_away_leaves_the_queue(pool):
     assert all(found.answer.record["decision"] for found in asyncio.run(go_away()))
 
 
-def test_an_idle_worker_that_dies_is_noticed_and_replaced(pool):
+def test_an_idle_worker_that_dies_is_noticed_and_replaced_and_so_is_one_that_dies_while_it_starts(pool):
     (fast, slow), before = pool.processes, deaths(pool, "fast")
     os.kill(fast, signal.SIGKILL)
 
     async def wait():
-        await until(lambda: not pool.ready)
+        await until(lambda: pool.processes[0] != fast)
+        assert not pool.ready
+        os.kill(pool.processes[0], signal.SIGKILL)
         await until(lambda: pool.ready)
 
     asyncio.run(wait())
-    assert pool.processes[0] != fast
     assert pool.processes[1] == slow
-    assert deaths(pool, "fast") == before + 1
+    assert deaths(pool, "fast") == before + 2
 
 
 def test_a_file_over_which_workers_die_again_and_again_is_given_up_and_the_next_is_judged(pool):
