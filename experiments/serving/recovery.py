@@ -3,9 +3,9 @@
     python -m experiments.serving.recovery --rounds=5
 
 Makes a state as months leave it: the shipped detector, three adapters of its size, and --rows of feedback, each with
-the record of a verdict. Then, --rounds times: a backup, a restore into an empty folder, and a service on it until it gives
-the same verdict by the detector and by an adapter. What differs ends it with an error. The adapters are copies of the
-detector, since only their size counts here.
+the record of a verdict. Then, --rounds times: a backup, a restore into an empty folder, and a service on it until it
+gives the same verdict by the detector and by an adapter. What differs ends it with an error. The adapters are copies of
+the detector, since only their size counts here.
 """
 
 import contextlib

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from metaforge.errors import InputError
 from metaforge.serving import storage as module
-from metaforge.serving.databases import VARIABLE, parsed, sqlite_url, url_of
+from metaforge.serving.databases import VARIABLE, parsed, said_by, sqlite_url, url_of
 from metaforge.serving.storage import Storage
 from tests.screening.verdicts.test_record import FILE
 
@@ -244,3 +244,8 @@ def test_a_server_that_ended_the_connections_is_asked_again(postgres):
     postgres.cut()
     assert [row["id"] for row in storage.feedback()] == [number]
     storage.close()
+
+
+def test_what_a_database_says_is_shown_without_the_password():
+    url = parsed("postgresql://ann:hunter2@b/x?sslpassword=swordfish")
+    assert said_by(ValueError("no\nhunter2, no swordfish"), url) == "no ***, no ***"
