@@ -43,7 +43,7 @@ def refuse_open(options: Options) -> None:
         Traceback (most recent call last):
         metaforge.errors.InputError: host: '0.0.0.0' is reached from other machines, and there are no tokens. ...
     """
-    if options.tokens or _is_loopback(options.host):
+    if options.tokens or is_loopback(options.host):
         return
     raise InputError(
         f"host: '{printable(options.host)}' is reached from other machines, and there are no tokens. Name a file of "
@@ -57,7 +57,8 @@ def _is_unspecified(host: str) -> bool:
     return False
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address is one of this machine alone."""
     if host == "localhost":
         return True
     try:

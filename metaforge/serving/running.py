@@ -40,14 +40,7 @@ def service_of(options: Options) -> Service:
     Raises:
         InputError: if the detector cannot be read, or the state folder not be used.
     """
-    state = Path(options.state)
-    try:
-        for folder in (state, state / "models", state / "spool"):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise InputError(
-            f"state: '{options.state}' cannot be made ({error.strerror}). Choose another folder."
-        ) from None
+    state = state_of(options)
     served = served_of(options.model, state / "models", weights=options.weights)
     metrics = Metrics()
     storage = Storage(url_of(options.database, state))
@@ -59,6 +52,23 @@ def service_of(options: Options) -> Service:
     }
     pool = Pool(served, options, metrics, spare=spare)
     return Service(options, state, served, about, pool, metrics, storage, adapters)
+
+
+def state_of(options: Options) -> Path:
+    """The service's folder, with the folders in it; they are made if they are missing.
+
+    Raises:
+        InputError: if they cannot be.
+    """
+    state = Path(options.state)
+    try:
+        for folder in (state, state / "models", state / "spool"):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise InputError(
+            f"state: '{options.state}' cannot be made ({error.strerror}). Choose another folder."
+        ) from None
+    return state
 
 
 def about_of(served: Served, *, trust: str = "") -> dict[str, Any]:

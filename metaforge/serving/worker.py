@@ -8,14 +8,18 @@ import os
 import queue
 import signal
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from PIL import Image, ImageOps
 
 from metaforge.errors import InputError
 from metaforge.serving.messages import receive, send
+
+if TYPE_CHECKING:
+    from metaforge.serving.served import Opened, Served
 
 _LARGE = 4_000_000
 """Pixels of a picture beyond which the memory that it took is given back at once."""
@@ -35,6 +39,29 @@ def trial() -> bytes:
     held = io.BytesIO()
     wide.save(held, "PNG")
     return held.getvalue()
+
+
+def try_out(opened: "Opened", standing: "Sequence[Served]", *, threads: ThreadPoolExecutor) -> None:
+    """Opens detectors, makes whatever is made once, and has each score a picture.
+
+    Args:
+        opened: keeps them open.
+        standing: the detectors.
+
+    Other Arguments:
+        threads: that read.
+
+    Raises:
+        InputError: if one cannot score it.
+    """
+    from metaforge.serving.buckets import Bucketed
+    from metaforge.serving.scoring import Ask, answers
+
+    for served in standing:
+        cast(Bucketed, opened.screener(served).detector).warm_up()
+        (said,) = answers(opened, [Ask("trial.png", trial(), served)], threads=threads)
+        if said.error or said.record["error"] or not said.record["faces"]:
+            raise InputError(said.error or (said.record["error"] or {}).get("message", "it finds no face"))
 
 
 def run(connection: Connection, setup: dict[str, Any]) -> None:
@@ -60,20 +87,12 @@ def run(connection: Connection, setup: dict[str, Any]) -> None:
 
 
 def _serve(connection: Connection, setup: dict[str, Any]) -> None:
-    from metaforge.serving.buckets import Bucketed
-    from metaforge.serving.scoring import Ask, Batch, answers, score_batch
+    from metaforge.serving.scoring import Batch, score_batch
     from metaforge.serving.served import Opened, Served
 
     opened = Opened(frames=setup["frames"], trust=setup["trust"])
-    standing = [Served(**each) for each in setup["served"]]
     with ThreadPoolExecutor(setup["threads"]) as threads:
-        for served in standing:
-            cast(Bucketed, opened.screener(served).detector).warm_up()
-            (said,) = answers(opened, [Ask("trial.png", trial(), served)], threads=threads)
-            if said.error or said.record["error"] or not said.record["faces"]:
-                amiss = said.error or (said.record["error"] or {}).get("message", "it finds no face")
-                send(connection, {"failed": amiss})
-                return
+        try_out(opened, [Served(**each) for each in setup["served"]], threads=threads)
         send(connection, {"ready": True})
         # The files of a batch are read while the faces of the one before it are scored.
         batches: queue.Queue[Batch | None] = queue.Queue(maxsize=1)
@@ -82,8 +101,8 @@ def _serve(connection: Connection, setup: dict[str, Any]) -> None:
         while (batch := batches.get()) is not None:
             found = score_batch(batch)
             send(connection, {"answers": [answer._asdict() for answer in found]})
-            if any(_is_large(answer.record) for answer in found):
-                _give_back()
+            if any(is_large(answer.record) for answer in found):
+                give_back()
 
 
 def _read_ahead(connection: Connection, batches: "queue.Queue[Any]", opened: Any, threads: ThreadPoolExecutor) -> None:
@@ -103,12 +122,13 @@ def _read_ahead(connection: Connection, batches: "queue.Queue[Any]", opened: Any
         batches.put(None)
 
 
-def _is_large(record: dict[str, Any]) -> bool:
+def is_large(record: dict[str, Any]) -> bool:
+    """Whether a file is a picture beyond `_LARGE`."""
     height, width = record.get("size") or (0, 0)
     return height * width > _LARGE
 
 
-def _give_back() -> None:
+def give_back() -> None:
     """Returns free memory to the system: the C library keeps what a large picture took, for each thread that read one.
 
     There is nothing to call where the library is another one than glibc.
