@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("ray.serve", reason="needs Ray Serve, which is not installed")
+pytest.importorskip("ray.serve", reason="needs Ray Serve, which is not installed: pip install 'ray[serve]'")
 
 from metaforge.screening.portable import save_onnx
 from metaforge.serving.cluster.adapters import ELSEWHERE

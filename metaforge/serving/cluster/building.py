@@ -50,11 +50,9 @@ def app(arguments: Arguments) -> Any:
 
     fast = serve.deployment(
         Judge, name="Judge", max_ongoing_requests=2 * MOST["fast"], **usual, ray_actor_options={"num_cpus": THREADS},
-        autoscaling_config={"min_replicas": 1, "max_replicas": 4, "target_ongoing_requests": MOST["fast"]},
     ).bind({**common, "lane": "fast", "patience": PATIENCE["fast"], "threads": THREADS, "nice": 0})  # fmt: skip
     slow = serve.deployment(
         Judge, name="Slow", max_ongoing_requests=MOST["slow"], **usual, ray_actor_options={"num_cpus": 1},
-        autoscaling_config={"min_replicas": 1, "max_replicas": 2, "target_ongoing_requests": 2},
     ).bind({**common, "lane": "slow", "patience": PATIENCE["slow"], "threads": 1, "nice": 10})  # fmt: skip
     setup = {
         "options": dataclasses.asdict(options), "about": about,
