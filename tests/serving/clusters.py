@@ -74,8 +74,9 @@ class Nodes:
         from ray.serve.context import _get_global_client
 
         # What the REST of Ray's dashboard says, which is not started here.
-        found = _get_global_client().get_serve_details()["applications"]["metaforge"]["deployments"][name]
-        return {each["pid"] for each in found["replicas"] if each["state"] == "RUNNING"}
+        found = _get_global_client().get_serve_details()["applications"].get("metaforge", {})
+        replicas = found.get("deployments", {}).get(name, {"replicas": []})["replicas"]
+        return {each["pid"] for each in replicas if each["state"] == "RUNNING"}
 
     def get(self, path, **more):
         return self.client.get(path, **more)
