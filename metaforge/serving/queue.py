@@ -62,7 +62,7 @@ class Queue:
         """An empty queue.
 
         Other Arguments:
-            most: items of all lanes; of those that are breaking as many beside.
+            most: items of each lane; of those that are breaking as many beside.
             megabytes: of their files.
         """
         self._most, self._bytes = most, megabytes << 20
@@ -78,8 +78,8 @@ class Queue:
         with self._changed:
             size = len(item.ask.data)
             # What is breaking has room of its own, however many others wait.
-            alike = sum(len(self._items[lane, item.breaking]) for lane in LANES)
-            full = alike >= self._most or (self._held and self._held + size > self._bytes)
+            alike = self._items[item.lane, item.breaking]
+            full = len(alike) >= self._most or (self._held and self._held + size > self._bytes)
             if full or self.closed:
                 return False
             self._held += size

@@ -1,6 +1,7 @@
 """A detector as workers open it: a file that needs no JAX, under the name and the hash of the original."""
 
 import collections
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ REGIONS = "regions.npz"
 """The file of a saved detector that says where a face may be forged."""
 
 KEPT = 4
-"""Detectors that a worker holds open at a time."""
+"""Detectors that a worker holds open at a time, beside those that it never closes."""
 
 
 class Served(NamedTuple):
@@ -43,14 +44,16 @@ class Served(NamedTuple):
 class Opened:
     """The detectors that a worker has open, at most `KEPT`; the one that was not asked for longest is closed first."""
 
-    def __init__(self, *, frames: int, trust: str):
+    def __init__(self, *, frames: int, trust: str, standing: Sequence[Served] = ()):
         """Nothing is opened yet.
 
         Other Arguments:
             frames: of each video.
             trust: a file of certificates; "" for none.
+            standing: those that are never closed, beside `KEPT` others.
         """
         self._frames, self._trust = frames, trust
+        self._standing = {(each.path, each.sha256) for each in standing}
         self._open: collections.OrderedDict[tuple[str, str], Screener] = collections.OrderedDict()
 
     def screener(self, served: Served) -> Screener:
@@ -64,8 +67,9 @@ class Opened:
             found = screener(served.path, weights=served.weights, frames=self._frames, trust=self._trust)
             model = found.model._replace(name=served.name, sha256=served.sha256)
             self._open[key] = found._replace(detector=Bucketed(found.detector), model=model)
-            while len(self._open) > KEPT:
-                self._open.popitem(last=False)
+            others = [each for each in self._open if each not in self._standing and each != key]
+            for each in others[: max(0, len(others) + 1 - KEPT)]:
+                del self._open[each]
         self._open.move_to_end(key)
         return self._open[key]
 

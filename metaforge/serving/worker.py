@@ -90,9 +90,10 @@ def _serve(connection: Connection, setup: dict[str, Any]) -> None:
     from metaforge.serving.scoring import Batch, score_batch
     from metaforge.serving.served import Opened, Served
 
-    opened = Opened(frames=setup["frames"], trust=setup["trust"])
+    standing = [Served(**each) for each in setup["served"]]
+    opened = Opened(frames=setup["frames"], trust=setup["trust"], standing=standing)
     with ThreadPoolExecutor(setup["threads"]) as threads:
-        try_out(opened, [Served(**each) for each in setup["served"]], threads=threads)
+        try_out(opened, standing, threads=threads)
         send(connection, {"ready": True})
         # The files of a batch are read while the faces of the one before it are scored.
         batches: queue.Queue[Batch | None] = queue.Queue(maxsize=1)

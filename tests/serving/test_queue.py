@@ -68,6 +68,12 @@ def test_it_is_full_by_number_and_by_bytes_and_has_room_again(loop):
     assert queue.put(item(loop, data=half))
 
 
+def test_a_lane_that_is_full_leaves_room_in_the_other(loop):
+    queue = Queue(most=1, megabytes=1)
+    assert [queue.put(item(loop, lane="slow")) for _ in range(2)] == [True, False]
+    assert queue.put(item(loop))
+
+
 def test_one_file_larger_than_all_that_may_wait_is_taken_alone(loop):
     assert Queue(most=9, megabytes=1).put(item(loop, data=bytes(2 << 20)))
 

@@ -79,6 +79,15 @@ def test_a_worker_keeps_a_few_detectors_open(opened, served, tiny_model):
     assert opened.screener(served) is not first
 
 
+def test_a_standing_detector_is_never_closed(served):
+    opened = Opened(frames=4, trust="", standing=[served])
+    first = opened.screener(served)
+    for number in range(2 * KEPT):
+        opened.screener(served._replace(sha256=str(number)))
+    assert opened.screener(served) is first
+    assert len(opened._open) == KEPT + 1
+
+
 def test_records_bear_the_name_of_the_detector_and_not_of_the_file_that_is_opened(judge, served):
     (answer,) = judge(Ask("a", picture(1), served._replace(name="studio", sha256="f" * 64)))
     assert (answer.record["model"]["name"], answer.record["model"]["sha256"]) == ("studio", "f" * 64)
