@@ -126,7 +126,12 @@ def test_a_replica_killed_is_replaced_while_answers_go_on(cluster, models):
     assert len(before) == 2
     with Asking(cluster, PICTURES) as asking:
         asking.more(6)
-        os.kill(min(before), signal.SIGKILL)
+        with ThreadPoolExecutor(16) as threads:
+            os.kill(min(before), signal.SIGSTOP)  # so that it surely has some when it is killed
+            more = [threads.submit(asking.once, number) for number in range(16)]
+            _, had = concurrent.futures.wait(more, timeout=2.0)
+            assert had
+            os.kill(min(before), signal.SIGKILL)
         asking.more(6)
         until(lambda: len(now := cluster.processes("Judge")) == 2 and min(before) not in now)
         until(cluster.settled)
@@ -267,3 +272,40 @@ def test_kserve_1805_the_first_request_after_a_start_from_zero_is_answered(clust
     said = answer.json()["verdict"]
     (expected,) = [numbers[1] for _, sha, numbers in models.values() if sha == said["model"]["sha256"]]
     assert said["p_fake"] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(("deaths", "status"), [(2, 200), (3, 500)])
+def test_a_file_that_a_replica_had_taken_is_judged_by_another_and_the_last_time_alone(deaths, status):
+    import asyncio
+
+    from ray.exceptions import ActorDiedError
+
+    from metaforge.serving.cluster.asking import Replicas
+    from metaforge.serving.errors import Problem
+    from metaforge.serving.metrics import Metrics
+    from metaforge.serving.options import Options
+    from metaforge.serving.served import Served
+
+    asked = []
+
+    class Handle:
+        def __init__(self, name):
+            self.name, self.judge = name, self
+
+        async def remote(self, said, data):
+            asked.append(self.name)
+            if len(asked) <= deaths:
+                raise ActorDiedError()
+            answer = {"record": {}, "maps": [], "regions": None, "read": 0.0, "score": 0.0, "error": ""}
+            return {"answer": answer, "queued": 0.0, "files": 1, "took": 0.1, "place": 0, "process": 1}
+
+    replicas = Replicas({"fast": Handle("fast"), "slow": Handle("slow")}, Options(model="m"), Metrics(), app="a")
+    ask = Ask("a.png", b"data", Served("default", "p", "n", "s"))
+    if status == 200:
+        assert asyncio.run(replicas.ask(ask)).answer.error == ""
+    else:
+        with pytest.raises(Problem) as found:
+            asyncio.run(replicas.ask(ask))
+        assert found.value.status == status
+    assert asked == ["fast", "fast", "slow"]
+    assert replicas.waiting() == {"fast": 0, "slow": 0}

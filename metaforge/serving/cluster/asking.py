@@ -49,7 +49,8 @@ class Replicas:
         self._running: dict[Lane, int] = dict.fromkeys(LANES, 0)
         self._load = Load(self._running)
         self._closing, self._watch = False, None
-        self.failed = "replicas are starting"
+        self._usable = False
+        self.failed = ""  # Ray tries again and again
 
     def start(self) -> None:
         """Begins to watch which replicas there are."""
@@ -58,7 +59,7 @@ class Replicas:
     @property
     def ready(self) -> bool:
         """Whether both lanes have a replica, each of which has scored a picture, or get one when they are asked."""
-        return not self._closing and not self.failed
+        return not self._closing and self._usable
 
     def close_to_new(self) -> None:
         """From now on nothing new is accepted."""
@@ -144,23 +145,21 @@ class Replicas:
         while True:
             with contextlib.suppress(Exception):  # the controller is being replaced: what was seen last still holds
                 seen = await asyncio.to_thread(_seen, self._app)
-                for lane, (running, _) in seen.items():
-                    self._running[lane] = running
-                self.failed = next((why for _, why in seen.values() if why), "")
+                self._running.update({lane: running for lane, (running, _) in seen.items()})
+                self._usable = all(usable for _, usable in seen.values())
             await asyncio.sleep(_LOOK)
 
 
-def _seen(app: str) -> dict[Lane, tuple[int, str]]:
-    """Of each lane: how many replicas can judge, and why none will; "" if there is one, or will be when it is asked."""
+def _seen(app: str) -> dict[Lane, tuple[int, bool]]:
+    """Of each lane: how many replicas can judge, and whether there is one, or will be when it is asked."""
     from ray import serve  # pyright: ignore[reportMissingImports]
 
     deployments: Any = serve.status().applications[app].deployments
-    found: dict[Lane, tuple[int, str]] = {}
+    found: dict[Lane, tuple[int, bool]] = {}
     for lane, name in DEPLOYMENTS.items():
         about = deployments[name]
         running = about.replica_states.get("RUNNING", 0)
-        usable = running > 0 or about.status == "HEALTHY"
-        found[lane] = running, "" if usable else f"replicas of {name} are starting"
+        found[lane] = running, running > 0 or about.status == "HEALTHY"
     return found
 
 
