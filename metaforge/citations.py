@@ -149,6 +149,10 @@ _OF: dict[str, tuple[str, ...]] = {
     "joint_bootstrap": _BOOTSTRAP,
     "episode_bootstrap": (*_BOOTSTRAP, "allen2024oops"),
     "holm": ("holm1979multiple",),
+    # What a service watches.
+    "wilson": ("wilson1927inference",),
+    "from_uniform": ("massart1990tight",),
+    "stability": ("yurdakul2020psi",),
 }  # fmt: skip
 """The package's names, and whose work is behind each; nobody's in particular where there is none."""
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from metaforge.serving.child import Child
 from metaforge.serving.errors import problem
 from metaforge.serving.job import why_not
+from metaforge.serving.logs import broken
 from metaforge.serving.placing import arrange
 from metaforge.serving.receiving import Received
 from metaforge.serving.served import Served
@@ -21,6 +22,7 @@ from metaforge.serving.storage import Storage, now
 from metaforge.serving.tidying import as_served, clear, tidy
 
 _LOG = logging.getLogger(__name__)
+_WRONG = "An adapter was not made, or not written down."
 _ID = re.compile(r"[0-9a-f]{16}")
 
 MADE = ("report", "sha256", "about")
@@ -84,6 +86,7 @@ class Adapters:
         self._worker: asyncio.Task | None = None
         self._running, self._ended, self._child, self._cancelled = "", asyncio.Event(), Child(program), ""
         self._done: dict[str, tuple[Served, dict[str, Any]]] = {}
+        self._ids: dict[str, str] = {}
 
     async def start(self) -> None:
         """Tidies what an earlier service left, queues again what it did not end, and begins to work."""
@@ -132,8 +135,10 @@ class Adapters:
             self._coming -= 1
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    async def submit(self, folder: Path, files: Sequence[Received], asked: Asked, *, who: str | None) -> dict[str, Any]:
-        """Queues an adaptation.
+    async def submit(
+        self, folder: Path, files: Sequence[Received], asked: Asked, *, who: str | None, request_id: str = ""
+    ) -> dict[str, Any]:
+        """Queues an adaptation; the adapter's row.
 
         Args:
             folder: of `coming`, with the images in it.
@@ -142,11 +147,10 @@ class Adapters:
 
         Other Arguments:
             who: asks, by the name of a token.
-
-        Returns:
-            The adapter's row.
+            request_id: by which the log has whatever goes wrong with it.
         """
         row = await asyncio.to_thread(self._submit, folder, files, asked, who)
+        self._ids[row["id"]] = request_id
         self._waiting.append(row["id"])
         self._asked.set()
         return row
@@ -202,8 +206,8 @@ class Adapters:
                 self._ended.clear()
                 try:
                     await self._make(self._running)
-                except Exception:  # noqa: BLE001 - such as of a full disk: the next may be made all the same
-                    _LOG.exception("adapter %s", self._running)
+                except Exception as error:  # noqa: BLE001 - such as of a full disk: the next may be made all the same
+                    _LOG.error(_WRONG, extra=broken(error) | {"adapter": self._running})
                 finally:
                     self._running = ""
                     self._ended.set()
@@ -219,15 +223,14 @@ class Adapters:
         try:
             answer = await self._child.run(told, seconds=self.limits.seconds)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong with one adapter, others can be made
-            _LOG.exception("adapter %s", name)
-            answer = {"broke": repr(error)}
+            answer = broken(error)
         if name == self._cancelled:
             await self._end(name, state="cancelled")
         elif "report" in answer:
             await self._end(name, state="done", **{key: answer[key] for key in MADE})
         else:
             if "broke" in answer:
-                _LOG.error("adapter %s: %s", name, answer["broke"])
+                _LOG.error(_WRONG, extra=answer | {"adapter": name, "request_id": self._ids.get(name)})
             said = "Adapting failed by a fault of the service, whose log has it. Send it again, or tell who runs it."
             await self._end(name, state="failed", error=answer.get("refused", said))
 
@@ -240,6 +243,7 @@ class Adapters:
         if state == "done":  # likewise that it can be asked
             self._serve(await self.get(name))
         await asyncio.to_thread(self._storage.change_adapter, name, state=state, ended=now())
+        self._ids.pop(name, None)
 
     def _serve(self, row: dict[str, Any]) -> None:
         served = as_served(self.folder / row["id"], row, weights=self._weights)

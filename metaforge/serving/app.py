@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import secrets
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,15 +11,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from metaforge.serving import routes
 from metaforge.serving.documents import document
 from metaforge.serving.errors import Problem, problem
+from metaforge.serving.guarding.asgi import noted
 from metaforge.serving.intake import said
-from metaforge.serving.metrics import Metrics
 from metaforge.serving.retention import keep_to
 from metaforge.serving.service import Service
+from metaforge.serving.watching import Watch
 
 
 def create_app(service: Service) -> FastAPI:
@@ -55,7 +53,8 @@ def create_app(service: Service) -> FastAPI:
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _fault)
     document(app)
-    app.add_middleware(_Counted, metrics=service.metrics)
+    service.metrics.registry.register(Watch(service))
+    service.storage.on_error(service.metrics.database.inc)
     return app
 
 
@@ -66,6 +65,7 @@ def _version() -> str:
 
 
 def _answer(request: Request, error: Problem) -> JSONResponse:
+    noted(request.scope)["code"] = error.code
     said = error.body(getattr(request.state, "request_id", "-"), path=request.scope["path"])
     return JSONResponse(said, error.status, headers=error.headers)
 
@@ -97,30 +97,3 @@ async def _gone(request: Request, error: Any) -> JSONResponse:
 async def _fault(request: Request, error: Exception) -> JSONResponse:
     # It is raised again behind this, and the guards log where it came from, without what was sent.
     return _answer(request, problem("failed", "A fault of ours, which is in the log under this request's id."))
-
-
-class _Counted:
-    """Counts answers and their times, by the route's template: a path that a stranger chose is no label."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics):
-        self.app, self.metrics = app, metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        begun, status = time.perf_counter(), 500
-        scope.setdefault("state", {}).setdefault("request_id", secrets.token_hex(8))
-
-        async def counted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, counted)
-        finally:
-            route = getattr(scope.get("route"), "path", "none")
-            method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "DELETE", "OPTIONS") else "other"
-            self.metrics.answered(route, method, status, time.perf_counter() - begun)

@@ -4,6 +4,7 @@ import asyncio
 import collections
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -18,11 +19,17 @@ from metaforge.serving.rates import client_of
 _FREE_PIECES, _LEAST_PIECE = 4096, 256
 
 
-def uvicorn_settings(limits: Limits) -> dict[str, Any]:
+def uvicorn_settings(limits: Limits, *, failed: Callable[[str], None] = lambda code: None) -> dict[str, Any]:
     """What `uvicorn.Config` is given beside the application and the address.
 
     uvicorn neither logs requests nor believes what proxies say of a client, unless it is told so, and it does not say
     what it is.
+
+    Args:
+        limits: bounds on connections.
+
+    Other Arguments:
+        failed: called with the code of each error that is answered to a connection without asking the application.
 
     Example:
         >>> settings = uvicorn_settings(Limits(keep_alive=3))
@@ -30,7 +37,7 @@ def uvicorn_settings(limits: Limits) -> dict[str, Any]:
         (3, False)
     """
     return {
-        "http": guarded_protocol(limits),
+        "http": guarded_protocol(limits, failed=failed),
         "ws": "none",
         "timeout_keep_alive": limits.keep_alive,
         "access_log": False,
@@ -39,7 +46,7 @@ def uvicorn_settings(limits: Limits) -> dict[str, Any]:
     }
 
 
-def guarded_protocol(limits: Limits) -> type[H11Protocol]:
+def guarded_protocol(limits: Limits, *, failed: Callable[[str], None] = lambda code: None) -> type[H11Protocol]:
     """The protocol of HTTP/1.1 of uvicorn, within bounds; connections are counted over all of one such class.
 
     - The head of a request must have come within `limits.head` seconds: else 408, or nothing if nothing had come.
@@ -121,6 +128,7 @@ def guarded_protocol(limits: Limits) -> type[H11Protocol]:
 
         def answer(self, refusal: Problem) -> None:
             """Answers without the application, and closes."""
+            failed(refusal.code)
             if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
                 named = request_id(None)
                 content = json.dumps(refusal.body(named)).encode()

@@ -11,12 +11,12 @@ import os
 import re
 import sys
 import threading
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from metaforge.errors import InputError
+from metaforge.serving.logs import broken
 from metaforge.serving.placing import NAMES
 
 FIELDS = ("shots", "force", "crops", "unlabelled")
@@ -57,8 +57,8 @@ def main() -> None:
         answer = {"refused": worded(str(error), Path(asked["folder"]), asked["model"])}
     except MemoryError:
         answer = {"refused": "The memory here is not enough for so many images. Send fewer."}
-    except Exception:  # noqa: BLE001 - the service logs whatever it is
-        answer = {"broke": traceback.format_exc()}
+    except Exception as error:  # noqa: BLE001 - the service logs whatever it is
+        answer = broken(error)
     with said:
         said.write(json.dumps(answer))
     os._exit(0)  # at once: XLA may have threads that do not survive Python's way of ending

@@ -89,13 +89,15 @@ class Keeper(threading.Thread):
             except (InputError, OSError) as error:  # such as of a machine that has no process left
                 said = str(error) if isinstance(error, InputError) else f"a worker cannot start: {error.strerror}"
                 if said != self.failed and not self._queue.done:  # else it was ended while it started, by a stop
-                    _LOG.error("%s", said)
+                    _LOG.error(said, extra={"worker": self.name})
+                self._metrics.started(self.lane, ready=False)
                 self.failed = said
                 self._end()
                 if self._queue.wait_closed(2.0):  # a fault that stays must not become a storm of starts
                     return
                 continue
             self.failed = ""
+            self._metrics.started(self.lane, ready=True)
             self._work(connection)
             connection.close()
             self._end()
@@ -137,7 +139,7 @@ class Keeper(threading.Thread):
                 )  # fmt: skip
                 if items is None and not under_way:
                     if not self._queue.done:  # it died while it had nothing to do
-                        self._metrics.died(self.lane)
+                        self._died([])
                     return
                 if items:
                     under_way.append((items, time.monotonic()))
@@ -168,7 +170,7 @@ class Keeper(threading.Thread):
             self._load.took(self.lane, len(items), answered - begun)
             for item, answer in zip(items, found, strict=True):
                 item.settle((answer, taken - item.since))
-        self._metrics.died(self.lane)
+        self._died([item for items, _ in under_way for item in items])
         if hung and len(under_way[0][0]) == 1:  # it would keep the next worker as long
             (item,) = under_way.popleft()[0]
             text = f"Judging this file took more than {PATIENCE[self.lane]:.0f} seconds. Send a smaller or shorter one."
@@ -206,6 +208,11 @@ class Keeper(threading.Thread):
         except OSError:
             return False
         return True
+
+    def _died(self, items: list[Item]) -> None:
+        self._metrics.died(self.lane)
+        ids = [item.ask.request_id for item in items]
+        _LOG.error("A worker died or hung, and is replaced.", extra={"worker": self.name, "request_ids": ids})
 
     def _again(self, items: list[Item]) -> None:
         """Queues again what a worker had when it died, in its order."""

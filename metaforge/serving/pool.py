@@ -133,6 +133,16 @@ class Pool:
         """How many files wait in each lane."""
         return self._queue.waiting()
 
+    def waiting_by(self) -> dict[tuple[Lane, bool], int]:
+        """The same, of what is breaking and of what is not."""
+        return self._queue.waiting_by()
+
+    @property
+    def workers(self) -> dict[str, int]:
+        """The numbers of the processes of those workers that can work, by name."""
+        ready = {keeper.name: keeper.pid for keeper in self._keepers if keeper.ready}
+        return {name: number for name, number in ready.items() if number is not None}
+
     def stop(self, *, grace: float) -> None:
         """Ends the workers when they have answered what they were given, and after so many seconds in any case."""
         self._closing = True

@@ -147,6 +147,11 @@ class Queue:
         with self._changed:
             return {lane: sum(len(self._items[lane, breaking]) for breaking in (True, False)) for lane in LANES}
 
+    def waiting_by(self) -> dict[tuple[Lane, bool], int]:
+        """The same, of what is breaking and of what is not."""
+        with self._changed:
+            return {key: len(items) for key, items in self._items.items()}
+
     @property
     def done(self) -> bool:
         """Whether nothing waits, and nothing more will."""

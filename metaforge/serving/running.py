@@ -12,12 +12,13 @@ import uvicorn
 
 from metaforge import locks
 from metaforge.errors import InputError, printable
+from metaforge.serving import logs
 from metaforge.serving.adapters import Adapters, JobLimits
 from metaforge.serving.addresses import listening, names_of, refuse_open
 from metaforge.serving.app import create_app
 from metaforge.serving.connections import uvicorn_settings
 from metaforge.serving.databases import VARIABLE, rows_of, url_of
-from metaforge.serving.guarding.access import Log
+from metaforge.serving.guarding.access import Log, json_lines
 from metaforge.serving.guards import guarded
 from metaforge.serving.limits import Limits
 from metaforge.serving.metrics import Metrics
@@ -107,6 +108,7 @@ def run(options: Options) -> None:
     """
     refuse_open(options)
     names_of(options)
+    logs.as_lines()
     Path(options.state).mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = locks.lock_directory(options.state, flag="state")
     with listening(options) as listener:
@@ -145,9 +147,16 @@ def server_of(options: Options, service: Service, *, log: Log | None = None) -> 
     bounds = bounds_of(options)
     tokens = read_tokens(options.tokens) if options.tokens else None
     app = guarded(
-        create_app(service), tokens=tokens, rates=Rates(options.rate), limits=bounds, hosts=names_of(options), log=log
-    )
-    settings: dict[str, Any] = {**uvicorn_settings(bounds), "loop": "asyncio", "lifespan": "on", "log_level": "warning"}
+        create_app(service), tokens=tokens, rates=Rates(options.rate), limits=bounds, hosts=names_of(options),
+        log=service.metrics.counted(log or json_lines()),
+    )  # fmt: skip
+    settings: dict[str, Any] = {
+        **uvicorn_settings(bounds, failed=service.metrics.failed),
+        "loop": "asyncio",
+        "lifespan": "on",
+        "log_level": "warning",
+        "log_config": None,
+    }
     return _Server(uvicorn.Config(app, timeout_graceful_shutdown=options.grace, **settings), service)
 
 

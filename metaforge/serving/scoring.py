@@ -1,5 +1,6 @@
 """What a worker does with a batch: all files are read beside each other, then all their faces scored together."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,8 @@ from metaforge.screening.reporting.pictures import face_picture
 from metaforge.screening.verdicts.making import Screener
 from metaforge.serving.served import Opened, Served
 
+_LOG = logging.getLogger(__name__)
+
 
 class Ask(NamedTuple):
     """A file to be judged.
@@ -28,6 +31,7 @@ class Ask(NamedTuple):
         crops: whether it is a face crop.
         evidence: whether features are measured beside the score.
         map: whether to say what the score depends on.
+        request_id: by which the log has whatever goes wrong with it.
     """
 
     name: str
@@ -37,6 +41,7 @@ class Ask(NamedTuple):
     crops: bool = False
     evidence: bool = False
     map: bool = False
+    request_id: str = ""
 
 
 class Answer(NamedTuple):
@@ -104,7 +109,8 @@ def read_batch(opened: Opened, asks: Sequence[Ask], *, threads: ThreadPoolExecut
         try:
             screener = opened.screener(served)
         except Exception as error:  # noqa: BLE001 - a detector that cannot be opened harms its own files alone
-            batch.faults.update({place: Answer({}, [], None, 0.0, 0.0, _fault(error)) for place in places})
+            faults = {place: Answer({}, [], None, 0.0, 0.0, _fault(error, asks[place])) for place in places}
+            batch.faults.update(faults)
             continue
         batch.read.append((screener, list(threads.map(_reader(screener, asks), places))))
     return batch
@@ -120,14 +126,13 @@ def score_batch(batch: Batch) -> list[Answer]:
 
 def _reader(screener: Screener, asks: Sequence[Ask]) -> Callable[[int], _Read]:
     def read(place: int) -> _Read:
-        begun = time.perf_counter()
+        begun, ask = time.perf_counter(), asks[place]
         try:
-            ask = asks[place]
             look = _asked(screener, ask).look_at(
                 ask.data, path=ask.path, name=ask.name, kind="image" if not ask.path else "video"
             )
         except Exception as error:  # noqa: BLE001 - whatever one file does, the others are still to be judged
-            return _Read(place, None, time.perf_counter() - begun, _fault(error))
+            return _Read(place, None, time.perf_counter() - begun, _fault(error, ask))
         return _Read(place, look, time.perf_counter() - begun)
 
     return read
@@ -150,7 +155,8 @@ def _scored(screener: Screener, read: list[_Read], asks: Sequence[Ask]) -> Itera
         rows = [rows for _, rows in judged(screener.detector, looks, batch=screener.detector.batch)]
     except Exception as error:  # noqa: BLE001 - as above
         if len(good) == 1:
-            yield good[0].place, Answer({}, [], None, good[0].seconds, 0.0, _fault(error))
+            said = _fault(error, asks[good[0].place])
+            yield good[0].place, Answer({}, [], None, good[0].seconds, 0.0, said)
         else:  # each by itself, so that one harms no other
             for each in good:
                 yield from _scored(screener, [each], asks)
@@ -209,5 +215,6 @@ def _explaining(path: str, weights: str, load: Callable[..., Any]) -> Any:
     return _EXPLAINING[path, weights]
 
 
-def _fault(error: Exception) -> str:
+def _fault(error: Exception, ask: Ask) -> str:
+    _LOG.error("A file could not be judged.", exc_info=error, extra={"request_id": ask.request_id})
     return f"a fault of this program: {type(error).__name__}: {one_line(error)}"

@@ -5,7 +5,7 @@ import datetime
 import json
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -140,6 +140,17 @@ class Storage:
         asked += [FEEDBACK.c.time < before] * bool(before)
         assert asked, "this would delete all"
         return self._drop(sa.and_(*asked))
+
+    def counts(self) -> dict[str, Any]:
+        """How many rows there are: of `feedback`, and of `adapters` in each state."""
+        with self.engine.connect() as connection:
+            states = sa.select(ADAPTERS.c.state, sa.func.count()).group_by(ADAPTERS.c.state)
+            feedback = connection.scalar(sa.select(sa.func.count()).select_from(FEEDBACK))
+            return {"feedback": feedback, "adapters": {state: count for state, count in connection.execute(states)}}
+
+    def on_error(self, told: Callable[[], None]) -> None:
+        """Calls something whenever the database refuses a statement, or cannot be reached."""
+        sa.event.listen(self.engine, "handle_error", lambda context: told())
 
     def add_adapter(self, **values: Any) -> dict[str, Any]:
         """Keeps an adapter that is to be made; the row, with a new name for it and its time."""

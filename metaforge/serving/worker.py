@@ -72,7 +72,10 @@ def run(connection: Connection, setup: dict[str, Any]) -> None:
         setup: `served` (`Served.as_json()` of each detector that is open from the start), `frames`, `trust`, `threads`
             (that read), `nice` (how far it stands back).
     """
+    from metaforge.serving import logs
     from metaforge.workers import end_with_parent
+
+    logs.as_lines()
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at a terminal reaches all; the front ends its workers
     threading.Thread(target=end_with_parent, daemon=True).start()

@@ -33,7 +33,7 @@ async def asked(folder: Path, *, model: str = ".", who: str | None = None, pool=
     app = create_app(service)
 
     async def named(scope, receive, send):
-        scope["state"] = {"token": who}
+        scope["state"] = {"token": who, "request_id": "request1"}
         await app(scope, receive, send)
 
     await adapters.start()

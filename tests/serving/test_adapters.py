@@ -132,10 +132,11 @@ def test_what_is_killed_or_takes_too_long_or_breaks_has_failed(tmp_path, caplog)
             assert "ended with code 3" in failed["error"]
             adapters.program = ("-c", 'print(\'{"refused": "Send more."}\')')
             assert (await until(client, (await post(client)).json()["id"], "failed"))["error"] == "Send more."
-            adapters.program = ("-c", 'print(\'{"broke": "Traceback of ours"}\')')
+            adapters.program = ("-c", 'print(\'{"broke": "ErrorOfOurs", "trace": []}\')')
             failed = await until(client, (await post(client)).json()["id"], "failed")
             assert failed["error"].startswith("Adapting failed by a fault of the service")
-            assert "Traceback of ours" in caplog.text
+            (line,) = [each for each in caplog.records if getattr(each, "broke", "") == "ErrorOfOurs"]
+            assert (line.adapter, len(line.request_id)) == (failed["id"], 8)
             adapters.program = ("-c", "print('no JSON')")
             failed = await until(client, (await post(client)).json()["id"], "failed")
             assert failed["error"].startswith("Adapting failed by a fault of the service")

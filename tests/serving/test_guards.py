@@ -359,8 +359,8 @@ def test_a_line_of_the_log_holds_nothing_that_was_sent():
     assert ANN not in stream.getvalue()
     first, second = map(json.loads, lines[:2])
     assert (first["status"], first["route"], first["token"], first["bytes"]) == (200, "-", "ann", 4)
-    assert (second["status"], second["token"]) == (401, None)
-    assert set(first) == {"time", "request_id", "method", "route", "status", "ms", "bytes", "token"}
+    assert (second["status"], second["token"], second["code"]) == (401, None, "unauthorized")
+    assert set(first) == {"time", "request_id", "method", "route", "status", "ms", "bytes", "token", "code"}
 
 
 def test_the_log_names_the_pattern_of_the_route():

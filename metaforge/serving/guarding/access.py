@@ -61,7 +61,7 @@ def logged(app: App, log: Log) -> App:
     """Calls `log` once for each request, when its answer has been sent or its client has gone.
 
     A record has `time`, `request_id`, `method`, `route`, `status` (`null` if there was no answer), `ms`, `bytes` of
-    the answer's body, and the name of the token (`null` if there was none).
+    the answer's body, the name of the token (`null` if there was none), and the `code` of an error.
     """
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,6 +88,7 @@ def logged(app: App, log: Log) -> App:
                     "ms": round(1000 * (time.perf_counter() - begun), 1),
                     "bytes": sent,
                     "token": noted(scope).get("token"),
+                    "code": noted(scope).get("code"),
                 }
             )
 

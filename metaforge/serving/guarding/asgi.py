@@ -69,6 +69,7 @@ def announced(scope: Scope) -> int | None:
 
 async def refuse(scope: Scope, send: Send, problem: Problem, *headers: tuple[bytes, bytes]) -> None:
     """Answers with a problem, as the service itself does."""
+    noted(scope)["code"] = problem.code
     content = json.dumps(problem.body(noted(scope).get("request_id", ""), path=scope["path"])).encode()
     said = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
     head = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode()), *said, *headers]

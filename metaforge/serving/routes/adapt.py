@@ -132,7 +132,10 @@ async def asked_for(request: Request, adapters: Adapters, most: Bounds) -> dict[
         # A browser sends an empty file without a name where none was chosen.
         files = [each for each in files if each.name or each.size]
         asked = _asked(files, fields)
-        return await adapters.submit(folder, files, asked, who=getattr(request.state, "token", None))
+        named = {
+            name: getattr(request.state, at, None) for name, at in (("who", "token"), ("request_id", "request_id"))
+        }
+        return await adapters.submit(folder, files, asked, **named)
 
 
 def _asked(files: list[Received], fields: dict[str, str]) -> Asked:

@@ -81,18 +81,21 @@ async def judge(service: Service, upload: Upload, asked: Asked, *, request_id: s
     if upload.problem:
         raise upload.problem
     served = _served(service, asked.model)
-    ask = Ask(upload.name, upload.data, served, upload.path, asked.crops, asked.evidence, asked.map)
+    ask = Ask(upload.name, upload.data, served, upload.path, asked.crops, asked.evidence, asked.map, request_id)
     judged = await service.pool.ask(ask, breaking=asked.breaking)
     answer = judged.answer
     wrong = {} if answer.error else answer.record["error"] or {}
     if answer.error or wrong.get("code") == "failed":
-        _LOG.error("request %s: %s", request_id, answer.error or wrong["message"])
+        # Its type alone, for its words may quote the file; the worker's own line says where it was.
+        broke = answer.error.split(": ")[1] if answer.error else "failed"
+        _LOG.error("A file was not judged for a fault of ours.", extra={"request_id": request_id, "broke": broke})
         raise problem("failed", "This file could not be judged by a fault of ours, which is in the log.")
     if answer.record["error"]:
         raise problem("unreadable", _sentence(answer.record["error"]["message"]))
     for stage, seconds in (("queue", judged.queued), ("read", answer.read), ("score", answer.score)):
         service.metrics.stage(stage, seconds)
-    service.metrics.verdict(answer.record["decision"], answer.record["p_fake"])
+    own = served.id == "default" and "model" not in judged.degraded
+    service.metrics.verdict(answer.record, degraded=judged.degraded, own=own)
     return judged
 
 
