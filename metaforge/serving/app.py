@@ -54,7 +54,8 @@ def create_app(service: Service) -> FastAPI:
     app.add_exception_handler(Exception, _fault)
     document(app)
     service.metrics.registry.register(Watch(service))
-    service.storage.on_error(service.metrics.database.inc)
+    if service.storage:
+        service.storage.on_error(service.metrics.database.inc)
     return app
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event as sa_event
 from sqlalchemy.exc import SQLAlchemyError
 
 from metaforge.errors import InputError
@@ -150,7 +151,7 @@ class Storage:
 
     def on_error(self, told: Callable[[], None]) -> None:
         """Calls something whenever the database refuses a statement, or cannot be reached."""
-        sa.event.listen(self.engine, "handle_error", lambda context: told())
+        sa_event.listen(self.engine, "handle_error", lambda context: told())
 
     def add_adapter(self, **values: Any) -> dict[str, Any]:
         """Keeps an adapter that is to be made; the row, with a new name for it and its time."""

@@ -1,4 +1,4 @@
-"""docs/serving.md says what there is: paths, settings, errors and metrics, all of them and no others."""
+"""docs/serving.md says what there is: paths, settings and errors, all and no others; `test_watched` has metrics."""
 
 import re
 import shlex
@@ -11,7 +11,6 @@ pytest.importorskip("fastapi")
 
 from metaforge.serving import routes
 from metaforge.serving.errors import CODES
-from metaforge.serving.metrics import Metrics
 from metaforge.serving.options import Options
 
 TEXT = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
@@ -55,9 +54,3 @@ def test_every_flag_is_one_of_the_command():
 def test_the_table_of_errors_is_that_of_the_service():
     rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", TEXT, re.MULTILINE)
     assert {code: int(status) for status, code in rows} == CODES
-
-
-def test_the_list_of_metrics_is_that_of_the_service():
-    named = set(re.findall(r"^\| `(metaforge_\w+)` \|", TEXT, re.MULTILINE))
-    kinds = {each.name: each.type for each in Metrics().registry.collect()}
-    assert named == {name + ("_total" if kind == "counter" else "") for name, kind in kinds.items()}

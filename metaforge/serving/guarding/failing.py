@@ -1,11 +1,9 @@
 """Whatever goes wrong inside is one short answer to the client; what it was is for the log."""
 
-import traceback
-
-from metaforge.errors import printable
 from metaforge.serving.errors import problem
 from metaforge.serving.guarding.access import Log, now
 from metaforge.serving.guarding.asgi import App, Message, Receive, Scope, Send, header, noted, refuse
+from metaforge.serving.logs import broken
 
 
 def failing_quietly(app: App, log: Log) -> App:
@@ -30,7 +28,7 @@ def failing_quietly(app: App, log: Log) -> App:
             await app(scope, receive, say)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told the same
             named = noted(scope).get("request_id")
-            log({"time": now(), "request_id": named, "level": "error", "error": _said(error), "trace": _places(error)})
+            log({"time": now(), "request_id": named, "level": "error", **broken(error)})
             withheld = not begun
         if withheld:
             text = "The service failed on this request. Ask again, or give its operator the request id."
@@ -42,13 +40,3 @@ def failing_quietly(app: App, log: Log) -> App:
 def _is_json(message: Message) -> bool:
     kind = header({"headers": [(name.lower(), value) for name, value in message.get("headers", ())]}, b"content-type")
     return (kind or "").split(";")[0].strip() == "application/json"
-
-
-def _said(error: Exception) -> str:
-    return printable(f"{type(error).__name__}: {error}"[:200])
-
-
-def _places(error: Exception) -> list[str]:
-    """Where it passed, outermost first; no values and no source, which may hold what a client sent."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-40:]]

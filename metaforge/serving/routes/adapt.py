@@ -132,10 +132,8 @@ async def asked_for(request: Request, adapters: Adapters, most: Bounds) -> dict[
         # A browser sends an empty file without a name where none was chosen.
         files = [each for each in files if each.name or each.size]
         asked = _asked(files, fields)
-        named = {
-            name: getattr(request.state, at, None) for name, at in (("who", "token"), ("request_id", "request_id"))
-        }
-        return await adapters.submit(folder, files, asked, **named)
+        who, named = (getattr(request.state, name, None) for name in ("token", "request_id"))
+        return await adapters.submit(folder, files, asked, who=who, request_id=named or "")
 
 
 def _asked(files: list[Received], fields: dict[str, str]) -> Asked:
