@@ -7,9 +7,10 @@ filled up. Prometheus scrapes and evaluates every second the rules as they are, 
 Each service is an instance of its own, so it is seen which one an alert names; one more is left in peace, and must
 raise none. What is done to the others:
 
-- `kills`: workers are killed one after another, until there have been five.
+- `kills`: its worker of pictures is killed as soon as it is ready, six times.
 - `stopped`: its worker of pictures stands still, while more files are sent than may wait.
-- `busy`: a short `--degrade` and `--refuse`, and more files than it can judge.
+- `lighter`: the same with a short `--degrade`, and room for all.
+- `busy`: a short `--refuse`, and more files than it can judge.
 - `database`: its PostgreSQL is ended, and feedback is sent all the same.
 - `disk`: its state is on a disk of 64 MB, which is filled.
 - `strange`: a thousand face crops, and then a thousand pictures of noise.
@@ -45,7 +46,8 @@ from metaforge.settings import setting
 
 FLAGS: dict[str, tuple[str, ...]] = {
     "peace": (), "kills": ("--workers=1",), "stopped": ("--queue=2", "--workers=1"),
-    "busy": ("--degrade=0.005", "--refuse=0.03", "--workers=1"), "database": (), "disk": (), "strange": (),
+    "busy": ("--refuse=0.03", "--workers=1"), "lighter": ("--degrade=0.001", "--workers=1"),
+    "database": (), "disk": (), "strange": (),
     "tokens": ("--tokens={folder}/tokens",), "files": (), "memory": ("--image_mb=1024",), "down": (),
 }  # fmt: skip
 """The services, and what each is started with."""
@@ -55,7 +57,7 @@ TOKEN = "a-token-of-this-measurement"
 EXPECTED = {
     "MetaforgeDown": "down", "MetaforgeNotReady": "kills", "MetaforgeFails": "database",
     "MetaforgeWorkersDieAgainAndAgain": "kills", "MetaforgeWorkerDied": "kills", "MetaforgeQueueFull": "stopped",
-    "MetaforgeRefuses": "busy", "MetaforgeDegraded": "busy", "MetaforgeSlow": "stopped",
+    "MetaforgeRefuses": "busy", "MetaforgeDegraded": "lighter", "MetaforgeSlow": "stopped",
     "MetaforgeDatabaseGone": "database", "MetaforgeDatabaseErrors": "database", "MetaforgeDiskFull": "disk",
     "MetaforgeDiskFills": "disk", "MetaforgeMemoryGrows": "memory", "MetaforgeFilesOpen": "files",
     "MetaforgeTokensTried": "tokens", "MetaforgeUnfamiliar": "strange", "MetaforgeScoresShift": "strange",
@@ -68,7 +70,7 @@ class Options:
     """What is watched."""
 
     model: str = setting("docs/strong/detector", "One that knows familiarity; the others are tiny.", place="read")
-    seconds: int = setting(120, "How long alerts are waited for.", least=5, most=3600)
+    seconds: int = setting(240, "How long alerts are waited for.", least=5, most=3600)
 
 
 def rules() -> str:

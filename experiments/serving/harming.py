@@ -14,6 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -85,26 +86,37 @@ def _crops(count: int, *, strange: bool = False) -> list[bytes]:
 
 
 def _ask(service: Watched, data: bytes) -> None:
-    with contextlib.suppress(ServiceError, OSError):
+    with contextlib.suppress(ServiceError, OSError, HTTPException):
         service.client().predict(data, crops=True, evidence=True)
 
 
 def _kills(services: dict[str, Watched], cluster: Any) -> None:
-    for _ in range(60):
+    for _ in range(6):
         for process in services["kills"].workers():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-        time.sleep(2)
+            os.kill(process, signal.SIGKILL)
+        time.sleep(3)
+        while services["kills"].get("/readyz")[0] != 200:
+            time.sleep(0.1)
 
 
 def _stopped(services: dict[str, Watched], cluster: Any) -> None:
-    service, data = services["stopped"], _crops(1)[0]
-    for _ in range(10):
-        process = service.workers()[0]
+    _stand_still(services["stopped"], times=10)
+
+
+def _lighter(services: dict[str, Watched], cluster: Any) -> None:
+    _ask(services["lighter"], _crops(1)[0])  # so that it knows how long one takes
+    _stand_still(services["lighter"], times=2)
+
+
+def _stand_still(service: Watched, *, times: int) -> None:
+    """Its worker does nothing for a while, again and again, and what is asked meanwhile waits."""
+    data = _crops(1)[0]
+    for _ in range(times):
+        (process,) = service.workers()
         os.kill(process, signal.SIGSTOP)
-        asked = [threading.Thread(target=_ask, args=(service, data), daemon=True) for _ in range(12)]
-        for each in asked:
-            each.start()
+        for _ in range(12):
+            threading.Thread(target=_ask, args=(service, data), daemon=True).start()
+            time.sleep(0.05)
         time.sleep(4)
         os.kill(process, signal.SIGCONT)
         time.sleep(1)
@@ -143,7 +155,7 @@ def _strange(services: dict[str, Watched], cluster: Any) -> None:
     for data in (_crops(1010), _crops(1000, strange=True)):
         for place in range(0, len(data), 48):
             files = {f"{number}.png": each for number, each in enumerate(data[place : place + 48])}
-            with contextlib.suppress(ServiceError, OSError):
+            with contextlib.suppress(ServiceError, OSError, HTTPException):
                 services["strange"].client().predict_many(files, crops=True)
 
 
@@ -178,5 +190,5 @@ def _down(services: dict[str, Watched], cluster: Any) -> None:
     services["down"].stop()
 
 
-HARMS = (_kills, _stopped, _busy, _database, _disk, _strange, _tokens, _files, _memory, _down)
+HARMS = (_kills, _stopped, _lighter, _busy, _database, _disk, _strange, _tokens, _files, _memory, _down)
 """What is done, all at once; each is told the services and the database's cluster."""

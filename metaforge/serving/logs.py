@@ -25,8 +25,8 @@ class Lines(logging.Formatter):
     Example:
         >>> record = logging.LogRecord("metaforge.serving", logging.ERROR, "a.py", 1, "It broke.", (), None)
         >>> record.request_id = "r1"
-        >>> print(Lines().format(record)[41:])
-        "level": "error", "logger": "metaforge.serving", "message": "It broke.", "request_id": "r1"}
+        >>> {name: value for name, value in json.loads(Lines().format(record)).items() if name != "time"}
+        {'level': 'error', 'logger': 'metaforge.serving', 'message': 'It broke.', 'request_id': 'r1'}
     """
 
     def format(self, record: logging.LogRecord) -> str:

@@ -167,7 +167,7 @@ def _scored(screener: Screener, read: list[_Read], asks: Sequence[Ask]) -> Itera
         try:
             yield each.place, _said(screener, each.look, said, asks[each.place], read=each.seconds, score=seconds)
         except Exception as error:  # noqa: BLE001 - as above: a map, or a detector of regions that is gone
-            yield each.place, Answer({}, [], None, each.seconds, seconds, _fault(error))
+            yield each.place, Answer({}, [], None, each.seconds, seconds, _fault(error, asks[each.place]))
     for each in read:
         if each.look is None:
             yield each.place, Answer({}, [], None, each.seconds, 0.0, each.error)
