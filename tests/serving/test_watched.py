@@ -75,7 +75,9 @@ def test_what_waits_is_told_by_lane_and_urgency_and_how_long(running, monkeypatc
     assert found["metaforge_waiting_files", ("lane", "fast")] == 4
     assert found["metaforge_queued_files", ("breaking", "true"), ("lane", "fast")] == 1
     assert found["metaforge_queued_files", ("breaking", "false"), ("lane", "fast")] == 3
-    assert found["metaforge_expected_wait_seconds", ("lane", "fast")] == 2  # four files of half a second
+    assert (
+        found["metaforge_expected_wait_seconds", ("lane", "fast")] == (4 + AHEAD["fast"]) / 2
+    )  # half a second each, with those that the worker has
     assert now(running)["metaforge_waiting_files", ("lane", "fast")] == 0
 
 

@@ -33,6 +33,7 @@ class Front:
         from metaforge.serving.cluster.adapters import Made
         from metaforge.serving.cluster.asking import Replicas
         from metaforge.serving.databases import url_of
+        from metaforge.serving.guarding.access import json_lines
         from metaforge.serving.guards import guarded
         from metaforge.serving.metrics import Metrics
         from metaforge.serving.rates import Rates
@@ -53,7 +54,7 @@ class Front:
         service = Service(options, state, served, about, pool, metrics, storage, adapters)
         tokens = read_tokens(options.tokens) if options.tokens else None
         inner = guarded(create_app(service), tokens=tokens, rates=Rates(options.rate), limits=bounds_of(options),
-                        hosts=names_of(options))  # fmt: skip
+                        hosts=names_of(options), log=metrics.counted(json_lines()))  # fmt: skip
         return saying_ids_once(inner if tokens else for_this_machine(inner))
 
 
