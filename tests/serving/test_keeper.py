@@ -12,7 +12,7 @@ import pytest
 from metaforge.serving import keeper as keeping
 from metaforge.serving import messages
 from metaforge.serving.errors import Problem
-from metaforge.serving.keeper import Keeper
+from metaforge.serving.keeper import TRIES, Keeper
 from metaforge.serving.load import Load
 from metaforge.serving.metrics import Metrics
 from metaforge.serving.queue import Item, Queue
@@ -156,6 +156,28 @@ def test_a_file_that_keeps_a_worker_busy_alone_is_not_tried_again(loop, monkeypa
     assert settled(loop, after)[0].error == ""
     queue.close()
     keeper.join(10)
+
+
+@pytest.mark.parametrize("deaths", [1, TRIES - 1, TRIES])
+def test_a_file_over_which_workers_die_again_and_again_is_given_up(loop, deaths):
+    def dies(theirs):
+        messages.receive(theirs)
+        theirs.close()
+
+    queue = Queue(most=9, megabytes=1)
+    keeper = Scripted(queue, *[dies] * deaths, answers)
+    fatal = asked(loop, queue)
+    keeper.start()
+    if deaths < TRIES:
+        assert settled(loop, fatal)
+    else:
+        with pytest.raises(Problem) as given_up:
+            settled(loop, fatal)
+        assert (given_up.value.status, given_up.value.code) == (500, "failed")
+    assert settled(loop, asked(loop, queue))  # and the next is judged
+    queue.close()
+    keeper.join(20)
+    assert not keeper.is_alive()
 
 
 def test_a_machine_that_has_no_process_left_is_waited_for(loop, monkeypatch):

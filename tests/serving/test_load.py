@@ -50,16 +50,16 @@ def meanwhile(pool, seconds, asking):
     async def stand_still():
         # It waits behind itself, and behind as many batches of one as a worker has.
         pool._load._seconds["fast"] = seconds / (1 + AHEAD["fast"])
-        os.kill(pool.processes[0], signal.SIGSTOP)
+        os.kill(pool._keepers[0].pid, signal.SIGSTOP)
         try:
             pool.served = SERVED[0]
             first = await taken(pool)
             assert pool.wait("fast") == 0  # what is under way keeps nobody waiting for long
             first.append(await begun(pool.ask(Ask("first", picture(0), SERVED[0]))))
             await until(lambda: pool.waiting()["fast"] == 1)
-            return await asking(lambda: os.kill(pool.processes[0], signal.SIGCONT)), await asyncio.gather(*first)
+            return await asking(lambda: os.kill(pool._keepers[0].pid, signal.SIGCONT)), await asyncio.gather(*first)
         finally:
-            os.kill(pool.processes[0], signal.SIGCONT)
+            os.kill(pool._keepers[0].pid, signal.SIGCONT)
 
     return asyncio.run(stand_still())
 
