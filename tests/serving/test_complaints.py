@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from metaforge.serving import running as starting
 from metaforge.serving.keeper import AHEAD
 from metaforge.serving.options import Options
+from metaforge.serving.queue import MOST
 from tests.serving.attacks import hostile
 from tests.serving.conftest import picture
 
@@ -43,6 +44,8 @@ def test_litserve_340_one_bad_request_of_a_batch_fails_no_other(running, monkeyp
     bad = [hostile.BROKEN["a PNG with a text bomb"], good[0][:100]]
     alone = [ask(running, data).json()["verdict"]["p_fake"] for data in good]
     queue, came = running.service.pool._queue, []
+    # As if files were quick: that the worker stands still below must not make its batches small.
+    monkeypatch.setattr(running.service.pool._load, "batch", MOST.__getitem__)
     put = queue.put
     monkeypatch.setattr(queue, "put", lambda item: [put(item), came.append(item)][0])
     files, before = [*good[:3], *bad, *good[3:]], samples(running.get("/metrics").text)

@@ -57,7 +57,7 @@ def running_ray(workers: int) -> Iterator[None]:
     if ours:
         # Workers write what they have to say into files, since here progress is shown.
         how: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers}
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **how)
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **how)
     try:
         yield
     finally:
