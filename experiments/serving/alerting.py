@@ -127,7 +127,7 @@ def run(options: Options, *, say: Callable[[str], None] = print) -> list[str]:
             place = folder / name
             place.mkdir()
             if name == "tokens":
-                (place / "tokens").write_text(f"ann {TOKEN}\n")
+                (place / "tokens").write_text(f"ann {TOKEN}\n", encoding="utf-8")
                 (place / "tokens").chmod(0o600)
             if name == "disk":
                 (place / "state").mkdir()

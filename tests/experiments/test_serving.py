@@ -79,7 +79,9 @@ def test_a_small_detector_is_served_and_measured(tmp_path, capsys):
 @pytest.mark.parametrize("flag", ["--servers=nginx", "--servers=plain,plain", "--models=", "--models=nowhere"])
 def test_what_cannot_be_measured_is_said_at_once(flag, tmp_path, capsys):
     pytest.importorskip("httpx")
-    assert command.main(["serving", f"--out={tmp_path / 'new.json'}", flag]) == 2
+    # LitServe, which is not everywhere, is left out where it is not what is wrong.
+    flags = [flag] if flag.startswith("--servers") else ["--servers=plain", flag]
+    assert command.main(["serving", f"--out={tmp_path / 'new.json'}", *flags]) == 2
     assert flag.split("=")[0].strip("-s") in capsys.readouterr().err
     assert not (tmp_path / "new.json").exists()
 
