@@ -100,7 +100,7 @@ def test_a_small_service_is_overloaded_and_killed(tmp_path, capsys):
     assert not report["capacity_wrong"]
     assert not report["light_wrong"]
     for name, each in report["phases"].items():
-        # While a worker starts again, so fast a client fills the small queue with breaking ones alone, which then has no
+        # While a worker starts again, so fast a client fills the small queue with breaking ones alone, and there is no
         # room for more of them either.
         full = name == "kills"
         wrong = [text for text, _ in each["wrong"]]
