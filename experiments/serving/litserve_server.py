@@ -8,7 +8,7 @@ import json
 import sys
 from typing import Any
 
-import litserve
+import litserve  # pyright: ignore[reportMissingImports]
 import numpy as np
 import onnxruntime
 from fastapi import Request
