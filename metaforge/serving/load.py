@@ -1,10 +1,14 @@
 """How long a file would wait now, and what the service does about it: answers with less, and then refuses."""
 
 import threading
+from math import ceil
 from typing import NamedTuple
 
 from metaforge.serving.buckets import SIZES
+from metaforge.serving.errors import Problem, problem
 from metaforge.serving.queue import LANES, MOST, Lane
+from metaforge.serving.scoring import Ask
+from metaforge.serving.served import Served
 
 _SHARE = 0.2
 """How much the latest batch counts in the mean time of a file."""
@@ -38,6 +42,45 @@ class Policy(NamedTuple):
             (True, True, False)
         """
         return wait > self.degrade or filled > self.degrade / self.refuse
+
+    def check(self, wait: float) -> None:
+        """Holds that a file would not wait too long.
+
+        Args:
+            wait: seconds that it would.
+
+        Raises:
+            Problem: if it would; after how long to come again stands in it.
+        """
+        if wait > self.refuse:
+            text = f"Files wait for {wait:.0f} seconds already. Come again later."
+            raise problem("too_many", text, retry_after=ceil(wait - self.refuse / 2))
+
+
+def full(wait: float) -> Problem:
+    """The problem of a file for which there is no room, where others wait for so many seconds.
+
+    Example:
+        >>> full(5.0).retry_after
+        3
+    """
+    return problem(
+        "too_many", "Too many files wait already. Come again in a moment.", retry_after=max(1, ceil(wait / 2))
+    )
+
+
+def lightened(ask: Ask, spare: Served | None) -> tuple[Ask, tuple[str, ...]]:
+    """An ask with less in it, and what was left out.
+
+    Args:
+        ask: a file, and what is asked.
+        spare: the detector that answers in place of the service's own, if there is one.
+    """
+    left = [name for name in ("evidence", "map") if getattr(ask, name)]
+    lighter = ask._replace(evidence=False, map=False)
+    if spare is not None and ask.served.id == "default":
+        lighter, left = lighter._replace(served=spare), [*left, "model"]
+    return lighter, tuple(left)
 
 
 class Load:

@@ -2,16 +2,15 @@
 
 import asyncio
 import time
-from math import ceil
 from typing import NamedTuple
 
 from metaforge.processor import cores
-from metaforge.serving.errors import problem
+from metaforge.serving.errors import Problem, problem
 from metaforge.serving.keeper import Keeper
-from metaforge.serving.load import Load, Policy
+from metaforge.serving.load import Load, Policy, full, lightened
 from metaforge.serving.metrics import Metrics
 from metaforge.serving.options import Options
-from metaforge.serving.queue import Item, Lane, Queue
+from metaforge.serving.queue import Item, Lane, Queue, lane_of
 from metaforge.serving.scoring import Answer, Ask
 from metaforge.serving.served import Served
 
@@ -93,17 +92,17 @@ class Pool:
         degraded: tuple[str, ...] = ()
         if not breaking:
             ask, degraded = self._lighter(ask)
-        lane, loop = _lane(ask), asyncio.get_running_loop()
+        lane, loop = lane_of(ask), asyncio.get_running_loop()
         wait = 0.0 if breaking else self.wait(lane)
-        if wait > self._policy.refuse:
+        try:
+            self._policy.check(wait)
+        except Problem:
             self._metrics.refused("load")
-            text = f"Files wait for {wait:.0f} seconds already. Come again later."
-            raise problem("too_many", text, retry_after=ceil(wait - self._policy.refuse / 2))
+            raise
         item = Item(ask, lane, asyncio.Future(loop=loop), loop, time.monotonic(), breaking=breaking)
         if not self._queue.put(item):
             self._metrics.refused("full")
-            text = "Too many files wait already. Come again in a moment."
-            raise problem("too_many", text, retry_after=max(1, ceil(wait / 2)))
+            raise full(wait)
         try:
             answer, queued = await item.future
             return Judged(answer, queued, degraded)
@@ -113,15 +112,11 @@ class Pool:
 
     def _lighter(self, ask: Ask) -> tuple[Ask, tuple[str, ...]]:
         """What can be answered of an ask now, and what is left out of it."""
-        waiting = self._queue.waiting()[_lane(ask)]
+        waiting = self._queue.waiting()[lane_of(ask)]
         # Where files are quick, the queue is full before the wait is long: less is said before anybody is refused.
-        if not self._policy.lighter(self.wait(_lane(ask)), waiting / self._most):
+        if not self._policy.lighter(self.wait(lane_of(ask)), waiting / self._most):
             return ask, ()
-        left = [name for name in ("evidence", "map") if getattr(ask, name)]
-        lighter = ask._replace(evidence=False, map=False)
-        if self._spare is not None and ask.served.id == "default":
-            lighter, left = lighter._replace(served=self._spare), [*left, "model"]
-        return lighter, tuple(left)
+        return lightened(ask, self._spare)
 
     def wait(self, lane: Lane) -> float:
         """Seconds that a file would wait now, behind those that wait and those that workers have; 0 if none waits."""
@@ -152,7 +147,3 @@ class Pool:
             keeper.stop(until)
         for item in self._queue.leave():
             item.settle(problem("shutting_down", "The service stopped before this was judged. Send it again."))
-
-
-def _lane(ask: Ask) -> Lane:
-    return "slow" if ask.path or ask.map else "fast"

@@ -14,6 +14,12 @@ from metaforge.serving.scoring import Ask
 Lane = Literal["fast", "slow"]
 LANES: tuple[Lane, ...] = ("fast", "slow")
 
+
+def lane_of(ask: Ask) -> Lane:
+    """The lane that a file waits in: what takes long holds up no picture."""
+    return "slow" if ask.path or ask.map else "fast"
+
+
 MOST: dict[Lane, int] = {"fast": SIZES[-1], "slow": 1}
 """How many files a worker takes at a time."""
 

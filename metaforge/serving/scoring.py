@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from metaforge.data.images import one_line
-from metaforge.screening.evidence.heat import hottest, occlusion_map
+from metaforge.screening.evidence.heat import occlusion_map, sentence
 from metaforge.screening.judging import judged
 from metaforge.screening.looking import Look
 from metaforge.screening.reporting.looking import MAPPED
@@ -185,9 +185,7 @@ def _maps(screener: Screener, look: Look) -> Iterator[dict[str, Any]]:
     shown = [(row, crops[0]) for row, crops in zip(look.rows, look.crops, strict=True) if crops]
     for row, crop in shown[:MAPPED]:
         heat = occlusion_map(logits, crop)
-        where, fall = hottest(heat)
-        says = (f"The score's logit falls most, by {fall:.2f}, where the {where} of the crop is covered." if fall > 0
-                else "Wherever the crop is covered, the score rises.")  # fmt: skip
+        says = sentence(heat)
         yield {"face": row.face, "tag": "inferred", "falls": np.round(heat, 4).tolist(), "crop": face_picture(crop),
                "text": says}  # fmt: skip
 

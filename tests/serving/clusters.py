@@ -7,12 +7,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import httpx
 import psutil
 import yaml
+
+from tests.serving.conftest import until as patient
 
 ROOT = Path(__file__).parents[2]
 
@@ -153,14 +154,8 @@ def deployment(config, name):
 
 
 def until(holds, *, seconds=120.0):
-    """Waits until something holds, and fails if it does not come to."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with contextlib.suppress(httpx.TransportError):
-            if holds():
-                return
-        time.sleep(0.05)
-    raise AssertionError("it did not come to hold")
+    """Waits as `conftest.until` does, for as long as a cluster may take."""
+    patient(holds, seconds=seconds)
 
 
 class Asking:

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import io
+import os
+import signal
 import threading
 import time
 
@@ -53,6 +55,29 @@ def tiny_model(tmp_path_factory):
     return path
 
 
+@contextlib.contextmanager
+def held(processes):
+    """Workers that do nothing meanwhile, so that what is asked waits."""
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+
+
+def until(holds, *, seconds):
+    """Waits until something holds, and fails if it does not come to."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(httpx.TransportError):
+            if holds():
+                return
+        time.sleep(0.02)
+    raise AssertionError("it did not come to hold")
+
+
 class Running:
     """A service that answers over HTTP from a thread of this process; its workers are processes of their own."""
 
@@ -71,13 +96,7 @@ class Running:
 
     def until(self, holds, *, seconds=60.0):
         """Waits until something holds, and fails if it does not come to."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            with contextlib.suppress(httpx.TransportError):
-                if holds():
-                    return
-            time.sleep(0.02)
-        raise AssertionError("it did not come to hold")
+        until(holds, seconds=seconds)
 
     def get(self, path, **more):
         """A request."""
@@ -96,13 +115,17 @@ class Running:
         assert not self._thread.is_alive()
 
 
+def served(model, state):
+    """A service of a detector, which takes small files alone, until its fixture is over."""
+    made = Running(Options(model=str(model), state=str(state), port=0, workers=1, image_mb=1, video_mb=1))
+    yield made
+    made.stop()
+
+
 @pytest.fixture(scope="module")
 def running(tiny_model, tmp_path_factory):
     """A service of the tiny detector for the tests of a module."""
-    state = tmp_path_factory.mktemp("state")
-    made = Running(Options(model=str(tiny_model), state=str(state), port=0, workers=1, image_mb=1, video_mb=1))
-    yield made
-    made.stop()
+    yield from served(tiny_model, tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ Two tests are complaints of users of other servers, by their threads:
 """
 
 import concurrent.futures
-import contextlib
 import os
 import signal
 import socket
@@ -24,7 +23,7 @@ from metaforge.serving.cluster.adapters import ELSEWHERE
 from metaforge.serving.scoring import Ask, answers
 from metaforge.serving.served import Opened, served_of
 from tests.serving.clusters import QUEUE, Asking, config_of, deployment, nodes, until
-from tests.serving.conftest import picture, tiny_detector
+from tests.serving.conftest import held, picture, tiny_detector
 
 # Ray starts its processes from this one, in which JAX has threads; nothing of JAX goes on in them.
 pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
@@ -137,18 +136,6 @@ def test_a_replica_killed_is_replaced_while_answers_go_on(cluster, models):
         until(cluster.settled)
         asking.more(6)
     good(asking, models, "first")
-
-
-@contextlib.contextmanager
-def held(processes):
-    """Replicas that do nothing meanwhile, so that what is asked waits."""
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            os.kill(process, signal.SIGCONT)
 
 
 def test_what_finds_the_queue_full_is_told_to_come_again_and_the_rest_is_answered(cluster, models):

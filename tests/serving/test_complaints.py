@@ -6,7 +6,6 @@
 """
 
 import concurrent.futures
-import contextlib
 import os
 import signal
 
@@ -18,25 +17,13 @@ from metaforge.serving.keeper import AHEAD
 from metaforge.serving.options import Options
 from metaforge.serving.queue import MOST
 from tests.serving.attacks import hostile
-from tests.serving.conftest import picture
+from tests.serving.conftest import held, picture
 
 
 def samples(text):
     """The numbers of a scrape, by name and labels."""
     found = [each for family in text_string_to_metric_families(text) for each in family.samples]
     return {(each.name, *sorted(each.labels.items())): each.value for each in found}
-
-
-@contextlib.contextmanager
-def held(processes):
-    """Workers that do nothing meanwhile, so that what is asked waits."""
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            os.kill(process, signal.SIGCONT)
 
 
 def test_litserve_340_one_bad_request_of_a_batch_fails_no_other(running, monkeypatch):

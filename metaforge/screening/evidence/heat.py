@@ -78,6 +78,21 @@ def rank_correlation(one: Float[np.ndarray, "..."], other: Float[np.ndarray, "..
     return float(np.round(np.corrcoef(*ranks)[0, 1], 12))
 
 
+def sentence(heat: Float[np.ndarray, "grid grid"]) -> str:
+    """What a map says, in words.
+
+    Example:
+        >>> sentence(np.array([[0.0, 0.0], [0.0, 1.5]]))
+        "The score's logit falls most, by 1.50, where the lower right of the crop is covered."
+        >>> sentence(-np.ones((2, 2)))
+        'Wherever the crop is covered, the score rises.'
+    """
+    where, fall = hottest(heat)
+    if fall > 0:
+        return f"The score's logit falls most, by {fall:.2f}, where the {where} of the crop is covered."
+    return "Wherever the crop is covered, the score rises."
+
+
 _PLACES = (("upper left", "top", "upper right"), ("left", "middle", "right"), ("lower left", "bottom", "lower right"))
 
 

@@ -1,6 +1,6 @@
 """The page of a report: what was decided, of which faces, why, by which limits, and of which bytes."""
 
-from metaforge.screening.evidence.heat import hottest
+from metaforge.screening.evidence.heat import sentence
 from metaforge.screening.reporting.looking import MAPPED, Shown
 from metaforge.screening.reporting.parts import decision, facts, scale, table, text
 from metaforge.screening.reporting.pictures import face_picture, framed, heat_picture
@@ -107,9 +107,7 @@ def _map(face: FaceVerdict, record: FileVerdict, shown: Shown) -> str:
     if pictures is None:
         why = f"the first {MAPPED} faces have one" if record.kind == "image" else "it is made in one frame alone"
         return f'<p class="soft">No map of this face: {why}.</p>'
-    where, fall = hottest(pictures.heat)
-    says = (f"The score's logit falls most, by {fall:.2f}, where the {where} of the crop is covered." if fall > 0
-            else "Wherever the crop is covered, the score rises.")  # fmt: skip
+    says = sentence(pictures.heat)
     return f"""<div class="pair">
 <figure><img src="{face_picture(pictures.crop)}" alt="The face as the detector takes it"><figcaption>As the detector
 takes it.</figcaption></figure>

@@ -4,16 +4,15 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from copy import copy
-from math import ceil
 from pathlib import Path
 from typing import Any
 
 from metaforge.serving.errors import Problem, problem
-from metaforge.serving.load import Load, Policy
+from metaforge.serving.load import Load, Policy, full, lightened
 from metaforge.serving.metrics import Metrics
 from metaforge.serving.options import Options
 from metaforge.serving.pool import Judged
-from metaforge.serving.queue import LANES, Lane
+from metaforge.serving.queue import LANES, Lane, lane_of
 from metaforge.serving.scoring import Answer, Ask
 from metaforge.serving.served import Served
 
@@ -93,12 +92,13 @@ class Replicas:
         degraded: tuple[str, ...] = ()
         if not breaking:
             ask, degraded = self._lighter(ask)
-        lane = _lane(ask)
+        lane = lane_of(ask)
         wait = 0.0 if breaking else self.wait(lane)
-        if wait > self._policy.refuse:
+        try:
+            self._policy.check(wait)
+        except Problem:
             self._metrics.refused("load")
-            text = f"Files wait for {wait:.0f} seconds already. Come again later."
-            raise problem("too_many", text, retry_after=ceil(wait - self._policy.refuse / 2))
+            raise
         data = await asyncio.to_thread(Path(ask.path).read_bytes) if ask.path else ask.data
         self._asked[lane] += 1
         try:
@@ -120,8 +120,7 @@ class Replicas:
                 return await self._handles[where, breaking].judge.remote(said, data)
             except of_serve.BackPressureError:
                 self._metrics.refused("full")
-                text = "Too many files wait already. Come again in a moment."
-                raise problem("too_many", text, retry_after=max(1, ceil(self.wait(lane) / 2))) from None
+                raise full(self.wait(lane)) from None
             except of_serve.DeploymentUnavailableError:
                 raise _unready("no replica can be started") from None
             except (exceptions.RayActorError, exceptions.ObjectLostError, exceptions.WorkerCrashedError):
@@ -133,13 +132,9 @@ class Replicas:
         return self._load.wait(lane, self._asked[lane])
 
     def _lighter(self, ask: Ask) -> tuple[Ask, tuple[str, ...]]:
-        if self.wait(_lane(ask)) <= self._policy.degrade:
+        if self.wait(lane_of(ask)) <= self._policy.degrade:
             return ask, ()
-        left = [name for name in ("evidence", "map") if getattr(ask, name)]
-        lighter = ask._replace(evidence=False, map=False)
-        if self._spare is not None and ask.served.id == "default":
-            lighter, left = lighter._replace(served=self._spare), [*left, "model"]
-        return lighter, tuple(left)
+        return lightened(ask, self._spare)
 
     async def _look(self) -> None:
         while True:
@@ -165,10 +160,6 @@ def _seen(app: str) -> dict[Lane, tuple[int, bool]]:
 
 def _unready(why: str) -> Problem:
     return problem("not_ready", f"Not ready: {why}.", retry_after=5)
-
-
-def _lane(ask: Ask) -> Lane:
-    return "slow" if ask.path or ask.map else "fast"
 
 
 def _plain(ask: Ask) -> dict[str, Any]:

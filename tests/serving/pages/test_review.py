@@ -8,8 +8,7 @@ import pytest
 from metaforge.screening import save_detector
 from metaforge.screening.reviewing.corrections import read_corrections
 from metaforge.screening.verdicts import screener
-from metaforge.serving.options import Options
-from tests.serving.conftest import Running
+from tests.serving.conftest import served
 from tests.serving.detectors import adaptable, pictures
 
 RANK = {"real": 0, "cannot tell": 1, "fake": 2}
@@ -25,10 +24,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def running(model, tmp_path_factory):
-    state = tmp_path_factory.mktemp("state")
-    made = Running(Options(model=str(model), state=str(state), port=0, workers=1, image_mb=1, video_mb=1))
-    yield made
-    made.stop()
+    yield from served(model, tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture(scope="module")
