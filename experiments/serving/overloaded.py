@@ -1,4 +1,4 @@
-"""What an overload showed: numbers, what of it must hold, and a table for people."""
+"""What an overload showed: numbers, and what of it must hold."""
 
 import collections
 from typing import Any
@@ -85,6 +85,29 @@ def recovery(light: list[Row], ready: list[list[Any]], end: float, usual: float)
     return None if again is None else max(light[first].due, again if unready > end else end) - end
 
 
+def calm(light: list[list[Any]], ready: list[list[Any]], killed: list[float], report: dict[str, Any]) -> dict[str, Any]:
+    """What a kill was to those who asked little.
+
+    Args:
+        light: their requests.
+        ready: when it was asked whether it is ready, and what it said.
+        killed: when a process was killed.
+        report: with `light_ms`.
+    """
+    rows, usual = _rows(light), report["light_ms"].get("p95", 0.0)
+    after = [row for row in rows if killed and row.due >= killed[0]]
+    # Eight in a row may have begun before the kill: what was asked a moment before it waits as well.
+    met = [row for row in rows if killed and row.due <= killed[0] <= row.done]
+    return {
+        "kills": len(killed),
+        "requests": len(rows),
+        "unanswered": sum(row.status != 200 for row in rows),
+        "wrong": _wrong(rows),
+        "slowest_ms": max((1e3 * (row.done - row.due) for row in [*met, *after]), default=0.0),
+        "recovery_s": recovery(after, ready, killed[0], usual) if killed else None,
+    }
+
+
 def ready_again(killed: list[float], ready: list[list[Any]]) -> list[float | None]:
     """Of each kill the seconds until it was ready again; `None` if it was not before the next one."""
     found: list[float | None] = []
@@ -118,6 +141,13 @@ def held(report: dict[str, Any]) -> dict[str, bool]:
         else:
             found[f"{name}: workers were killed"] = each["kills"] > 0
             found[f"{name}: it was ready again after each kill"] = None not in each["ready_again_s"]
+    if calm := report.get("calm"):
+        found |= {
+            "calm: one was killed, and each request is answered, with the right verdict":
+                calm["kills"] == 1 and not calm["unanswered"] and not calm["wrong"],
+            f"calm: it answers as before {RECOVERED:g} s after the kill":
+                calm["recovery_s"] is not None and calm["recovery_s"] <= RECOVERED,
+        }  # fmt: skip
     return found
 
 
@@ -153,73 +183,3 @@ def _memory(samples: list[list[float]], place: int, end: float) -> dict[str, Any
     middle, last = (float(np.median(each)) if len(each) else float(values[-1]) for each in thirds)
     return {"first_mb": float(values[0]), "most_mb": float(values.max()), "mb_a_minute": slope,
             "second_third_mb": middle, "last_third_mb": last, "flat": last <= 1.1 * middle + 16}  # fmt: skip
-
-
-def markdown(report: dict[str, Any]) -> str:
-    """The report for people."""
-    machine, about, phases = report["machine"], report["provenance"], report["phases"]
-    title = (
-        f"`{report['command']}`, commit {about['commit']}, {about['date']}; {machine['processor']}, {machine['cores']} "
-        f"cores for service and clients. It answers {report['capacity']:.1f} a second when it is asked as fast as it "
-        f"answers; when little is asked, in {_of(report['light_ms'])} ms (p50 / p95 / p99)."
-    )
-    lines = [title, "", f"| | {' | '.join(phases)} |", "|---" * (1 + len(phases)) + "|"]
-    for label, text in _ROWS:
-        lines.append(f"| {label} | {' | '.join(text(each) for each in phases.values())} |")
-    wrong = [line for name in ("capacity_wrong", "light_wrong") for line in report[name]]
-    wrong += [line for each in phases.values() for line in each["wrong"]]
-    lines += ["", *(f"- {'holds' if holds else 'DOES NOT HOLD'}: {what}" for what, holds in report["held"].items())]
-    return "\n".join([*lines, *(f"- WRONG, {count} times: {line}" for line, count in wrong)])
-
-
-def _of(times: dict[str, float]) -> str:
-    return " / ".join(f"{times[key]:.0f}" for key in ("p50", "p95", "p99")) if times else "-"
-
-
-def _counts(found: dict[str, int]) -> str:
-    return ", ".join(f"{name}: {count:,}" for name, count in sorted(found.items())) or "none"
-
-
-def _again(each: dict[str, Any]) -> str:
-    found = [seconds for seconds in each["ready_again_s"] if seconds is not None]
-    return f"{np.median(found):.1f}, at most {max(found):.1f}" if found else "-"
-
-
-def _grown(each: dict[str, Any], name: str) -> str:
-    if name == "workers" and each["kills"]:
-        return "-"  # others each time
-    said = each["memory"][name]
-    return f"{said['first_mb']:.0f}, {said['most_mb']:.0f}, {said['mb_a_minute']:+.2f}"
-
-
-def _goodput(each: dict[str, Any]) -> str:
-    return f"{each['goodput_a_second']:.1f} ({each['goodput_over_capacity']:.2f} of that rate)"
-
-
-def _processors(each: dict[str, Any]) -> str:
-    return ", ".join(f"{each[name]:.2f}" for name in ("front_processor", "processor", "client_processor"))
-
-
-def _recovered(each: dict[str, Any]) -> str:
-    return "never" if each["recovery_s"] is None else f"{each['recovery_s']:.1f}"
-
-
-_ROWS = (
-    ("asked a second", lambda each: f"{each['offered_a_second']:.1f}"),
-    ("answers by status", lambda each: _counts(each["status"])),
-    ("of breaking ones", lambda each: _counts(each["breaking"])),
-    ("answered with less", lambda each: _counts(each["degraded"])),
-    ("wrong", lambda each: str(sum(count for _, count in each["wrong"]))),
-    ("answered a second", _goodput),
-    ("ms, breaking: p50 / p95 / p99", lambda each: _of(each["ms"]["breaking"])),
-    ("ms, others", lambda each: _of(each["ms"]["others"])),
-    ("ms until refused", lambda each: _of(each["refused_ms"])),
-    ("Retry-After, s: least, median, most", lambda each: ", ".join(f"{s:.0f}" for s in each["retry_after_s"]) or "-"),
-    ("ms of /healthz", lambda each: _of(each["health_ms"])),
-    ("MB of the front: first, most, a minute", lambda each: _grown(each, "front")),
-    ("MB of the workers", lambda each: _grown(each, "workers")),
-    ("processors: front, all, clients", _processors),
-    ("s until it answers as before", _recovered),
-    ("killed, counted", lambda each: f"{each['kills']}, {each['deaths']}"),
-    ("s until it is ready again", _again),
-)

@@ -1,4 +1,7 @@
-"""The adapters of a service: asked for, queued, made one at a time in a process of their own, kept, deleted."""
+"""The adapters of a service: asked for, queued, made one at a time in a process of their own, kept, deleted.
+
+Over 250 lines because the queue, the one who works on it and those who cancel share their state.
+"""
 
 import asyncio
 import collections
@@ -7,12 +10,14 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from metaforge.serving.child import Child
-from metaforge.serving.errors import problem
+from metaforge.serving.errors import Problem, problem
 from metaforge.serving.job import why_not
 from metaforge.serving.logs import broken
 from metaforge.serving.placing import arrange
@@ -23,6 +28,8 @@ from metaforge.serving.tidying import as_served, clear, tidy
 
 _LOG = logging.getLogger(__name__)
 _WRONG = "An adapter was not made, or not written down."
+_UNWRITTEN = "What became of an adapter cannot be written down now, and is tried again until it can."
+T = TypeVar("T")
 _ID = re.compile(r"[0-9a-f]{16}")
 
 MADE = ("report", "sha256", "about")
@@ -36,11 +43,15 @@ class JobLimits(NamedTuple):
         waiting: adaptations that wait, those whose images are still coming in among them.
         seconds: that one may take.
         kept: adapters altogether.
+        pause: seconds after which a database that cannot be written is tried again.
+        patience: seconds that a request waits for it.
     """
 
     waiting: int = 4
     seconds: float = 1800.0
     kept: int = 100
+    pause: float = 5.0
+    patience: float = 10.0
 
 
 LIMITS = JobLimits()
@@ -87,6 +98,7 @@ class Adapters:
         self._running, self._ended, self._child, self._cancelled = "", asyncio.Event(), Child(program), ""
         self._done: dict[str, tuple[Served, dict[str, Any]]] = {}
         self._ids: dict[str, str] = {}
+        self._ending: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
         """Tidies what an earlier service left, queues again what it did not end, and begins to work."""
@@ -103,6 +115,10 @@ class Adapters:
             self._worker.cancel()
             await asyncio.wait([self._worker])
             self._worker = None
+        for task in self._ending:
+            task.cancel()
+        if self._ending:
+            await asyncio.wait(self._ending)
 
     def served(self, name: str) -> Served | None:
         """An adapter that is made, as workers open it; `None` for any other name, whatever it is."""
@@ -158,7 +174,11 @@ class Adapters:
     def _submit(self, folder: Path, files: Sequence[Received], asked: Asked, who: str | None) -> dict[str, Any]:
         counts, name = arrange(folder, files), os.urandom(8).hex()
         folder.rename(self.folder / name)
-        return self._storage.add_adapter(id=name, who=who, name=asked.name, asked=asked._asdict(), images=counts)
+        try:
+            return self._storage.add_adapter(id=name, who=who, name=asked.name, asked=asked._asdict(), images=counts)
+        except BaseException:
+            shutil.rmtree(self.folder / name, ignore_errors=True)  # nobody would know of it
+            raise
 
     async def all(self) -> list[dict[str, Any]]:
         """The rows of all adapters, in the order in which they came."""
@@ -185,18 +205,51 @@ class Adapters:
         if name == self._running:
             self._cancelled = name
             self._child.kill()
-            await self._ended.wait()
+            await self._soon(self._ended.wait())
             row = await self.get(name)
             if row["state"] == "cancelled":
                 return row  # or it was done a moment before
         if name in self._waiting:
             self._waiting.remove(name)
-            await self._end(name, state="cancelled")
+            await self._soon(self._end(name, state="cancelled"))
             return await self.get(name)
         self._done.pop(name, None)
         await asyncio.to_thread(self._storage.drop_adapter, name)
         await asyncio.to_thread(shutil.rmtree, self.folder / name, ignore_errors=True)
         return row | {"state": "deleted"}
+
+    async def remove_of(self, who: str) -> int:
+        """Deletes all adapters that somebody asked for, and cancels those before that are not made yet.
+
+        Args:
+            who: the name of a token.
+
+        Returns:
+            How many.
+
+        Raises:
+            Problem: when one cannot be deleted now; those before it are deleted.
+        """
+        gone = 0
+        for name in [row["id"] for row in await self.all() if row["who"] == who]:
+            try:
+                if (await self.remove(name))["state"] == "cancelled":
+                    await self.remove(name)
+                gone += 1
+            except Problem as error:
+                if error.code != "not_found":  # else somebody has deleted it meanwhile
+                    raise
+        return gone
+
+    async def _soon(self, ending: Coroutine[Any, Any, Any]) -> None:
+        """Waits for a while for something, which goes on in any case."""
+        task = asyncio.ensure_future(ending)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        done, _ = await asyncio.wait([task], timeout=self.limits.patience)
+        if not done:
+            text = "It is cancelled, but the database cannot be written now. Ask for it later."
+            raise problem("unavailable", text, retry_after=10)
 
     async def _work(self) -> None:
         while True:
@@ -214,10 +267,10 @@ class Adapters:
             self._asked.clear()
 
     async def _make(self, name: str) -> None:
-        row = await asyncio.to_thread(self._storage.adapter, name)
+        row = await self._insisting(self._storage.adapter, name)
         if row is None:
             return
-        await asyncio.to_thread(self._storage.change_adapter, name, state="running")
+        await self._insisting(self._storage.change_adapter, name, state="running")
         told = {"folder": str(self.folder / name), "model": self._model, "weights": self._weights}
         told |= {key: row["asked"][key] for key in ("shots", "force", "crops")}
         try:
@@ -236,14 +289,29 @@ class Adapters:
 
     async def _end(self, name: str, *, state: str, **values: Any) -> None:
         """Writes down how an adaptation ended, and deletes its images; of one that made nothing, all."""
-        if values:
-            await asyncio.to_thread(self._storage.change_adapter, name, **values)
-        # Whoever reads that it has ended may rely on it that the images are gone.
+        if state == "done":  # before its images go: without them it could not be made again
+            await self._insisting(self._storage.change_adapter, name, **values)
+            values = {}
+        # Whoever reads that it has ended may rely on it that the images are gone. A full disk has room again then.
         await asyncio.to_thread(clear, self.folder / name, all_of_it=state != "done")
         if state == "done":  # likewise that it can be asked
-            self._serve(await self.get(name))
-        await asyncio.to_thread(self._storage.change_adapter, name, state=state, ended=now())
+            row = await self._insisting(self._storage.adapter, name)
+            if row is not None:
+                self._serve(row)
+        await self._insisting(self._storage.change_adapter, name, state=state, ended=now(), **values)
         self._ids.pop(name, None)
+
+    async def _insisting(self, call: Callable[..., T], *of: Any, **values: Any) -> T:
+        """What a call to the database comes to, as soon as that can be: else a row would say "running" for ever."""
+        said = False
+        while True:
+            try:
+                return await asyncio.to_thread(call, *of, **values)
+            except SQLAlchemyError as error:  # it is locked or away, or the disk is full
+                if not said:
+                    _LOG.error(_UNWRITTEN, extra=broken(error) | {"adapter": of[0]})
+                said = True
+                await asyncio.sleep(self.limits.pause)
 
     def _serve(self, row: dict[str, Any]) -> None:
         served = as_served(self.folder / row["id"], row, weights=self._weights)

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import errno
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +11,8 @@ import anyio.to_thread
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as OutOfConnections
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -17,9 +21,12 @@ from metaforge.serving.documents import document
 from metaforge.serving.errors import Problem, problem
 from metaforge.serving.guarding.asgi import noted
 from metaforge.serving.intake import said
+from metaforge.serving.logs import broken
 from metaforge.serving.retention import keep_to
 from metaforge.serving.service import Service
 from metaforge.serving.watching import Watch
+
+_LOG = logging.getLogger(__name__)
 
 
 def create_app(service: Service) -> FastAPI:
@@ -51,6 +58,9 @@ def create_app(service: Service) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(ClientDisconnect, _gone)
+    for kind in (OperationalError, InterfaceError, OutOfConnections):
+        app.add_exception_handler(kind, _away)
+    app.add_exception_handler(OSError, _system)
     app.add_exception_handler(Exception, _fault)
     document(app)
     service.metrics.registry.register(Watch(service))
@@ -88,6 +98,21 @@ async def _http(request: Request, error: Any) -> JSONResponse:
     answer = _answer(request, found)
     answer.headers.update(error.headers or {})
     return answer
+
+
+async def _away(request: Request, error: Any) -> JSONResponse:
+    return _unavailable(request, error, "The database cannot be used now: it is away, locked or full. Come again.")
+
+
+async def _system(request: Request, error: Any) -> JSONResponse:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    return _unavailable(request, error, "The disk of this service is full. Come again later.")
+
+
+def _unavailable(request: Request, error: Exception, text: str) -> JSONResponse:
+    _LOG.error(text, extra=broken(error) | {"request_id": getattr(request.state, "request_id", "-")})
+    return _answer(request, problem("unavailable", text, retry_after=10))
 
 
 async def _gone(request: Request, error: Any) -> JSONResponse:

@@ -61,6 +61,7 @@ CODES = {
     "failed": 500,
     "not_ready": 503,
     "shutting_down": 503,
+    "unavailable": 503,
 }
 """Every code that an answer may have, and the status that it comes with."""
 

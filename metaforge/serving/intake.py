@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from metaforge.serving.errors import Problem, problem
 from metaforge.serving.kinds import kind_of, name_of
+from metaforge.serving.receiving import text_of
 from metaforge.serving.strict_json import read_json
 
 _HEAD = 512
@@ -118,7 +119,10 @@ async def read_many(request: Request, limits: Limits) -> AsyncIterator[tuple[lis
             body = _checked(ManyFiles, await _json(request, 8 * limits.image))
             if len(body.items) > limits.files:
                 raise _too_many(limits)
-            uploads = [await _decoded(each.content, each.name, limits, folder) for each in body.items]
+            uploads = []
+            for each in body.items:
+                uploads.append(await _decoded(each.content, each.name, limits, folder))
+                each.content = ""  # it stands in memory once
             yield uploads, Asked(**body.model_dump(include=set(Asked.model_fields)))
             return
         async with _form(request, files=limits.files) as form:
@@ -138,13 +142,8 @@ def _is_json(request: Request) -> bool:
 
 
 async def _json(request: Request, most: int) -> Any:
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > most:
-            raise problem("too_large", f"JSON may have {most} bytes here. Send a form, which may have more.")
     try:
-        return await asyncio.to_thread(read_json, data)
+        return await asyncio.to_thread(read_json, await text_of(request, most))
     except (ValueError, RecursionError):
         raise problem(
             "bad_request", "The body is not JSON that is read in one way only. Send an object, in UTF-8."

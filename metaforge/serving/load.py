@@ -57,6 +57,24 @@ class Policy(NamedTuple):
             raise problem("too_many", text, retry_after=ceil(wait - self.refuse / 2))
 
 
+SLOWER: dict[Lane, float] = {"fast": 1.0, "slow": 5.0}
+"""So many times as long may a file of a lane wait: a video or a map takes seconds, a picture a part of one."""
+
+
+def policies(degrade: float, refuse: float) -> dict[Lane, Policy]:
+    """What is done when, in each lane.
+
+    Args:
+        degrade: of pictures.
+        refuse: likewise.
+
+    Example:
+        >>> policies(1, 3)["slow"]
+        Policy(degrade=5.0, refuse=15.0)
+    """
+    return {lane: Policy(degrade * times, refuse * times) for lane, times in SLOWER.items()}
+
+
 def full(wait: float) -> Problem:
     """The problem of a file for which there is no room, where others wait for so many seconds.
 

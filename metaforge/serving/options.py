@@ -25,8 +25,14 @@ class Options:
     rate: int = setting(0, "Requests a minute that each of them may make; 0 for any number.", most=1_000_000)
     workers: int = setting(0, "Processes that judge pictures; 0 for one for every four cores.", most=64)
     queue: int = setting(128, "Files that wait at most; more are told to come again.", least=1, most=100_000)
-    refuse: float = setting(15.0, "Seconds of waiting from which on files are told to come again.", above=0, most=3600)
-    degrade: float = setting(5.0, "Seconds of waiting from which on evidence is left out.", above=0, most=3600)
+    refuse: float = setting(
+        3.0, "Seconds of waiting from which on pictures are told to come again; videos and maps five times as long.",
+        above=0, most=3600,
+    )  # fmt: skip
+    degrade: float = setting(
+        1.0, "Seconds of waiting from which on evidence is left out; five times as long where maps are.", above=0,
+        most=3600,
+    )  # fmt: skip
     spare: str = setting("", "A smaller detector, which answers from then on, as its answers say.", place="read")
     image_mb: int = setting(32, "Megabytes of a picture at most.", least=1, most=1024)
     video_mb: int = setting(256, "Megabytes of a video at most.", least=1, most=16_384)

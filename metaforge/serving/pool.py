@@ -7,7 +7,7 @@ from typing import NamedTuple
 from metaforge.processor import cores
 from metaforge.serving.errors import Problem, problem
 from metaforge.serving.keeper import Keeper
-from metaforge.serving.load import Load, Policy, full, lightened
+from metaforge.serving.load import Load, full, lightened, policies
 from metaforge.serving.metrics import Metrics
 from metaforge.serving.options import Options
 from metaforge.serving.queue import Item, Lane, Queue, lane_of
@@ -37,7 +37,8 @@ class Pool:
         Other Arguments:
             spare: a smaller detector that answers in place of that one under load.
         """
-        self._spare, self._policy, self._most = spare, Policy(options.degrade, options.refuse), options.queue
+        self._spare, self._most = spare, options.queue
+        self._policies = policies(options.degrade, options.refuse)
         self._metrics = metrics
         self._queue = Queue(most=options.queue, megabytes=8 * max(options.image_mb, 64))
         fast = options.workers or max(1, cores() // 4)
@@ -74,7 +75,7 @@ class Pool:
         """From now on nothing new is accepted; what was accepted is finished."""
         self._closing = True
 
-    async def ask(self, ask: Ask, *, breaking: bool = False) -> Judged:
+    async def ask(self, ask: Ask, *, breaking: bool = False, own: int = 0) -> Judged:
         """Has a file judged.
 
         Args:
@@ -83,6 +84,8 @@ class Pool:
         Other Arguments:
             breaking: whether it comes before all that are not, and is neither refused nor answered with less for want
                 of time.
+            own: how many files of the same request come before it: no request is refused, or answered with less,
+                because of what it brings itself.
 
         Raises:
             Problem: if too much waits, the service is stopping, or workers died over the file.
@@ -91,11 +94,11 @@ class Pool:
             raise problem("shutting_down", "The service is stopping. Ask another, or come again.", retry_after=5)
         degraded: tuple[str, ...] = ()
         if not breaking:
-            ask, degraded = self._lighter(ask)
+            ask, degraded = self._lighter(ask, own)
         lane, loop = lane_of(ask), asyncio.get_running_loop()
-        wait = 0.0 if breaking else self.wait(lane)
+        wait = 0.0 if breaking else self.wait(lane, own=own)
         try:
-            self._policy.check(wait)
+            self._policies[lane].check(wait)
         except Problem:
             self._metrics.refused("load")
             raise
@@ -110,17 +113,25 @@ class Pool:
             self._queue.drop(item)  # whoever asked is gone
             raise
 
-    def _lighter(self, ask: Ask) -> tuple[Ask, tuple[str, ...]]:
+    def _lighter(self, ask: Ask, own: int) -> tuple[Ask, tuple[str, ...]]:
         """What can be answered of an ask now, and what is left out of it."""
-        waiting = self._queue.waiting()[lane_of(ask)]
+        lane = lane_of(ask)
+        waiting = max(0, self._queue.waiting()[lane] - own)
         # Where files are quick, the queue is full before the wait is long: less is said before anybody is refused.
-        if not self._policy.lighter(self.wait(lane_of(ask)), waiting / self._most):
+        if not self._policies[lane].lighter(self.wait(lane, own=own), waiting / self._most):
             return ask, ()
         return lightened(ask, self._spare)
 
-    def wait(self, lane: Lane) -> float:
-        """Seconds that a file would wait now, behind those that wait and those that workers have; 0 if none waits."""
-        waiting = self._queue.waiting()[lane]
+    def wait(self, lane: Lane, *, own: int = 0) -> float:
+        """Seconds that a file would wait now, behind those that wait and those that workers have; 0 if none waits.
+
+        Args:
+            lane: its.
+
+        Other Arguments:
+            own: so many of those that wait do not count.
+        """
+        waiting = max(0, self._queue.waiting()[lane] - own)
         under_way = sum(keeper.under_way for keeper in self._keepers if keeper.lane == lane)
         return self._load.wait(lane, waiting + under_way) if waiting else 0.0
 

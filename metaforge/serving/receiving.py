@@ -1,10 +1,14 @@
-"""A form of many files, written to the disk as it comes in: memory stays flat, and every bound holds before a write."""
+"""A form of many files, written to the disk as it comes in: memory stays flat, and every bound holds before a write.
+
+And a text, which is held once.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from fastapi import Request
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
@@ -181,3 +185,22 @@ def flag_of(fields: dict[str, str], name: str) -> bool:
             "invalid", f"{name}: '{printable(fields[name])[:40]}' is neither true nor false. Give one of them."
         )
     return said
+
+
+async def text_of(request: Request, most: int | None = None) -> str:
+    """The body of a request, of which no second copy is kept.
+
+    Args:
+        request: it.
+        most: bytes that it may have, where that is less than the guards let in.
+
+    Raises:
+        Problem: if it has more.
+        ValueError: if it is not UTF-8.
+    """
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if most is not None and len(data) > most:
+            raise problem("too_large", f"JSON may have {most} bytes here. Send a form, which may have more.")
+    return await asyncio.to_thread(data.decode, "utf-8")

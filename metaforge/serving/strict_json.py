@@ -4,11 +4,14 @@ import json
 from typing import Any
 
 
-def read_json(data: bytes | bytearray) -> Any:
+def read_json(data: bytes | bytearray | str) -> Any:
     """What a text in JSON says.
 
     Python reads more than JSON, and passes over what is there twice. Here it has to be UTF-8, numbers are finite, and
     no name stands twice in an object.
+
+    Args:
+        data: the text, or its bytes.
 
     Raises:
         ValueError: if it is none, or another program might read it in another way.
@@ -21,7 +24,8 @@ def read_json(data: bytes | bytearray) -> Any:
         Traceback (most recent call last):
         ValueError: a name stands there twice
     """
-    return json.loads(data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite)
+    text = data if isinstance(data, str) else data.decode("utf-8")
+    return json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.serving import overload, overloaded
+from experiments.serving import overload, overload_table, overloaded
 from experiments.serving.overloading import Kind, Row, request
 from metaforge.backbones import choice
 from metaforge.backbones.spec import BackboneSpec
@@ -66,6 +66,17 @@ def test_a_kill_is_made_good_when_the_service_is_ready_again():
     assert overloaded.ready_again([], ready) == []
 
 
+def test_a_kill_when_little_is_asked_is_timed_from_the_kill():
+    rows = [light(number / 4, 1900 if number == 8 else 30) for number in range(20)]
+    ready = [[1.9, True], [2.3, False], [3.9, True]]
+    said = overloaded.calm(rows, ready, [1.95], {"light_ms": {"p95": 30.0}})
+    assert said["recovery_s"] == pytest.approx(3.9 - 1.95)
+    assert (said["unanswered"], said["slowest_ms"]) == (0, pytest.approx(1900))
+    lost = [*rows, light(5.0, 10, status=500)]
+    assert overloaded.calm(lost, ready, [1.95], {"light_ms": {"p95": 30.0}})["unanswered"] == 1
+    assert overloaded.calm(rows, ready, [], {"light_ms": {"p95": 30.0}})["recovery_s"] is None
+
+
 def test_memory_is_flat_if_the_last_third_is_like_the_second():
     times = np.arange(0, 300.0, 1)
     grows = [[at, 100 + at / 60, 200 + at] for at in times]
@@ -95,7 +106,7 @@ def test_a_small_service_is_overloaded_and_killed(tmp_path, capsys):
     code = overload.main(["overload", f"--out={tmp_path / 'made.json'}", *flags])
     report = read_json(tmp_path / "made.json")
     assert code == (0 if all(report["held"].values()) else 1)
-    assert overloaded.markdown(report) in capsys.readouterr().out
+    assert overload_table.markdown(report) in capsys.readouterr().out
     assert report["capacity"] > 0
     assert not report["capacity_wrong"]
     assert not report["light_wrong"]
@@ -109,6 +120,7 @@ def test_a_small_service_is_overloaded_and_killed(tmp_path, capsys):
         assert set(each["breaking"]) <= ({"200", "429"} if full else {"200"})
         assert each["deaths"] == each["kills"]
     assert report["phases"]["overload"]["kills"] == 0 < report["phases"]["kills"]["kills"]
+    assert (report["calm"]["kills"], report["calm"]["unanswered"], report["calm"]["wrong"]) == (1, 0, [])
     assert report["held"]["it ended by itself when it was asked to"]
 
 

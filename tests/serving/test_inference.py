@@ -25,7 +25,7 @@ class Judging(Pool):
     def __init__(self, *records, error=None):
         self.records, self.heard, self.error = list(records), [], error
 
-    async def ask(self, ask, *, breaking=False):
+    async def ask(self, ask, *, breaking=False, own=0):
         self.heard.append(ask)
         if self.error:
             raise self.error

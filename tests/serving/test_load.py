@@ -121,10 +121,13 @@ def test_what_would_wait_too_long_is_refused_at_once_but_what_is_breaking_goes_f
             await pool.ask(Ask("late", picture(1), SERVED[0]))
         breaking = await begun(pool.ask(Ask("now", picture(2), SERVED[0], evidence=True), breaking=True))
         breaking.add_done_callback(lambda done: order.append("breaking"))
+        # Of a request whose own files are the two that wait.
+        second = await begun(pool.ask(Ask("second", picture(3), SERVED[0], evidence=True), own=2))
         go_on()
-        return refused.value, await breaking
+        return refused.value, await breaking, await second
 
-    (refused, breaking), first = meanwhile(pool, 20.0, ask)
+    (refused, breaking, second), first = meanwhile(pool, 20.0, ask)
+    assert second.degraded == ()
     assert (refused.status, refused.code, refused.retry_after) == (429, "too_many", 13)  # 20 s less half of 15
     assert (breaking.degraded, of(breaking.answer.record)) == ((), "tiny.onnx")
     assert all(found.answer.record["decision"] for found in first)

@@ -41,7 +41,7 @@ class Pool:
     def __init__(self):
         self.opened, self.threads = Opened(frames=4, trust=""), ThreadPoolExecutor(1)
 
-    async def ask(self, ask, *, breaking=False):
+    async def ask(self, ask, *, breaking=False, own=0):
         (answer,) = await asyncio.to_thread(answers, self.opened, [ask], threads=self.threads)
         return Judged(answer, 0.0)
 
@@ -97,7 +97,7 @@ def test_a_fault_inside_is_logged_once_and_says_nothing_of_what_was_sent(tiny_mo
     import httpx
 
     class Broken(Pool):
-        async def ask(self, ask, *, breaking=False):
+        async def ask(self, ask, *, breaking=False, own=0):
             raise RuntimeError("it broke")
 
     (tmp_path / "spool").mkdir()

@@ -34,6 +34,10 @@ class Made(Adapters):
         await self.get(name)
         raise problem("conflict", ELSEWHERE)
 
+    async def remove_of(self, who: str) -> int:
+        """Refuses to, in the same way."""
+        raise problem("conflict", ELSEWHERE)
+
     async def _work(self) -> None:
         while True:
             await asyncio.sleep(_LOOK)

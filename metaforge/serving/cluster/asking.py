@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from metaforge.serving.errors import Problem, problem
-from metaforge.serving.load import Load, Policy, full, lightened
+from metaforge.serving.load import Load, full, lightened, policies
 from metaforge.serving.metrics import Metrics
 from metaforge.serving.options import Options
 from metaforge.serving.pool import Judged
@@ -42,7 +42,7 @@ class Replicas:
         """
         # A handle's copy has a queue of its own, so what is breaking waits behind nothing else.
         self._handles = {(lane, breaking): copy(handles[lane]) for lane in LANES for breaking in (False, True)}
-        self._policy, self._spare = Policy(options.degrade, options.refuse), spare
+        self._policies, self._spare = policies(options.degrade, options.refuse), spare
         self._metrics, self._app = metrics, app
         self._asked: dict[Lane, int] = dict.fromkeys(LANES, 0)
         self._running: dict[Lane, int] = dict.fromkeys(LANES, 0)
@@ -74,7 +74,7 @@ class Replicas:
         if self._watch is not None:
             self._watch.get_loop().call_soon_threadsafe(self._watch.cancel)
 
-    async def ask(self, ask: Ask, *, breaking: bool = False) -> Judged:
+    async def ask(self, ask: Ask, *, breaking: bool = False, own: int = 0) -> Judged:
         """Has a file judged; if the replica dies over it, by another.
 
         Args:
@@ -83,6 +83,7 @@ class Replicas:
         Other Arguments:
             breaking: whether it waits in a queue of its own, and is neither refused nor answered with less for want of
                 time.
+            own: how many files of the same request come before it.
 
         Raises:
             Problem: if too much waits, the service is stopping, or replicas died over the file.
@@ -91,11 +92,11 @@ class Replicas:
             raise problem("shutting_down", "The service is stopping. Ask another, or come again.", retry_after=5)
         degraded: tuple[str, ...] = ()
         if not breaking:
-            ask, degraded = self._lighter(ask)
+            ask, degraded = self._lighter(ask, own)
         lane = lane_of(ask)
-        wait = 0.0 if breaking else self.wait(lane)
+        wait = 0.0 if breaking else self.wait(lane, own=own)
         try:
-            self._policy.check(wait)
+            self._policies[lane].check(wait)
         except Problem:
             self._metrics.refused("load")
             raise
@@ -127,12 +128,12 @@ class Replicas:
                 self._metrics.died(lane)
         raise problem("failed", "Our replicas ended while they judged this file. Convert it, and send it again.")
 
-    def wait(self, lane: Lane) -> float:
-        """Seconds that a file would wait now behind those of this front."""
-        return self._load.wait(lane, self._asked[lane])
+    def wait(self, lane: Lane, *, own: int = 0) -> float:
+        """Seconds that a file would wait now behind those of this front, without so many of its own request."""
+        return self._load.wait(lane, max(0, self._asked[lane] - own))
 
-    def _lighter(self, ask: Ask) -> tuple[Ask, tuple[str, ...]]:
-        if self.wait(lane_of(ask)) <= self._policy.degrade:
+    def _lighter(self, ask: Ask, own: int) -> tuple[Ask, tuple[str, ...]]:
+        if self.wait(lane_of(ask), own=own) <= self._policies[lane_of(ask)].degrade:
             return ask, ()
         return lightened(ask, self._spare)
 

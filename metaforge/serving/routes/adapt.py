@@ -1,8 +1,8 @@
 """Adapters over HTTP: images in, an adapter's id back, and what it is worth as soon as that is measured."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
 from metaforge.errors import printable
@@ -75,7 +75,7 @@ _REMOVED = {
 }
 
 
-_GONE = {"id": "4f1c2a9be0d3571c", "state": "deleted"}
+_FORGOTTEN = {"type": "object", "required": ["deleted"], "properties": {"deleted": {"type": "integer"}}}
 
 
 def _answer(status: int, schema: dict[str, Any], example: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
@@ -111,6 +111,14 @@ def router(service: "Service") -> APIRouter:
     async def one(id: str) -> dict[str, Any]:
         """An adapter: queued, running, done, failed or cancelled; if it is done with its report and decision."""
         return shown(await adapters.get(id), full=True)
+
+    @routes.delete("/adapters", responses=_answer(200, _FORGOTTEN, {"deleted": 2})
+                   | problems(401, 403, 409, 421, 422, 429, 500, 503))  # fmt: skip
+    async def forget_all(
+        who: Annotated[str, Query(min_length=1, max_length=64, description="The name of a token.")],
+    ) -> dict[str, int]:
+        """Deletes all adapters that somebody asked for, for good; those that are not made yet are cancelled before."""
+        return {"deleted": await adapters.remove_of(who)}
 
     @routes.delete(
         "/adapters/{id}", responses=_answer(200, _REMOVED, {"id": _EXAMPLE["id"], "state": "deleted"}) | wrong

@@ -2,6 +2,8 @@
 
 Names, shapes and the body of an error are those of the protocol's text, also where /v1 says the same otherwise. A model
 has one input, pictures as they are in files, and three outputs with an entry for each picture.
+
+Over 250 lines because the protocol prescribes its forms, which stand here as for OpenAPI.
 """
 
 import asyncio
@@ -19,6 +21,7 @@ from metaforge.serving.errors import Problem, problem
 from metaforge.serving.intake import Asked, Upload, said
 from metaforge.serving.kinds import kind_of
 from metaforge.serving.leaving import all_of, while_there
+from metaforge.serving.receiving import text_of
 from metaforge.serving.routes.predict import judge
 from metaforge.serving.strict_json import read_json
 
@@ -153,13 +156,11 @@ def router(service: "Service") -> APIRouter:
     async def infer(model: str, request: Request) -> dict[str, Any]:
         """Verdicts on pictures in base64; one that cannot be read has the decision "cannot tell" and fails no other."""
         _served(service, model)
-        body = await request.body()
-        asked, uploads = await asyncio.to_thread(
-            _read, body, service.options.batch_files, service.options.image_mb << 20
-        )
+        asked = await _read(request)
+        uploads = await asyncio.to_thread(_uploads, asked, service.options.batch_files, service.options.image_mb << 20)
         names, flags = _outputs(asked), _flags(asked.parameters)
         of, named = Asked(model=model, **flags), request.state.request_id
-        judging = all_of(_judged(service, each, of, request_id=named) for each in uploads)
+        judging = all_of(_judged(service, each, of, request_id=named, own=place) for place, each in enumerate(uploads))
         rows = await while_there(request, judging)
         columns = dict(zip(OUTPUTS, zip(*rows, strict=True), strict=True))
         found: dict[str, Any] = {"model_name": model} | ({} if asked.id is None else {"id": asked.id})
@@ -176,9 +177,11 @@ def _served(service: "Service", model: str) -> None:
         raise problem("not_found", "There is no model of this name. GET /v1/models lists all.")
 
 
-async def _judged(service: "Service", upload: Upload, asked: Asked, *, request_id: str) -> tuple[float, str, str]:
+async def _judged(
+    service: "Service", upload: Upload, asked: Asked, *, request_id: str, own: int
+) -> tuple[float, str, str]:
     try:
-        record = (await judge(service, upload, asked, request_id=request_id)).answer.record
+        record = (await judge(service, upload, asked, request_id=request_id, own=own)).answer.record
     except Problem as error:
         if error.status in (429, 503):  # of the service, and not of this picture
             raise
@@ -186,14 +189,18 @@ async def _judged(service: "Service", upload: Upload, asked: Asked, *, request_i
     return NOTHING if record["p_fake"] is None else record["p_fake"], record["decision"], json.dumps(record)
 
 
-def _read(body: bytes, most: int, largest: int) -> tuple[Inference, list[Upload]]:
+async def _read(request: Request) -> Inference:
     try:
-        asked = Inference.model_validate(read_json(body))
+        found = await asyncio.to_thread(read_json, await text_of(request))
+        return Inference.model_validate(found)
     except ValidationError as error:
         raise problem("bad_request", said(error.errors(include_input=False, include_url=False))) from None
     except (ValueError, RecursionError):
         raise problem("bad_request", "The body is not JSON that is read in one way only. Send an object.") from None
-    return asked, [_upload(data, number, largest) for number, data in enumerate(_pictures(asked, most), start=1)]
+
+
+def _uploads(asked: Inference, most: int, largest: int) -> list[Upload]:
+    return [_upload(data, number, largest) for number, data in enumerate(_pictures(asked, most), start=1)]
 
 
 def _upload(data: bytes, number: int, largest: int) -> Upload:
@@ -223,7 +230,11 @@ def _pictures(asked: Inference, most: int) -> list[bytes]:
         )
     if len(tensor.data) > most:
         raise problem("too_large", f"inputs: there are more than {most} pictures. Send fewer.")
-    return [_decoded(each) for each in tensor.data]
+    found = []
+    for place, each in enumerate(tensor.data):
+        found.append(_decoded(each))
+        tensor.data[place] = None  # it stands in memory once
+    return found
 
 
 def _decoded(text: Any) -> bytes:

@@ -1,5 +1,6 @@
 """`/v1/predict` and `/v1/predict/batch`: verdicts on files."""
 
+import functools
 import logging
 import time
 from typing import Any
@@ -53,7 +54,8 @@ def router(service: Service) -> APIRouter:
         async with read_many(request, limits) as (uploads, asked):
             _served(service, asked.model)
             named = request.state.request_id
-            judging = all_of(_one_of_many(service, upload, asked, request_id=named) for upload in uploads)
+            one = functools.partial(_one_of_many, service, asked=asked, request_id=named)
+            judging = all_of(one(upload, own=place) for place, upload in enumerate(uploads))
             results = await while_there(request, judging)
         for result in results:
             if "error" in result:
@@ -64,7 +66,7 @@ def router(service: Service) -> APIRouter:
     return routes
 
 
-async def judge(service: Service, upload: Upload, asked: Asked, *, request_id: str) -> Judged:
+async def judge(service: Service, upload: Upload, asked: Asked, *, request_id: str, own: int = 0) -> Judged:
     """The verdict on an upload.
 
     Args:
@@ -74,6 +76,7 @@ async def judge(service: Service, upload: Upload, asked: Asked, *, request_id: s
 
     Other Arguments:
         request_id: by which the log has a fault of ours.
+        own: how many files of the same request come before it.
 
     Raises:
         Problem: if it has one, or cannot be judged.
@@ -82,9 +85,11 @@ async def judge(service: Service, upload: Upload, asked: Asked, *, request_id: s
         raise upload.problem
     served = _served(service, asked.model)
     ask = Ask(upload.name, upload.data, served, upload.path, asked.crops, asked.evidence, asked.map, request_id)
-    judged = await service.pool.ask(ask, breaking=asked.breaking)
+    judged = await service.pool.ask(ask, breaking=asked.breaking, own=own)
     answer = judged.answer
     wrong = {} if answer.error else answer.record["error"] or {}
+    if answer.error and served.id != "default" and service.adapters.served(served.id) is None:
+        raise problem("not_found", "This model was deleted while the file waited. Ask /v1/models which there are.")
     if answer.error or wrong.get("code") == "failed":
         # Its type alone, for its words may quote the file; the worker's own line says where it was.
         broke = answer.error.split(": ")[1] if answer.error else "failed"
@@ -99,9 +104,9 @@ async def judge(service: Service, upload: Upload, asked: Asked, *, request_id: s
     return judged
 
 
-async def _one_of_many(service: Service, upload: Upload, asked: Asked, *, request_id: str) -> dict[str, Any]:
+async def _one_of_many(service: Service, upload: Upload, *, asked: Asked, request_id: str, own: int) -> dict[str, Any]:
     try:
-        judged = await judge(service, upload, asked, request_id=request_id)
+        judged = await judge(service, upload, asked, request_id=request_id, own=own)
     except Problem as error:
         return {"name": upload.name, "status": error.status, "error": {"code": error.code, "message": error.message}}
     said = {"name": upload.name, "status": 200, "verdict": judged.answer.record, "degraded": list(judged.degraded)}
