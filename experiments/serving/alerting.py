@@ -24,7 +24,6 @@ It exits with 1 if an alert did not fire, or one did for the service that was le
 
 import contextlib
 import dataclasses
-import json
 import os
 import re
 import shutil
@@ -32,14 +31,13 @@ import subprocess
 import tempfile
 import threading
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import yaml
+from typing import Any
 
 from experiments.serving.harming import HARMS, Watched
-from experiments.serving.servers import ROOT, free_port
+from experiments.serving.scraping import prometheus
+from experiments.serving.servers import ROOT
 from metaforge.commands import launch, start
 from metaforge.errors import InputError
 from metaforge.settings import setting
@@ -78,34 +76,10 @@ def rules() -> str:
     return re.sub(r"for: \w+", "for: 2s", (ROOT / "deploy" / "alerts.yaml").read_text(encoding="utf-8"))
 
 
-@contextlib.contextmanager
-def prometheus(folder: Path, services: dict[str, Watched]) -> Iterator[Callable[[], set[tuple[str, str]]]]:
-    """A Prometheus that watches the services: which alerts fire, each with its service."""
-    (folder / "alerts.yaml").write_text(rules(), encoding="utf-8")
-    targets = [{"targets": [f"127.0.0.1:{each.port}"], "labels": {"instance": name}} for name, each in services.items()]
-    scraped = {"job_name": "metaforge", "static_configs": targets}
-    scraped |= {"authorization": {"credentials": TOKEN}}
-    config = {"global": {"scrape_interval": "1s", "evaluation_interval": "1s"}, "rule_files": ["alerts.yaml"],
-              "scrape_configs": [scraped]}  # fmt: skip
-    (folder / "prometheus.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    port = free_port()
-    command = ["prometheus", f"--config.file={folder / 'prometheus.yaml'}", f"--storage.tsdb.path={folder / 'data'}",
-               f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-
-        def firing() -> set[tuple[str, str]]:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/alerts", timeout=10) as answer:
-                    found = json.load(answer)["data"]["alerts"]
-            except OSError:
-                return set()
-            return {(each["labels"]["alertname"], each["labels"]["instance"]) for each in found
-                    if each["state"] == "firing"}  # fmt: skip
-
-        try:
-            yield firing
-        finally:
-            process.terminate()
+def firing(ask: Callable[[str], Any]) -> set[tuple[str, str]]:
+    """Which alerts fire, each with its service, as Prometheus says."""
+    found = (ask("alerts") or {"alerts": []})["alerts"]
+    return {(each["labels"]["alertname"], each["labels"]["instance"]) for each in found if each["state"] == "firing"}
 
 
 def run(options: Options, *, say: Callable[[str], None] = print) -> list[str]:
@@ -141,15 +115,16 @@ def run(options: Options, *, say: Callable[[str], None] = print) -> list[str]:
         for each in services.values():
             _until(lambda each=each: each.get("/readyz")[0] == 200, 300, f"{each.name} is ready")
         say(f"{len(services)} services are ready.")
-        firing = held.enter_context(prometheus(folder, services))
+        ports = {name: each.port for name, each in services.items()}
+        ask = held.enter_context(prometheus(folder, ports, rules=rules(), token=TOKEN))
         time.sleep(8)  # of peace, as what rises is seen against it
-        before = firing()
+        before = firing(ask)
         harms = [threading.Thread(target=harm, args=(services, cluster), daemon=True) for harm in HARMS]
         begun, seen = time.monotonic(), {}
         for harm in harms:
             harm.start()
         while time.monotonic() - begun < options.seconds and set(EXPECTED.items()) - set(seen):
-            for each in firing() - set(seen):
+            for each in firing(ask) - set(seen):
                 seen[each] = time.monotonic() - begun
             time.sleep(0.5)
         amiss = [f"{alert} fired before anything was done to {name}" for alert, name in sorted(before)]

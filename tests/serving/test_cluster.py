@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("ray.serve", reason="needs Ray Serve, which is not installed: pip install 'ray[serve]'")
+from tests.programs import reason
+
+pytest.importorskip("ray.serve", reason=reason("ray"))
 
 from metaforge.screening.portable import save_onnx
 from metaforge.serving.cluster.adapters import ELSEWHERE

@@ -11,6 +11,7 @@ from metaforge.errors import InputError
 from metaforge.screening import save_detector
 from metaforge.screening.batches import on_ray, running
 from metaforge.screening.batches.options import Options
+from tests.programs import reason
 from tests.screening.test_raw_pictures import detector
 
 
@@ -36,7 +37,7 @@ def records(folder, out, **changes):
 @pytest.fixture(scope="module")
 def cluster():
     """Started once: it takes seconds."""
-    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'metaforge-jax[ray]'")
+    ray = pytest.importorskip("ray", reason=reason("ray"))
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
