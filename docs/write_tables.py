@@ -31,6 +31,7 @@ from experiments.finders import table as finders
 from experiments.omniglot import report as omniglot
 from experiments.quality import table as quality
 from experiments.screening import table as screening
+from experiments.serving import replicas_table as replicas
 from experiments.serving import table as serving
 from experiments.sinusoid import running as sinusoid
 from experiments.strangers import decisions, targets
@@ -68,6 +69,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "photographs": ("From a photograph's file to its score", photographs.markdown),
     "photographs_b0": ("The same through EfficientNet-B0", photographs.markdown),
     "serving": ("A detector over HTTP, beside a plain server and LitServe", serving.markdown),
+    "replicas": ("The service on one, two and four replicas of Ray Serve", replicas.markdown),
     "folders": ("What the shipped detector says of two collections", folders.markdown),
     "strangers": ("A collection and a kind of forgery left out together", strangers.markdown),
     "strangers_clip": ("The same with CLIP's class token", strangers.markdown),

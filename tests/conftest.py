@@ -103,7 +103,7 @@ def x64():
         yield
 
 
-FIRST = ("tests/experiments/test_kill.py", "tests/test_wheel.py")
+FIRST = ("tests/experiments/test_kill.py", "tests/serving/test_cluster.py", "tests/test_wheel.py")
 """The longest file, and what takes long and would come last: so that none runs alone at the end."""
 
 

@@ -11,6 +11,7 @@ one worker is asked the same, for comparison. It takes the extras `ray`, `serve`
 
 import contextlib
 import dataclasses
+import importlib
 import json
 import os
 import subprocess
@@ -67,8 +68,7 @@ class Options:
 @contextlib.contextmanager
 def _ray(folder: Path) -> Iterator[str]:
     """The address of a Ray that has ended behind the block. It believes in cores enough for all replicas."""
-    import ray  # pyright: ignore[reportMissingImports]
-
+    ray: Any = importlib.import_module("ray")
     before = dict(os.environ)
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0", "PYTHONPATH": str(ROOT)}
     os.environ.pop("RAY_ADDRESS", None)
@@ -99,8 +99,7 @@ def deployed(model: str, state: Path, port: int, replicas: int) -> dict[str, Any
 
 def _deploy(address: str, folder: Path, config: dict[str, Any]) -> None:
     """`serve run`, and a wait until all its replicas can judge."""
-    from ray import serve  # pyright: ignore[reportMissingImports]
-
+    serve: Any = importlib.import_module("ray.serve")
     path = folder / "ray.yaml"
     path.write_text(json.dumps(config), encoding="utf-8")
     command = [sys.executable, "-m", "ray.serve.scripts", "run", "--address", address, "--non-blocking", str(path)]
@@ -203,9 +202,7 @@ def _counts(text: str) -> list[int]:
 
 
 def _version() -> str:
-    import ray  # pyright: ignore[reportMissingImports]
-
-    return ray.__version__
+    return importlib.import_module("ray").__version__
 
 
 def main(argv: list[str]) -> int:

@@ -52,9 +52,11 @@ def test_the_table_says_what_each_step_brought():
         return {"answers_a_second": around, "ms_p50": around, "processors": parts, "server_processors": 0.8}
 
     report = {
-        "command": "c", "machine": {"processor": "p", "cores": 2, "ray": "2"}, "provenance": {"commit": "a", "date": "d"},
+        "command": "c", "machine": {"processor": "p", "cores": 2, "ray": "2"},
+        "provenance": {"commit": "a", "date": "d"},
         "config": {"photographs": 0.0, "flight": 8, "rounds": 3},
-        "replicas": {"1": row(50.0), "2": row(80.0), "4": row(120.0)}, "alone": row(90.0) | {"processors": {"clients": 0.1}},
+        "replicas": {"1": row(50.0), "2": row(80.0), "4": row(120.0)},
+        "alone": row(90.0) | {"processors": {"clients": 0.1}},
     }  # fmt: skip
     one, two, four, alone = markdown(report).splitlines()[-4:]
     assert [each.split(" | ")[2:4] for each in (one, two, four, alone)] == [
@@ -64,10 +66,8 @@ def test_the_table_says_what_each_step_brought():
 
 
 def test_every_query_of_a_dashboard_is_found_also_in_closed_rows():
-    panel = lambda title, *more: {
-        "title": title,
-        "targets": [{"expr": f'a{{instance=~"$instance"}}{each}'} for each in more],
-    }
+    target = lambda number: {"expr": f'a{{instance=~"$instance"}}{number}'}
+    panel = lambda title, *numbers: {"title": title, "targets": [target(number) for number in numbers]}
     rows = [panel("one", "1", "2"), {"type": "row", "panels": [panel("two", "3")]}]
     assert list(queries(rows)) == [("one", f'a{{instance=~".*"}}{each}') for each in (1, 2)] + [
         ("two", 'a{instance=~".*"}3')
