@@ -4,9 +4,16 @@ import ctypes
 import functools
 import gc
 import os
+import sys
 import threading
 from pathlib import Path
 
+# Containers like to say that Python keep no bytecode. Then each worker, and each command that a test starts, would
+# compile JAX and all else from its source, which is half of a start.
+if sys.dont_write_bytecode:
+    sys.dont_write_bytecode, sys.pycache_prefix = False, str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 # Before jax is imported, and inherited by commands that tests start: what one test compiled, others need not.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "programs"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
