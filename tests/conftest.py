@@ -32,6 +32,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's and scikit-learn's: a step of a tiny network 30 times as much
 # Commands that find it set do not start themselves a second time to set it.
 os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")
 
 import jax
 import psutil

@@ -267,10 +267,13 @@ def test_a_flag_of_xla_is_set_where_it_pays_and_is_known(monkeypatch, jaxlib, br
     monkeypatch.setattr(os, "execve", lambda _program, _words, environment: given.update(environment))
     monkeypatch.delenv("XLA_FLAGS")
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    monkeypatch.delenv("JAX_NUM_CPU_DEVICES", raising=False)
     with pytest.raises(SystemExit):
         start(lambda _: 0, heavy=True, brief=brief)
+    assert given["JAX_NUM_CPU_DEVICES"] == str(len(os.sched_getaffinity(0)))
     assert ("fusion_emitters=false" in given.get("XLA_FLAGS", "")) == sets
     monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.check=0")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=3")  # which says how many devices, too
     with pytest.raises(SystemExit) as ended:
         start(lambda _: 2, heavy=True)
     assert ended.value.code == 2

@@ -24,7 +24,10 @@ class Grid:
     orders: str = setting("first", "Orders of the outer gradient.")
     steps: str = setting("1", "Inner steps.")
     tasks: str = setting("4", "Tasks in a meta-batch.")
-    strategies: str = setting("vmap,scan,unroll", "How tasks run; unrolled only up to 8 of them.")
+    strategies: str = setting(
+        "vmap,scan,unroll,spread",
+        "How tasks run; unrolled only up to 8 of them, spread over devices if there are more.",
+    )
     convolutions: str = setting("lax,patches,winograd", "How convolutions run.")
     precision: str = setting("float32", "Of convolutions and products.", choices=("float32", "bfloat16"))
     remat: str = setting("none", "What an exact gradient computes again.", choices=("none", "steps", "sqrt"))

@@ -10,9 +10,13 @@ import numpy as np
 import optax
 
 import metaforge as mf
+from metaforge.core.devices import spread
 from metaforge.core.tuning import Form
 
 INNER_LR, OUTER_LR = 0.01, 1e-3
+
+SPREAD = "spread"
+"""The form that gives each device tasks of its own, as a training run does wherever there are several."""
 
 
 class Cell(NamedTuple):
@@ -92,12 +96,19 @@ def learner(cell: Cell, form: Form, *, precision: str = "float32", remat: str = 
 
 
 def compiled(cell: Cell, form: Form, data: mf.Episode, *, precision: str = "float32", remat: str = "none") -> Program:
-    """Compiles one outer step; every form starts from the same parameters."""
-    made = learner(cell, form, precision=precision, remat=remat)
-    state = made.init(initial(cell, data))
-    began = time.perf_counter()
-    update = jax.jit(made.update).lower(state, data).compile()
-    seconds = time.perf_counter() - began
+    """Compiles one outer step; every form starts from the same parameters.
+
+    Each device of one that is spread runs its tasks by the strategy that "auto" takes.
+    """
+    apart = form.strategy == SPREAD
+    placed = spread(0 if apart else 1, tasks=cell.tasks)
+    made = learner(cell, form._replace(strategy="auto") if apart else form, precision=precision, remat=remat)
+    with placed.on_mesh():
+        state = placed.replicate(made.init(initial(cell, data)))
+        data = jax.tree.map(placed.by_task, data)
+        began = time.perf_counter()
+        update = jax.jit(made.update).lower(state, data).compile()
+        seconds = time.perf_counter() - began
     memory, cost = update.memory_analysis(), update.cost_analysis() or {}
     return Program(
         lambda: jax.block_until_ready(update(state, data)),

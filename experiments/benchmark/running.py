@@ -15,7 +15,7 @@ import numpy as np
 
 from experiments.benchmark import torch_step
 from experiments.benchmark.config import QUICK, Grid, Options
-from experiments.benchmark.meta_step import INNER_LR, Cell, compiled, episodes, initial
+from experiments.benchmark.meta_step import INNER_LR, SPREAD, Cell, compiled, episodes, initial
 from experiments.benchmark.profiling import profile
 from experiments.benchmark.table import markdown, summary
 from metaforge import processor
@@ -57,11 +57,15 @@ def cells(grid: Grid) -> list[Cell]:
 
 
 def _forms(grid: Grid, tasks: int) -> list[Form]:
-    strategies = _known(grid.strategies, "strategies", get_args(Strategy))
+    strategies = _known(grid.strategies, "strategies", (*get_args(Strategy), SPREAD))
     convolutions = _known(grid.convolutions, "convolutions", get_args(Convolution))
-    found = [Form(s, c) for s in strategies for c in convolutions if s != "unroll" or tasks <= _UNROLLED]  # type: ignore[arg-type]
+    can = {"unroll": tasks <= _UNROLLED, SPREAD: any(tasks % n == 0 for n in range(2, jax.device_count() + 1))}
+    found = [Form(s, c) for s in strategies for c in convolutions if can.get(s, True)]  # type: ignore[arg-type]
     if not found:
-        raise InputError(f"--strategies={grid.strategies}: {tasks} tasks are not unrolled. Name another beside.")
+        raise InputError(
+            f"--strategies={grid.strategies}: {tasks} tasks cannot run so on {jax.device_count()} devices. "
+            "Name another beside."
+        )
     return found
 
 
@@ -185,7 +189,8 @@ def machine() -> dict[str, Any]:
     return {
         "processor": jax.devices()[0].device_kind if jax.default_backend() != "cpu" else _processor(),
         "cores": os.cpu_count(), "backend": jax.default_backend(), "devices": jax.device_count(),
-        "malloc": os.environ.get("GLIBC_TUNABLES", ""), "versions": versions,
+        "malloc": os.environ.get("GLIBC_TUNABLES", ""), "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "versions": versions,
     }  # fmt: skip
 
 

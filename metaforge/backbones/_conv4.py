@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from metaforge.backbones._convolution import max_pool, patches_conv
+from metaforge.backbones._convolution import patches_conv
 from metaforge.backbones._flax import from_flax
 from metaforge.backbones._head import Head, check_head, head_of, make_head
 from metaforge.backbones._normalisation import Normalisation, Normalise, check_normalisation
@@ -45,7 +45,7 @@ class Conv4(nn.Module):
             bias = self.normalisation in ("group", "none")
             dtype = kind if self.precision == "bfloat16" else None
             hidden = nn.Conv(self.width, (3, 3), use_bias=bias, conv_general_dilated=convolve, dtype=dtype)(hidden)
-            hidden = max_pool(nn.relu(Normalise(self.normalisation)(hidden, rows).astype(hidden.dtype)))
+            hidden = Normalise(self.normalisation)(hidden, rows)
         hidden = hidden.astype(jnp.promote_types(hidden.dtype, jnp.float32))
         embeddings = hidden.reshape(hidden.shape[0], -1)[images.shape[0] - inputs.shape[0] :]
         if self.neck:

@@ -1,5 +1,7 @@
 """3x3 convolution by Winograd's minimal filtering, F(2x2, 3x3): 2.25 times fewer multiplications."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
+from metaforge import processor
 from metaforge.backbones._convolution import check_plain, patches_conv
 
 # Lavin and Gray, section 4.1. A tile of 4 by 4 inputs and a kernel of 3 by 3 make 2 by 2 outputs:
@@ -17,6 +20,10 @@ _A_T = np.array([[1, 1, 1, 0], [0, 1, -1, -1]])
 
 _MIN_CHANNELS = 16
 """Below this, transforming the tiles costs more than it saves, and patches are taken."""
+
+_CHUNK_BYTES = 150_000
+"""Images that are convolved together where a program has a core to itself. Their tiles are four times as large, and so
+are the products: together about the size of a core's own cache."""
 
 
 def winograd_conv(
@@ -70,10 +77,52 @@ def winograd_conv(
         return patches_conv(inputs, kernel)
     # Sums of sixteen inputs lose what half precision has left of its digits, so they are made in single.
     wide = jnp.promote_types(inputs.dtype, jnp.float32)
-    return _convolve_p.bind(inputs.astype(wide), kernel.astype(wide)).astype(inputs.dtype)
+    chunk = _CHUNK_BYTES if _a_core_to_itself() else 0
+    return _convolve_p.bind(inputs.astype(wide), kernel.astype(wide), chunk=chunk).astype(inputs.dtype)
 
 
-def _convolve(inputs, kernel):
+def _a_core_to_itself() -> bool:
+    """Whether the program that is being written down is one of several that share the cores, about one each.
+
+    One program on all cores shares out the rows of each operation among them, and small operations cannot be shared.
+    """
+    devices = jax.sharding.get_abstract_mesh().size
+    return jax.default_backend() == "cpu" and devices > 1 and processor.cores() < 2 * devices
+
+
+def _convolve(inputs, kernel, *, chunk: int):
+    count = _chunks(inputs, chunk)
+    if count == 1:
+        return _convolved(inputs, kernel)
+    outputs = jax.lax.map(lambda some: _convolved(some, kernel), _split(inputs, count))
+    return outputs.reshape(-1, *outputs.shape[2:])
+
+
+def _gradient(inputs, cotangent, *, chunk: int):
+    """The cotangent of the kernel."""
+    count = _chunks(inputs, chunk)
+    if count == 1:
+        return _kernel_cotangent(inputs, cotangent)
+    start = jnp.zeros((3, 3, inputs.shape[3], cotangent.shape[3]), inputs.dtype)
+    pairs = (_split(inputs, count), _split(cotangent, count))
+    return jax.lax.scan(lambda total, pair: (total + _kernel_cotangent(*pair), None), start, pairs)[0]
+
+
+def _chunks(inputs, limit: int) -> int:
+    """In how many chunks images are convolved: as few as keep each below `limit` bytes, if they come out even."""
+    examples = inputs.shape[0]
+    one = inputs.size // max(1, examples) * inputs.dtype.itemsize
+    fitting = max(1, limit // max(1, one))
+    size = max((n for n in range(1, examples + 1) if examples % n == 0 and n <= fitting), default=1)
+    # Far smaller chunks than would fit, as of a prime number of small images, cost more than they save.
+    return examples // size if limit and 2 * size > min(fitting, examples) else 1
+
+
+def _split(array, count: int):
+    return array.reshape(count, -1, *array.shape[1:])
+
+
+def _convolved(inputs, kernel):
     examples, height, width, _ = inputs.shape
     tiles, weights = _tiles(inputs), _both(_G, [[kernel[i, j] for j in range(3)] for i in range(3)])
     products = [[tiles[i][j] @ weights[i][j] for j in range(4)] for i in range(4)]
@@ -83,8 +132,8 @@ def _convolve(inputs, kernel):
     return whole.reshape(examples, 2 * rows, 2 * columns, -1)[:, :height, :width]
 
 
-def _gradient(inputs, cotangent):
-    """The cotangent of the kernel, by the transpose of the same three steps."""
+def _kernel_cotangent(inputs, cotangent):
+    """The transpose of the same three steps."""
     (_, height, width, _), features = inputs.shape, cotangent.shape[-1]
     even = jnp.pad(cotangent, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
     parts = [[even[:, i::2, j::2].reshape(-1, features) for j in range(2)] for i in range(2)]
@@ -121,12 +170,12 @@ def _turned(kernel):
 def _bilinear(name: str, function, shape) -> Primitive:
     """A primitive for a product of two arrays, so that JAX differentiates it by our rules, as often as asked."""
     primitive = Primitive(name)
-    primitive.def_impl(jax.jit(function))
-    primitive.def_abstract_eval(lambda left, right: left.update(shape=shape(left, right), weak_type=False))
+    primitive.def_impl(jax.jit(function, static_argnames="chunk"))
+    primitive.def_abstract_eval(lambda left, right, *, chunk: left.update(shape=shape(left, right), weak_type=False))
     mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=False))
 
-    def batched(arguments, axes):
-        return jax.vmap(function, in_axes=tuple(axes))(*arguments), 0
+    def batched(arguments, axes, *, chunk):
+        return jax.vmap(functools.partial(function, chunk=chunk), in_axes=tuple(axes))(*arguments), 0
 
     batching.primitive_batchers[primitive] = batched
     return primitive
@@ -137,11 +186,11 @@ _gradient_p = _bilinear("winograd_conv_gradient", _gradient, lambda x, y: (3, 3,
 # Each is linear in either argument, and what the one is transposed to is the other, or itself.
 ad.defbilinear(
     _convolve_p,
-    lambda cotangent, _, kernel: _convolve_p.bind(cotangent, _turned(kernel)),
-    lambda cotangent, inputs, _: _gradient_p.bind(inputs, cotangent),
+    lambda cotangent, _, kernel, chunk: _convolve_p.bind(cotangent, _turned(kernel), chunk=chunk),
+    lambda cotangent, inputs, _, chunk: _gradient_p.bind(inputs, cotangent, chunk=chunk),
 )
 ad.defbilinear(
     _gradient_p,
-    lambda kernel, _, outputs: _convolve_p.bind(outputs, _turned(kernel)),
-    lambda kernel, inputs, _: _convolve_p.bind(inputs, kernel),
+    lambda kernel, _, outputs, chunk: _convolve_p.bind(outputs, _turned(kernel), chunk=chunk),
+    lambda kernel, inputs, _, chunk: _convolve_p.bind(inputs, kernel, chunk=chunk),
 )

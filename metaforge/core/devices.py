@@ -36,10 +36,10 @@ class Placement(NamedTuple):
 
 
 def spread(devices: int = 1, *, tasks: int) -> Placement:
-    """Makes a mesh of the first `devices` devices of all hosts, or of all of them.
+    """Makes a mesh of the first `devices` devices of all hosts, or of as many as can share the tasks.
 
     Args:
-        devices: how many; 0 takes all there are.
+        devices: how many; 0 takes as many as there are and as divide the tasks evenly.
 
     Other Arguments:
         tasks: the tasks of a meta-batch, which the devices share evenly.
@@ -55,7 +55,7 @@ def spread(devices: int = 1, *, tasks: int) -> Placement:
         [0 1 2 3]
     """
     have = jax.device_count()
-    count = devices or have
+    count = devices or (have if jax.process_count() > 1 else max(n for n in range(1, have + 1) if tasks % n == 0))
     if count > have or (jax.process_count() > 1 and count != have):
         raise InputError(f"`devices`={devices}: there are {have}. Give that number, or 0 for all.")
     if tasks % count:
@@ -98,6 +98,9 @@ def connect(coordinator: str, processes: int, process: int) -> None:
     if coordinator != "auto" and not 0 <= process < processes:
         raise InputError(f"`process`={process}: of {processes} processes, give a number from 0 to {processes - 1}.")
     try:
+        # Where hosts share the tasks, each is one device on CPUs, whatever its cores (`metaforge.commands.start`).
+        if jax.config.jax_num_cpu_devices > 1:  # pyright: ignore[reportAttributeAccessIssue]
+            jax.config.update("jax_num_cpu_devices", -1)
         if coordinator == "auto":
             jax.distributed.initialize()
         else:

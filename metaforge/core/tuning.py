@@ -54,9 +54,10 @@ def forms(*, tasks: int, backend: str | None = None) -> list[Form]:
 def interleave(programs: Mapping[str, Callable[[], Any]], *, rounds: int) -> dict[str, np.ndarray]:
     """Milliseconds of every program in every round, shape `(rounds,)` each.
 
-    Each round runs every program once, so that ratios within a round hold while the machine's speed drifts. Each round
-    begins one program later than the one before, since some leave threads behind that are still awake. Each is called
-    once before, unmeasured. A program must wait for its own result (`jax.block_until_ready`).
+    Each round runs every program, so that ratios within a round hold while the machine's speed drifts, and begins one
+    program later than the one before. A program is called twice in a row, as in a training run one step follows the
+    other, and the second call is timed: some leave threads behind that stay awake for a while, and other caches. A
+    program must wait for its own result (`jax.block_until_ready`).
 
     Example:
         >>> sorted(interleave({"a": lambda: 1, "b": lambda: 2}, rounds=3))
@@ -64,12 +65,12 @@ def interleave(programs: Mapping[str, Callable[[], Any]], *, rounds: int) -> dic
     """
     times: dict[str, list[float]] = {name: [] for name in programs}
     order = collections.deque(programs)
-    for number in range(rounds + 1):
+    for _ in range(rounds):
         for name in order:
+            programs[name]()
             began = time.perf_counter()
             programs[name]()
-            if number:
-                times[name].append(1e3 * (time.perf_counter() - began))
+            times[name].append(1e3 * (time.perf_counter() - began))
         order.rotate(-1)
     return {name: np.array(ms) for name, ms in times.items()}
 

@@ -32,7 +32,7 @@ class RunSpec:
     baseline: bool = setting(True, "Whether to train ERM on the same images too, in WORKDIR/erm.")
     iterations: int = setting(600, "Outer steps; 3,000 in the paper. 0 for a discriminant on a network as it is.")
     strategy: str = setting("auto", "How tasks run (the numbers agree).", choices=("auto", "vmap", "scan", "unroll"))
-    devices: int = setting(1, "Devices that share the tasks; 0 for all.", most=1_000_000)
+    devices: int = setting(0, "Devices that share the tasks; 0 for all that can share them evenly.", most=1_000_000)
     batches: str = setting(
         "fixed",
         "Tasks of a meta-batch: as --episodes.tasks says, by how noisy the gradient is, or as many as memory holds.",

@@ -12,8 +12,9 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import metaforge as mf
-from metaforge.backbones import Normalisation, conv4
-from metaforge.backbones._normalisation import EpisodicBatchNorm
+from metaforge.backbones import Normalisation, _normalisation, conv4
+from metaforge.backbones._convolution import max_pool
+from metaforge.backbones._normalisation import EpisodicBatchNorm, Normalise
 
 NORMALISATIONS = get_args(Normalisation)
 
@@ -230,6 +231,63 @@ def test_a_large_mean_does_not_cost_the_variance_its_digits():
     expected = (exact - exact.mean()) / np.sqrt(exact.var() + 1e-5)
     actual = normalise(jnp.asarray(inputs), 8, jnp.ones(1), jnp.zeros(1))
     np.testing.assert_allclose(actual, expected, atol=1e-3)
+
+
+def test_a_first_example_that_is_unlike_the_rest_does_not_either():
+    # Its mean is what the others are measured from.
+    inputs = np.random.default_rng(0).normal(size=(8, 4, 4, 1)).astype(np.float32)
+    inputs[0] += 1000
+    exact = inputs.astype(np.float64)
+    expected = (exact - exact.mean()) / np.sqrt(exact.var() + 1e-5)
+    actual = normalise(jnp.asarray(inputs), 8, jnp.ones(1), jnp.zeros(1))
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+def test_the_derivatives_of_mean_and_variance_are_those_of_their_definitions(x64):
+    rng = np.random.default_rng(0)
+    inputs, along = (jnp.asarray(rng.normal(size=(3, 2, 4, 2)) * 2 + 5) for _ in range(2))
+
+    def everything(statistics):
+        loss = lambda x: jnp.sum(jnp.sin(jnp.stack(statistics(x))))
+        gradient = jax.grad(loss)
+        return {
+            "value": statistics(inputs),
+            "tangent": jax.jvp(statistics, (inputs,), (along,))[1],
+            "gradient": gradient(inputs),
+            "forward over reverse": jax.jvp(gradient, (inputs,), (along,))[1],
+            "reverse over reverse": jax.grad(lambda x: jnp.vdot(gradient(x), along))(inputs),
+        }
+
+    plain = lambda x: (x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2)))
+    ours, expected = jax.jit(lambda: (everything(_normalisation._mean_and_variance), everything(plain)))()
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12), ours, expected)
+
+
+def test_pooled_before_it_is_normalised_it_is_what_it_would_be_after(x64):
+    rng = np.random.default_rng(0)
+    inputs = jnp.asarray(rng.normal(size=(5, 6, 5, 3)))
+    scale, bias, target = jnp.array([2.0, -1.0, 0.0]), jnp.array([0.5, 0.2, 1.0]), rng.normal(size=(5, 3, 2, 3))
+
+    def pooled_first(inputs, params):
+        return Normalise("support").apply({"params": {"EpisodicBatchNorm_0": params}}, inputs, 4)
+
+    def pooled_last(inputs, params):
+        return max_pool(nn.relu(normalise(inputs, 4, **params)))
+
+    @jax.jit
+    def run(inputs, params):
+        both = (pooled_first, pooled_last)
+        return [
+            (f(inputs, params), jax.grad(lambda *a, f=f: jnp.sum(f(*a) * target), (0, 1))(inputs, params)) for f in both
+        ]
+
+    ours, expected = run(inputs, {"scale": scale, "bias": bias})
+    # Where the scale is 0 all four are equal, and which of them is the largest is anybody's choice: its inputs count 0.
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12), ours[0], expected[0])
+    np.testing.assert_allclose(ours[1][0], expected[1][0], rtol=1e-10, atol=1e-12)
+    for name in ("scale", "bias"):
+        known = slice(0, 2) if name == "scale" else slice(0, 3)
+        np.testing.assert_allclose(ours[1][1][name][known], expected[1][1][name][known], rtol=1e-10)
 
 
 # XLA's own convolution, with the statistics of groups, is among the backbones of the laws.

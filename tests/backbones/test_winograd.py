@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from metaforge.backbones import _winograd
 from metaforge.backbones._winograd import winograd_conv
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
@@ -86,3 +87,41 @@ def test_few_channels_are_left_to_patches():
 def test_what_it_cannot_do_is_refused(kernel, strides, padding, options):
     with pytest.raises(ValueError, match="winograd_conv takes"):
         winograd_conv(jnp.ones((2, 4, 4, 4)), jnp.ones((*kernel, 4, 4)), strides, padding, **options)
+
+
+@pytest.mark.parametrize(("examples", "limit", "chunks"), [(6, 4, 2), (6, 6, 1), (6, 1, 6), (7, 5, 1), (4, 0, 1)])
+def test_chunks_are_as_few_as_fit_if_they_come_out_even(examples, limit, chunks):
+    images = draw(examples, 4, 4, 16)
+    assert _winograd._chunks(images, limit * images[0].nbytes) == chunks
+
+
+def test_in_chunks_it_has_the_numbers_of_the_whole(x64, monkeypatch):
+    images, kernel, target = draw(6, 5, 4, 16), draw(3, 3, 16, 5), draw(6, 5, 4, 5)
+
+    @jax.jit
+    def run(images, kernel):
+        loss = lambda *args: jnp.sum(jnp.tanh(winograd_conv(*args)) * target)
+        gradient = jax.grad(loss, argnums=(0, 1))
+        second = jax.jvp(gradient, (images, kernel), (images[::-1], kernel[::-1]))[1]
+        several = jax.vmap(gradient, (None, 0))(images, jnp.stack([kernel, 2 * kernel]))
+        return loss(images, kernel), gradient(images, kernel), second, several
+
+    whole = run(images, kernel)
+    assert "while" not in run.lower(images, kernel).as_text()
+    monkeypatch.setattr(_winograd, "_a_core_to_itself", lambda: True)
+    monkeypatch.setattr(_winograd, "_CHUNK_BYTES", 2 * images[0].nbytes)
+    jax.clear_caches()
+    close(run(images, kernel), whole)
+    assert "while" in run.lower(images, kernel).as_text()
+    jax.clear_caches()
+
+
+def test_a_core_is_a_program_s_own_where_there_are_about_as_many_programs(monkeypatch):
+    found = {}
+    for devices, cores in ((1, 1), (2, 2), (2, 3), (2, 4), (4, 4)):
+        monkeypatch.setattr(_winograd.processor, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(
+            jax.sharding, "get_abstract_mesh", lambda n=devices: jax.sharding.AbstractMesh((n,), ("task",))
+        )
+        found[devices, cores] = _winograd._a_core_to_itself()
+    assert found == {(1, 1): False, (2, 2): True, (2, 3): True, (2, 4): False, (4, 4): True}

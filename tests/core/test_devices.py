@@ -64,6 +64,9 @@ def compare_devices():
             where = f"{name}, {count} devices"
             close = lambda a, b, where=where: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12, err_msg=where)
             jax.tree.map(close, found[count], found[1])
+    for tasks, share in ((12, 6), (16, 8), (7, 7), (11, 1)):
+        shared = devices.spread(0, tasks=tasks).by_task(np.arange(tasks))
+        assert len(shared.sharding.device_set) == share, (tasks, share)
     print("equal")
 
 
