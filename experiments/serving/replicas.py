@@ -14,6 +14,7 @@ import dataclasses
 import importlib
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -70,7 +71,8 @@ def _ray(folder: Path) -> Iterator[str]:
     """The address of a Ray that has ended behind the block. It believes in cores enough for all replicas."""
     ray: Any = importlib.import_module("ray")
     before = dict(os.environ)
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0", "PYTHONPATH": str(ROOT)}
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0", "PYTHONPATH": str(ROOT),
+                   "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # fmt: skip
     os.environ.pop("RAY_ADDRESS", None)
     try:
         found = ray.init("local", num_cpus=64, include_dashboard=False, log_to_driver=False, _temp_dir=str(folder),
