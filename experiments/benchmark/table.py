@@ -25,7 +25,8 @@ def markdown(report: dict[str, Any]) -> str:
     lines = [f"`{report['command']}`, commit {report['provenance']['commit']}, {report['provenance']['date']}; "
              f"{machine['processor']}, {machine['cores']} cores, {machine['backend']}; " +
              ", ".join(f"{name} {version}" for name, version in machine["versions"].items()) +
-             f"; GLIBC_TUNABLES={machine['malloc'] or 'unset'}."]  # fmt: skip
+             f"; GLIBC_TUNABLES={machine['malloc'] or 'unset'}" +
+             (f"; XLA_FLAGS={flags}" if (flags := machine.get("xla_flags")) else "") + "."]  # fmt: skip
     for cell in report["cells"]:
         about = cell["cell"]
         title = ("**{size} px, {order} order, {steps} steps, {tasks} tasks**: {gflop:.0f} GFLOP a step; matrix "

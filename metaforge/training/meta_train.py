@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,8 @@ def _train(config: Config, directory: Run, train: Records, held: ImagePool, vali
     if not config.run.iterations:
         return jax.device_get(probing.final(config, probing.initial(config)))
     sampler = checks.sampler(config, train)
-    placed = spread(config.run.devices, tasks=config.episodes.tasks)
+    # One mesh for batches of every size.
+    placed = spread(config.run.devices, tasks=math.gcd(*batch_size.buckets(config)))
     frozen = placed.replicate(frozen)
     images, labels = placed.replicate((held.image, held.label))
     state = placed.replicate(probing.initial(config))
