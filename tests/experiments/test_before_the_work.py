@@ -153,7 +153,7 @@ def test_an_ablation_that_cannot_be_made_leaves_no_directory(changes, said, tmp_
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"strategies": "unroll", "tasks": "4,64"}, "--strategies=unroll: 64 tasks are not unrolled"),
+        ({"strategies": "unroll", "tasks": "4,64"}, "--strategies=unroll: 64 tasks cannot run so"),
         ({"convolutions": "oops"}, "--convolutions: unknown 'oops'"),
     ],
 )

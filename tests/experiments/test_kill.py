@@ -80,11 +80,11 @@ def finish(process: BaseProcess, workdir: Path) -> None:
     assert process.exitcode == 0, workdir.with_suffix(".err").read_text()
 
 
-def wait_for_the_first_row(process: BaseProcess, workdir: Path, size: int) -> None:
-    """Until the run writes its log, so that kills fall into training and not only into imports."""
+def wait_for_rows(process: BaseProcess, workdir: Path, rows: int) -> None:
+    """Until the run has logged so many, so that kills fall into training, however fast it is."""
     log = workdir / "log.jsonl"
-    while process.is_alive() and (log.stat().st_size if log.exists() else 0) == size:
-        process.join(0.02)
+    while process.is_alive() and (len(log.read_bytes().splitlines()) if log.exists() else 0) < rows:
+        process.join(0.01)
 
 
 def chain(workdir: Path, cache: Path, seed: int) -> int:
@@ -92,10 +92,10 @@ def chain(workdir: Path, cache: Path, seed: int) -> int:
     rng, hits = random.Random(seed), 0
     for kill in range(KILLS):
         process = start(train_a_model, workdir, cache)
-        if kill:  # the first may fall anywhere, into start-up too
-            rewritten = workdir / "log.jsonl"
-            wait_for_the_first_row(process, workdir, rewritten.stat().st_size if rewritten.exists() else 0)
-        process.join(rng.uniform(0.0, 0.4 if kill else 6.0))
+        if kill:
+            wait_for_rows(process, workdir, 8 * kill)
+        # The first may fall anywhere, into start-up too.
+        process.join(rng.uniform(0.0, 0.05 if kill else 2.0))
         hits += process.is_alive()
         process.kill()
         process.join()
