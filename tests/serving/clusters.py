@@ -137,7 +137,8 @@ def config_of(*, port, **arguments):
     found["http_options"]["port"] = port
     found["proxy_location"] = "HeadOnly"
     (app,) = found["applications"]
-    app["args"] |= arguments
+    # Where a test stops replicas on a busy machine, files wait for long, and are to be answered all the same.
+    app["args"] |= {"degrade": 20.0, "refuse": 60.0} | arguments
     for each in app["deployments"]:
         each |= {"health_check_period_s": 1, "graceful_shutdown_wait_loop_s": 0.1}
         each["ray_actor_options"] = {"num_cpus": 0, "resources": {"head": 0.1}}

@@ -338,7 +338,9 @@ def test_what_a_busy_service_left_out_is_said_and_what_was_there_stays(visit, ru
     page.wait(".boxes")
     pool = running.service.pool
     with monkeypatch.context() as patch:
-        patch.setattr(pool, "_policy", pool._policy._replace(degrade=-1.0))
+        patch.setattr(
+            pool, "_policies", {lane: policy._replace(degrade=-1.0) for lane, policy in pool._policies.items()}
+        )
         page.press("Map of the score")
         page.wait("#problem", "The service is busy, so no map was made. Ask again in a moment.")
     assert page.page.locator("canvas").count() == 0
