@@ -91,7 +91,7 @@ def _mean_and_variance(
 @_mean_and_variance.defjvp
 def _(primals, tangents):
     # dv = 2 E[(x - m) dx], written so that what reverse mode has to keep is `inputs`, which is there anyway. Left to
-    # automatic differentiation, `flat - near` would be kept too: one more array of that size, written and read.
+    # automatic differentiation, `inputs - near` would be kept too: one more array of that size, written and read.
     (inputs,), (moved,) = primals, tangents
     mean, variance = _mean_and_variance(inputs)
     of_mean = _channel_means(moved)

@@ -82,8 +82,7 @@ def cluster(config, port):
 def good(asking, models, *names, full=False):
     """Holds that every answer is 200, names one of these detectors, and has that one's numbers.
 
-    Where the queue may be
-    `full`, some may be refused before they were taken, and most must not be.
+    Where the queue may be `full`, some may be refused before they were taken, and most must not be.
     """
     expected = {models[name][1]: models[name][2] for name in names}
     seen = set()
