@@ -28,7 +28,7 @@ def check(spec: BackboneSpec) -> None:
 
     Levels are numbers of blocks of an efficientnet with the normalisation "frozen", or of "clip", without neck or
     dropout. Those of a CLIP may stand beside an efficientnet's. Blocks that are fused are an efficientnet's, two or
-    more, without levels. Captions are read beside any backbone without levels.
+    more, without levels. Captions are read beside any backbone without levels. The precision has to be settled.
 
     Raises:
         InputError: for what it does not have; the line begins with the setting's name and value.
@@ -66,6 +66,8 @@ def check(spec: BackboneSpec) -> None:
         raise InputError(f"weights={weights}: conv4 has none. Leave them out, or take another backbone.")
     if weights == IMAGENET and name in SQUEEZED:
         raise InputError(f"weights={weights}: no package has those of {name}. Give a file of timm's or torchvision's.")
+    if spec.precision == "auto":
+        raise InputError("precision=auto: only a training run finds out which is faster. Give float32 or bfloat16.")
     if spec.convention not in get_args(Convention):
         raise InputError(f"convention={spec.convention}: known: {', '.join(get_args(Convention))}.")
     if spec.convention != "auto" and name not in SQUEEZED:

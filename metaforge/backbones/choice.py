@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from metaforge.backbones import levels
+from metaforge.backbones import levels, precision
 from metaforge.backbones._checking import check, numbers  # noqa: F401 - `choice.check` is how it is called
 from metaforge.backbones._conv4 import conv4
 from metaforge.backbones._looking import looks_of
@@ -66,9 +66,11 @@ def choose(spec: BackboneSpec) -> Backbone:
 
 
 def settled(spec: BackboneSpec) -> BackboneSpec:
-    """The same with a convention that is not "auto", for an EfficientNet of squeeze-and-excitation.
+    """The same with nothing left that is "auto" and changes numbers.
 
-    It is that of the names in the file of weights. What is kept longer than the file has to be settled.
+    The precision becomes that which is faster here (`metaforge.backbones.precision`). The convention of an EfficientNet
+    of squeeze-and-excitation becomes that of the names in the file of weights. What is kept longer than this machine
+    and the file has to be settled.
 
     Raises:
         InputError: if the names have to be seen and cannot be.
@@ -77,6 +79,8 @@ def settled(spec: BackboneSpec) -> BackboneSpec:
         >>> settled(BackboneSpec(backbone="efficientnet_b0")).convention, settled(BackboneSpec()).convention
         ('tensorflow', 'auto')
     """
+    if spec.precision == "auto":
+        spec = dataclasses.replace(spec, precision=precision.measured())
     if spec.backbone not in SQUEEZED:
         return spec
     asked: Any = spec.convention

@@ -1,14 +1,17 @@
 """The benchmark counts what XLA counts, and says what was measured."""
 
+import dataclasses
 import json
 import subprocess
+from pathlib import Path
 
 import jax
 import pytest
 
 import metaforge as mf
 from experiments.benchmark import __main__ as benchmark_command
-from experiments.benchmark import compiling, meta_step, table, torch_step
+from experiments.benchmark import compiling, meta_step, running, table, torch_step
+from experiments.benchmark.config import Grid
 from experiments.benchmark.meta_step import Cell
 from metaforge.core.tuning import Form
 from metaforge.settings import change
@@ -69,6 +72,42 @@ def test_a_small_grid_is_measured_and_reported(tmp_path, capsys):
     assert "| scan, patches |" in out.with_suffix(".md").read_text()
     assert benchmark_command.main(["benchmark", f"--out={out}", *flags]) == 2
     assert "exists already" in capsys.readouterr().err
+
+
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
+STORED = sorted(path.stem for path in RESULTS.glob("benchmark*.json"))
+
+
+@pytest.mark.parametrize("stored", STORED)
+def test_every_row_that_is_published_can_be_made(stored):
+    """The program of each row is traced, of the same order, steps and tasks, small; nothing is timed."""
+    report = json.loads((RESULTS / f"{stored}.json").read_text())
+    given = [word.removeprefix("--").removeprefix("config.") for word in report["command"].split()[3:]]
+    grid = dataclasses.replace(Grid(), **dict(word.split("=") for word in given))
+    assert running.cells(grid) == [Cell(**found["cell"]) for found in report["cells"]]
+    strategies, convolutions = grid.strategies.split(","), grid.convolutions.split(",")
+    seen = set()
+    for found in report["cells"]:
+        cell = Cell(**found["cell"])._replace(size=16, width=2, shots=1, queries=1)
+        for name in found["rows"]:
+            if (cell, name) in seen:
+                continue  # of another size, and this is of none
+            seen.add((cell, name))
+            data = meta_step.episodes(cell)
+            start = meta_step.initial(cell, data)
+            if name in torch_step.FORMS:
+                pytest.importorskip("torch", reason="the extra `bench` is not installed")
+                rules = {"order": cell.order, "inner_steps": cell.steps, "inner_lr": 0.1, "outer_lr": 0.1}
+                assert callable(torch_step.meta_step(name, start, data, **rules))
+                continue
+            strategy, convolution = name.split(", ")
+            assert strategy in strategies
+            assert convolution in convolutions
+            form = Form("auto" if strategy == meta_step.SPREAD else strategy, convolution)
+            made = meta_step.learner(cell, form, precision=grid.precision, remat=grid.remat)
+            _, info = jax.eval_shape(made.update, jax.eval_shape(made.init, start), data)
+            assert info.loss.shape == ()
+    assert seen
 
 
 @pytest.mark.parametrize("order", ["first", "second"])

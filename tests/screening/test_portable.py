@@ -11,18 +11,21 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from metaforge.adaptation.gaussian import Prior
 from metaforge.backbones import choice
+from metaforge.backbones.clip_model.config import VisionConfig
+from metaforge.backbones.clip_model.vision import init_vision, standardised, vision_layers, vision_readout
 from metaforge.backbones.efficientnet._network import EfficientNet
 from metaforge.backbones.efficientnet._plan import Plan, Stage
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.errors import InputError
 from metaforge.evaluation.calibration import fit_judge
 from metaforge.screening import Detector, save_detector
-from metaforge.screening.portable import load_onnx, networks, onnx_of, save_onnx
+from metaforge.screening.portable import load_onnx, networks, onnx_of, save_onnx, transformer
 from metaforge.screening.portable.graph import Graph
 from metaforge.screening.portable.layers import Normalising
 from metaforge.screening.portable.scoring import FORMAT, digest, read_onnx, session_of
@@ -45,7 +48,11 @@ def images(count, size, seed=1):
 
 def detector_of(**settings):
     spec = BackboneSpec(**{"width": 6, "image_size": 17} | settings)
-    return Detector(drawn(choice.shapes(spec)), images(4, spec.image_size, 2), spec, {"learner": "erm"})
+    params = drawn(choice.shapes(spec))
+    if spec.levels and spec.variant == "small":
+        # Deviations of tokens are far from 0, and logits have to stay among those that a float32 tells apart.
+        params["head"] = jax.tree.map(lambda leaf: leaf / 100, params["head"])
+    return Detector(params, images(4, spec.image_size, 2), spec, {"learner": "erm"})
 
 
 SPECS = {
@@ -59,6 +66,21 @@ SPECS = {
     "fusion and a neck": {
         "backbone": "efficientnet_b0", "normalisation": "frozen", "fusion": "0,2", "fusion_width": 12, "neck": 3,
         "image_size": 35,
+    },
+    "clip": {"backbone": "clip", "variant": "small", "normalisation": "none", "image_size": 32},
+    "clip of another size in bfloat16, a neck and a perceptron": {
+        "backbone": "clip", "variant": "small", "normalisation": "none", "image_size": 40, "neck": 5, "head": "mlp",
+        "precision": "bfloat16",
+    },
+    "levels of clip, the last one too": {
+        "backbone": "clip", "variant": "small", "normalisation": "none", "levels": "0,1", "image_size": 24,
+    },
+    "levels of clip but the last": {
+        "backbone": "clip", "variant": "small", "normalisation": "none", "levels": "0", "image_size": 32,
+    },
+    "levels of two networks": {
+        "backbone": "efficientnet_lite0", "normalisation": "frozen", "levels": "1", "variant": "small",
+        "clip_levels": "1", "image_size": 40,
     },
 }  # fmt: skip
 
@@ -239,10 +261,27 @@ def test_what_cannot_be_exported_is_told_by_its_own_name(tmp_path, capsys):
     assert not (tmp_path / "new").exists()
 
 
-def test_clip_is_refused():
-    spec = BackboneSpec(backbone="clip", normalisation="none")
-    with pytest.raises(InputError, match="a detector on CLIP is not written as ONNX"):
-        onnx_of(Detector({}, images(1, 32), spec, {}))
+@pytest.mark.parametrize("activation", ["gelu", "quick_gelu"])
+@pytest.mark.parametrize("blocks", [(), (0, 2), (1,)])
+def test_every_part_of_a_vision_tower_is_there(activation, blocks):
+    config = VisionConfig(image_size=12, patch_size=4, width=12, layers=3, heads=3, activation=activation)
+    shapes = jax.eval_shape(lambda key: init_vision(key, config), jax.random.key(0))
+    params, asked = jax.tree.map(jnp.asarray, drawn(shapes)), images(3, 20)
+    layers = vision_layers(params, standardised(jnp.asarray(asked), "clip"), config, {0, 1, 2})
+    graph = Graph(20)
+    seen = transformer.vision(graph, config, params, blocks=blocks)
+    expected = [vision_readout(params, layers[-1][:, 0])[1], *(layers[block][:, 1:].mean(axis=1) for block in blocks)]
+    made = [seen.features, *(graph.add("ReduceMean", each, axes=[1], keepdims=0) for each in seen.patches)]
+    for each, wanted in zip(made, expected, strict=True):
+        (found,) = session_of(graph.model({"one": _number(graph, each, 5)}).SerializeToString()).run(
+            ["one"], {"images": asked}
+        )
+        np.testing.assert_allclose(found, wanted[:, 5], rtol=2e-5, atol=2e-5)
+
+
+def _number(graph, rows, which):
+    one = graph.add("Slice", rows, *(graph.constant([n], kind=np.int64) for n in (which, which + 1, 1)))
+    return graph.add("Squeeze", one, graph.constant([1], kind=np.int64))
 
 
 @pytest.fixture(scope="module")

@@ -27,10 +27,11 @@ from metaforge.backbones.clip_model.transformer import (
 Pixels = Literal["clip", "imagenet"]
 """Whose mean and standard deviation of colours images are standardised by."""
 
-_STATISTICS = {
+STATISTICS = {
     "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
+"""Mean and standard deviation of red, green and blue, of values in [0, 1]."""
 
 
 class Tower(NamedTuple):
@@ -188,7 +189,7 @@ def vision_readout(
 
 def standardised(images: Num[Array, "images height width 3"], pixels: Pixels) -> Float[Array, "images height width 3"]:
     """Images less the mean, over the standard deviation of each colour; uint8 is divided by 255 first."""
-    mean, deviation = (np.asarray(values, np.float32).reshape(1, 1, 1, 3) for values in _STATISTICS[pixels])
+    mean, deviation = (np.asarray(values, np.float32).reshape(1, 1, 1, 3) for values in STATISTICS[pixels])
     images = images.astype(jnp.float32) / 255 if jnp.issubdtype(images.dtype, jnp.integer) else wide(images)
     return (images - mean) / deviation
 

@@ -28,6 +28,15 @@ class Graph:
         self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
         return name
 
+    def add_several(self, kind: str, count: int, *inputs: str, **attributes: Any) -> tuple[str, ...]:
+        """A node that gives so many things; returns their names."""
+        from onnx import helper
+
+        name = f"{kind.lower()}_{len(self.nodes)}"
+        names = [f"{name}_{number}" for number in range(count)]
+        self.nodes.append(helper.make_node(kind, inputs, names, name=name, **attributes))
+        return tuple(names)
+
     def constant(self, value: Any, *, kind: type = np.float32) -> str:
         """A constant; returns its name."""
         from onnx import numpy_helper
@@ -78,6 +87,19 @@ class Graph:
         """$xW + b$ of rows; the kernel is `(features in, features out)`."""
         weights = [self.constant(kernel)] + ([] if bias is None else [self.constant(bias)])
         return self.add("Gemm", inputs, *weights)
+
+    def product(self, inputs: str, kernel: np.ndarray, bias: np.ndarray) -> str:
+        """The same of the last axis of what has more axes than two."""
+        return self.add("Add", self.add("MatMul", inputs, self.constant(kernel)), self.constant(bias))
+
+    def reshaped(self, inputs: str, *shape: int) -> str:
+        """The same numbers in another shape: 0 keeps an axis, and -1 takes what is left."""
+        return self.add("Reshape", inputs, self.constant(shape, kind=np.int64))
+
+    def normalised_rows(self, inputs: str, norm: Any, epsilon: float) -> str:
+        """The last axis with mean 0 and variance 1, times `norm["scale"]`, plus `norm["bias"]`."""
+        scale, bias = (self.constant(norm[name]) for name in ("scale", "bias"))
+        return self.add("LayerNormalization", inputs, scale, bias, axis=-1, epsilon=epsilon)
 
     def relu6(self, inputs: str) -> str:
         """What is below 0 or above 6 is 0 or 6."""

@@ -5,10 +5,12 @@ from typing import Any
 import numpy as np
 
 from metaforge.backbones import choice
+from metaforge.backbones._checking import numbers
+from metaforge.backbones.clip_model.config import vision_config
 from metaforge.backbones.efficientnet._fusion import fusion_kind
 from metaforge.backbones.efficientnet._plan import Plan, Stage
 from metaforge.backbones.spec import EFFICIENTNETS, BackboneSpec
-from metaforge.errors import InputError
+from metaforge.screening.portable import transformer
 from metaforge.screening.portable.graph import Graph
 from metaforge.screening.portable.layers import Maps, Normalising, convolved
 
@@ -23,14 +25,12 @@ def embedded(graph: Graph, spec: BackboneSpec, params: Any, context: np.ndarray)
         spec: of the backbone.
         params: its parameters.
         context: uint8 images whose statistics normalise, of "support" and "episode".
-
-    Raises:
-        InputError: for CLIP, alone or beside another, which this does not write.
     """
-    if spec.backbone == "clip" or spec.clip_levels:
-        raise InputError("model: a detector on CLIP is not written as ONNX. Those on conv4 and efficientnets are.")
     if spec.levels:
-        return _levels(graph, choice.plan(spec), params, tuple(int(part) for part in spec.levels.split(",")))
+        return _levels(graph, spec, params)
+    if spec.backbone == "clip":
+        hidden = transformer.vision(graph, vision_config(spec.variant), params["vision"]).features
+        return graph.affine(hidden, params["neck"]["kernel"], params["neck"]["bias"]) if spec.neck else hidden
     if spec.backbone in EFFICIENTNETS:
         plan = choice.plan(spec)
         hidden = efficientnet(graph, plan, params, Normalising(spec.normalisation, plan.epsilon, context))
@@ -65,21 +65,44 @@ def efficientnet(graph: Graph, plan: Plan, params: Any, by: Normalising) -> str:
     return graph.add("Flatten", graph.add("GlobalAveragePool", maps.name))
 
 
-def _levels(graph: Graph, plan: Plan, params: Any, blocks: tuple[int, ...]) -> str:
-    """Means and deviations of chosen blocks' channels, standardised."""
+def _levels(graph: Graph, spec: BackboneSpec, params: Any) -> str:
+    """Means and deviations of chosen blocks, of one network or of two side by side, standardised."""
+    if spec.backbone == "clip":
+        parts = _levels_of_clip(graph, spec, params, spec.levels)
+    elif spec.clip_levels:
+        parts = _levels_of_plan(graph, choice.plan(spec), params["first"], numbers(spec.levels))
+        parts += _levels_of_clip(graph, spec, params["second"], spec.clip_levels)
+    else:
+        parts = _levels_of_plan(graph, choice.plan(spec), params, numbers(spec.levels))
+    statistics = params["standardise"]
+    less = graph.add("Sub", graph.add("Concat", *parts, axis=1), graph.constant(np.asarray(statistics["mean"])[None]))
+    return graph.add("Div", less, graph.constant(np.asarray(statistics["scale"])[None]))
+
+
+def _levels_of_clip(graph: Graph, spec: BackboneSpec, params: Any, blocks: str) -> list[str]:
+    """The class token's feature, then means and deviations of the patch tokens behind chosen blocks."""
+    seen = transformer.vision(graph, vision_config(spec.variant), params["vision"], blocks=numbers(blocks))
+    return [seen.features, *(part for patches in seen.patches for part in _mean_and_deviation(graph, patches, [1]))]
+
+
+def _levels_of_plan(graph: Graph, plan: Plan, params: Any, blocks: tuple[int, ...]) -> list[str]:
+    """Means and deviations of chosen blocks' channels."""
     by = Normalising("frozen", plan.epsilon, np.zeros(0))
     maps, parts = _stem(graph, plan, params, by), []
     for number, (stage, stride) in enumerate(plan.blocks[: blocks[-1] + 1]):
         maps = _block(graph, plan, stage, stride, params[f"block{number}"], maps, by)
         if number in blocks:
-            mean = graph.add("ReduceMean", maps.name, axes=[2, 3], keepdims=1)
-            less = graph.add("Sub", maps.name, mean)
-            variance = graph.add("ReduceMean", graph.add("Mul", less, less), axes=[2, 3], keepdims=1)
-            deviation = graph.add("Sqrt", graph.add("Add", variance, graph.constant(_LEVEL_EPSILON)))
-            parts += [graph.add("Flatten", mean), graph.add("Flatten", deviation)]
-    statistics = params["standardise"]
-    less = graph.add("Sub", graph.add("Concat", *parts, axis=1), graph.constant(np.asarray(statistics["mean"])[None]))
-    return graph.add("Div", less, graph.constant(np.asarray(statistics["scale"])[None]))
+            parts += _mean_and_deviation(graph, maps.name, [2, 3])
+    return parts
+
+
+def _mean_and_deviation(graph: Graph, values: str, axes: list[int]) -> list[str]:
+    """Over axes, each a row an image."""
+    mean = graph.add("ReduceMean", values, axes=axes, keepdims=1)
+    less = graph.add("Sub", values, mean)
+    variance = graph.add("ReduceMean", graph.add("Mul", less, less), axes=axes, keepdims=1)
+    deviation = graph.add("Sqrt", graph.add("Add", variance, graph.constant(_LEVEL_EPSILON)))
+    return [graph.add("Flatten", mean), graph.add("Flatten", deviation)]
 
 
 def _stem(graph: Graph, plan: Plan, params: Any, by: Normalising) -> Maps:

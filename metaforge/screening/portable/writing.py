@@ -19,7 +19,7 @@ def save_onnx(path: str | os.PathLike, detector: Detector) -> None:
     """Writes a detector to a new ONNX file, which `load_onnx` reads: all of it, or nothing.
 
     Raises:
-        InputError: when the file exists, or for a detector on CLIP.
+        InputError: when the file exists, or without the extra `onnx`.
     """
     made = onnx_of(detector)
     with whole_file(path, new=True) as file:
@@ -45,7 +45,7 @@ def onnx_of(detector: Detector) -> bytes:
         detector: what is written.
 
     Raises:
-        InputError: for a detector on CLIP, or without the extra `onnx`.
+        InputError: without the extra `onnx`.
 
     Example:
         >>> import jax
