@@ -56,7 +56,9 @@ def running_ray(workers: int) -> Iterator[None]:
     ours = not ray.is_initialized()
     if ours:
         # Workers write what they have to say into files, since here progress is shown.
-        how: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers}
+        # Without an address Ray joins whatever cluster runs on this machine, and then takes no number of processors.
+        named = bool(os.environ.get("RAY_ADDRESS"))
+        how: dict[str, Any] = {} if named else {"address": "local", "num_cpus": workers}
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **how)
     try:
         yield

@@ -125,7 +125,9 @@ def test_the_face_of_a_test_clip_is_found_in_its_frames(tmp_path, identity, crf)
     drawn = face_frames(seed=identity, identity=identity)
     path = face_clip(tmp_path / "a.mp4", seed=identity, identity=identity, crf=crf)
     for index, frame in read_frames(path, [0, 23]):
-        (face,) = every(frame)
+        face, *rest = sorted(every(frame), key=lambda found: -found.score)
+        # The ground is textured, and on some processors a part of it is a face at the threshold.
+        assert all(found.score < 0.6 < face.score for found in rest)
         assert 30 < side(face) < 80
         # The compressed frame shows what was drawn, and the face is on it.
         x, y = np.rint(middle(face)).astype(int)

@@ -38,7 +38,7 @@ def records(folder, out, **changes):
 def cluster():
     """Started once: it takes seconds."""
     ray = pytest.importorskip("ray", reason=reason("ray"))
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
 
@@ -59,3 +59,18 @@ def test_without_ray_the_extra_is_named_before_anything_is_written(folder, monke
     with pytest.raises(InputError, match="Install the extra `ray`"):
         records(folder, "ray.jsonl", ray=True)
     assert not (folder / "ray.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"), [("", {"address": "local", "num_cpus": 3}), ("10.0.0.1:6379", {})], ids=["none", "named"]
+)
+def test_a_cluster_that_runs_here_is_joined_only_where_it_is_named(monkeypatch, address, expected):
+    ray, asked = pytest.importorskip("ray", reason=reason("ray")), []
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **how: asked.append(how))
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with on_ray.running_ray(3):
+        pass
+    (how,) = asked
+    assert {name: how[name] for name in ("address", "num_cpus") if name in how} == expected

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import numpy as np
 import pytest
@@ -46,9 +47,11 @@ def test_verdicts_name_the_domain_and_what_is_promised(folder, capsys):
     high, low = np.sort(shown["real"])[37 - 1], np.sort(shown["fake"])[-33]  # ceil(41 * .9), ceil(41 * .8)
     assert after.judge.bands.fake_above == pytest.approx(max(high, 0.5), abs=2e-5)
     assert after.judge.bands.real_below == pytest.approx(min(low, 0.5), abs=2e-5)
-    for name in ("real", "fake"):
-        decided = after.judge.bands.decide(shown[name])
-        assert f"cannot tell: {100 * decided.count('cannot tell') / 40:.0f} %" in printed
+    said = [float(share) for share in re.findall(r"cannot tell: (\d+) %", printed)]
+    for name, share in zip(("real", "fake"), said, strict=True):
+        undecided = after.judge.bands.decide(shown[name]).count("cannot tell")
+        # A threshold is an image's score, and on which side of it that image lies is rounding.
+        assert share == pytest.approx(100 * undecided / 40, abs=2 * 100 / 40 + 0.5)
     np.testing.assert_array_equal(after.examine(images["real"])[0], before.examine(images["real"])[0])
     said = screener(str(folder / "out"), crops=True).verdict(b"no image")
     assert said.thresholds[2:] == (0.1, 0.2, "our studio")
