@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments.engines import openvino_runtime, torch_network
@@ -15,7 +16,9 @@ from experiments.engines.config import Config
 from experiments.engines.quantised import FORMS, quantised
 from metaforge import processor
 from metaforge.backbones import choice
+from metaforge.backbones.clip_model.config import vision_config
 from metaforge.backbones.spec import EFFICIENTNETS, BackboneSpec
+from metaforge.compression import costs
 from metaforge.core.tuning import interleave
 from metaforge.data.embedded_faces import embedded_faces
 from metaforge.errors import InputError
@@ -27,10 +30,11 @@ from metaforge.provenance import provenance
 from metaforge.runs import write_json
 from metaforge.screening import Detector, load_detector
 from metaforge.screening.portable import onnx_of, read_onnx
-from metaforge.screening.portable.scoring import session_of
+from metaforge.screening.portable.opened import session_of
 
 OURS, PLAIN = "metaforge on ONNX Runtime", "ONNX Runtime alone"
-KNOWN = (*FORMS, openvino_runtime.FLOAT, openvino_runtime.SMALL)
+BY_OPENVINO = (openvino_runtime.FLOAT, openvino_runtime.HALF, openvino_runtime.SMALL)
+KNOWN = (*FORMS, *BY_OPENVINO)
 """Forms and engines beside them."""
 
 
@@ -41,12 +45,13 @@ def run(config: Config, out: str) -> dict[str, Any]:
         raise InputError(f"--forms: unknown '{min(unknown)}'; known: {'; '.join(KNOWN)}.")
     if set(forms) - set(FORMS) and not openvino_runtime.there():
         raise InputError("--forms: OpenVINO is not installed. pip install openvino nncf, or leave its forms out.")
-    if not config.model and config.backbone not in EFFICIENTNETS:
-        raise InputError(f"--backbone: unknown '{config.backbone}'; known: {', '.join(EFFICIENTNETS)}.")
+    if not config.model and config.backbone not in RANDOM:
+        raise InputError(f"--backbone: unknown '{config.backbone}'; known: {', '.join(RANDOM)}.")
     detector = named(config.model or config.backbone, size=config.size)
     model = onnx_of(detector)
     faces, records = faces_of(config, detector.image_size)
     runners, sizes, failed = _runners(model, faces, forms)
+    flop = None if detector.spec.fusion else 2.0 * costs(detector.spec).multiply_adds
     report: dict[str, Any] = {
         "command": config_command(config),
         "model": config.model or f"{config.backbone}, random weights",
@@ -55,6 +60,8 @@ def run(config: Config, out: str) -> dict[str, Any]:
         "failed": failed,
         "agreement": _agreement(detector, runners, records) if config.model else {},
         "speed": {},
+        "matrix_product_gflop_s": {},
+        "gflop_an_image": None if flop is None else flop / 1e9,
         "provenance": provenance(),
     }
     for batch in batches:
@@ -62,9 +69,24 @@ def run(config: Config, out: str) -> dict[str, Any]:
         programs = _programs(detector, model, runners, images)
         if config.torch:
             programs |= _torch_programs(detector, images)
-        report["speed"][str(batch)] = _statistics(interleave(programs, rounds=config.rounds), batch)
+        times = interleave(programs | {PRODUCT: _product()}, rounds=config.rounds)
+        limit = 2 * SIDE**3 / (np.min(times.pop(PRODUCT)) * 1e6)
+        report["matrix_product_gflop_s"][str(batch)] = limit
+        report["speed"][str(batch)] = _statistics(times, batch) if flop is None else {
+            name: row | {"of_matrix_product": flop / row["ms_an_image_p50"] / 1e6 / limit}
+            for name, row in _statistics(times, batch).items()
+        }  # fmt: skip
     write_json(out, report)
     return report
+
+
+SIDE, PRODUCT = 2048, "matrix product"
+"""What the processor can do is taken from a product of float32 matrices of so many rows and columns."""
+
+
+def _product() -> Callable[[], Any]:
+    square, product = jnp.ones((SIDE, SIDE)), jax.jit(jnp.matmul)
+    return lambda: jax.block_until_ready(product(square, square))
 
 
 def config_command(config: Config) -> str:
@@ -73,6 +95,9 @@ def config_command(config: Config) -> str:
     flags = [f"--{name}={value}" for name, value in vars(config).items() if value != getattr(usual, name)]
     return " ".join(["python -m experiments.engines", *flags])
 
+
+RANDOM = (*EFFICIENTNETS, "clip")
+"""What is made with random weights, by its name."""
 
 Runner = Callable[[np.ndarray], np.ndarray]
 """Uint8 images to logits."""
@@ -93,8 +118,9 @@ def _runners(
 
     makers = {name: functools.partial(by_onnx_runtime, form) for name, form in FORMS.items()}
     if openvino_runtime.there():
-        makers |= {openvino_runtime.FLOAT: lambda: openvino_runtime.opened(model),
-                   openvino_runtime.SMALL: lambda: openvino_runtime.opened(model, faces)}  # fmt: skip
+        makers |= {openvino_runtime.FLOAT: lambda: openvino_runtime.by_engine(model, half=False),
+                   openvino_runtime.HALF: lambda: openvino_runtime.by_engine(model, half=True),
+                   openvino_runtime.SMALL: lambda: openvino_runtime.by_nncf(model, faces)}  # fmt: skip
     for name in forms or makers:
         try:
             runners[name], sizes[name] = makers[name]()
@@ -120,13 +146,18 @@ def _programs(
 
 def _torch_programs(detector: Detector, images: np.ndarray) -> dict[str, Callable[[], Any]]:
     spec = detector.spec
-    if spec.levels or spec.neck or spec.head != "linear" or spec.normalisation != "frozen":
+    whole = spec.normalisation == "frozen" or (spec.backbone == "clip" and spec.image_size == _own_size(spec))
+    if spec.levels or spec.neck or spec.head != "linear" or not whole:
         return {}
     try:
         import torch
     except ImportError:
         return {}
-    made = torch_network.network(choice.plan(spec), detector.params, classes=spec.num_classes)
+    if spec.backbone == "clip":
+        of = functools.partial(torch_network.vision, vision_config(spec.variant), detector.params)
+        made, extra = of(classes=spec.num_classes), {"PyTorch, bfloat16": of(classes=spec.num_classes, half=True)}
+    else:
+        made, extra = torch_network.network(choice.plan(spec), detector.params, classes=spec.num_classes), {}
     given = torch.from_numpy(np.ascontiguousarray(images))
     with torch.inference_mode():
         said = made(given).numpy()
@@ -141,13 +172,19 @@ def _torch_programs(detector: Detector, images: np.ndarray) -> dict[str, Callabl
 
         return program
 
-    programs = {"PyTorch, eager": called(made)}
-    compiled = called(torch.compile(made))
-    # Without a C++ compiler there is no such program.
-    with contextlib.suppress(Exception):
-        compiled()
-        programs["PyTorch, compiled"] = compiled
+    programs = {"PyTorch, eager": called(made)} | {name: called(network) for name, network in extra.items()}
+    for name, network in {"PyTorch": made, **extra}.items():
+        compiled = called(torch.compile(network))
+        # Without a C++ compiler there is no such program.
+        with contextlib.suppress(Exception):
+            compiled()
+            programs[f"{name}, compiled"] = compiled
     return programs
+
+
+def _own_size(spec: BackboneSpec) -> int:
+    """The side of the images of a CLIP whose positions are not resized."""
+    return vision_config(spec.variant).image_size
 
 
 def _agreement(detector: Detector, runners: dict[str, Runner], records: Any) -> dict[str, dict[str, Any]]:
@@ -182,10 +219,10 @@ def _statistics(times: dict[str, np.ndarray], batch: int) -> dict[str, Any]:
 
 
 def named(name: str, *, size: int = 224) -> Detector:
-    """A saved detector by its folder, or an efficientnet with random weights by its name."""
-    if name not in EFFICIENTNETS:
+    """A saved detector by its folder, or an efficientnet or CLIP ViT-B/16 with random weights by its name."""
+    if name not in RANDOM:
         return load_detector(name)
-    spec = BackboneSpec(image_size=size, backbone=name, normalisation="frozen")
+    spec = BackboneSpec(image_size=size, backbone=name, normalisation="none" if name == "clip" else "frozen")
     blank = np.zeros((1, size, size, 3), np.uint8)
     params = jax.jit(choice.choose(spec).init)(jax.random.key(0), blank.astype(np.float32))
     return Detector(jax.tree.map(np.asarray, params), blank, spec, {})

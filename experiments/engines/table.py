@@ -14,10 +14,15 @@ def markdown(report: dict[str, Any]) -> str:
     head = "| program | ms an image | p95 of a call, ms | times as fast as ONNX Runtime alone |"
     lines = [title]
     for batch, rows in report["speed"].items():
-        lines += ["", f"**{batch} at a time**", "", head, "|---|---|---|---|"]
+        limit = report.get("matrix_product_gflop_s", {}).get(batch)
+        said = "" if limit is None else f", a matrix product in float32 running at {limit:.0f} GFLOP/s"
+        shares = any("of_matrix_product" in row for row in rows.values())
+        lines += ["", f"**{batch} at a time**{said}", "", head + " of a matrix product's speed |" * shares]
+        lines += ["|---|---|---|---|" + "---|" * shares]
         for name, row in sorted(rows.items(), key=lambda item: item[1]["ms_an_image_p50"]):
             ratio = Interval.from_json(row["times_as_fast_as_plain"])
-            lines.append(f"| {name} | {row['ms_an_image_p50']:.1f} | {row['ms_p95']:.1f} | {ratio:.2f} |")
+            share = f" {100 * row['of_matrix_product']:.0f} % |" if shares else ""
+            lines.append(f"| {name} | {row['ms_an_image_p50']:.1f} | {row['ms_p95']:.1f} | {ratio:.2f} |{share}")
     lines += ["", "| form | MB | largest change of a probability | AUC | AUC gained |", "|---|---|---|---|---|"]
     for name, size in report["sizes_mb"].items():
         row = report["agreement"].get(name)

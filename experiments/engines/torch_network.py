@@ -1,9 +1,11 @@
-"""An EfficientNet with frozen statistics in PyTorch, from the same plan and parameters: as its users would write it."""
+"""EfficientNet with frozen statistics and CLIP's vision tower in PyTorch: as its users would write them."""
 
 from typing import Any
 
 import numpy as np
 
+from metaforge.backbones.clip_model.config import EPSILON, VisionConfig
+from metaforge.backbones.clip_model.vision import STATISTICS
 from metaforge.backbones.efficientnet._plan import Plan
 
 
@@ -102,3 +104,75 @@ def network(plan: Plan, params: Any, *, classes: int) -> Any:
     made = Network().eval()
     assert made.head.out_features == classes
     return made
+
+
+def vision(config: VisionConfig, params: Any, *, classes: int, half: bool = False) -> Any:
+    """CLIP's vision tower under a linear head, with PyTorch's own attention; the rest as in `network`.
+
+    Args:
+        config: the tower's sizes; images are of its size.
+        params: "vision" and "head".
+
+    Other Arguments:
+        classes: how many logits.
+        half: whether everything is bfloat16.
+    """
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    as_tensor = lambda value: torch.tensor(np.array(value, np.float32))
+    tower = params["vision"]
+
+    def linear(*layers):
+        made = nn.Linear(config.width, 1)
+        made.weight = nn.Parameter(as_tensor(np.concatenate([each["kernel"] for each in layers], axis=1).T))
+        made.bias = nn.Parameter(as_tensor(np.concatenate([each["bias"] for each in layers])))
+        return made
+
+    def norm(values):
+        made = nn.LayerNorm(config.width, eps=EPSILON)
+        made.load_state_dict({"weight": as_tensor(values["scale"]), "bias": as_tensor(values["bias"])})
+        return made
+
+    def activate(hidden):
+        return hidden * torch.sigmoid(1.702 * hidden) if config.activation == "quick_gelu" else functional.gelu(hidden)
+
+    class Block(nn.Module):
+        def __init__(self, values):
+            super().__init__()
+            attention, mlp = values["attention"], values["mlp"]
+            self.first, self.second = norm(values["ln_1"]), norm(values["ln_2"])
+            self.qkv, self.out = linear(*(attention[name] for name in "qkv")), linear(attention["out"])
+            self.into, self.back = linear(mlp["in"]), linear(mlp["out"])
+
+        def forward(self, tokens):
+            count, length, width = tokens.shape
+            parts = self.qkv(self.first(tokens)).reshape(count, length, 3, config.heads, width // config.heads)
+            mixed = functional.scaled_dot_product_attention(*parts.permute(2, 0, 3, 1, 4))
+            tokens = tokens + self.out(mixed.transpose(1, 2).reshape(count, length, width))
+            return tokens + self.back(activate(self.into(self.second(tokens))))
+
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            kernel = as_tensor(np.transpose(np.array(tower["patch"]["kernel"]), (3, 2, 0, 1)))
+            self.patch = nn.Conv2d(3, config.width, config.patch_size, config.patch_size, bias=False)
+            self.patch.weight = nn.Parameter(kernel)
+            self.of_class, self.positions = (nn.Parameter(as_tensor(tower[name])) for name in ("class", "positions"))
+            self.before, self.after = norm(tower["ln_pre"]), norm(tower["ln_post"])
+            self.blocks = nn.Sequential(*(Block(tower["blocks"][name]) for name in sorted(tower["blocks"])))
+            self.head = linear(params["head"])
+            for name, values in zip(("mean", "deviation"), STATISTICS["clip"], strict=True):
+                self.register_buffer(name, 255 * torch.tensor(values).reshape(1, 3, 1, 1))
+
+        def forward(self, images):
+            maps = self.patch((images.permute(0, 3, 1, 2).to(self.mean.dtype) - self.mean) / self.deviation)
+            patches = maps.flatten(2).transpose(1, 2)
+            first = self.of_class.expand(len(patches), 1, config.width)
+            tokens = self.blocks(self.before(torch.cat([first, patches], dim=1) + self.positions))
+            return self.head(self.after(tokens[:, 0])).float()
+
+    made = Network().eval()
+    assert made.head.weight.shape == (classes, config.width)
+    return made.to(torch.bfloat16) if half else made

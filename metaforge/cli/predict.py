@@ -24,11 +24,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 
 from metaforge.commands import launch, program, start
+from metaforge.screening.engine import engine_setting
 from metaforge.settings import setting
 from metaforge.whole import refuse_used, whole_file
 
 if TYPE_CHECKING:
-    from metaforge.screening.predicting import Engine, Row
+    from metaforge.screening.engine import Engine
+    from metaforge.screening.predicting import Row
 
 COLUMNS = ("file", "p_fake", "face", "x0", "y0", "x1", "y1", "note", "frames", "familiarity", "decision", "reason")
 
@@ -42,7 +44,7 @@ class Options:
     weights: str = setting("", "Where the weights are on which the detector stands, if they have moved.", place="read")
     crops: bool = setting(False, "Whether the images are face crops already.")
     frames: int = setting(32, "Frames of each video, spread evenly.", least=1, most=100_000)
-    engine: str = setting("auto", "What runs the network; 'auto' is onnx for a file.", choices=("auto", "jax", "onnx"))
+    engine: str = engine_setting()
     workers: int = setting(2, "Threads that read images and find faces.", least=1, most=256)
     out: str = setting("", "CSV file to write; standard output if left out.", place="file")
 

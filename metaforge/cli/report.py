@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from metaforge.commands import launch, start
+from metaforge.screening.engine import engine_setting
 from metaforge.settings import setting
 
 UNJUDGED = 3
@@ -30,7 +31,7 @@ class Options:
     weights: str = setting("", "Where the weights are on which the detector stands, if they have moved.", place="read")
     crops: bool = setting(False, "Whether the image is a face crop already.")
     frames: int = setting(32, "Frames of a video, spread evenly.", least=1, most=100_000)
-    engine: str = setting("auto", "What runs the network; 'auto' is onnx for a file.", choices=("auto", "jax", "onnx"))
+    engine: str = engine_setting()
     evidence: bool = setting(True, "Whether evidence is measured beside the score.")
 
 
@@ -44,7 +45,7 @@ def main(argv: list[str]) -> int:
         from typing import cast
 
         from metaforge.errors import InputError, printable
-        from metaforge.screening.predicting import Engine
+        from metaforge.screening.engine import Engine
         from metaforge.screening.reporting.making import places_of, report
         from metaforge.screening.verdicts import screener
 

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 from metaforge.commands import launch, start
 from metaforge.errors import InputError
+from metaforge.screening.engine import engine_setting
 from metaforge.settings import setting
 
 if TYPE_CHECKING:
-    from metaforge.screening.predicting import Engine
+    from metaforge.screening.engine import Engine
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Options:
     every: float = setting(5.0, "Seconds of the stream after which something is said.", least=0.1, most=3600)
     rate: float = setting(2.0, "Frames a second that are looked at.", least=0.01, most=60)
     raw: str = setting("", "Width and height, such as 640x480, of bare rgb24 frames, 25 a second.")
-    engine: str = setting("auto", "What runs the network; 'auto' is onnx for a file.", choices=("auto", "jax", "onnx"))
+    engine: str = engine_setting()
 
 
 def main(argv: list[str]) -> int:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 
 from metaforge.backbones import choice
+from metaforge.backbones.clip_model.config import vision_config
 from metaforge.backbones.efficientnet._plan import Plan
 from metaforge.backbones.spec import EFFICIENTNETS, BackboneSpec
 from metaforge.errors import InputError
@@ -30,16 +31,18 @@ def costs(spec: BackboneSpec) -> Costs:
 
     A convolution of a $k \times k$ kernel to $h \times w \times c'$ from $c$ channels in $g$ groups counts
     $h w c' k^2 c / g$, also where the kernel reaches beyond the image. Normalisations are no part: an engine folds them
-    into convolutions. Nor are activations, means and deviations, which are some hundredths beside.
+    into convolutions. Nor are activations, means and deviations, which are some hundredths beside. A block of CLIP's
+    with $t$ tokens of $d$ numbers counts $t\,(4 + 2m)\,d^2$ for its matrices, the hidden layer being $m$ times as wide,
+    and $2 t^2 d$ for its attention.
 
     Args:
-        spec: of "conv4" or an efficientnet; its `image_size` counts.
+        spec: its `image_size` counts.
 
     Returns:
         `Costs`.
 
     Raises:
-        InputError: for CLIP, alone or beside another, or depths that are fused.
+        InputError: for depths that are fused.
 
     Example:
         >>> costs(BackboneSpec(image_size=84, width=32))
@@ -47,14 +50,13 @@ def costs(spec: BackboneSpec) -> Costs:
     """
     if spec.fusion:
         raise InputError("model: the costs of fused depths are not counted. Those of an efficientnet alone are.")
-    if spec.backbone == "clip" or spec.clip_levels:
-        raise InputError("model: the costs of CLIP are not counted. Those of conv4 and efficientnets are.")
     shapes = choice.shapes(spec.alone())
     last = sum(
         leaf.size for name in ("neck", "head") for leaf in jax.tree.leaves(shapes.get(name, {})) if leaf.ndim > 1
     )
-    convolutions = _conv4(spec) if spec.backbone == "conv4" else _efficientnet(spec)
-    return Costs(_parameters(shapes), sum(convolutions) + last)
+    counted = {"conv4": _conv4, "clip": _clip}.get(spec.backbone, _efficientnet)
+    beside = sum(_clip(spec)) if spec.clip_levels else 0
+    return Costs(_parameters(shapes), sum(counted(spec)) + beside + last)
 
 
 def _parameters(shapes: Any) -> int:
@@ -67,6 +69,14 @@ def _conv4(spec: BackboneSpec) -> Iterator[int]:
     for _ in range(4):
         yield side * side * 9 * channels * spec.width
         side, channels = side // 2, spec.width
+
+
+def _clip(spec: BackboneSpec) -> Iterator[int]:
+    config = vision_config(spec.variant)
+    patches, width = (spec.image_size // config.patch_size) ** 2, config.width
+    yield patches * 3 * config.patch_size**2 * width
+    tokens = patches + 1
+    yield config.layers * (tokens * (4 + 2 * config.mlp_ratio) * width**2 + 2 * tokens**2 * width)
 
 
 def _efficientnet(spec: BackboneSpec) -> Iterator[int]:

@@ -4,7 +4,7 @@ import functools
 import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from metaforge import runs
 from metaforge.data.crop_folder import crop_for
@@ -13,6 +13,7 @@ from metaforge.data.detection import check_finder
 from metaforge.data.folders import list_images
 from metaforge.data.formats import READ, VIDEOS
 from metaforge.errors import InputError, printable
+from metaforge.screening.engine import Engine
 from metaforge.screening.judging import judged
 from metaforge.screening.looking import Look, Row, look
 from metaforge.workers import in_order
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from metaforge.screening.portable import PortableDetector
 
     Scorer = Detector | PortableDetector
-
-Engine = Literal["auto", "jax", "onnx"]
-"""What runs the network: "onnx" is ONNX Runtime, "auto" that for a file in ONNX and JAX for all else."""
 
 
 def screen(detector: "Scorer", path: Path, *, crop: Crop | None, workers: int = 2, frames: int = 32,
@@ -110,21 +108,21 @@ def load(model: str, *, weights: str = "", engine: Engine = "auto", crops: bool 
         crops: whether it will score face crops, so that little is done beside.
 
     Raises:
-        InputError: when it is none of them, or JAX is asked for a file in ONNX.
+        InputError: when it is none of them, JAX is asked for a file in ONNX, or the engine is not installed.
     """
     if Path(model).is_file():
         from metaforge.screening.portable import load_onnx
 
         if weights or engine == "jax":
             asked = "--weights" if weights else "--engine=jax"
-            raise InputError(f"{asked}: '{model}' is a file, and ONNX Runtime runs it, with all its weights in it.")
-        return load_onnx(model, alone=crops)
+            raise InputError(f"{asked}: '{model}' is a file in ONNX, which JAX does not run, with all its weights in it.")
+        return load_onnx(model, alone=crops, engine=engine)
     detector = detector_in(model, weights=weights)
-    if engine != "onnx":
+    if engine in ("auto", "jax"):
         return detector
     from metaforge.screening.portable import onnx_of, read_onnx
 
-    return read_onnx(onnx_of(detector), model, alone=crops)
+    return read_onnx(onnx_of(detector), model, alone=crops, engine=engine)
 
 
 def detector_in(model: str, *, weights: str = "") -> "Detector":

@@ -84,9 +84,7 @@ def about_of(served: Served, *, trust: str = "") -> dict[str, Any]:
     Raises:
         InputError: if it cannot be read, or the certificates.
     """
-    from metaforge.screening.verdicts.opening import screener
-
-    found = screener(served.path, weights=served.weights, trust=trust)
+    found = served.screener(trust=trust)
     return {
         "id": served.id,
         "name": served.name,

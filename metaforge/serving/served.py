@@ -22,7 +22,8 @@ class Served(NamedTuple):
 
     Attributes:
         id: by which requests ask for it.
-        path: what is opened: a file in ONNX, or a folder, which takes JAX.
+        path: what is opened: a file in ONNX, or the folder of an adapter that was made before its network could be
+            written so.
         name: of the original, for records.
         sha256: likewise.
         weights: where a detector's weights are now; "" for where it says.
@@ -39,6 +40,16 @@ class Served(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """The same, of plain values."""
         return self._asdict()
+
+    def screener(self, **options: Any) -> Screener:
+        """What makes verdicts with it; options are those of `metaforge.screening.verdicts.screener`.
+
+        Raises:
+            InputError: if it cannot be read.
+        """
+        # A file in ONNX has all of its weights in it, wherever those are that its detector stands on.
+        elsewhere = self.weights if Path(self.path).is_dir() else ""
+        return screener(self.path, weights=elsewhere, **options)
 
 
 class Opened:
@@ -64,7 +75,7 @@ class Opened:
         """
         key = (served.path, served.sha256)
         if key not in self._open:
-            found = screener(served.path, weights=served.weights, frames=self._frames, trust=self._trust)
+            found = served.screener(frames=self._frames, trust=self._trust)
             model = found.model._replace(name=served.name, sha256=served.sha256)
             self._open[key] = found._replace(detector=Bucketed(found.detector), model=model)
             others = [each for each in self._open if each not in self._standing and each != key]
@@ -101,8 +112,6 @@ def served_of(model: str, folder: Path, *, id: str = "default", weights: str = "
     says_where = (path / REGIONS).exists()
     if not _opens(made):
         detector = detector_in(model, weights=weights)
-        if detector.spec.backbone == "clip" or detector.spec.clip_levels:  # which are not written in ONNX
-            return Served(id, str(path.resolve()), name, sha256, weights)
         folder.mkdir(parents=True, exist_ok=True)
         made.unlink(missing_ok=True)
         save_onnx(made, detector)

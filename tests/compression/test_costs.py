@@ -63,9 +63,25 @@ def test_levels_stop_at_the_last_block():
     assert levels.parameters == 27 * 32 + 2 * 32 + (9 + 16) * 32 + 2 * (32 + 16) + 2 * 32 + 2
 
 
-def test_clip_is_not_counted():
-    with pytest.raises(InputError, match="CLIP"):
-        costs(BackboneSpec(backbone="clip"))
+def test_clip_is_what_is_published_and_what_xla_counts():
+    # timm's table of ViT-B/16 at 224 pixels: 17.58 billion, and 86.57 million parameters with 1,000 classes. CLIP's has
+    # a normalisation before the blocks, and no bias of patches.
+    spec = BackboneSpec(image_size=224, backbone="clip", normalisation="none", num_classes=1000)
+    found = costs(spec)
+    assert found.multiply_adds == pytest.approx(17.58e9, rel=0.001)
+    assert found.parameters == pytest.approx(86.57e6, rel=0.001)
+    shapes = choice.shapes(spec)
+    lowered = jax.jit(choice.choose(spec).apply).lower(shapes, jax.ShapeDtypeStruct((1, 224, 224, 3), jnp.float32))
+    assert found.multiply_adds == pytest.approx(lowered.cost_analysis()["flops"] / 2, rel=0.02)
+
+
+def test_of_two_networks_both_are_counted():
+    beside = {"clip_levels": "1", "variant": "small", "image_size": 40}
+    lite = BackboneSpec(**{**vars(LITE), "levels": "0", "image_size": 40})
+    # 25 patches of 8 pixels and 64 numbers, a class token, two blocks.
+    clip = 25 * 3 * 64 * 64 + 2 * (26 * 12 * 64**2 + 2 * 26**2 * 64)
+    more = costs(BackboneSpec(**{**vars(lite), **beside})).multiply_adds - costs(lite).multiply_adds
+    assert more == clip + 2 * 3 * 64  # the head sees the class token, means and deviations too
 
 
 def test_fused_depths_are_not_counted():

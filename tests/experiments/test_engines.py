@@ -6,7 +6,8 @@ import pytest
 
 from experiments.engines import __main__ as command
 from experiments.engines import compared, compilers, photographs, running, table
-from metaforge.backbones import choice
+from metaforge.backbones import choice, clip
+from metaforge.backbones.clip_model.config import VisionConfig
 from metaforge.backbones.efficientnet._network import EfficientNet
 from metaforge.backbones.efficientnet._plan import Plan, Stage
 from metaforge.backbones.spec import BackboneSpec
@@ -32,6 +33,21 @@ def test_pytorch_has_the_same_network():
     with torch.inference_mode():
         said = torch_network.network(PLAN, params, classes=2)(torch.from_numpy(images)).numpy()
     np.testing.assert_allclose(said, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("activation", ["gelu", "quick_gelu"])
+def test_pytorch_has_the_same_vision_tower(activation):
+    torch = pytest.importorskip("torch")
+    from experiments.engines import torch_network
+
+    config = VisionConfig(image_size=8, patch_size=4, width=12, layers=2, heads=3, activation=activation)
+    model, images = clip(variant=config, num_classes=2), np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
+    params = jax.jit(model.init)(jax.random.key(0), images)
+    expected = np.asarray(jax.jit(model.apply)(params, images).logits)
+    for half, close in ((False, 1e-5), (True, 0.1)):
+        with torch.inference_mode():
+            said = torch_network.vision(config, params, classes=2, half=half)(torch.from_numpy(images)).numpy()
+        np.testing.assert_allclose(said, expected, atol=close * np.abs(expected).max())
 
 
 def test_ratios_are_of_the_same_rounds():

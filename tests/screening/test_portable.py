@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
@@ -28,7 +29,9 @@ from metaforge.screening import Detector, save_detector
 from metaforge.screening.portable import load_onnx, networks, onnx_of, save_onnx, transformer
 from metaforge.screening.portable.graph import Graph
 from metaforge.screening.portable.layers import Normalising
-from metaforge.screening.portable.scoring import FORMAT, digest, read_onnx, session_of
+from metaforge.screening.portable import opened as opening
+from metaforge.screening.portable.opened import session_of
+from metaforge.screening.portable.scoring import FORMAT, digest, read_onnx
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -53,6 +56,18 @@ def detector_of(**settings):
         # Deviations of tokens are far from 0, and logits have to stay among those that a float32 tells apart.
         params["head"] = jax.tree.map(lambda leaf: leaf / 100, params["head"])
     return Detector(params, images(4, spec.image_size, 2), spec, {"learner": "erm"})
+
+
+OPENVINO = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="`openvino` is not installed")
+
+
+def has_products_of_bfloat16():
+    return "BF16" in opening.import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+ENGINES = ["onnx", pytest.param("openvino", marks=OPENVINO)]
+PRECISE = {"onnx": 1e-4, "openvino": 1e-4, "openvino-bfloat16": 0.1}
+"""By how much logits may differ: bfloat16 has 8 bits, and rounds at every layer."""
 
 
 SPECS = {
@@ -85,20 +100,23 @@ SPECS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("engine", [*ENGINES, pytest.param("openvino-bfloat16", marks=OPENVINO)])
 @pytest.mark.parametrize("settings", SPECS.values(), ids=SPECS)
-def test_every_detector_says_what_jax_says(settings, tmp_path):
-    detector = detector_of(**settings)
+def test_every_detector_says_what_jax_says(settings, engine, tmp_path):
+    if engine == "openvino-bfloat16" and not has_products_of_bfloat16():
+        pytest.skip("this processor has no products of bfloat16")
+    detector, close = detector_of(**settings), PRECISE[engine]
     save_onnx(tmp_path / "one.onnx", detector)
-    read, asked = load_onnx(tmp_path / "one.onnx"), images(5, detector.image_size)
+    read, asked = load_onnx(tmp_path / "one.onnx", engine=engine), images(5, detector.image_size)
     # An episode's detector is normalised by its context, as one of "support" is.
     kind = {"episode": "support"}.get(detector.spec.normalisation, detector.spec.normalisation)
     model = choice.choose(BackboneSpec(**{**vars(detector.spec), "normalisation": kind}))
     logits = np.asarray(jax.jit(model.apply)(detector.params, asked, context=detector.context).logits, np.float64)
     expected = np.log(np.exp(logits[:, 1:] - logits[:, :1]).sum(axis=1))
     found, distance = read.examine(asked, batch=2)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found, expected, rtol=close, atol=close)
     assert distance is None
-    np.testing.assert_allclose(read(asked), 1 / (1 + np.exp(-expected)), atol=1e-4)
+    np.testing.assert_allclose(read(asked), 1 / (1 + np.exp(-found)), atol=1e-6)
     assert (read.image_size, read.crop, read.judge) == (detector.image_size, detector.crop, None)
     assert read.examine(asked[:0])[0].shape == (0,)
 
@@ -143,10 +161,11 @@ def with_prior():
     return detector._replace(prior=prior, about={"crop": "sbi", "calibration": judge.as_json()})
 
 
-def test_the_distance_is_the_mean_square_of_what_the_factor_makes_white(tmp_path):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_distance_is_the_mean_square_of_what_the_factor_makes_white(engine, tmp_path):
     detector, asked = with_prior(), images(3, 17)
     save_onnx(tmp_path / "one.onnx", detector)
-    read = load_onnx(tmp_path / "one.onnx")
+    read = load_onnx(tmp_path / "one.onnx", engine=engine)
     model = choice.choose(detector.spec)
     seen = np.float64(jax.jit(model.apply)(detector.params, asked, context=detector.context).embeddings)
     white = np.linalg.solve(np.float64(detector.prior.factor), (seen - detector.prior.middle).T)
@@ -303,7 +322,8 @@ def test_a_logit_beyond_float32_is_calibrated_as_the_detector_does_it():
     [({"logit": 0}, 16, ""), ({"odds": 0}, 16, "its outputs are odds"), ({"logit": 1}, 16, "its outputs are logit"),
      ({"logit": 0}, 8192, "its input is images")],
 )  # fmt: skip
-def test_other_ends_than_a_detectors_are_named(ends, size, why):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_other_ends_than_a_detectors_are_named(ends, size, why, engine):
     graph = Graph(size)
     kept = graph.add("ReduceMean", graph.add("Cast", "images", to=1), axes=[1, 2, 3], keepdims=1)
     flat = graph.add("Squeeze", kept, graph.constant([1, 2, 3], kind=np.int64))
@@ -313,10 +333,10 @@ def test_other_ends_than_a_detectors_are_named(ends, size, why):
     about["bytes"] = len(model)
     made = sealed(model, about)
     if not why:
-        assert read_onnx(made, "one").image_size == size
+        assert read_onnx(made, "one", engine=engine).image_size == size
         return
     with pytest.raises(InputError, match=f"^model: what 'one' says of itself is damaged .{why}"):
-        read_onnx(made, "one")
+        read_onnx(made, "one", engine=engine)
 
 
 def sealed(model, about):
@@ -327,9 +347,10 @@ def sealed(model, about):
     return model + behind.SerializeToString()
 
 
-def test_what_cannot_run_is_said_in_one_line(written):
-    read = read_onnx(written, "one")
-    with pytest.raises(InputError, match=r"^model: ONNX Runtime cannot run it") as caught:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_cannot_run_is_said_in_one_line(written, engine):
+    read = read_onnx(written, "one", engine=engine)
+    with pytest.raises(InputError, match=r"^model: it cannot be run") as caught:
         read.examine(images(2, 16))  # it takes 17 pixels
     assert "\n" not in str(caught.value)
 
@@ -367,10 +388,66 @@ def test_a_file_of_the_first_layout_is_of_another_format_and_not_damaged(written
         read_onnx(model + behind.SerializeToString(), "old")
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("how", BROKEN)
-def test_a_file_that_is_amiss_is_named_in_one_line(written, how, tmp_path):
+def test_a_file_that_is_amiss_is_named_in_one_line(written, how, engine, tmp_path):
     (tmp_path / "bad.onnx").write_bytes(BROKEN[how](written))
     assert BROKEN[how](written) != written
     with pytest.raises(InputError, match=r"^model: .*bad\.onnx'") as caught:
-        load_onnx(tmp_path / "bad.onnx")
+        load_onnx(tmp_path / "bad.onnx", engine=engine)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "openvino-bfloat16"])
+def test_without_openvino_the_extra_is_named(written, engine, monkeypatch):
+    monkeypatch.setattr(opening.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"^--engine: OpenVINO is not installed\. Install the extra"):
+        read_onnx(written, "one", engine=engine)
+
+
+@OPENVINO
+def test_a_processor_without_products_of_bfloat16_is_named(written, monkeypatch):
+    class Plain:
+        get_property = staticmethod(lambda device, name: ["FP32"])
+
+    monkeypatch.setattr(opening.import_openvino(), "Core", Plain)
+    with pytest.raises(InputError, match=r"^--engine=openvino-bfloat16: this processor has no products of bfloat16"):
+        read_onnx(written, "one", engine="openvino-bfloat16")
+
+
+@OPENVINO
+def test_threads_may_ask_openvino_at_once(written):
+    read = read_onnx(written, "one", engine="openvino")
+    asked = [images(3, 17, seed) for seed in range(24)]
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(lambda each: read.examine(each)[0], asked))
+    for each, one in zip(asked, found, strict=True):
+        np.testing.assert_array_equal(one, read.examine(each)[0])
+
+
+ALONE = """
+import os
+import sys
+
+def refuse(event, args):
+    if event in ("os.fork", "os.posix_spawn", "subprocess.Popen", "socket.connect"):
+        print(event, args, flush=True)
+        os._exit(7)  # an exception would be caught
+
+sys.addaudithook(refuse)
+from metaforge.screening.portable import load_onnx
+load_onnx(sys.argv[1], engine="openvino")
+"""
+
+
+@OPENVINO
+def test_openvino_tells_nobody_that_it_is_used(written, tmp_path):
+    """Left to itself it forks a process that does, and leaves a folder in the user's home."""
+    (tmp_path / "one.onnx").write_bytes(written)
+    (tmp_path / "home").mkdir()
+    environment = {**os.environ, "HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
+    environment.pop("CI", None)
+    command = [sys.executable, "-c", ALONE, str(tmp_path / "one.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not list((tmp_path / "home").iterdir())

@@ -39,6 +39,12 @@ def test_each_has_the_verdict_that_it_has_alone(judge, served, tiny_model):
         assert answer.record["p_fake"] == pytest.approx(expected.p_fake, abs=1e-6)
 
 
+def test_a_file_in_onnx_has_its_weights_in_it_wherever_those_of_its_detector_are(judge, served):
+    (answer,) = judge(Ask("one", picture(1), served._replace(weights="moved/network.safetensors")))
+    assert answer.record["error"] is None
+    assert 0 < answer.record["p_fake"] < 1
+
+
 def test_a_name_says_nothing_of_what_a_file_is(judge, served):
     (answer,) = judge(Ask("portrait.mp4", picture(0), served))
     assert (answer.record["kind"], answer.record["error"]) == ("image", None)

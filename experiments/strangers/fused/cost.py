@@ -11,7 +11,7 @@ from metaforge.backbones import choice
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.screening.detector import Detector
 from metaforge.screening.portable import onnx_of
-from metaforge.screening.portable.scoring import session_of
+from metaforge.screening.portable.opened import session_of
 
 ROUNDS = 20
 """Of each batch; in each, every network runs once, in an order that is drawn."""

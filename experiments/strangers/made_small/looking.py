@@ -8,7 +8,7 @@ from metaforge.backbones.spec import BackboneSpec
 from metaforge.progress import progress
 from metaforge.screening.portable import networks
 from metaforge.screening.portable.graph import Graph
-from metaforge.screening.portable.scoring import session_of
+from metaforge.screening.portable.opened import session_of
 
 BATCH = 16
 

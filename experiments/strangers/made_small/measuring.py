@@ -18,7 +18,7 @@ from metaforge.core.tuning import interleave
 from metaforge.evaluation.interval import Interval
 from metaforge.screening import Detector
 from metaforge.screening.portable import onnx_of
-from metaforge.screening.portable.scoring import session_of
+from metaforge.screening.portable.opened import session_of
 from metaforge.whole import whole_file
 
 DETECTOR = "detector"

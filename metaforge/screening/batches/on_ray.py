@@ -22,7 +22,7 @@ from metaforge.screening.batches.results import line_of
 from metaforge.screening.verdicts.record import FileVerdict
 
 if TYPE_CHECKING:
-    from metaforge.screening.predicting import Engine
+    from metaforge.screening.engine import Engine
 
 HANDFUL = 64
 """Names that an actor judges before it hands records back; a kill loses no more than these of each."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from metaforge.screening.engine import engine_setting
 from metaforge.settings import setting
 
 
@@ -15,7 +16,7 @@ class Options:
     weights: str = setting("", "Where the weights are on which the detector stands, if they have moved.", place="read")
     crops: bool = setting(False, "Whether the images are face crops already.")
     frames: int = setting(32, "Frames of each video, spread evenly.", least=1, most=100_000)
-    engine: str = setting("auto", "What runs the network; 'auto' is onnx for a file.", choices=("auto", "jax", "onnx"))
+    engine: str = engine_setting()
     evidence: bool = setting(False, "Whether evidence is measured beside the score.")
     workers: int = setting(2, "Threads that read and find faces.", least=1, most=256)
     priority: str = setting("", "A pattern, or a list that may grow, of what is judged before all else.")

@@ -29,7 +29,7 @@ from metaforge.screening.batches.triage import write_triage
 from metaforge.screening.verdicts.record import VERSION, Failure, FileVerdict
 
 if TYPE_CHECKING:
-    from metaforge.screening.predicting import Engine
+    from metaforge.screening.engine import Engine
     from metaforge.screening.verdicts import Screener
 
 TOGETHER = 64

@@ -102,7 +102,7 @@ def _grouped(graph: Graph, maps: Maps, norm: Any, epsilon: float) -> Maps:
 
 def _statistics(graph: Graph, maps: Maps, context: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of each channel over context images and positions."""
-    from metaforge.screening.portable.scoring import session_of
+    from metaforge.screening.portable.opened import session_of
 
     model = graph.model({"maps": maps.name}, width=maps.channels).SerializeToString()
     (values,) = session_of(model).run(["maps"], {"images": np.ascontiguousarray(context)})

@@ -1,4 +1,4 @@
-"""Scores from an ONNX file by ONNX Runtime, with NumPy alone beside it."""
+"""Scores from an ONNX file, with NumPy and what runs it alone beside."""
 
 import hashlib
 import json
@@ -11,7 +11,8 @@ import numpy as np
 from metaforge.data.crops import CROPS, Crop
 from metaforge.errors import InputError
 from metaforge.evaluation.calibration import Judge
-from metaforge.processor import cores
+from metaforge.screening.engine import Engine
+from metaforge.screening.portable.opened import Opened, opened
 
 FORMAT, METADATA = 2, "metaforge"
 """The number of what stands in the metadata, and under which name. In the first the SHA-256 was of the model alone."""
@@ -19,22 +20,19 @@ FORMAT, METADATA = 2, "metaforge"
 LARGEST = 4096
 """Images have so many pixels a side at most, as `BackboneSpec.image_size` does."""
 
-ONNX = "onnx: it is not installed. Install the extra: pip install 'metaforge-jax[onnx]'."
-"""What is said without it."""
-
 
 class PortableDetector(NamedTuple):
     """A detector that was read from an ONNX file; it scores as the one does that was written.
 
     Attributes:
-        session: ONNX Runtime's.
+        opened: by ONNX Runtime or OpenVINO.
         about: what the detector says of itself.
         image_size: the side of the images that it scores, in pixels.
         crop: how the faces that it was trained on were cut out.
         judge: what makes verdicts of its logits and distances; `None` if it was not calibrated.
     """
 
-    session: Any
+    opened: Opened
     about: dict[str, Any]
     image_size: int
     crop: Crop
@@ -47,19 +45,17 @@ class PortableDetector(NamedTuple):
 
     def examine(self, images: np.ndarray, *, batch: int = 0) -> tuple[np.ndarray, np.ndarray | None]:
         """Logits, not calibrated, and how far images lie from its source, as `Detector.examine` gives them."""
-        names = [output.name for output in self.session.get_outputs()]
         chunk = batch or self.batch
         try:
             parts = [
-                self.session.run(names, {"images": np.ascontiguousarray(images[start : start + chunk])})
+                self.opened.run(np.ascontiguousarray(images[start : start + chunk]))
                 for start in range(0, len(images), chunk)
             ]
         except Exception as error:  # noqa: BLE001 - as in `read_onnx`
-            raise InputError(f"model: ONNX Runtime cannot run it ({' '.join(str(error).split())[:200]}).") from None
-        found = [np.concatenate([np.zeros(0), *each]) for each in zip(*parts, strict=True)] or [np.zeros(0)] * len(
-            names
-        )
-        named = dict(zip(names, found, strict=True))
+            raise InputError(f"model: it cannot be run ({' '.join(str(error).split())[:200]}).") from None
+        named = {
+            name: np.concatenate([np.zeros(0), *(part[name] for part in parts)]) for name in self.opened.gives
+        }
         if "distance" in named:
             return named["logit"], named["distance"]
         # Without distances a detector knows its logits by probabilities in float32, and so its calibration does.
@@ -73,17 +69,18 @@ class PortableDetector(NamedTuple):
         return (0.5 * (1 + np.tanh(0.5 * logits))).astype(np.float32)
 
 
-def load_onnx(path: str | os.PathLike, *, alone: bool = False) -> PortableDetector:
+def load_onnx(path: str | os.PathLike, *, alone: bool = False, engine: Engine = "auto") -> PortableDetector:
     """Reads a file that `save_onnx` wrote. Neither JAX nor flax is imported.
 
     Args:
         path: the file.
 
     Other Arguments:
-        alone: as in `session_of`.
+        alone: as in `metaforge.screening.portable.opened.session_of`.
+        engine: what runs it, as in `metaforge.screening.portable.opened.opened`.
 
     Raises:
-        InputError: when it is missing, of another program, damaged or cut off, or without the extra `onnx`.
+        InputError: when it is missing, of another program, damaged or cut off, or without the extra that runs it.
 
     Example:
         >>> load_onnx("nowhere.onnx")
@@ -94,19 +91,21 @@ def load_onnx(path: str | os.PathLike, *, alone: bool = False) -> PortableDetect
         data = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"model: '{path}' cannot be read ({error.strerror}).") from None
-    return read_onnx(data, path, alone=alone)
+    return read_onnx(data, path, alone=alone, engine=engine)
 
 
-def read_onnx(data: bytes, called: str | os.PathLike, *, alone: bool = False) -> PortableDetector:
+def read_onnx(
+    data: bytes, called: str | os.PathLike, *, alone: bool = False, engine: Engine = "auto"
+) -> PortableDetector:
     """The same of a file's bytes; it is called so in errors."""
     path, again = called, "Give a file that metaforge export --onnx wrote."
     try:
-        session = session_of(data, alone=alone)
-        about = json.loads(session.get_modelmeta().custom_metadata_map[METADATA])
+        network = opened(data, alone=alone, engine=engine)
+        about = json.loads(network.says(METADATA))
         length, expected = int(about["bytes"]), str(about["sha256"])
     except InputError:
         raise
-    except Exception:  # noqa: BLE001 - ONNX Runtime raises a class of its own for each of its codes
+    except Exception:  # noqa: BLE001 - engines raise classes of their own
         raise InputError(f"model: '{path}' is no detector in ONNX, or is damaged. {again}") from None
     if (found := about.get("format")) != FORMAT:
         raise InputError(f"model: '{path}' has format {found}, and {FORMAT} is known. Export it again.")
@@ -119,10 +118,10 @@ def read_onnx(data: bytes, called: str | os.PathLike, *, alone: bool = False) ->
         if about["crop"] not in CROPS:
             raise ValueError(about["crop"])
         judge = Judge.from_json(said["calibration"]) if "calibration" in said else None
-        _check_ends(session, size)
+        _check_ends(network, size)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"model: what '{path}' says of itself is damaged ({error}). {again}") from None
-    return PortableDetector(session, said, size, cast(Crop, about["crop"]), judge)
+    return PortableDetector(network, said, size, cast(Crop, about["crop"]), judge)
 
 
 def digest(model: bytes, about: dict[str, Any]) -> str:
@@ -131,38 +130,12 @@ def digest(model: bytes, about: dict[str, Any]) -> str:
     return hashlib.sha256(model + json.dumps(beside).encode()).hexdigest()
 
 
-def _check_ends(session: Any, size: int) -> None:
+def _check_ends(network: Opened, size: int) -> None:
     """Raises `ValueError` if what goes in or comes out is not what `onnx_of` writes."""
-    (images,) = session.get_inputs()
-    if (images.name, images.type, images.shape[1:]) != ("images", "tensor(uint8)", [size, size, 3]) or size > LARGEST:
-        raise ValueError(f"its input is {images.name} {images.shape}")
-    ends = {end.name: (end.type, len(end.shape)) for end in session.get_outputs()}
-    if ends not in ({name: ("tensor(float)", 1) for name in names} for names in (["logit"], ["logit", "distance"])):
-        raise ValueError(f"its outputs are {', '.join(ends)}")
-
-
-def session_of(model: bytes, *, alone: bool = False) -> Any:
-    """ONNX Runtime's session of a model, with as many threads as this process may use.
-
-    Args:
-        model: its bytes.
-
-    Other Arguments:
-        alone: whether nothing else asks for a core meanwhile, as with face crops. Threads without work then go on
-            asking for some: on idle cores one image takes two thirds of the time, and 16 at a time as long as before.
-            Where images are read and faces found beside, that takes the cores from those who do it.
-
-    Raises:
-        InputError: without the extra `onnx`.
-    """
-    # From 1.29 on it tells its makers what is run, unless it is told not to before it is imported.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    try:
-        import onnxruntime
-    except ImportError:
-        raise InputError(ONNX) from None
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what is amiss is said in our words
-    options.intra_op_num_threads = cores()
-    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(alone)))
-    return onnxruntime.InferenceSession(model, options, providers=onnxruntime.get_available_providers())
+    name, kind, shape = network.takes
+    if (name, kind, shape[1:]) != ("images", "tensor(uint8)", [size, size, 3]) or size > LARGEST:
+        raise ValueError(f"its input is {name} {shape}")
+    if network.gives not in (
+        {name: ("tensor(float)", 1) for name in names} for names in (["logit"], ["logit", "distance"])
+    ):
+        raise ValueError(f"its outputs are {', '.join(network.gives)}")

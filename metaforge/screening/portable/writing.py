@@ -11,7 +11,8 @@ from metaforge.errors import InputError
 from metaforge.screening.detector import Detector
 from metaforge.screening.portable import networks
 from metaforge.screening.portable.graph import Graph
-from metaforge.screening.portable.scoring import FORMAT, METADATA, ONNX, digest
+from metaforge.screening.portable.opened import ONNX
+from metaforge.screening.portable.scoring import FORMAT, METADATA, digest
 from metaforge.whole import whole_file
 
 

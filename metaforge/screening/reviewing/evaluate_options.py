@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from metaforge.screening.engine import engine_setting
 from metaforge.settings import setting
 
 
@@ -17,6 +18,6 @@ class Options:
     weights: str = setting("", "Where the weights are on which the detector stands, if they have moved.", place="read")
     crops: bool = setting(False, "Whether the target's images are face crops already.")
     frames: int = setting(32, "Frames of each video, spread evenly.", least=1, most=100_000)
-    engine: str = setting("auto", "What runs the network; 'auto' is onnx for a file.", choices=("auto", "jax", "onnx"))
+    engine: str = engine_setting()
     workers: int = setting(2, "Threads that read and find faces.", least=1, most=256)
     seed: int = setting(0, "Of resamples.", most=2**32 - 1)

@@ -11,7 +11,7 @@ from metaforge.screening.verdicts.record import Model, Thresholds
 
 if TYPE_CHECKING:
     from metaforge.screening.judging import Scorer
-    from metaforge.screening.predicting import Engine
+    from metaforge.screening.engine import Engine
 
 
 def screener(model: str, *, weights: str = "", engine: "Engine" = "auto", crops: bool = False, frames: int = 32,
