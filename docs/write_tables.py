@@ -101,6 +101,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "clips_cost": ("What the paper's setting of FakeRadar costs on clips", clips_cost.markdown),
     "benchmark": ("First order, one inner step, four tasks", benchmark.markdown),
     "benchmark_avx512": ("First order, one inner step, four tasks, on a processor with AVX-512", benchmark.markdown),
+    "benchmark_avx2": ("First order, one inner step, four tasks, on the same processor held to AVX2", benchmark.markdown),
     "benchmark_sixteen": ("First order, one inner step, sixteen tasks", benchmark.markdown),
     "benchmark_exact": ("Exact outer gradients, five inner steps", benchmark.markdown),
     "benchmark_twenty": ("Exact outer gradients, twenty inner steps", benchmark.markdown),

@@ -34,6 +34,7 @@ FORMS = {
     "int8, QDQ": Form("QDQ"),
     "int8, QOperator": Form("QOperator"),
     "int8, dynamic": Form("dynamic"),
+    "int8, dynamic, products too": Form("dynamic", kept=()),
     "int8, QDQ, uint8 weights": Form("QDQ", "uint8"),
     "int8, QDQ, percentiles": Form("QDQ", ranges="Percentile"),
     "int8, QDQ, entropy": Form("QDQ", ranges="Entropy"),

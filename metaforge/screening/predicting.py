@@ -115,7 +115,7 @@ def load(model: str, *, weights: str = "", engine: Engine = "auto", crops: bool 
 
         if weights or engine == "jax":
             asked = "--weights" if weights else "--engine=jax"
-            raise InputError(f"{asked}: '{model}' is a file in ONNX, which JAX does not run, with all its weights in it.")
+            raise InputError(f"{asked}: '{model}' is a file in ONNX, with all its weights in it. JAX does not run it.")
         return load_onnx(model, alone=crops, engine=engine)
     detector = detector_in(model, weights=weights)
     if engine in ("auto", "jax"):

@@ -41,7 +41,8 @@ def test_pytorch_has_the_same_vision_tower(activation):
     from experiments.engines import torch_network
 
     config = VisionConfig(image_size=8, patch_size=4, width=12, layers=2, heads=3, activation=activation)
-    model, images = clip(variant=config, num_classes=2), np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
+    model = clip(variant=config, num_classes=2)
     params = jax.jit(model.init)(jax.random.key(0), images)
     expected = np.asarray(jax.jit(model.apply)(params, images).logits)
     for half, close in ((False, 1e-5), (True, 0.1)):

@@ -27,9 +27,9 @@ from metaforge.errors import InputError
 from metaforge.evaluation.calibration import fit_judge
 from metaforge.screening import Detector, save_detector
 from metaforge.screening.portable import load_onnx, networks, onnx_of, save_onnx, transformer
+from metaforge.screening.portable import opened as opening
 from metaforge.screening.portable.graph import Graph
 from metaforge.screening.portable.layers import Normalising
-from metaforge.screening.portable import opened as opening
 from metaforge.screening.portable.opened import session_of
 from metaforge.screening.portable.scoring import FORMAT, digest, read_onnx
 

@@ -1,4 +1,4 @@
-"""A file in ONNX, opened by ONNX Runtime or by OpenVINO: what each makes of images, and what the file says of itself."""
+"""A file in ONNX, opened by ONNX Runtime or by OpenVINO: what it makes of images, and what it says of itself."""
 
 import importlib.util
 import os

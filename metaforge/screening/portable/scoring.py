@@ -53,9 +53,7 @@ class PortableDetector(NamedTuple):
             ]
         except Exception as error:  # noqa: BLE001 - as in `read_onnx`
             raise InputError(f"model: it cannot be run ({' '.join(str(error).split())[:200]}).") from None
-        named = {
-            name: np.concatenate([np.zeros(0), *(part[name] for part in parts)]) for name in self.opened.gives
-        }
+        named = {name: np.concatenate([np.zeros(0), *(part[name] for part in parts)]) for name in self.opened.gives}
         if "distance" in named:
             return named["logit"], named["distance"]
         # Without distances a detector knows its logits by probabilities in float32, and so its calibration does.

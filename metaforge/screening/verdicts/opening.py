@@ -10,8 +10,8 @@ from metaforge.screening.verdicts.provenance import read_trust
 from metaforge.screening.verdicts.record import Model, Thresholds
 
 if TYPE_CHECKING:
-    from metaforge.screening.judging import Scorer
     from metaforge.screening.engine import Engine
+    from metaforge.screening.judging import Scorer
 
 
 def screener(model: str, *, weights: str = "", engine: "Engine" = "auto", crops: bool = False, frames: int = 32,
