@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.engines import openvino_runtime, torch_network
+from experiments.engines import openvino_runtime
 from experiments.engines.config import Config
 from experiments.engines.quantised import FORMS, quantised
+from experiments.engines.torch_programs import torch_programs
 from metaforge import processor
 from metaforge.backbones import choice
-from metaforge.backbones.clip_model.config import vision_config
 from metaforge.backbones.spec import EFFICIENTNETS, BackboneSpec
 from metaforge.compression import costs
 from metaforge.core.tuning import interleave
@@ -68,7 +68,7 @@ def run(config: Config, out: str) -> dict[str, Any]:
         images = np.resize(records.image, (batch, *records.image.shape[1:]))
         programs = _programs(detector, model, runners, images)
         if config.torch:
-            programs |= _torch_programs(detector, images)
+            programs |= torch_programs(detector, images)
         times = interleave(programs | {PRODUCT: _product()}, rounds=config.rounds)
         limit = 2 * SIDE**3 / (np.min(times.pop(PRODUCT)) * 1e6)
         report["matrix_product_gflop_s"][str(batch)] = limit
@@ -142,49 +142,6 @@ def _programs(
     programs[PLAIN] = lambda: plain.run(None, {"images": images})
     programs["JAX"] = lambda: detector.examine(images, batch=batch)
     return programs
-
-
-def _torch_programs(detector: Detector, images: np.ndarray) -> dict[str, Callable[[], Any]]:
-    spec = detector.spec
-    whole = spec.normalisation == "frozen" or (spec.backbone == "clip" and spec.image_size == _own_size(spec))
-    if spec.levels or spec.neck or spec.head != "linear" or not whole:
-        return {}
-    try:
-        import torch
-    except ImportError:
-        return {}
-    if spec.backbone == "clip":
-        of = functools.partial(torch_network.vision, vision_config(spec.variant), detector.params)
-        made, extra = of(classes=spec.num_classes), {"PyTorch, bfloat16": of(classes=spec.num_classes, half=True)}
-    else:
-        made, extra = torch_network.network(choice.plan(spec), detector.params, classes=spec.num_classes), {}
-    given = torch.from_numpy(np.ascontiguousarray(images))
-    with torch.inference_mode():
-        said = made(given).numpy()
-    # Beyond 15 the detector's logits are those of what a float32 tells from 0 and 1.
-    found, expected = (np.clip(each, -15, 15) for each in (said[:, 1] - said[:, 0], detector.examine(images)[0]))
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
-
-    def called(network):
-        def program():
-            with torch.inference_mode():
-                return network(given)
-
-        return program
-
-    programs = {"PyTorch, eager": called(made)} | {name: called(network) for name, network in extra.items()}
-    for name, network in {"PyTorch": made, **extra}.items():
-        compiled = called(torch.compile(network))
-        # Without a C++ compiler there is no such program.
-        with contextlib.suppress(Exception):
-            compiled()
-            programs[f"{name}, compiled"] = compiled
-    return programs
-
-
-def _own_size(spec: BackboneSpec) -> int:
-    """The side of the images of a CLIP whose positions are not resized."""
-    return vision_config(spec.variant).image_size
 
 
 def _agreement(detector: Detector, runners: dict[str, Runner], records: Any) -> dict[str, dict[str, Any]]:

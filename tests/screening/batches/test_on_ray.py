@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -38,7 +39,10 @@ def records(folder, out, **changes):
 def cluster():
     """Started once: it takes seconds."""
     ray = pytest.importorskip("ray", reason=reason("ray"))
-    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    with warnings.catch_warnings():
+        # Processes are started where other tests have computed with JAX before, which warns of that.
+        warnings.filterwarnings("ignore", r"os\.fork", RuntimeWarning)
+        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
 
