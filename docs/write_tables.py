@@ -65,6 +65,7 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "engines_b0": ("What runs EfficientNet-B0", engines.markdown),
     "engines_b0_amx": ("What runs EfficientNet-B0 on a processor with AMX", engines.markdown),
     "engines_clip": ("What runs CLIP ViT-B/16 on a processor with AMX", engines.markdown),
+    "engines_clip_forms": ("A detector on CLIP in smaller numbers", engines.markdown),
     "compilers": ("What the compilers make of a network", compilers.markdown),
     "screening_many": ("Screening a million files, without a network", screening.markdown),
     "screening_network": ("Screening with the shipped detector, by threads and by Ray Data", screening.markdown),
@@ -111,6 +112,15 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "benchmark_exact": ("Exact outer gradients, five inner steps", benchmark.markdown),
     "benchmark_twenty": ("Exact outer gradients, twenty inner steps", benchmark.markdown),
     "benchmark_twenty_sqrt": ("Exact outer gradients, twenty inner steps, rematerialised", benchmark.markdown),
+    "benchmark_exact_avx512": (
+        "Exact outer gradients, five inner steps, on a processor with AVX-512",
+        benchmark.markdown,
+    ),
+    "benchmark_twenty_avx512": ("Exact outer gradients, twenty inner steps, on it", benchmark.markdown),
+    "benchmark_twenty_sqrt_avx512": (
+        "Exact outer gradients, twenty inner steps, rematerialised, on it",
+        benchmark.markdown,
+    ),
     "benchmark_small_pages": ("First order, without huge pages", benchmark.markdown),
     "benchmark_profile": ("Where the time of a step goes", benchmark.markdown),
 }

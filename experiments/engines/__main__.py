@@ -2,12 +2,14 @@
 
     python -m experiments.engines --model=docs/strong/detector --out=engines.json
     python -m experiments.engines --backbone=efficientnet_lite0 --out=engines.json
+    python -m experiments.engines --backbone=clip --batches=1,8,32 --forms='OpenVINO;OpenVINO, bfloat16' --out=clip.json
 
 Every program scores the same face crops, in rounds that run each once, so that ratios hold while the machine's speed
 drifts: the detector in JAX, as metaforge runs it on ONNX Runtime, ONNX Runtime alone on the same graph, the graph in
 smaller numbers in every form (--forms names some), OpenVINO if it is installed, and PyTorch eager and compiled on the
-same weights (the extra `bench`; of a whole network without levels). Of a saved detector the AUC is taken before and
-after on forged faces of London, of people from whom no range of an 8-bit number was taken. It takes the extra `onnx`.
+same weights (the extra `bench`; of a whole network without levels; of CLIP in bfloat16, too). A product of large
+matrices in the same rounds says what the processor can do. Of a saved detector the AUC is taken before and after on
+forged faces of London, of people from whom no range of an 8-bit number was taken. It takes the extra `onnx`.
 """
 
 from experiments.engines.config import Config, Options

@@ -10,7 +10,7 @@ class Config:
     """What is measured."""
 
     model: str = setting("", "A saved detector; '' for a network with random weights.", place="read")
-    backbone: str = setting("efficientnet_lite0", "Of random weights.")
+    backbone: str = setting("efficientnet_lite0", "Of random weights: an efficientnet, or clip, which is ViT-B/16.")
     size: int = setting(224, "Side of the images, in pixels, with random weights.", least=32, most=1024)
     batches: str = setting("1,16", "Images at a time, comma-separated.")
     rounds: int = setting(30, "Rounds; each runs every program once.", least=1, most=100_000)

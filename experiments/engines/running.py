@@ -47,6 +47,8 @@ def run(config: Config, out: str) -> dict[str, Any]:
         raise InputError("--forms: OpenVINO is not installed. pip install openvino nncf, or leave its forms out.")
     if not config.model and config.backbone not in RANDOM:
         raise InputError(f"--backbone: unknown '{config.backbone}'; known: {', '.join(RANDOM)}.")
+    if not config.model and config.backbone == "clip" and config.size % 16:
+        raise InputError(f"--size={config.size}: clip takes a multiple of its patch of 16.")
     detector = named(config.model or config.backbone, size=config.size)
     model = onnx_of(detector)
     faces, records = faces_of(config, detector.image_size)

@@ -79,12 +79,21 @@ def settled(spec: BackboneSpec) -> BackboneSpec:
         >>> settled(BackboneSpec(backbone="efficientnet_b0")).convention, settled(BackboneSpec()).convention
         ('tensorflow', 'auto')
     """
-    if spec.precision == "auto":
-        spec = dataclasses.replace(spec, precision=precision.measured())
+    spec = precise(spec)
     if spec.backbone not in SQUEEZED:
         return spec
     asked: Any = spec.convention
     return dataclasses.replace(spec, convention=settled_convention(asked, spec.weights))
+
+
+def precise(spec: BackboneSpec) -> BackboneSpec:
+    """The same in the faster precision of this machine, if it is "auto".
+
+    Example:
+        >>> precise(BackboneSpec(precision="bfloat16")).precision
+        'bfloat16'
+    """
+    return dataclasses.replace(spec, precision=precision.measured()) if spec.precision == "auto" else spec
 
 
 def plan(spec: BackboneSpec) -> Plan:
@@ -98,10 +107,11 @@ def plan(spec: BackboneSpec) -> Plan:
         >>> len(plan(BackboneSpec(backbone="efficientnet_b4")).blocks)
         32
     """
-    convention: Any = settled(spec).convention
+    spec = settled(spec)
+    convention: Any = spec.convention
+    computed: Any = spec.precision
     inside = numbers(spec.hidden) if spec.hidden else ()
-    precision: Any = spec.precision
-    own = plan_of(spec.backbone, convention)._replace(hidden=inside, precision=precision)
+    own = plan_of(spec.backbone, convention)._replace(hidden=inside, precision=computed)
     return fused(own, numbers(spec.fusion), spec.fusion_width) if spec.fusion else own
 
 
@@ -122,7 +132,7 @@ def levels_of(spec: BackboneSpec) -> levels.Levels:
         >>> levels_of(BackboneSpec(backbone="efficientnet_lite0", levels="2,4", clip_levels="11")).size
         2432
     """
-    blocks = numbers(spec.levels)
+    spec, blocks = precise(spec), numbers(spec.levels)
     if spec.backbone in EFFICIENTNETS:
         made = levels.of_plan(plan(spec), blocks, _pretrained(spec))
         return levels.beside(made, _clip(spec, spec.clip_levels, spec.clip_weights)) if spec.clip_levels else made

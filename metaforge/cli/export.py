@@ -8,9 +8,9 @@ what to pass on: parameters, without checkpoints, optimizer and log; source imag
 scored; of a network whose weights come from a file, what that file does not hold.
 
 The ONNX file holds everything: network, weights, what happens to an image first, calibration and thresholds. `--run`
-may be a saved detector there. `metaforge predict --model=detector.onnx` runs it by ONNX Runtime, without JAX, and so
-does any other program: input "images" is uint8 (images, size, size, 3), output "logit" the log of the odds of being
-fake, before calibration. It takes the extra `onnx`.
+may be a saved detector there. `metaforge predict --model=detector.onnx` runs it by ONNX Runtime or OpenVINO, without
+JAX, and so may any other program: input "images" is uint8 (images, size, size, 3), output "logit" the log of the odds
+of being fake, before calibration. It takes the extra `onnx`.
 """
 
 import dataclasses

@@ -10,8 +10,8 @@ of its training that are at least as unusual; decision: real, cannot tell or fak
 calibrated decides at 0.5 and knows no familiarity. With `--crops` the images are face crops already, and none is looked
 for; the folders of metaforge forge and metaforge prepare say so themselves.
 `--model` is the --out folder of metaforge adapt, or a finished training run, which then is not adapted; or a file that
-metaforge export --onnx wrote, which ONNX Runtime runs without JAX. With `--engine=onnx` it runs a folder's
-detector too.
+metaforge export --onnx wrote, which ONNX Runtime runs without JAX, or with `--engine=openvino` OpenVINO. `--engine`
+does so with a folder's detector too.
 """
 
 import csv

@@ -6,14 +6,16 @@ FOLDER/real and FOLDER/fake hold images of any size and format, of which the lar
 are face crops already. Of real images like these at most the share --fpr is called fake, and of fakes at most --fnr
 real, on average over such sets of images (split conformal prediction); what lies between is "cannot tell", and its
 share is printed beside. Scores and calibration stay as they are. Give images that the detector was neither trained nor
-adapted on, each person once: a hundred of each class at least for 1 %, 33 for 3 %.
+adapted on, each person once: a hundred of each class at least for 1 %, 33 for 3 %. Thresholds for
+`predict --engine=openvino-bfloat16` are fitted with that --engine.
 """
 
 import dataclasses
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from metaforge.cli.predict import how_to_screen
 from metaforge.commands import launch, start
+from metaforge.screening.engine import Engine, engine_setting
 from metaforge.settings import setting
 
 
@@ -29,6 +31,7 @@ class Options:
     fnr: float = setting(0.02, "The share of its fakes that may be called real.", above=0, below=1)
     crops: bool = setting(False, "Whether its images are face crops already; otherwise faces are found.")
     weights: str = setting("", "Where the weights are on which the detector stands, if they have moved.", place="read")
+    engine: str = engine_setting()
 
 
 def main(argv: list[str]) -> int:
@@ -46,8 +49,9 @@ def main(argv: list[str]) -> int:
         with claimed(options.out):
             made = detector_in(options.model, weights=options.weights)
             detector, found = refitted(
-                made, options.target, name=options.name, fpr=options.fpr, fnr=options.fnr, crops=options.crops
-            )
+                made, options.target, name=options.name, fpr=options.fpr, fnr=options.fnr, crops=options.crops,
+                engine=cast(Engine, options.engine),
+            )  # fmt: skip
         save_detector(options.out, detector)
         print(described(detector, found))
         print(how_to_screen(options.out))

@@ -9,11 +9,13 @@ from metaforge.data.crop_folder import crop_for
 from metaforge.errors import InputError, printable
 from metaforge.evaluation.calibration import band_rates, fit_conformal, verdicts
 from metaforge.screening import Detector
+from metaforge.screening.engine import HALF, Engine
+from metaforge.screening.predicting import run_by
 from metaforge.screening.target_images import CLASSES, read_target
 
 
 def refitted(
-    detector: Detector, target: str, *, name: str, fpr: float, fnr: float, crops: bool = False
+    detector: Detector, target: str, *, name: str, fpr: float, fnr: float, crops: bool = False, engine: Engine = "auto"
 ) -> tuple[Detector, dict[str, Any]]:
     """The detector with thresholds for a domain, and what they are worth there.
 
@@ -26,6 +28,7 @@ def refitted(
         fpr: the share of its real images that may be called fake.
         fnr: the share of its fakes that may be called real.
         crops: whether its images are face crops already.
+        engine: what scores them; a threshold belongs to the arithmetic that it was fitted in.
 
     Returns:
         The detector; and the numbers `real`, `fake` and `skipped` of images, and `undecided`, the share of each class
@@ -33,7 +36,7 @@ def refitted(
 
     Raises:
         InputError: for a detector that is not calibrated, a target that cannot be read or lacks a class, or a name that
-            says nothing.
+            says nothing; as `run_by` for the engine.
     """
     if detector.judge is None:
         raise InputError("--model: the detector is not calibrated, so its scores mean nothing to thresholds. Train one "
@@ -51,11 +54,13 @@ def refitted(
     images, labels, _, skipped, _, _ = read_target(
         target, size=detector.image_size, crop=crop, quiet=False
     )  # fmt: skip
-    said = verdicts(*detector.examine(np.asarray(images)), detector.judge)
+    said = verdicts(*run_by(detector, engine, called="model").examine(np.asarray(images)), detector.judge)
     shown = np.array([each.p_fake for each in said])
     bands = fit_conformal(shown, labels, name=called, fpr=fpr, fnr=fnr)
     # Scores stay calibrated on what they were, and verdicts go on saying so.
     before = detector.judge.bands.fitted_on
+    if engine == HALF:
+        bands.fitted_on["engine"] = HALF
     bands.fitted_on["calibrated_on"] = before.get("calibrated_on") or [*before.get("groups", {})]
     about = detector.about | {"calibration": detector.judge._replace(bands=bands).as_json()}
     undecided = {kind: band_rates(shown[labels == each], labels[labels == each], bands).undecided

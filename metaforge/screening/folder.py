@@ -68,7 +68,7 @@ def save_detector(directory: str | Path, detector: Detector) -> None:
     arrays = {f"params/{path}": jnp.asarray(leaf) for path, leaf in _named(kept).items()}
     if detector.prior is not None:
         arrays |= {f"{PRIOR}{name}": jnp.asarray(part) for name, part in to_arrays(detector.prior).items()}
-    about = {"model": dataclasses.asdict(detector.spec), **detector.about, "context_rows": len(context)}
+    about = {"model": dataclasses.asdict(choice.precise(detector.spec)), **detector.about, "context_rows": len(context)}
     files = {
         ARRAYS: save(arrays | {CONTEXT: jnp.asarray(context)}),
         ABOUT: (json.dumps({"detector": about}, indent=2) + "\n").encode(),

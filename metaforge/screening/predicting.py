@@ -118,11 +118,28 @@ def load(model: str, *, weights: str = "", engine: Engine = "auto", crops: bool 
             raise InputError(f"{asked}: '{model}' is a file in ONNX, with all its weights in it. JAX does not run it.")
         return load_onnx(model, alone=crops, engine=engine)
     detector = detector_in(model, weights=weights)
+    return run_by(detector, engine, called=model, alone=crops)
+
+
+def run_by(detector: "Detector", engine: Engine, *, called: str, alone: bool = False) -> "Scorer":
+    """A detector as an engine runs it; itself for JAX.
+
+    Args:
+        detector: as it was read.
+        engine: what runs the network; "auto" is JAX.
+
+    Other Arguments:
+        called: in errors.
+        alone: as in `metaforge.screening.portable.opened.session_of`.
+
+    Raises:
+        InputError: without the extra that the engine takes.
+    """
     if engine in ("auto", "jax"):
         return detector
     from metaforge.screening.portable import onnx_of, read_onnx
 
-    return read_onnx(onnx_of(detector), model, alone=crops, engine=engine)
+    return read_onnx(onnx_of(detector), called, alone=alone, engine=engine)
 
 
 def detector_in(model: str, *, weights: str = "") -> "Detector":

@@ -31,7 +31,7 @@ def as_served(folder: Path, row: dict[str, Any], *, weights: str) -> Served:
     regions = str(detector) if row["about"]["regions"] else ""
     if onnx.is_file():
         return Served(row["id"], str(onnx), row["id"], row["sha256"], "", regions)
-    # Of a network that is not written in ONNX.
+    # It was made before its network could be written in ONNX.
     return Served(row["id"], str(detector), row["id"], row["sha256"], weights, regions)
 
 

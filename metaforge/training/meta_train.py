@@ -4,19 +4,21 @@ import dataclasses
 import functools
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from metaforge.backbones import choice, precision
+from metaforge.backbones.precision import Precision
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.core.devices import is_writer, spread
 from metaforge.data import prepared
 from metaforge.data.pools import ImagePool
 from metaforge.data.records import Records
 from metaforge.runs import Run, latest_step, read_config, read_json, read_rows, refuse_another
+from metaforge.runs.files import flattened
 from metaforge.settings import change
 from metaforge.training import (
     batch_size,
@@ -43,7 +45,11 @@ IGNORED_FIELDS = ("faces.memory_gb", "run.devices", "run.checkpoint_every", "run
 
 def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:
     """Trains, or goes on training, and returns the report; a finished run of the same images returns it at once."""
-    config = dataclasses.replace(config, model=_precise(config.model, Path(workdir)))
+    asked = config.model
+    if asked.precision == "auto":
+        # What cannot work is said before anything is measured.
+        dataclasses.replace(config, model=dataclasses.replace(asked, precision="float32")).check()
+    config = dataclasses.replace(config, model=_precise(asked, Path(workdir)))
     config.check()
     # What a run says of itself is true without its file of weights.
     config = dataclasses.replace(config, model=choice.settled(config.model))
@@ -72,8 +78,9 @@ def _precise(spec: BackboneSpec, workdir: Path) -> BackboneSpec:
     """The same in a precision that is not "auto": as the run was begun, or the faster one of this machine."""
     if spec.precision != "auto":
         return spec
-    begun = (read_config(workdir, missing_ok=True) or {}).get("model", {}).get("precision")
-    return dataclasses.replace(spec, precision=begun or precision.measured())
+    begun = flattened(read_config(workdir, missing_ok=True) or {}).get("model.precision")
+    known = begun in get_args(Precision)
+    return dataclasses.replace(spec, precision=begun if known else precision.measured())
 
 
 def _is_whole(config: Config, workdir: Path) -> bool:

@@ -81,5 +81,5 @@ def check(config: Config, params: Params) -> None:
         tower = jax.tree.leaves(moving.get("vision"))
         if any(leaf.dtype == jnp.bfloat16 for leaf in tower):
             raise InputError(
-                "--model.precision=bfloat16: clip's tower cannot be trained then. Give --learner.trainable=head."
+                "--model.precision: clip's tower is not trained in bfloat16. Give float32, or --learner.trainable=head."
             )

@@ -27,7 +27,9 @@ def machine(monkeypatch, tmp_path):
     def of(**ms):
         def interleave(programs, *, rounds):
             asked.append(sorted(programs))
-            assert all(program().dtype == "float32" for program in programs.values())  # sums are, in both
+            made = [program() for program in programs.values()]
+            assert all(each.dtype == "float32" for each in made)  # sums are, in both
+            assert not any(isinstance(each, jax.core.Tracer) for each in made)
             return {name: [ms[name]] * rounds for name in programs}
 
         monkeypatch.setattr(tuning, "interleave", interleave)
@@ -49,6 +51,20 @@ def test_the_faster_one_is_taken_and_remembered(machine, single, half, faster):
     assert choice.choose(ASKED).apply is choice.choose(dataclasses.replace(ASKED, precision=faster)).apply
 
 
+def test_products_are_measured_and_not_their_tracing(machine):
+    asked = machine(float32=2.0, bfloat16=1.0)
+    jax.jit(lambda number: number + (precision.measured() == "bfloat16"))(1)
+    assert len(asked) == 1
+
+
+def test_whatever_is_made_of_a_spec_computes_as_its_backbone_does(machine):
+    machine(float32=2.0, bfloat16=1.0)
+    lite = BackboneSpec(backbone="efficientnet_lite0", normalisation="frozen", precision="auto")
+    assert choice.plan(lite).precision == "bfloat16"
+    levels = dataclasses.replace(ASKED, backbone="clip", variant="small", normalisation="none", levels="1")
+    assert choice.levels_of(levels).apply is choice.levels_of(dataclasses.replace(levels, precision="bfloat16")).apply
+
+
 def test_several_hosts_measure_nothing(machine, monkeypatch):
     asked = machine(float32=2.0, bfloat16=1.0)
     monkeypatch.setattr(jax, "process_count", lambda: 2)
@@ -61,13 +77,20 @@ def test_what_trains_nothing_has_to_be_told():
         choice.check(ASKED)
 
 
-def test_a_run_goes_on_in_the_precision_in_which_it_was_begun(machine, tmp_path):
+def test_a_run_goes_on_in_the_precision_in_which_it_was_begun(machine, tmp_path, monkeypatch):
     tiny = {"model.image_size": 16, "model.width": 2, "run.iterations": 1, "run.baseline": False,
             "model.precision": "auto", "faces.variants": 1, "run.eval_batches": 1}  # fmt: skip
     machine(float32=1.0, bfloat16=2.0)
     first = meta_train.run(change(DEMO, tiny), tmp_path / "run", quiet=True)
     assert first["config"]["model"]["precision"] == read_config(tmp_path / "run")["model"]["precision"] == "float32"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
     machine(float32=2.0, bfloat16=1.0)  # another machine
-    precision.measured.cache_clear()
+    assert precision.measured() == "bfloat16"
+    (tmp_path / "run" / "report.json").unlink()  # as if it had been stopped before its end
     again = meta_train.run(change(DEMO, tiny), tmp_path / "run", quiet=True)
-    assert json.loads(json.dumps(again)) == json.loads(json.dumps(first))
+    assert again["config"] == json.loads(json.dumps(first["config"])) or again["config"] == first["config"]
+    # What is no precision was not written by a run, and says nothing.
+    config = tmp_path / "run" / "config.json"
+    config.write_text(config.read_text().replace('"precision": "float32"', '"precision": "float16"'))
+    with pytest.raises(InputError, match=r"model\.precision: 'float16' there, 'bfloat16' asked"):
+        meta_train.run(change(DEMO, tiny), tmp_path / "run", quiet=True)

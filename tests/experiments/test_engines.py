@@ -77,6 +77,7 @@ def test_a_small_network_is_measured_and_reported(tmp_path, capsys):
     assert command.main(["engines", f"--out={tmp_path / 'new.json'}", "--batches=0"]) == 2
     assert command.main(["engines", f"--out={tmp_path / 'new.json'}", "--forms=int3"]) == 2
     assert command.main(["engines", f"--out={tmp_path / 'new.json'}", "--backbone=conv4"]) == 2
+    assert command.main(["engines", f"--out={tmp_path / 'new.json'}", "--backbone=clip", "--size=100"]) == 2
     assert not (tmp_path / "new.json").exists()
 
 

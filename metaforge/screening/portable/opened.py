@@ -1,6 +1,7 @@
 """A file in ONNX, opened by ONNX Runtime or by OpenVINO: what it makes of images, and what it says of itself."""
 
 import importlib.util
+import io
 import os
 import sys
 import threading
@@ -11,7 +12,7 @@ import numpy as np
 
 from metaforge.errors import InputError
 from metaforge.processor import cores
-from metaforge.screening.engine import Engine
+from metaforge.screening.engine import HALF, Engine
 
 ONNX = "onnx: it is not installed. Install the extra: pip install 'metaforge-jax[onnx]'."
 """What is said without it."""
@@ -44,14 +45,14 @@ def opened(model: bytes, *, engine: Engine = "auto", alone: bool = False) -> Ope
 
     Other Arguments:
         engine: "openvino" or "openvino-bfloat16"; everything else is ONNX Runtime.
-        alone: as in `session_of`.
+        alone: as in `session_of`; of no account for OpenVINO.
 
     Raises:
         InputError: without the extra that it takes, or where a processor has no products of bfloat16.
         Exception: what the engine raises for a damaged file.
     """
     if engine.startswith("openvino"):
-        return _by_openvino(model, half=engine == "openvino-bfloat16")
+        return _by_openvino(model, half=engine == HALF)
     session = session_of(model, alone=alone)
     (images,), names = session.get_inputs(), [output.name for output in session.get_outputs()]
     return Opened(
@@ -93,22 +94,28 @@ def import_openvino() -> Any:
     """The module `openvino`.
 
     Raises:
-        InputError: without the extra `openvino`.
+        InputError: without the extra `openvino`, or if something is amiss with it.
     """
     if importlib.util.find_spec("openvino") is None:
         raise InputError(OPENVINO)
     # When it is imported it tells its makers so, by a process that it forks, and notes that in the user's home folder;
     # where the package for that cannot be had, it does neither.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    return importlib.import_module("openvino")
+    try:
+        return importlib.import_module("openvino")
+    except ImportError as error:
+        raise InputError(f"--engine: OpenVINO is installed and cannot be loaded ({error}). Install it again.") from None
 
 
 def _by_openvino(model: bytes, *, half: bool) -> Opened:
     openvino = import_openvino()
+    says = _metadata(model)
     core = openvino.Core()
     if half and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise InputError("--engine=openvino-bfloat16: this processor has no products of bfloat16. Take openvino.")
-    read = core.read_model(model)
+    # By its kind: left to itself OpenVINO reads whatever it knows.
+    frontend = importlib.import_module("openvino.frontend").FrontEndManager().load_by_framework("onnx")
+    read = frontend.convert(frontend.load(io.BytesIO(model)))
     # Left to itself OpenVINO computes in bfloat16 wherever a processor can, and scores differ from machine to machine.
     settings = {
         "INFERENCE_NUM_THREADS": cores(), "PERFORMANCE_HINT": "LATENCY",
@@ -122,6 +129,8 @@ def _by_openvino(model: bytes, *, half: bool) -> Opened:
         return next((said for known, said in kinds if end.get_element_type() == known), "")
 
     def run(given):
+        if given.dtype != np.uint8:  # which would be cast without a word
+            raise TypeError(f"images are {given.dtype}, and uint8 is taken")
         with one_at_a_time:
             found = request.infer({images.any_name: given})
             return {output.any_name: np.array(found[output.any_name]) for output in read.outputs}
@@ -131,5 +140,29 @@ def _by_openvino(model: bytes, *, half: bool) -> Opened:
         run,
         (images.any_name, kind(images), shape),
         {output.any_name: (kind(output), len(output.get_partial_shape())) for output in read.outputs},
-        lambda name: read.get_rt_info(["framework", name]).value,
+        says.__getitem__,
     )
+
+
+def _metadata(model: bytes) -> dict[str, str]:
+    """What a model says of itself, once it is known to be one that OpenVINO may open.
+
+    ONNX allows more than `onnx_of` writes, above all weights that stand in other files of this machine. ONNX Runtime
+    looks after that, and OpenVINO does not.
+
+    Raises:
+        ValueError: if it is of another kind, or says something twice.
+    """
+    import onnx
+
+    read = onnx.load_model_from_string(model)
+    graph, entries = read.graph, [(entry.key, entry.value) for entry in read.metadata_props]
+    inside = [attribute for node in graph.node for attribute in node.attribute
+              if attribute.type not in (attribute.INT, attribute.INTS, attribute.FLOAT, attribute.FLOATS)]  # fmt: skip
+    elsewhere = [weights for weights in graph.initializer if weights.data_location or weights.external_data]
+    foreign = [node for node in graph.node if node.domain]
+    if inside or elsewhere or foreign or read.functions or graph.sparse_initializer:
+        raise ValueError("it has more in it than a detector")
+    if len(entries) != len(dict(entries)):
+        raise ValueError("it says something twice")
+    return dict(entries)

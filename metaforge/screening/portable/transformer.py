@@ -50,7 +50,7 @@ def vision(graph: Graph, config: VisionConfig, params: Any, *, blocks: tuple[int
 
 
 def _embedded(graph: Graph, config: VisionConfig, params: Any) -> str:
-    mean, deviation = (255 * np.float64(each) for each in STATISTICS["clip"])
+    mean, deviation = (255 * np.asarray(each) for each in STATISTICS["clip"])
     kernel = _numbers(params["patch"]["kernel"])
     maps, grid = graph.convolution(
         graph.images(mean, deviation), kernel, None, side=graph.size, stride=config.patch_size
@@ -70,8 +70,8 @@ def _block(graph: Graph, config: VisionConfig, params: Any, tokens: str, *, clas
     normal = graph.normalised_rows(tokens, params["ln_1"], EPSILON)
     attention = params["attention"]
     scale = (width // heads) ** -0.5
-    q = tuple(scale * _numbers(attention["q"][part]) for part in ("kernel", "bias"))
-    k, v = (tuple(_numbers(attention[name][part]) for part in ("kernel", "bias")) for name in ("k", "v"))
+    q, k, v = ((_numbers(attention[name]["kernel"]), _numbers(attention[name]["bias"])) for name in "qkv")
+    q = (scale * q[0], scale * q[1])
     if class_alone:
         tokens, of_class = _part(graph, tokens, 0, 1), _part(graph, normal, 0, 1)
         query, (key, value) = graph.product(of_class, *q), _products(graph, normal, k, v)

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metaforge.errors import printable
+from metaforge.screening.engine import HALF, Engine
 from metaforge.screening.verdicts.identity import model_sha256
 from metaforge.screening.verdicts.making import Screener
 from metaforge.screening.verdicts.provenance import read_trust
 from metaforge.screening.verdicts.record import Model, Thresholds
 
 if TYPE_CHECKING:
-    from metaforge.screening.engine import Engine
     from metaforge.screening.judging import Scorer
 
 
@@ -54,7 +54,8 @@ def screener(model: str, *, weights: str = "", engine: "Engine" = "auto", crops:
         detector=detector,
         model=Model(path.resolve().name or "model", model_sha256(path), fitted_on),
         thresholds=thresholds,
-        limits=_limits(fitted_on, thresholds.fitted_on, calibrated=judge is not None),
+        limits=_limits(fitted_on, thresholds.fitted_on, calibrated=judge is not None)
+        + (_OTHER_NUMBERS if judge and (fitted.get("engine") == HALF) != (engine == HALF) else ""),
         crops=crops,
         frames=frames,
         measure=measure,
@@ -70,6 +71,11 @@ def _thresholds(detector: "Scorer") -> Thresholds:
     allowed, groups = bands.fitted_on.get("allowed", {}), bands.fitted_on.get("groups", {})
     named = bands.fitted_on.get("name") or ", ".join(map(printable, groups))
     return Thresholds(bands.real_below, bands.fake_above, allowed.get("fpr"), allowed.get("fnr"), named)
+
+
+_OTHER_NUMBERS = (
+    " The thresholds were fitted to scores in another precision, so shares of mistakes may differ from those."
+)
 
 
 def _limits(fitted_on: str, decided_on: str, *, calibrated: bool) -> str:

@@ -20,6 +20,7 @@ from metaforge.backbones.clip_model import (
     vision_tower,
 )
 from metaforge.backbones.clip_model.config import _check
+from metaforge.backbones.clip_model.transformer import attended
 from tests.backbones.clip_model import restatement
 
 SMALL = VisionConfig(image_size=8, patch_size=4, width=8, layers=2, heads=2, projection=6)
@@ -130,3 +131,30 @@ def test_sizes_that_do_not_fit_are_refused():
 def test_texts_of_another_shape_are_refused(params, ids, message):
     with pytest.raises(ValueError, match=message.replace("int64", "int(32|64)")):
         text_tower(WORDS).apply(params["text"], ids)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+def test_attention_is_the_definition_and_so_is_its_gradient(kind, causal, x64):
+    """Against a plain softmax in float64, also where scores are peaked and a gradient's two terms all but cancel."""
+    rng = np.random.default_rng(0)
+    query, key, value, weights = (rng.normal(size=(2, 3, 50, 8)) for _ in range(4))
+    query, key = (jnp.asarray(3 * each, kind) for each in (query, key))
+    value = jnp.asarray(value, kind)
+
+    def plain(query, key, value):
+        scores = jnp.einsum("nhtd,nhsd->nhts", query, key) / np.sqrt(8)
+        scores = jnp.where(np.tri(50, dtype=bool)[None, None], scores, -1e30) if causal else scores
+        return jnp.einsum("nhts,nhsd->nhtd", jax.nn.softmax(scores), value)
+
+    def both(attention, *inputs):
+        total = lambda *inputs: jnp.sum(attention(*inputs) * jnp.asarray(weights, inputs[0].dtype), dtype="float64")
+        return [attention(*inputs), *jax.grad(total, argnums=(0, 1, 2))(*inputs)]
+
+    found = both(lambda *inputs: attended(*inputs, causal=causal), query, key, value)
+    expected = both(plain, *(jnp.asarray(each, "float64") for each in (query, key, value)))
+    assert all(each.dtype == kind for each in found)
+    close = {"float32": 1e-5, "bfloat16": 6e-3}[kind]
+    for each, wanted in zip(found, expected, strict=True):
+        off = np.linalg.norm(np.asarray(each, np.float64) - wanted) / np.linalg.norm(wanted)
+        assert off < close

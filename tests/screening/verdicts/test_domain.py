@@ -87,3 +87,21 @@ def test_what_cannot_work_is_said_in_one_line(folder, capsys, how, said):
     assert said in error
     assert "\n" not in error
     assert not (folder / "no").exists()
+
+
+def test_thresholds_belong_to_the_precision_that_they_were_fitted_in(folder):
+    """Scores of another engine are others, and verdicts in another precision say that the thresholds are not theirs."""
+    pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
+    asked = ["--name=our studio", "--fpr=.1", "--fnr=.2"]
+    assert call(folder, *asked, "--engine=openvino", out="by_openvino") == 0
+    assert call(folder, *asked, out="by_jax") == 0
+    ours, theirs = (load_detector(folder / name).judge.bands for name in ("by_jax", "by_openvino"))
+    assert theirs.fake_above == pytest.approx(ours.fake_above, abs=1e-4)
+    limits = {name: screener(str(folder / "by_jax"), crops=True, engine=name).verdict(b"").limits
+              for name in ("jax", "onnx", "openvino")}  # fmt: skip
+    assert not any("another precision" in said for said in limits.values())
+    bands = ours._replace(fitted_on=ours.fitted_on | {"engine": "openvino-bfloat16"})
+    made = load_detector(folder / "by_jax")
+    judge = made.judge._replace(bands=bands)
+    save_detector(folder / "by_half", made._replace(about=made.about | {"calibration": judge.as_json()}))
+    assert "another precision" in screener(str(folder / "by_half"), crops=True).verdict(b"").limits
