@@ -112,13 +112,44 @@ def test_the_page_names_the_commit_of_each_omniglot_report(name):
     assert read(name)["provenance"]["commit"] in (ROOT / "docs" / "results.md").read_text()
 
 
-def test_the_table_of_speed_by_image_size_is_that_of_the_report():
+def test_the_table_of_speed_by_image_size_is_that_of_the_reports():
     page = (ROOT / "docs" / "performance.md").read_text()
-    for cell in read("benchmark")["cells"]:
-        row = cell["rows"]["scan, winograd"]
-        low_to_high = str(Interval.from_json(row["times_faster_than torch loop"]))
-        share = row["share_of_matrix_product"]
-        assert f"| {cell['cell']['size']} | {row['ms_p50']:.0f} | {low_to_high} | {share * 100:.0f} % |" in page
+    columns = {
+        "benchmark_avx512": "spread, winograd",
+        "benchmark_avx2": "spread, winograd",
+        "benchmark": "scan, winograd",
+    }
+    for cells in zip(*(read(name)["cells"] for name in columns), strict=True):
+        rows = [cell["rows"][program] for cell, program in zip(cells, columns.values(), strict=True)]
+        said = [f"{row['ms_p50']:.0f} ms, {Interval.from_json(row['times_faster_than torch loop'])}" for row in rows]
+        (size,) = {cell["cell"]["size"] for cell in cells}
+        assert f"| {size} | {' | '.join(said)} |" in page
+
+
+def test_the_table_of_exact_gradients_is_that_of_the_reports():
+    page = (ROOT / "docs" / "performance.md").read_text()
+    for name, steps in {"exact": "5", "twenty": "20", "twenty_sqrt": "20, rematerialised"}.items():
+        second, mixed = read(f"benchmark_{name}_avx512")["cells"]
+        assert (second["cell"]["order"], mixed["cell"]["order"]) == ("second", "mixed")
+        for program, form in {"spread": "each core its own tasks", "scan": "all cores one program"}.items():
+            rows = [cell["rows"][f"{program}, winograd"] for cell in (second, mixed)]
+            said = [f"{row['ms_p50']:,.0f}, {row['memory_mb']:.0f}" for row in rows]
+            ratio = rows[1]["ms_p50"] / rows[0]["ms_p50"]
+            assert f"| {steps} | {form} | {said[0]} | {said[1]} | {ratio:.2f} |" in page
+
+
+def test_the_tables_of_engines_are_those_of_the_reports():
+    page = (ROOT / "docs" / "engines.md").read_text()
+    known = {"metaforge on OpenVINO, bfloat16": "OpenVINO, bfloat16", "metaforge on OpenVINO, float32": "OpenVINO",
+             "metaforge on ONNX Runtime": "metaforge on ONNX Runtime", "PyTorch, compiled": "PyTorch, compiled",
+             "JAX": "JAX"}  # fmt: skip
+    clip, b0 = (read(f"engines_{name}")["speed"] for name in ("clip", "b0_amx"))
+    for said, program in known.items():
+        times = [clip[batch][program]["ms_an_image_p50"] for batch in ("1", "8", "32")]
+        share = clip["32"][program]["of_matrix_product"]
+        assert f"| {said} | {' | '.join(f'{ms:.0f}' for ms in times)} | {100 * share:.0f} % |" in page
+        times = [b0[batch][program]["ms_an_image_p50"] for batch in ("1", "8", "32")]
+        assert f"| {said} | {' | '.join(f'{ms:.1f}' for ms in times)} |" in page
 
 
 @pytest.mark.parametrize("name", [name for name in REPORTS if name.startswith("fakeradar_")])

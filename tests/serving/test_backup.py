@@ -210,6 +210,28 @@ def test_an_adapter_that_goes_meanwhile_is_in_no_backup(state, tmp_path, tiny_mo
     storage.close()
 
 
+def test_an_adapter_whose_files_go_before_they_are_listed_is_in_no_backup(state, tmp_path, monkeypatch):
+    storage, really, gone = Storage(sqlite_url(state / "service.sqlite")), making._below, []
+
+    def below(path, name, *, flag):
+        """Deletes it when its row is read and its files are not."""
+        if flag == "state" and not gone:
+            gone.append(path.name)
+            storage.drop_adapter(path.name)
+            shutil.rmtree(path)
+            path.mkdir()  # a deletion that has come so far
+        return really(path, name, flag=flag)
+
+    monkeypatch.setattr(making, "_below", below)
+    making.make(tmp_path / "b.tar", state=state)
+    restoring.restore(tmp_path / "b.tar", state=tmp_path / "new")
+    found = Storage(sqlite_url(tmp_path / "new" / "service.sqlite"))
+    assert gone
+    assert not {*gone} & {row["id"] for row in found.adapters()}
+    found.close()
+    storage.close()
+
+
 def test_files_that_are_missing_are_said(state, tmp_path):
     shutil.rmtree(next((state / "adapters").iterdir()))
     making.make(tmp_path / "b.tar", state=state)  # the row alone is left, as the service knows

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from metaforge.errors import InputError, printable
 from metaforge.serving.backup import archive
@@ -88,11 +88,19 @@ def _storage(state: Path, database: str, settings: Mapping[str, Any]) -> Storage
     return Storage(url_of(database, state))
 
 
-def _found(state: Path, settings: dict[str, Any], storage: Storage, folder: Path) -> tuple[dict[str, Path], int]:
-    """All parts by their names, of which a folder has those made of rows and settings; the last number of feedback."""
+class _Found(NamedTuple):
+    """All parts by their names, the last number of feedback, and the adapters that are made."""
+
+    files: dict[str, Path]
+    last: int
+    adapters: frozenset[str]
+
+
+def _found(state: Path, settings: dict[str, Any], storage: Storage, folder: Path) -> _Found:
+    """What there is; a folder has the parts that are made of rows and settings."""
     from metaforge.screening.verdicts.identity import model_sha256
 
-    parts, kept = {}, settings | {"rows": ""}
+    parts, kept, made = {}, settings | {"rows": ""}, []
     for place in PLACES:
         if settings[place]:
             path = Path(settings[place])
@@ -116,12 +124,13 @@ def _found(state: Path, settings: dict[str, Any], storage: Storage, folder: Path
         with open(folder / "adapters.jsonl", "wb") as file:
             for row in rows.adapters:
                 if row["state"] == "done":
+                    made.append(row["id"])
                     own = state / "adapters" / row["id"]
                     parts |= _below(own, f"adapters/{row['id']}", flag="state") if own.is_dir() else {}
                 elif row["ended"] is None:  # its files are not all there yet
                     row |= {"report": None, "sha256": None, "about": None}
                 file.write(as_line(row))
-        return parts, rows.last
+        return _Found(parts, rows.last, frozenset(made))
 
 
 def _below(path: Path, name: str, *, flag: str) -> dict[str, Path]:
@@ -141,9 +150,8 @@ def _below(path: Path, name: str, *, flag: str) -> dict[str, Path]:
     return found
 
 
-def _write(made: Path, found: tuple[dict[str, Path], int], state: Path, storage: Storage) -> None:
-    files, last = found
-    names = {name.split("/")[1] for name in files if name.startswith("adapters/")}
+def _write(made: Path, found: _Found, state: Path, storage: Storage) -> None:
+    files, last, names = found
     left = lambda: {row["id"] for row in storage.adapters()}
     try:
         space, size = shutil.disk_usage(made.parent).free, sum(path.stat().st_size for path in files.values())
