@@ -465,6 +465,13 @@ def test_without_openvino_the_extra_is_named(written, engine, monkeypatch):
 
 
 @OPENVINO
+def test_without_what_reads_a_file_its_extra_is_named(written, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(InputError, match=r"^onnx: it is not installed\. Install the extra"):
+        read_onnx(written, "one", engine="openvino")
+
+
+@OPENVINO
 def test_a_processor_without_products_of_bfloat16_is_named(written, monkeypatch):
     class Plain:
         get_property = staticmethod(lambda device, name: ["FP32"])

@@ -151,10 +151,13 @@ def _metadata(model: bytes) -> dict[str, str]:
     looks after that, and OpenVINO does not.
 
     Raises:
+        InputError: without the package `onnx`.
         ValueError: if it is of another kind, or says something twice.
     """
-    import onnx
-
+    try:
+        import onnx
+    except ImportError:
+        raise InputError(ONNX) from None
     read = onnx.load_model_from_string(model)
     graph, entries = read.graph, [(entry.key, entry.value) for entry in read.metadata_props]
     inside = [attribute for node in graph.node for attribute in node.attribute
