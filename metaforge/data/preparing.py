@@ -186,7 +186,8 @@ def _begin(out: Path, asked: dict[str, Any], groups: dict[str, list[Video]], *, 
     (out / units.FOLDER).mkdir(exist_ok=True)
     for path in () if whole else (out / PROVENANCE, out / NAME):
         path.unlink(missing_ok=True)
-    for path in filter(is_unfinished, list(out.iterdir())):
+    # A call that was killed while it wrote one of these files leaves a piece of it.
+    for path in filter(is_unfinished, [*out.iterdir(), *(out / units.FOLDER).iterdir()]):
         path.unlink()
     for path in (out / units.FOLDER).glob("*.json"):
         if path.name not in groups:  # its videos have found their real one since, and are another unit's now

@@ -152,6 +152,17 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(tree, tmp_path):
     assert contents(out) == contents(tmp_path / "once")
 
 
+def test_a_piece_of_a_file_that_a_kill_left_goes_with_the_next_call(tree, tmp_path):
+    out = tmp_path / "out"
+    run(tree, out)
+    before = contents(out)
+    for place in (out, out / units.FOLDER):
+        (place / ".0a1b2c3d.tmp-17.json").write_text("{")
+    (out / "manifest.csv").unlink()  # so that it is not whole
+    run(tree, out)
+    assert contents(out) == before
+
+
 def test_fewer_frames_are_spread_where_the_incumbent_takes_the_first(prepared):
     records = read_manifest(prepared[0], size=48)
     frames = np.array(sorted(set(records.frame.tolist())))

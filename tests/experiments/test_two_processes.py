@@ -33,6 +33,26 @@ def start(workdir, *flags):
     )
 
 
+def together(workdir, *flags):
+    """Runs two processes that meet at a free port, or at another one if somebody takes it meanwhile."""
+    for _ in range(3):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{free.getsockname()[1]}"
+        both = [start(workdir, *flags, f"--coordinator={address}", f"--process={n}") for n in range(2)]
+        errors = []
+        for process in both:
+            try:
+                errors.append(process.communicate(timeout=300)[1])
+            finally:
+                if process.returncode != 0:  # the other one would wait for it
+                    for each in both:
+                        each.kill()
+        if "Failed to start RPC server" not in errors[0]:
+            break
+    return [process.returncode for process in both], errors
+
+
 def params_of(folder):
     template = jax.eval_shape(lambda: build.learner(TINY).init(build.init_params(TINY)))
     return runs.restore(folder, template).params
@@ -41,13 +61,8 @@ def params_of(folder):
 def test_two_processes_go_on_where_one_began_and_equal_one(trained, tmp_path):
     shutil.copytree(trained, tmp_path / "two", ignore=shutil.ignore_patterns("erm", "report.json", "12"))
     assert runs.latest_step(tmp_path / "two") == 8 < TINY.run.iterations
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    together = [f"--coordinator={address}", "--processes=2", "--run.devices=0", "--run.baseline=false"]
-    both = [start(tmp_path / "two", *together, f"--process={n}") for n in range(2)]
-    errors = [process.communicate(timeout=300)[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], errors
+    codes, errors = together(tmp_path / "two", "--processes=2", "--run.devices=0", "--run.baseline=false")
+    assert codes == [0, 0], errors
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
         params_of(tmp_path / "two"),
