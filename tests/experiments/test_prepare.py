@@ -157,7 +157,7 @@ def test_a_piece_of_a_file_that_a_kill_left_goes_with_the_next_call(tree, tmp_pa
     run(tree, out)
     before = contents(out)
     for place in (out, out / units.FOLDER):
-        (place / ".0a1b2c3d.tmp-17.json").write_text("{")
+        (place / ".0a1b2c3d.tmp-17").write_text("{")
     (out / "manifest.csv").unlink()  # so that it is not whole
     run(tree, out)
     assert contents(out) == before
