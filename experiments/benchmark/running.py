@@ -22,7 +22,7 @@ from metaforge import processor
 from metaforge.bounds import Bounds, check_bounds
 from metaforge.core.execution import Strategy
 from metaforge.core.inner import Order
-from metaforge.core.tuning import Form, interleave
+from metaforge.core.tuning import SIDE, Form, interleave, matrix_product
 from metaforge.errors import InputError
 from metaforge.evaluation.interval import Interval
 from metaforge.provenance import provenance
@@ -96,7 +96,7 @@ def measure(cell: Cell, grid: Grid, options: Options) -> dict[str, Any]:
         if "loss" in row and not abs(row["loss"] - expected) <= tolerance * max(abs(expected), 1e-8):
             raise RuntimeError(f"{name} starts at a loss of {row['loss']}, the others at {expected}.")
     times = _timed(programs | _limits(), options)
-    limit = 2 * _SIDE**3 / (np.min(times["matrix product"]) * 1e6)
+    limit = 2 * SIDE**3 / (np.min(times["matrix product"]) * 1e6)
     bandwidth = 3 * 4 * _LONG / (np.min(times["long sum"]) * 1e6)
     for name, ms in times.items():
         if name in rows:
@@ -121,15 +121,14 @@ def _torch_program(name: str, cell: Cell, data):
     return loss, {"loss": value, "compile_s": time.perf_counter() - began}
 
 
-_SIDE, _LONG = 2048, 1 << 25
+_LONG = 1 << 25
 
 
 def _limits():
     """What this machine can do: a large matrix product, and the sum of two arrays that no cache holds."""
-    square, long, other = jnp.ones((_SIDE, _SIDE)), jnp.ones(_LONG), jnp.ones(_LONG)
-    product, total = jax.jit(jnp.matmul), jax.jit(lambda one, two: one + 2 * two)
+    long, other, total = jnp.ones(_LONG), jnp.ones(_LONG), jax.jit(lambda one, two: one + 2 * two)
     return {
-        "matrix product": lambda: jax.block_until_ready(product(square, square)),
+        "matrix product": matrix_product(),
         "long sum": lambda: jax.block_until_ready(total(long, other)),
     }
 

@@ -8,7 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from experiments.engines import openvino_runtime
@@ -19,7 +18,7 @@ from metaforge import processor
 from metaforge.backbones import choice
 from metaforge.backbones.spec import EFFICIENTNETS, BackboneSpec
 from metaforge.compression import costs
-from metaforge.core.tuning import interleave
+from metaforge.core.tuning import SIDE, interleave, matrix_product
 from metaforge.data.embedded_faces import embedded_faces
 from metaforge.errors import InputError
 from metaforge.evaluation import auc, paired_difference
@@ -33,9 +32,11 @@ from metaforge.screening.portable import onnx_of, read_onnx
 from metaforge.screening.portable.opened import session_of
 
 OURS, PLAIN = "metaforge on ONNX Runtime", "ONNX Runtime alone"
-BY_OPENVINO = (openvino_runtime.FLOAT, openvino_runtime.HALF, openvino_runtime.SMALL)
-KNOWN = (*FORMS, *BY_OPENVINO)
+KNOWN = (*FORMS, openvino_runtime.FLOAT, openvino_runtime.HALF, openvino_runtime.SMALL)
 """Forms and engines beside them."""
+
+PRODUCT = "matrix product"
+"""From what the processor's speed is taken."""
 
 
 def run(config: Config, out: str) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def run(config: Config, out: str) -> dict[str, Any]:
         programs = _programs(detector, model, runners, images)
         if config.torch:
             programs |= torch_programs(detector, images)
-        times = interleave(programs | {PRODUCT: _product()}, rounds=config.rounds)
+        times = interleave(programs | {PRODUCT: matrix_product()}, rounds=config.rounds)
         limit = 2 * SIDE**3 / (np.min(times.pop(PRODUCT)) * 1e6)
         report["matrix_product_gflop_s"][str(batch)] = limit
         report["speed"][str(batch)] = _statistics(times, batch) if flop is None else {
@@ -80,15 +81,6 @@ def run(config: Config, out: str) -> dict[str, Any]:
         }  # fmt: skip
     write_json(out, report)
     return report
-
-
-SIDE, PRODUCT = 2048, "matrix product"
-"""What the processor can do is taken from a product of float32 matrices of so many rows and columns."""
-
-
-def _product() -> Callable[[], Any]:
-    square, product = jnp.ones((SIDE, SIDE)), jax.jit(jnp.matmul)
-    return lambda: jax.block_until_ready(product(square, square))
 
 
 def config_command(config: Config) -> str:

@@ -10,14 +10,15 @@ import numpy as np
 from experiments.engines import torch_network
 from metaforge.backbones import choice
 from metaforge.backbones.clip_model.config import vision_config
-from metaforge.backbones.spec import BackboneSpec
 from metaforge.screening import Detector
 
 
 def torch_programs(detector: Detector, images: np.ndarray) -> dict[str, Callable[[], Any]]:
     """Programs that score uint8 images; none without PyTorch, or with anything but a linear head on a whole network."""
     spec = detector.spec
-    whole = spec.normalisation == "frozen" or (spec.backbone == "clip" and spec.image_size == _own_size(spec))
+    whole = spec.normalisation == "frozen" or (
+        spec.backbone == "clip" and spec.image_size == vision_config(spec.variant).image_size
+    )
     if spec.levels or spec.neck or spec.head != "linear" or not whole:
         return {}
     try:
@@ -51,8 +52,3 @@ def torch_programs(detector: Detector, images: np.ndarray) -> dict[str, Callable
             compiled()
             programs[f"{name}, compiled"] = compiled
     return programs
-
-
-def _own_size(spec: BackboneSpec) -> int:
-    """The side of the images of a CLIP whose positions are not resized."""
-    return vision_config(spec.variant).image_size

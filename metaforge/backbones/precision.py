@@ -1,16 +1,13 @@
 """Which precision is faster here: found by multiplying, once, and remembered."""
 
 import functools
+from typing import get_args
 
 import jax
-import jax.numpy as jnp
 
 from metaforge.backbones._conv4 import Precision
-from metaforge.core.tuning import fastest, here
+from metaforge.core.tuning import SIDE, fastest, here, matrix_product
 from metaforge.places import cache_folder
-
-SIDE = 2048
-"""Rows and columns of the matrices that are multiplied: large enough that a product's speed is the device's."""
 
 
 @functools.cache
@@ -26,15 +23,9 @@ def measured() -> Precision:
     """
     if jax.process_count() > 1:
         return "float32"
-    product = jax.jit(functools.partial(jnp.matmul, preferred_element_type=jnp.float32))
-
-    def program(kind):
-        square = jnp.ones((SIDE, SIDE), kind)
-        return lambda: jax.block_until_ready(product(square, square))
-
     key = {"precision": SIDE, **here()}
     # Products, and not their tracing, even where this is asked while a program is traced.
     with jax.ensure_compile_time_eval():
-        programs = {"float32": program(jnp.float32), "bfloat16": program(jnp.bfloat16)}
+        programs = {kind: matrix_product(kind) for kind in get_args(Precision)}
         found = fastest(programs, key=key, cache=cache_folder(), rounds=5, say=lambda line: None)
     return "bfloat16" if found == "bfloat16" else "float32"

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from metaforge.core.execution import Strategy
@@ -73,6 +75,22 @@ def interleave(programs: Mapping[str, Callable[[], Any]], *, rounds: int) -> dic
             times[name].append(1e3 * (time.perf_counter() - began))
         order.rotate(-1)
     return {name: np.array(ms) for name, ms in times.items()}
+
+
+SIDE = 2048
+"""Rows and columns of `matrix_product`: large enough that its speed is the device's."""
+
+
+def matrix_product(kind: str = "float32") -> Callable[[], jax.Array]:
+    """A program that multiplies two large square matrices of a dtype, sums in float32, and waits.
+
+    Example:
+        >>> callable(matrix_product("bfloat16"))
+        True
+    """
+    square = jnp.ones((SIDE, SIDE), kind)
+    product = jax.jit(functools.partial(jnp.matmul, preferred_element_type=jnp.float32))
+    return lambda: jax.block_until_ready(product(square, square))
 
 
 def fastest(

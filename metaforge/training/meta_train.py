@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from metaforge.backbones import choice, precision
+from metaforge.backbones import choice
 from metaforge.backbones.precision import Precision
 from metaforge.backbones.spec import BackboneSpec
 from metaforge.core.devices import is_writer, spread
@@ -76,11 +76,10 @@ def run(config: Config, workdir: str | Path, *, quiet: bool = False) -> dict[str
 
 def _precise(spec: BackboneSpec, workdir: Path) -> BackboneSpec:
     """The same in a precision that is not "auto": as the run was begun, or the faster one of this machine."""
-    if spec.precision != "auto":
-        return spec
     begun = flattened(read_config(workdir, missing_ok=True) or {}).get("model.precision")
-    known = begun in get_args(Precision)
-    return dataclasses.replace(spec, precision=begun if known else precision.measured())
+    if spec.precision == "auto" and begun in get_args(Precision):
+        return dataclasses.replace(spec, precision=begun)
+    return choice.precise(spec)
 
 
 def _is_whole(config: Config, workdir: Path) -> bool:

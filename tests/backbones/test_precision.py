@@ -33,7 +33,7 @@ def machine(monkeypatch, tmp_path):
             return {name: [ms[name]] * rounds for name in programs}
 
         monkeypatch.setattr(tuning, "interleave", interleave)
-        monkeypatch.setattr(precision, "SIDE", 8)
+        monkeypatch.setattr(tuning, "SIDE", 8)
         precision.measured.cache_clear()
         return asked
 

@@ -96,6 +96,10 @@ class Graph:
         """The same numbers in another shape: 0 keeps an axis, and -1 takes what is left."""
         return self.add("Reshape", inputs, self.constant(shape, kind=np.int64))
 
+    def part(self, inputs: str, first: int, end: int) -> str:
+        """What lies along the second axis from one place up to before another."""
+        return self.add("Slice", inputs, *(self.constant([n], kind=np.int64) for n in (first, end, 1)))
+
     def normalised_rows(self, inputs: str, norm: Any, epsilon: float) -> str:
         """The last axis with mean 0 and variance 1, times `norm["scale"]`, plus `norm["bias"]`."""
         scale, bias = (self.constant(norm[name]) for name in ("scale", "bias"))

@@ -91,7 +91,7 @@ def groups_of(channels: int) -> int:
 
 def _grouped(graph: Graph, maps: Maps, norm: Any, epsilon: float) -> Maps:
     groups = groups_of(maps.channels)
-    rows = graph.add("Reshape", maps.name, graph.constant([0, groups, -1], kind=np.int64))
+    rows = graph.reshaped(maps.name, 0, groups, -1)
     ones, zeros = graph.constant(np.ones(groups)), graph.constant(np.zeros(groups))
     rows = graph.add("InstanceNormalization", rows, ones, zeros, epsilon=epsilon)
     back = graph.constant([-1, maps.channels, maps.side, maps.side], kind=np.int64)

@@ -30,8 +30,7 @@ def embedded(graph: Graph, spec: BackboneSpec, params: Any, context: np.ndarray)
         return _levels(graph, spec, params)
     if spec.backbone == "clip":
         hidden = transformer.vision(graph, vision_config(spec.variant), params["vision"]).features
-        return graph.affine(hidden, params["neck"]["kernel"], params["neck"]["bias"]) if spec.neck else hidden
-    if spec.backbone in EFFICIENTNETS:
+    elif spec.backbone in EFFICIENTNETS:
         plan = choice.plan(spec)
         hidden = efficientnet(graph, plan, params, Normalising(spec.normalisation, plan.epsilon, context))
     else:
@@ -135,20 +134,19 @@ def _fused(graph: Graph, plan: Plan, params: Any, maps: list[Maps], by: Normalis
     """Maps of several depths as one vector: `metaforge.backbones.efficientnet._fusion`."""
     by = by._replace(kind=fusion_kind(by.kind))  # type: ignore[arg-type]
     none, seen = Normalising("none", 0, np.zeros(0)), []
-    to_rows = lambda name, *shape: graph.add("Reshape", name, graph.constant(shape, kind=np.int64))
     for block, given in zip(plan.fused, maps, strict=True):
         kernel = np.asarray(params[f"project{block}"]["kernel"])[None, None]
         projected = _activated(graph, plan, convolved(graph, given, kernel, params[f"project{block}_norm"], by))
         kernel = np.asarray(params[f"attend{block}"]["kernel"])[None, None] / plan.fused_width**0.5
         scores = convolved(graph, projected, kernel, None, none)
-        attention = graph.add("Softmax", to_rows(scores.name, 0, -1, 1), axis=1)
-        pooled = graph.add("MatMul", to_rows(projected.name, 0, projected.channels, -1), attention)
+        attention = graph.add("Softmax", graph.reshaped(scores.name, 0, -1, 1), axis=1)
+        pooled = graph.add("MatMul", graph.reshaped(projected.name, 0, projected.channels, -1), attention)
         seen.append(pooled)  # (images, width, 1)
     every = graph.add("Concat", *seen, axis=2)
     ordered = graph.add("Flatten", graph.add("Transpose", every, perm=[0, 2, 1]))
     kernel = np.asarray(params["gate"]["kernel"]) / (len(seen) * plan.fused_width) ** 0.5
     gate = graph.affine(ordered, kernel, params["gate"]["bias"])
-    weights = to_rows(graph.add("Softmax", gate, axis=1), 0, len(seen), 1)
+    weights = graph.reshaped(graph.add("Softmax", gate, axis=1), 0, len(seen), 1)
     return graph.add("Flatten", graph.add("MatMul", every, weights))
 
 

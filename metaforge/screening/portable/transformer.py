@@ -44,8 +44,8 @@ def vision(graph: Graph, config: VisionConfig, params: Any, *, blocks: tuple[int
         alone = number == last and last not in blocks
         tokens = _block(graph, config, params["blocks"][name], tokens, class_alone=alone)
         if number in blocks:
-            kept.append(_part(graph, tokens, 1, 1 << 30))
-    of_class = _part(graph, tokens, 0, 1)
+            kept.append(graph.part(tokens, 1, 1 << 30))
+    of_class = graph.part(tokens, 0, 1)
     return Seen(graph.add("Flatten", graph.normalised_rows(of_class, params["ln_post"], EPSILON)), kept)
 
 
@@ -73,7 +73,7 @@ def _block(graph: Graph, config: VisionConfig, params: Any, tokens: str, *, clas
     q, k, v = ((_numbers(attention[name]["kernel"]), _numbers(attention[name]["bias"])) for name in "qkv")
     q = (scale * q[0], scale * q[1])
     if class_alone:
-        tokens, of_class = _part(graph, tokens, 0, 1), _part(graph, normal, 0, 1)
+        tokens, of_class = graph.part(tokens, 0, 1), graph.part(normal, 0, 1)
         query, (key, value) = graph.product(of_class, *q), _products(graph, normal, k, v)
     else:
         query, key, value = _products(graph, normal, q, k, v)
@@ -111,11 +111,6 @@ def _activated(graph: Graph, config: VisionConfig, inputs: str) -> str:
 
 def _linear(graph: Graph, inputs: str, params: Any) -> str:
     return graph.product(inputs, _numbers(params["kernel"]), _numbers(params["bias"]))
-
-
-def _part(graph: Graph, tokens: str, first: int, end: int) -> str:
-    """Tokens from one up to before another."""
-    return graph.add("Slice", tokens, *(graph.constant([n], kind=np.int64) for n in (first, end, 1)))
 
 
 def _numbers(array: Any) -> np.ndarray:

@@ -91,8 +91,7 @@ def _logit(graph: Graph, logits: str, classes: int) -> str:
 
     Not by ReduceLogSumExp: OpenVINO 2026.4 sums that over the images, too, and without a word.
     """
-    real = graph.add("Slice", logits, *(graph.constant([n], kind=np.int64) for n in (0, 1, 1)))
-    forged = graph.add("Slice", logits, *(graph.constant([n], kind=np.int64) for n in (1, 1 << 30, 1)))
+    real, forged = graph.part(logits, 0, 1), graph.part(logits, 1, 1 << 30)
     if classes > 2:
         most, axis = graph.add("ReduceMax", forged, axes=[1], keepdims=1), graph.constant([1], kind=np.int64)
         total = graph.add("ReduceSum", graph.add("Exp", graph.add("Sub", forged, most)), axis, keepdims=1)
