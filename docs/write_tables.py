@@ -116,9 +116,9 @@ PLAIN: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
         "Exact outer gradients, five inner steps, on a processor with AVX-512",
         benchmark.markdown,
     ),
-    "benchmark_twenty_avx512": ("Exact outer gradients, twenty inner steps, on it", benchmark.markdown),
+    "benchmark_twenty_avx512": ("Exact outer gradients, twenty inner steps, with AVX-512", benchmark.markdown),
     "benchmark_twenty_sqrt_avx512": (
-        "Exact outer gradients, twenty inner steps, rematerialised, on it",
+        "Exact outer gradients, twenty inner steps, rematerialised, with AVX-512",
         benchmark.markdown,
     ),
     "benchmark_small_pages": ("First order, without huge pages", benchmark.markdown),
